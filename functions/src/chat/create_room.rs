@@ -1,0 +1,38 @@
+//! `POST /api/v1/chat/rooms`: make a group, or open the one direct room of two people.
+
+use shared::{
+    App, BestEffort, Error,
+    domain::room::Founding,
+    serve::{
+        Fatal,
+        http::{Body, Json, Me, Reply, serve},
+    },
+    wire::{
+        chat::{ChatRoom, RoomCreate},
+        socket::Event,
+    },
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(create_room).await
+}
+
+async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) -> Reply<ChatRoom> {
+    let founding = Founding::new(me.id, &wish.participant_ids, wish.is_group, wish.name.as_deref())?;
+    let people: Vec<_> = founding.people.iter().copied().collect();
+    let profiles = app.store.profiles(&people).await?;
+    if profiles.len() < people.len() {
+        return Err(Error::NotFound);
+    }
+    let now = app.now();
+    let Some(room) = app.store.found_room(&founding, &profiles, now).await? else {
+        return Ok(Json(app.store.my_room(me.id, founding.id).await?.into()));
+    };
+    let event = |person| Event::RoomCreated(ChatRoom::fresh(room.clone(), person));
+    app.push
+        .tell_each(&people, event, now)
+        .await
+        .can_fail("new room push");
+    Ok(Json(ChatRoom::fresh(room, me.id)))
+}

@@ -1,0 +1,32 @@
+//! `GET /api/v1/chat/rooms/{room_id}/messages`: what was said, newest first.
+
+use shared::{
+    App,
+    id::RoomId,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, Query, Reply, serve},
+    },
+    wire::chat::{History, Message},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(list_messages).await
+}
+
+async fn list_messages(
+    app: App,
+    me: Me,
+    Path(room): Path<RoomId>,
+    Query(history): Query<History>,
+) -> Reply<Vec<Message>> {
+    let (room, messages) = app
+        .store
+        .history(room, me.id, history.window, history.limit)
+        .await?;
+    let seen = messages
+        .iter()
+        .map(|message| Message::seen_by(me.id, message, &room.members));
+    Ok(Json(seen.collect()))
+}

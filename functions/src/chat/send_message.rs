@@ -1,0 +1,21 @@
+//! `POST /api/v1/chat/messages`: say something in a room.
+
+use shared::{
+    App,
+    serve::{
+        Fatal,
+        http::{Body, Json, Me, Reply, serve},
+    },
+    wire::chat::{Message, MessageCreate},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(send_message).await
+}
+
+async fn send_message(app: App, me: Me, Body(message): Body<MessageCreate>) -> Reply<Message> {
+    let sent = app.store.append(&message.from_sender(me.id), app.now()).await?;
+    app.deliver(&sent, None).await;
+    Ok(Json(Message::seen_by(me.id, &sent.message, &sent.room.members)))
+}

@@ -1,0 +1,35 @@
+//! `GET /api/v1/friends/requests`: the requests that wait for the caller, or with `direction=sent` for others.
+
+use shared::{
+    App,
+    serve::{
+        Fatal,
+        http::{JsonPage, Me, PageReply, Query, serve},
+    },
+    store::Page,
+    wire::friends::{FriendRequest, RequestList},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(list_requests).await
+}
+
+async fn list_requests(app: App, me: Me, Query(list): Query<RequestList>) -> PageReply<FriendRequest> {
+    let requests = app.store.requests(me.id, list.direction, list.page).await?;
+    let people: Vec<_> = requests
+        .items
+        .iter()
+        .flat_map(|request| [request.sender_id, request.receiver_id])
+        .collect();
+    let profiles = app.store.profiles(&people).await?;
+    let items = requests
+        .items
+        .iter()
+        .map(|request| FriendRequest::pending(request, &profiles))
+        .collect();
+    Ok(JsonPage(Page {
+        items,
+        next: requests.next,
+    }))
+}

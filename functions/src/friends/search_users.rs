@@ -1,0 +1,32 @@
+//! `GET /api/v1/friends/search?query=`: people by a part of their username, or by their e-mail if they allow it.
+
+use shared::{
+    App,
+    domain::friendship::Standing,
+    serve::{
+        Fatal,
+        http::{Json, Me, Query, Reply, serve},
+    },
+    wire::{friends::UserSearch, users::FoundUser},
+};
+
+/// The plan's bound.
+const MAX_RESULTS: usize = 20;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(search_users).await
+}
+
+async fn search_users(app: App, me: Me, Query(search): Query<UserSearch>) -> Reply<Vec<FoundUser>> {
+    let found = app.store.search_users(&search.query, me.id, MAX_RESULTS).await?;
+    let ids: Vec<_> = found.iter().map(|profile| profile.id).collect();
+    let pairs = app.store.pairs(me.id, &ids).await?;
+    let shown = found.into_iter().map(|profile| {
+        let standing = pairs
+            .get(&profile.id)
+            .map_or(Standing::None, |pair| pair.standing(me.id));
+        FoundUser::new(profile, standing)
+    });
+    Ok(Json(shown.collect()))
+}

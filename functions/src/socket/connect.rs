@@ -1,0 +1,20 @@
+//! `$connect`: remember the connection. Nothing can be pushed to it from here.
+
+use shared::{
+    App,
+    serve::{
+        Fatal,
+        socket::{Answer, Caller, Visitor, serve},
+    },
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(connect).await
+}
+
+async fn connect(app: App, caller: Caller, Visitor(identity): Visitor) -> Answer {
+    app.welcome(&identity).await?;
+    app.push.admit(&caller.connection, caller.token_expires).await?;
+    Ok(None)
+}

@@ -1,0 +1,23 @@
+//! `hello`: make sure that the connection is known, and say so.
+
+use shared::{
+    App,
+    serve::{
+        Fatal,
+        socket::{Answer, Caller, serve},
+    },
+    wire::socket::Event,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(hello).await
+}
+
+async fn hello(app: App, caller: Caller) -> Answer {
+    app.push.admit(&caller.connection, caller.token_expires).await?;
+    Ok(Some(Event::ConnectionEstablished {
+        user_id: caller.id,
+        server_time: app.now(),
+    }))
+}

@@ -1,0 +1,29 @@
+//! `send_message`: say something in a room. The answer, `message_sent`, goes out with the pushes to the others.
+
+use shared::{
+    App,
+    serve::{
+        Fatal,
+        socket::{Answer, Caller, Data, Origin, serve},
+    },
+    wire::chat::MessageCreate,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(send_message).await
+}
+
+async fn send_message(
+    app: App,
+    caller: Caller,
+    origin: Origin,
+    Data(message): Data<MessageCreate>,
+) -> Answer {
+    let sent = app
+        .store
+        .append(&message.from_sender(caller.id), app.now())
+        .await?;
+    app.deliver(&sent, Some(&origin)).await;
+    Ok(None)
+}

@@ -1,0 +1,25 @@
+//! `$default`: every frame that no other route serves, also those that are not JSON.
+
+use shared::{
+    Error,
+    error::Refusal,
+    serve::{
+        Fatal,
+        socket::{Answer, AnyFrame, Caller, serve},
+    },
+};
+
+const UNKNOWN_TYPE: Refusal = Refusal {
+    status: 400,
+    code: "unknown_type",
+    detail: "There is no such type of frame.",
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(unknown).await
+}
+
+async fn unknown(_: Caller, _: AnyFrame) -> Answer {
+    Err(Error::from(UNKNOWN_TYPE))
+}

@@ -1,0 +1,110 @@
+//! What one function holds from its cold start on.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+
+use crate::{
+    auth::{Identity, Verifier},
+    clock::{Clock, Timestamp},
+    config::Config,
+    error::{Error, Result},
+    id::UserId,
+    push::Push,
+    store::Store,
+};
+
+/// Configuration, clock, store and push: cheap to clone, the same for every call.
+#[derive(Clone)]
+pub struct App {
+    /// What the deployer chose.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// The memory.
+    pub store: Store,
+    /// The way to people's devices.
+    pub push: Push,
+    tokens: Option<Verifier>,
+    known: Arc<Mutex<HashSet<UserId>>>,
+}
+
+/// People whose profile was seen are remembered per process; beyond so many, the memory starts anew.
+const MAX_KNOWN: usize = 10_000;
+
+/// Bounds of one call to DynamoDB: what is slower is tried again elsewhere.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+const ATTEMPTS: u32 = 4;
+
+impl App {
+    /// The app of a function's process: configuration from the environment, clients made once.
+    pub async fn from_env() -> Result<Self> {
+        let config = Config::from_env()?;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT);
+        let aws = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(timeouts.build())
+            .load()
+            .await;
+        // A function without a table, such as the authorizer, fails at its first use of the store, not here.
+        let table = config.table.clone().unwrap_or_default();
+        let store = Store::new(aws_sdk_dynamodb::Client::new(&aws), table);
+        let push = Push::from_config(&aws, config.socket_endpoint.as_deref(), store.clone());
+        Ok(Self::new(config, Clock::system(), store, push))
+    }
+
+    /// An app of given parts.
+    pub fn new(config: Config, clock: Clock, store: Store, push: Push) -> Self {
+        let tokens = config.tokens.as_ref().map(Verifier::new);
+        Self {
+            config,
+            clock,
+            store,
+            push,
+            tokens,
+            known: Arc::default(),
+        }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Who the token proves its bearer to be.
+    pub fn verify(&self, token: &str) -> Result<Identity> {
+        let tokens = self
+            .tokens
+            .as_ref()
+            .ok_or_else(|| Error::internal("JWT_SECRET is not set"))?;
+        tokens.verify(token, self.now())
+    }
+
+    /// Makes sure that a person who comes for the first time has a profile.
+    pub async fn welcome(&self, identity: &Identity) -> Result<()> {
+        let user = identity.user_id;
+        if self.known().contains(&user) {
+            return Ok(());
+        }
+        self.store
+            .profile_or_new(user, &identity.newcomer, self.now())
+            .await?;
+        let mut known = self.known();
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(user);
+        Ok(())
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<UserId>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,7 @@
+//! The pure rules: no async, no AWS, no clock. Each takes what was read and says what shall be, or why not.
+
+pub mod friendship;
+pub mod log;
+pub mod message;
+pub mod room;
+pub mod username;

@@ -1,0 +1,293 @@
+//! Rooms and their members: which kind a room is, who is in it, and what its people may see of each other.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    error::{Error, Result},
+    id::{RoomId, UserId},
+};
+
+/// The most people that the call which makes a room may name, the caller included: one transaction holds them.
+pub const MAX_FOUNDERS: usize = 40;
+
+/// The longest room name, in characters.
+pub const MAX_NAME_CHARS: usize = 255;
+
+/// How many members a room shows in a list, beside the caller.
+pub const SHOWN_MEMBERS: usize = 8;
+
+/// Whether a room belongs to a pair of people or to a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoomKind {
+    /// The one room of two people: it has no name and cannot be left.
+    Direct,
+    /// Any other.
+    Group,
+}
+
+/// What a member may do in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Made the group, or was handed it.
+    Owner,
+    /// Helps to run it.
+    Admin,
+    /// Everyone else, and both people of a direct room.
+    Member,
+}
+
+/// A room's own data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Room {
+    /// Its id.
+    pub id: RoomId,
+    /// Pair or group.
+    pub kind: RoomKind,
+    /// What the group is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: UserId,
+    /// Counts changes of who is in it, so that a push can tell whether the roster it read is still right.
+    pub roster_version: u64,
+    /// Counts changes of anything but new messages.
+    pub rev: u64,
+    /// How many members it has.
+    pub member_count: usize,
+    /// The shown fields of its first members, enough for any list that leaves the reader out.
+    pub first_members: Vec<ShownMember>,
+}
+
+/// What a list shows of a member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShownMember {
+    /// Who.
+    pub user_id: UserId,
+    /// Their username.
+    pub username: String,
+    /// Their picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// Since when they are in the room.
+    pub joined_at: Timestamp,
+}
+
+/// A person's membership of a room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// Who, and what is shown of them.
+    #[serde(flatten)]
+    pub shown: ShownMember,
+    /// What they may do.
+    pub role: Role,
+    /// The first position that they see.
+    pub from_seq: u64,
+    /// The last position that they have read; moves forward only.
+    pub read_seq: u64,
+    /// When they last read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
+    /// The last position that one of their devices has; moves forward only.
+    pub delivered_seq: u64,
+}
+
+impl Member {
+    /// Somebody who joins now.
+    pub fn new(shown: ShownMember, role: Role, from_seq: u64) -> Self {
+        let before = from_seq.saturating_sub(1);
+        Self {
+            shown,
+            role,
+            from_seq,
+            read_seq: before,
+            read_at: None,
+            delivered_seq: before,
+        }
+    }
+
+    /// The last position that reached them: reading implies delivery.
+    pub fn reached_seq(&self) -> u64 {
+        self.delivered_seq.max(self.read_seq)
+    }
+}
+
+/// How far a message has come, as its sender sees it: the least of the others' positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It is in the log.
+    Sent,
+    /// A device of every other member has it.
+    Delivered,
+    /// Every other member has read it.
+    Read,
+}
+
+impl Status {
+    /// The status of `sender`'s message at `seq`. In a room without others it stays sent.
+    pub fn of(seq: u64, sender: UserId, members: &[Member]) -> Self {
+        let others = || members.iter().filter(|member| member.shown.user_id != sender);
+        let least = |position: fn(&Member) -> u64| others().map(position).min().unwrap_or_default();
+        if least(|member| member.read_seq) >= seq {
+            Self::Read
+        } else if least(Member::reached_seq) >= seq {
+            Self::Delivered
+        } else {
+            Self::Sent
+        }
+    }
+}
+
+/// A room that shall be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founding {
+    /// Its id: derived for a pair, random for a group.
+    pub id: RoomId,
+    /// Pair or group.
+    pub kind: RoomKind,
+    /// Only groups have one.
+    pub name: Option<String>,
+    /// Who makes it.
+    pub founder: UserId,
+    /// Everyone in it, the founder included, without repetition.
+    pub people: BTreeSet<UserId>,
+}
+
+impl Founding {
+    /// What a caller's wish for a room comes to. Two people are a pair unless they ask for a group; three or more
+    /// are a group whatever was asked.
+    pub fn new(founder: UserId, others: &[UserId], is_group: bool, name: Option<&str>) -> Result<Self> {
+        let people: BTreeSet<UserId> = others.iter().copied().chain([founder]).collect();
+        if people.len() == 1 {
+            return Err(Error::invalid("participant_ids", "must name someone besides you"));
+        }
+        if people.len() > MAX_FOUNDERS {
+            return Err(Error::invalid(
+                "participant_ids",
+                "must name at most 40 people, you included",
+            ));
+        }
+        let name = name.map(str::trim).filter(|name| !name.is_empty());
+        if name.is_some_and(|name| name.chars().count() > MAX_NAME_CHARS) {
+            return Err(Error::invalid("name", "must have at most 255 characters"));
+        }
+        if name.is_some_and(|name| name.contains(char::is_control)) {
+            return Err(Error::invalid("name", "must not contain control characters"));
+        }
+        let mut others = people.iter().copied().filter(|person| *person != founder);
+        Ok(match (others.next(), others.next()) {
+            (Some(other), None) if !is_group => Self {
+                id: RoomId::direct(founder, other),
+                kind: RoomKind::Direct,
+                name: None,
+                founder,
+                people,
+            },
+            _ => Self {
+                id: RoomId::random(),
+                kind: RoomKind::Group,
+                name: name.map(str::to_owned),
+                founder,
+                people,
+            },
+        })
+    }
+}
+
+/// Puts the caller last: the app titles a direct room with its first participant.
+pub fn caller_last<T>(people: &mut [T], is_caller: impl Fn(&T) -> bool) {
+    people.sort_by_key(|person| is_caller(person));
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn user(n: u128) -> UserId {
+        Uuid::from_u128(n).into()
+    }
+
+    fn member(n: u128, read_seq: u64, delivered_seq: u64) -> Member {
+        let joined_at = Timestamp::from_seconds(0);
+        let shown = ShownMember {
+            user_id: user(n),
+            username: format!("u{n}"),
+            avatar_url: None,
+            joined_at,
+        };
+        Member {
+            read_seq,
+            delivered_seq,
+            ..Member::new(shown, Role::Member, 1)
+        }
+    }
+
+    #[test]
+    fn two_people_share_one_direct_room_that_has_no_name() {
+        let ana = Founding::new(user(1), &[user(2), user(2)], false, Some("us")).unwrap();
+        let ben = Founding::new(user(2), &[user(1), user(2)], false, None).unwrap();
+        assert_eq!((ana.id, ana.kind, ana.name), (ben.id, RoomKind::Direct, None));
+    }
+
+    #[test]
+    fn two_who_ask_for_a_group_and_any_three_get_a_new_group() {
+        let pair = Founding::new(user(1), &[user(2)], true, Some("  gym ")).unwrap();
+        assert_eq!((pair.kind, pair.name.as_deref()), (RoomKind::Group, Some("gym")));
+        let three = Founding::new(user(1), &[user(2), user(3)], false, Some(" ")).unwrap();
+        assert_eq!((three.kind, three.name), (RoomKind::Group, None));
+        assert_ne!(
+            three.id,
+            Founding::new(user(1), &[user(2), user(3)], false, None)
+                .unwrap()
+                .id
+        );
+    }
+
+    #[test]
+    fn a_room_needs_someone_else_and_is_made_by_at_most_forty() {
+        assert!(Founding::new(user(1), &[user(1)], false, None).is_err());
+        assert!(Founding::new(user(1), &[], true, None).is_err());
+        let many: Vec<UserId> = (2..=40).map(user).collect();
+        assert!(Founding::new(user(1), &many, true, None).is_ok());
+        assert!(
+            Founding::new(
+                user(99),
+                &many.iter().copied().chain([user(1)]).collect::<Vec<_>>(),
+                true,
+                None
+            )
+            .is_err()
+        );
+    }
+
+    #[test]
+    fn a_message_is_as_far_as_the_last_of_the_others() {
+        let status = |members: &[Member]| Status::of(5, user(1), members);
+        assert_eq!(status(&[member(1, 5, 5)]), Status::Sent);
+        assert_eq!(status(&[member(1, 5, 5), member(2, 0, 4)]), Status::Sent);
+        assert_eq!(
+            status(&[member(1, 5, 5), member(2, 0, 5), member(3, 9, 0)]),
+            Status::Delivered
+        );
+        assert_eq!(
+            status(&[member(1, 0, 0), member(2, 5, 0), member(3, 9, 9)]),
+            Status::Read
+        );
+    }
+
+    #[test]
+    fn the_caller_comes_last_and_the_others_keep_their_order() {
+        let mut people = [2, 1, 3];
+        caller_last(&mut people, |person| *person == 2);
+        assert_eq!(people, [1, 3, 2]);
+    }
+}

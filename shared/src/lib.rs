@@ -1,0 +1,20 @@
+//! What every function of the chat and friends backend shares: its entry, its rules, its store and its wire.
+//!
+//! Decides → [`domain`]. Remembers → [`store`]. Speaks JSON → [`wire`]. Reaches people → [`push`].
+//! [`serve`] knows all of them, `domain` knows nobody.
+
+pub mod app;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod delivery;
+pub mod domain;
+pub mod error;
+pub mod id;
+pub mod push;
+pub mod serve;
+pub mod store;
+pub mod wire;
+
+pub use app::App;
+pub use error::{BestEffort, Error, Result};

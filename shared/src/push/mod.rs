@@ -1,0 +1,5 @@
+//! Reaches people: their live sockets.
+
+mod sockets;
+
+pub use sockets::{Parcel, Push};

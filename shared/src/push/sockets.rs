@@ -1,0 +1,168 @@
+//! Frames to live sockets, concurrently and within bounds. A socket that is gone is forgotten, and only that one.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_apigatewaymanagement::{
+    Client,
+    config::Builder,
+    error::SdkError,
+    operation::{delete_connection::DeleteConnectionError, post_to_connection::PostToConnectionError},
+    primitives::Blob,
+};
+use futures::StreamExt;
+
+use crate::{
+    clock::Timestamp,
+    error::{BestEffort, Error, Result},
+    id::{ConnectionId, UserId},
+    store::{Store, presence::Connection},
+    wire::socket::{Event, Frame},
+};
+
+/// So many frames are on their way at once, so that everyone in a large room gets theirs in one round.
+const CONCURRENT_PUSHES: usize = 256;
+
+/// The longest that one dead or slow peer is waited for, all tries included.
+const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Tries of one frame: throttled and failed ones are tried again, with jitter.
+const PUSH_ATTEMPTS: u32 = 3;
+
+/// API Gateway answers 410 for a connection until its `$connect` has returned; a younger one is not taken for dead.
+const YOUNG: chrono::Duration = chrono::Duration::seconds(60);
+
+/// The way to live sockets.
+#[derive(Clone)]
+pub struct Push {
+    sockets: Option<Client>,
+    store: Store,
+}
+
+/// One frame for one connection. Connections that get the same frame share its bytes.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// Where it goes.
+    pub connection: Connection,
+    /// The JSON of the frame.
+    pub frame: Arc<[u8]>,
+}
+
+impl Push {
+    /// The way through the gateway at `endpoint`; a function without one cannot push.
+    pub fn from_config(aws: &SdkConfig, endpoint: Option<&str>, store: Store) -> Self {
+        let sockets = endpoint.map(|endpoint| {
+            let timeouts = TimeoutConfig::builder()
+                .connect_timeout(PUSH_TIMEOUT)
+                .operation_timeout(PUSH_TIMEOUT);
+            let config = Builder::from(aws)
+                .endpoint_url(endpoint)
+                .retry_config(RetryConfig::standard().with_max_attempts(PUSH_ATTEMPTS))
+                .timeout_config(timeouts.build());
+            Client::from_conf(config.build())
+        });
+        Self { sockets, store }
+    }
+
+    /// Tells some people on all their devices.
+    pub async fn tell(&self, people: &[UserId], event: &Event, now: Timestamp) -> Result<()> {
+        let frame = Frame::of(event).encode()?;
+        let connections = self.store.connections(people, now).await?;
+        self.deliver(
+            connections.into_iter().map(|connection| Parcel {
+                connection,
+                frame: frame.clone(),
+            }),
+            now,
+        )
+        .await
+    }
+
+    /// Tells each of some people what concerns them, on all their devices.
+    pub async fn tell_each(
+        &self,
+        people: &[UserId],
+        event: impl Fn(UserId) -> Event,
+        now: Timestamp,
+    ) -> Result<()> {
+        let connections = self.store.connections(people, now).await?;
+        let parcels = connections.into_iter().map(|connection| {
+            let frame = Frame::of(&event(connection.user_id)).encode()?;
+            Ok(Parcel { connection, frame })
+        });
+        self.deliver(parcels.collect::<Result<Vec<_>>>()?, now).await
+    }
+
+    /// Remembers a connection until its token or the gateway ends it; `token_expires` in seconds since 1970.
+    /// Where a person has too many, the oldest give way.
+    pub async fn admit(&self, connection: &Connection, token_expires: i64) -> Result<()> {
+        for oldest in self.store.connected(connection, token_expires).await? {
+            self.close(&oldest)
+                .await
+                .can_fail("closing the oldest connection");
+        }
+        Ok(())
+    }
+
+    /// Posts parcels concurrently, in their order as far as the bound of concurrency reaches. Those that fail are
+    /// logged: a push is a hint, what counts is in the log.
+    pub async fn deliver(&self, parcels: impl IntoIterator<Item = Parcel>, now: Timestamp) -> Result<()> {
+        let sockets = self.sockets()?;
+        let posts = futures::stream::iter(parcels);
+        posts
+            .for_each_concurrent(CONCURRENT_PUSHES, |parcel| self.post(sockets, parcel, now))
+            .await;
+        Ok(())
+    }
+
+    /// Posts one frame to the connection that a call came from.
+    pub async fn answer(&self, connection: Connection, frame: &Frame<'_>, now: Timestamp) -> Result<()> {
+        self.deliver(
+            [Parcel {
+                connection,
+                frame: frame.encode()?,
+            }],
+            now,
+        )
+        .await
+    }
+
+    /// Ends a connection.
+    pub async fn close(&self, id: &ConnectionId) -> Result<()> {
+        let closed = self
+            .sockets()?
+            .delete_connection()
+            .connection_id(&id.0)
+            .send()
+            .await;
+        match closed.map_err(SdkError::into_service_error) {
+            Ok(_) | Err(DeleteConnectionError::GoneException(_)) => Ok(()),
+            Err(error) => Err(Error::internal(error)),
+        }
+    }
+
+    fn sockets(&self) -> Result<&Client> {
+        self.sockets
+            .as_ref()
+            .ok_or_else(|| Error::internal("SOCKET_ENDPOINT is not set"))
+    }
+
+    async fn post(&self, sockets: &Client, parcel: Parcel, now: Timestamp) {
+        let Parcel { connection, frame } = parcel;
+        let call = sockets
+            .post_to_connection()
+            .connection_id(&connection.id.0)
+            .data(Blob::new(&*frame));
+        match call.send().await.map_err(SdkError::into_service_error) {
+            Err(PostToConnectionError::GoneException(_)) if now.since(connection.since) >= YOUNG => {
+                let forgotten = self
+                    .store
+                    .disconnected(connection.user_id, &connection.id, now)
+                    .await;
+                forgotten.can_fail("forgetting a connection that is gone");
+            }
+            Ok(_) | Err(PostToConnectionError::GoneException(_)) => {}
+            Err(error) => Err::<(), _>(Error::internal(error)).can_fail("push to a connection"),
+        }
+    }
+}

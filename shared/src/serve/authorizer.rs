@@ -1,0 +1,117 @@
+//! The authorizer of the WebSocket's `$connect`: the one call that sees the token of a connection.
+
+use std::collections::HashMap;
+
+use aws_lambda_events::{
+    apigw::{ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayCustomAuthorizerResponse},
+    iam::{IamPolicyEffect, IamPolicyStatement},
+};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+
+use super::{Fatal, http::bearer, report};
+use crate::{App, Error, Result, auth::Identity, id::UserId, store::users::Newcomer};
+
+/// Where the user's id stands in the context that the gateway keeps for the connection.
+pub(super) const USER_ID: &str = "user_id";
+/// Where the end of the token stands, in seconds since 1970.
+pub(super) const EXPIRES: &str = "expires";
+const USERNAME: &str = "username";
+const EMAIL: &str = "email";
+const DISPLAY_NAME: &str = "display_name";
+const AVATAR_URL: &str = "avatar_url";
+
+/// What the gateway asks of the authorizer.
+pub type Request = ApiGatewayCustomAuthorizerRequestTypeRequest;
+
+/// What the gateway wants of an authorizer: a policy, and a context of texts.
+pub type Decision = ApiGatewayCustomAuthorizerResponse<HashMap<String, String>>;
+
+/// The one failure that the gateway turns into a 401, by its message.
+#[derive(Debug)]
+pub struct Unauthorized;
+
+impl From<Unauthorized> for Diagnostic {
+    fn from(_: Unauthorized) -> Self {
+        Self {
+            error_type: "Unauthorized".to_owned(),
+            error_message: "Unauthorized".to_owned(),
+        }
+    }
+}
+
+/// Runs the authorizer for as long as the process lives.
+pub async fn serve() -> Result<(), Fatal> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let app = App::from_env().await?;
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Request>| {
+        let app = app.clone();
+        async move { decide(&app, &event.payload) }
+    }))
+    .await
+}
+
+/// Lets in whoever brings a good token, as `?token=` (browsers cannot set headers) or as a bearer.
+pub fn decide(app: &App, request: &Request) -> Result<Decision, Unauthorized> {
+    let header = request
+        .headers
+        .get("authorization")
+        .and_then(|header| header.to_str().ok());
+    let token = request
+        .query_string_parameters
+        .first("token")
+        .or_else(|| header.and_then(bearer));
+    let identity = token
+        .ok_or(Error::InvalidToken("none"))
+        .and_then(|token| app.verify(token));
+    let identity = identity.map_err(|error| {
+        report(&error);
+        Unauthorized
+    })?;
+
+    let mut statement = IamPolicyStatement::default();
+    statement.action = vec!["execute-api:Invoke".to_owned()];
+    statement.effect = IamPolicyEffect::Allow;
+    statement.resource = request.method_arn.iter().cloned().collect();
+    let mut decision = Decision::default();
+    decision.principal_id = Some(identity.user_id.to_string());
+    decision.policy_document.version = Some("2012-10-17".to_owned());
+    decision.policy_document.statement = vec![statement];
+    decision.context = context(identity);
+    Ok(decision)
+}
+
+fn context(identity: Identity) -> HashMap<String, String> {
+    let Newcomer {
+        username,
+        email,
+        display_name,
+        avatar_url,
+    } = identity.newcomer;
+    let known = [
+        (USER_ID, Some(identity.user_id.to_string())),
+        (EXPIRES, Some(identity.expires.to_string())),
+        (USERNAME, username),
+        (EMAIL, email),
+        (DISPLAY_NAME, display_name),
+        (AVATAR_URL, avatar_url),
+    ];
+    known
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
+/// The identity as the context holds it; `text` looks a field up.
+pub(super) fn identity(user_id: UserId, expires: i64, text: impl Fn(&str) -> Option<String>) -> Identity {
+    let newcomer = Newcomer {
+        username: text(USERNAME),
+        email: text(EMAIL),
+        display_name: text(DISPLAY_NAME),
+        avatar_url: text(AVATAR_URL),
+    };
+    Identity {
+        user_id,
+        expires,
+        newcomer,
+    }
+}

@@ -1,0 +1,237 @@
+//! Calls of the HTTP API: what endpoints may ask of them, and how they are answered.
+
+use std::convert::Infallible;
+
+use lambda_http::{
+    Body as HttpBody, Request, RequestExt, Response,
+    http::{
+        HeaderName, HeaderValue, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
+    },
+    service_fn,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    Endpoint, Fatal, FromCall,
+    fields::{Fields, Input},
+    report,
+};
+use crate::{App, Error, Result, id::UserId, store, wire::problem::Problem};
+
+/// The largest body of any call, in bytes: the longest message, escaped, and its payload fit well.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Where the next page of a list is named.
+const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
+
+/// One call of the HTTP API.
+pub struct HttpCall(Request);
+
+/// Runs an endpoint of the HTTP API for as long as the process lives.
+pub async fn serve<A, E>(endpoint: E) -> Result<(), Fatal>
+where
+    A: 'static,
+    E: Endpoint<HttpCall, A, Reply: HttpReply>,
+{
+    lambda_http::tracing::init_default_subscriber();
+    let app = App::from_env().await?;
+    lambda_http::run_concurrent(service_fn(move |request: Request| {
+        let (app, endpoint) = (app.clone(), endpoint.clone());
+        async move { Ok::<_, Infallible>(answer(&app, &endpoint, request).await) }
+    }))
+    .await
+}
+
+/// Answers one call, whatever happens in it.
+pub async fn answer<A, E>(app: &App, endpoint: &E, request: Request) -> Response<HttpBody>
+where
+    E: Endpoint<HttpCall, A, Reply: HttpReply>,
+{
+    let call = HttpCall(request);
+    let request_id = call
+        .0
+        .lambda_context_ref()
+        .map(|context| context.request_id.clone())
+        .unwrap_or_default();
+    let reply = endpoint.run(app, &call).await.and_then(HttpReply::respond);
+    let response = reply.unwrap_or_else(|error| {
+        report(&error);
+        problem(&Problem::of(&error, &request_id))
+    });
+    let (method, path) = (call.0.method().as_str(), call.0.raw_http_path());
+    tracing::info!(
+        method,
+        path,
+        status = response.status().as_u16(),
+        request_id,
+        "answered"
+    );
+    response
+}
+
+fn problem(problem: &Problem) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::Text(serde_json::to_string(problem).unwrap_or_default()));
+    *response.status_mut() =
+        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = problem.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    }
+    response
+}
+
+/// What an endpoint of the HTTP API may answer.
+pub trait HttpReply {
+    /// The response that says it.
+    fn respond(self) -> Result<Response<HttpBody>>;
+}
+
+/// 200 with JSON.
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> HttpReply for Json<T> {
+    fn respond(self) -> Result<Response<HttpBody>> {
+        let mut response = Response::new(HttpBody::Text(
+            serde_json::to_string(&self.0).map_err(Error::internal)?,
+        ));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(response)
+    }
+}
+
+/// 200 with a JSON array, and the cursor of the next page if there is one.
+pub struct JsonPage<T>(pub store::Page<T>);
+
+impl<T: Serialize> HttpReply for JsonPage<T> {
+    fn respond(self) -> Result<Response<HttpBody>> {
+        let mut response = Json(self.0.items).respond()?;
+        if let Some(next) = self.0.next {
+            response.headers_mut().insert(
+                NEXT_CURSOR,
+                HeaderValue::from_str(&next).map_err(Error::internal)?,
+            );
+        }
+        Ok(response)
+    }
+}
+
+/// What every endpoint of the HTTP API returns.
+pub type Reply<T> = Result<Json<T>>;
+
+/// What every endpoint that answers a list returns.
+pub type PageReply<T> = Result<JsonPage<T>>;
+
+/// The caller: someone with a good token, whose profile exists.
+#[derive(Clone, Copy, Debug)]
+pub struct Me {
+    /// Who.
+    pub id: UserId,
+}
+
+impl FromCall<HttpCall> for Me {
+    async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
+        let header = call
+            .0
+            .headers()
+            .get(AUTHORIZATION)
+            .ok_or(Error::InvalidToken("none"))?;
+        let header = header.to_str().map_err(|_| Error::InvalidToken("not text"))?;
+        let token = bearer(header).ok_or(Error::InvalidToken("not a bearer token"))?;
+        let identity = app.verify(token)?;
+        app.welcome(&identity).await?;
+        Ok(Self { id: identity.user_id })
+    }
+}
+
+/// The token of an `Authorization` header (RFC 6750, section 2.1).
+pub(super) fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The JSON object in the body.
+pub struct Body<T>(pub T);
+
+impl<T: Input> FromCall<HttpCall> for Body<T> {
+    async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
+        let body = call.0.body().as_ref();
+        if body.len() > MAX_BODY_BYTES {
+            return Err(Error::TooLarge);
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(values)) => Fields::of_json(values, &app.config).read().map(Self),
+            _ => Err(Error::MalformedJson),
+        }
+    }
+}
+
+/// The parameters of the query.
+pub struct Query<T>(pub T);
+
+impl<T: Input> FromCall<HttpCall> for Query<T> {
+    async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
+        let parameters = call.0.query_string_parameters();
+        let pairs = parameters
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Fields::of_text(pairs, &app.config).read().map(Self)
+    }
+}
+
+/// The parameters of the path.
+pub struct Path<T>(pub T);
+
+impl<T: Input> FromCall<HttpCall> for Path<T> {
+    async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
+        let parameters = call.0.path_parameters();
+        let pairs = parameters
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Fields::of_text(pairs, &app.config).read().map(Self)
+    }
+}
+
+/// The call itself, for the endpoint that serves whatever no other route does.
+pub struct Route {
+    /// The method, in capitals.
+    pub method: String,
+    /// The path as it was called.
+    pub path: String,
+}
+
+impl FromCall<HttpCall> for Route {
+    async fn from_call(_: &App, call: &HttpCall) -> Result<Self> {
+        Ok(Self {
+            method: call.0.method().to_string(),
+            path: call.0.raw_http_path().to_owned(),
+        })
+    }
+}
+
+/// Whatever can be extracted, or the error that says why not: for an endpoint that decides by something else first.
+pub struct Maybe<T>(pub Result<T>);
+
+impl<C: Sync, T: FromCall<C>> FromCall<C> for Maybe<T> {
+    async fn from_call(app: &App, call: &C) -> Result<Self> {
+        Ok(Self(T::from_call(app, call).await))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bearer;
+
+    #[test]
+    fn a_bearer_token_follows_its_scheme_in_any_case() {
+        assert_eq!(bearer("Bearer a.b.c"), Some("a.b.c"));
+        assert_eq!(bearer("bearer  a.b.c "), Some("a.b.c"));
+        assert_eq!(bearer("Basic YTpi"), None);
+        assert_eq!(bearer("a.b.c"), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! Every key of the table, spelled here and nowhere else.
+
+use crate::id::{ConnectionId, RequestId, RoomId, UserId};
+
+/// The primary key of one item.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Names the partition.
+    pub pk: String,
+    /// Names the item in it, and orders it.
+    pub sk: String,
+}
+
+/// The items of one partition whose sort keys lie between two, both included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Names the partition.
+    pub pk: String,
+    /// The first sort key.
+    pub first: String,
+    /// The last sort key.
+    pub last: String,
+}
+
+/// Above every character that follows a prefix in a sort key.
+const END: char = '\u{10FFFF}';
+
+/// The last position that a sort key can hold.
+const LAST_SEQ: u64 = 999_999_999_999;
+
+fn user(user: UserId) -> String {
+    format!("USER#{user}")
+}
+
+/// The person whose partition this is.
+pub fn user_of(pk: &str) -> Option<UserId> {
+    pk.strip_prefix("USER#")?.parse().ok()
+}
+
+fn room(room: RoomId) -> String {
+    format!("ROOM#{room}")
+}
+
+fn message_sk(seq: u64) -> String {
+    format!("MSG#{:012}", seq.min(LAST_SEQ))
+}
+
+fn prefix(pk: String, prefix: &str) -> Range {
+    Range {
+        pk,
+        first: prefix.to_owned(),
+        last: format!("{prefix}{END}"),
+    }
+}
+
+/// A person's profile.
+pub fn profile(u: UserId) -> Key {
+    Key {
+        pk: user(u),
+        sk: "PROFILE".into(),
+    }
+}
+
+/// The claim to a username; `folded` as in `domain::username`.
+pub fn username_claim(folded: &str) -> Key {
+    Key {
+        pk: format!("NAME#{folded}"),
+        sk: "NAME".into(),
+    }
+}
+
+/// The claim to an e-mail address, by the hex SHA-256 of its folded form.
+pub fn email_claim(sha256: &str) -> Key {
+    Key {
+        pk: format!("EMAIL#{sha256}"),
+        sk: "EMAIL".into(),
+    }
+}
+
+/// One end of a username in the search index.
+pub fn search_suffix(partition: &str, suffix: &str, u: UserId) -> Key {
+    Key {
+        pk: format!("FIND#{partition}"),
+        sk: format!("{suffix}#{u}"),
+    }
+}
+
+/// Every indexed end that begins with `query`.
+pub fn search(partition: &str, query: &str) -> Range {
+    prefix(format!("FIND#{partition}"), query)
+}
+
+/// A person's live connections.
+pub fn presence(u: UserId) -> Key {
+    Key {
+        pk: user(u),
+        sk: "PRESENCE".into(),
+    }
+}
+
+/// The attribute of a presence item that stands for one connection.
+pub fn connection_attribute(connection: &ConnectionId) -> String {
+    format!("{CONNECTION}{connection}")
+}
+
+/// The connection that an attribute of a presence item stands for.
+pub fn connection_of(attribute: &str) -> Option<ConnectionId> {
+    attribute
+        .strip_prefix(CONNECTION)
+        .map(|id| ConnectionId(id.to_owned()))
+}
+
+const CONNECTION: &str = "connection:";
+
+/// What two people are to each other.
+pub fn pair(low: UserId, high: UserId) -> Key {
+    Key {
+        pk: format!("PAIR#{low}#{high}"),
+        sk: "PAIR".into(),
+    }
+}
+
+/// A pending request, as its receiver has it.
+pub fn request_in(receiver: UserId, request: RequestId) -> Key {
+    Key {
+        pk: user(receiver),
+        sk: format!("REQUEST#IN#{request}"),
+    }
+}
+
+/// A pending request, as its sender has it.
+pub fn request_out(sender: UserId, request: RequestId) -> Key {
+    Key {
+        pk: user(sender),
+        sk: format!("REQUEST#OUT#{request}"),
+    }
+}
+
+/// All pending requests that a person received.
+pub fn requests_in(u: UserId) -> Range {
+    prefix(user(u), "REQUEST#IN#")
+}
+
+/// All pending requests that a person sent.
+pub fn requests_out(u: UserId) -> Range {
+    prefix(user(u), "REQUEST#OUT#")
+}
+
+/// One friend, as `u` has it.
+pub fn friend(u: UserId, friend: UserId) -> Key {
+    Key {
+        pk: user(u),
+        sk: format!("FRIEND#{friend}"),
+    }
+}
+
+/// All friends of a person.
+pub fn friends(u: UserId) -> Range {
+    prefix(user(u), "FRIEND#")
+}
+
+/// One room, as its member has it.
+pub fn my_room(u: UserId, r: RoomId) -> Key {
+    Key {
+        pk: user(u),
+        sk: format!("ROOM#{r}"),
+    }
+}
+
+/// All rooms of a person.
+pub fn my_rooms(u: UserId) -> Range {
+    prefix(user(u), "ROOM#")
+}
+
+/// The head hint of a room.
+pub fn head(r: RoomId) -> Key {
+    Key {
+        pk: room(r),
+        sk: HEAD.into(),
+    }
+}
+
+/// One member of a room.
+pub fn member(r: RoomId, u: UserId) -> Key {
+    Key {
+        pk: room(r),
+        sk: format!("MEMBER#{u}"),
+    }
+}
+
+/// A room's own data.
+pub fn meta(r: RoomId) -> Key {
+    Key {
+        pk: room(r),
+        sk: META.into(),
+    }
+}
+
+/// Head hint, members and room: adjacent, so that one query reads them.
+pub fn room_and_roster(r: RoomId) -> Range {
+    Range {
+        pk: room(r),
+        first: HEAD.into(),
+        last: META.into(),
+    }
+}
+
+/// The sort key of the head hint.
+pub const HEAD: &str = "HEAD";
+
+/// The sort key of a room's own data.
+pub const META: &str = "META";
+
+/// One message.
+pub fn message(r: RoomId, seq: u64) -> Key {
+    Key {
+        pk: room(r),
+        sk: message_sk(seq),
+    }
+}
+
+/// The messages from one position to another, both included.
+pub fn messages(r: RoomId, first: u64, last: u64) -> Range {
+    Range {
+        pk: room(r),
+        first: message_sk(first),
+        last: message_sk(last),
+    }
+}
+
+/// The messages from a position on.
+pub fn messages_from(r: RoomId, first: u64) -> Range {
+    messages(r, first, LAST_SEQ)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn one_range_reads_head_members_and_room_and_nothing_else() {
+        let (r, u) = (RoomId::random(), UserId::from(Uuid::new_v4()));
+        let range = room_and_roster(r);
+        let inside = |key: &Key| key.pk == range.pk && (&range.first..=&range.last).contains(&&key.sk);
+        assert!(inside(&head(r)) && inside(&member(r, u)) && inside(&meta(r)));
+        assert!(!inside(&message(r, 1)));
+    }
+
+    #[test]
+    fn messages_sort_by_position() {
+        let r = RoomId::random();
+        assert!(message(r, 9) < message(r, 10) && message(r, 10) < message(r, 999_999_999_999));
+        let from = messages_from(r, 7);
+        assert!((from.first..=from.last).contains(&message(r, 999_999_999_999).sk));
+    }
+
+    #[test]
+    fn a_connection_survives_its_attribute() {
+        let id = ConnectionId("L0SM9cOFvHcCIhw=".to_owned());
+        assert_eq!(connection_of(&connection_attribute(&id)), Some(id));
+        assert_eq!(connection_of("last_seen"), None);
+    }
+}

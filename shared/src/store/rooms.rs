@@ -1,0 +1,329 @@
+//! Rooms, their members, and each person's list of rooms.
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Page, PageOf, Store, keys,
+    table::{self, Item, Query, Transacted, Update, read},
+};
+use crate::{
+    clock::Timestamp,
+    domain::{
+        log,
+        message::Message,
+        room::{Founding, Member, Role, Room, RoomKind, SHOWN_MEMBERS, ShownMember, Status},
+    },
+    error::{Error, Result},
+    id::{RoomId, UserId},
+    store::users::Profile,
+};
+
+/// How far a room's log has come, at least: moved forward only, and never trusted without a look at the log.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    seq: u64,
+}
+
+/// One room, as its member has it.
+#[derive(Serialize, Deserialize)]
+struct MyRoom {
+    room_id: RoomId,
+    joined_at: Timestamp,
+}
+
+/// A room with everyone in it.
+#[derive(Clone, Debug)]
+pub struct RoomAndRoster {
+    /// The room.
+    pub room: Room,
+    /// Its members, in the order of their ids.
+    pub members: Vec<Member>,
+}
+
+impl RoomAndRoster {
+    /// The member that `user` is. Who is not one may not know that the room exists.
+    pub fn member(&self, user: UserId) -> Result<&Member> {
+        self.members
+            .iter()
+            .find(|member| member.shown.user_id == user)
+            .ok_or(Error::NotFound)
+    }
+
+    /// Everyone in it.
+    pub fn people(&self) -> Vec<UserId> {
+        self.members.iter().map(|member| member.shown.user_id).collect()
+    }
+}
+
+/// A room as a list shows it to one of its members.
+#[derive(Clone, Debug)]
+pub struct RoomSummary {
+    /// The room.
+    pub room: Room,
+    /// The member who looks.
+    pub me: Member,
+    /// The others that the list shows.
+    pub others: Vec<Member>,
+    /// The newest message, if this member may see it.
+    pub last_message: Option<Message>,
+    /// How far the newest message has come, if this member sent it.
+    pub last_status: Option<Status>,
+    /// The newest position.
+    pub tail: u64,
+}
+
+impl Store {
+    /// Makes a room; `None` if it is a pair's and they have it already.
+    pub async fn found_room(
+        &self,
+        founding: &Founding,
+        profiles: &HashMap<UserId, Profile>,
+        now: Timestamp,
+    ) -> Result<Option<RoomAndRoster>> {
+        let role = |user| match founding.kind {
+            RoomKind::Group if user == founding.founder => Role::Owner,
+            RoomKind::Group | RoomKind::Direct => Role::Member,
+        };
+        let mut members = Vec::with_capacity(founding.people.len());
+        for user in &founding.people {
+            let profile = profiles.get(user).ok_or(Error::NotFound)?;
+            let shown = ShownMember {
+                user_id: *user,
+                username: profile.username.clone(),
+                avatar_url: profile.avatar_url.clone(),
+                joined_at: now,
+            };
+            members.push(Member::new(shown, role(*user), 1));
+        }
+        let room = Room {
+            id: founding.id,
+            kind: founding.kind,
+            name: founding.name.clone(),
+            created_at: now,
+            created_by: founding.founder,
+            roster_version: 1,
+            rev: 0,
+            member_count: members.len(),
+            first_members: members
+                .iter()
+                .take(SHOWN_MEMBERS + 1)
+                .map(|member| member.shown.clone())
+                .collect(),
+        };
+        let mut writes = vec![self.put_new(keys::meta(room.id), &room)?];
+        for member in &members {
+            let user = member.shown.user_id;
+            writes.push(self.put_new(keys::member(room.id, user), member)?);
+            writes.push(self.put_new(
+                keys::my_room(user, room.id),
+                MyRoom {
+                    room_id: room.id,
+                    joined_at: now,
+                },
+            )?);
+        }
+        match self.table.transact(writes).await? {
+            Transacted::Written => Ok(Some(RoomAndRoster { room, members })),
+            Transacted::Refused(_) => Ok(None),
+        }
+    }
+
+    /// A room and everyone in it, as of now. Whether the caller is one of them is for the caller to check, by
+    /// [`RoomAndRoster::member`].
+    pub async fn room_and_roster(&self, room: RoomId) -> Result<RoomAndRoster> {
+        let items = self
+            .table
+            .query(Query::of(keys::room_and_roster(room)).consistent())
+            .await?;
+        let (mut room, mut members) = (None, Vec::new());
+        for item in items {
+            match table::sk(&item) {
+                keys::META => room = Some(read::<Room>(item)?),
+                keys::HEAD => {}
+                _ => members.push(read::<Member>(item)?),
+            }
+        }
+        Ok(RoomAndRoster {
+            room: room.ok_or(Error::NotFound)?,
+            members,
+        })
+    }
+
+    /// Moves the head hint forward.
+    pub async fn move_head(&self, room: RoomId, seq: u64) -> Result<()> {
+        let update = Update::of(keys::head(room), "SET seq = :seq")
+            .only_if("attribute_not_exists(seq) OR seq < :seq")
+            .value(":seq", seq)?;
+        self.table.update(update).await.map(drop)
+    }
+
+    /// Moves a member's read position forward. `false` if it was there already, or the person is no member.
+    pub async fn move_read(&self, room: RoomId, user: UserId, seq: u64, now: Timestamp) -> Result<bool> {
+        let update = Update::of(keys::member(room, user), "SET read_seq = :seq, read_at = :now")
+            .only_if("read_seq < :seq")
+            .value(":seq", seq)?
+            .value(":now", now)?;
+        Ok(self.table.update(update).await?.is_some())
+    }
+
+    /// A person's rooms, newest activity first, in a bounded number of batch reads however many they are.
+    pub async fn my_rooms(&self, me: UserId, page: PageOf) -> Result<Page<RoomSummary>> {
+        let start = page.cursor.as_deref().map(RoomSummary::place_at).transpose()?;
+        let listed = self
+            .table
+            .query(Query::of(keys::my_rooms(me)).consistent())
+            .await?;
+        let rooms = listed
+            .into_iter()
+            .map(|item| Ok(read::<MyRoom>(item)?.room_id))
+            .collect::<Result<Vec<_>>>()?;
+        let mut summaries = self.summaries(me, &rooms).await?;
+        summaries.sort_by_cached_key(RoomSummary::place);
+        let mut items: Vec<RoomSummary> = summaries
+            .into_iter()
+            .filter(|summary| start.is_none_or(|start| summary.place() > start))
+            .collect();
+        let more = page.limit.is_some_and(|limit| items.len() > limit);
+        items.truncate(page.limit.unwrap_or(usize::MAX));
+        let next = items.last().filter(|_| more).map(RoomSummary::cursor);
+        Ok(Page { items, next })
+    }
+
+    /// One of a person's rooms.
+    pub async fn my_room(&self, me: UserId, room: RoomId) -> Result<RoomSummary> {
+        self.summaries(me, &[room]).await?.pop().ok_or(Error::NotFound)
+    }
+
+    async fn summaries(&self, me: UserId, rooms: &[RoomId]) -> Result<Vec<RoomSummary>> {
+        let keys = rooms
+            .iter()
+            .flat_map(|room| [keys::meta(*room), keys::head(*room), keys::member(*room, me)]);
+        let mut found = by_key(self.table.batch_get(keys.collect(), true).await?);
+        let mut summaries = Vec::with_capacity(rooms.len());
+        for id in rooms.iter().copied() {
+            // A room or a membership that is gone is one that was left while the list was read.
+            let (Some(room), Some(member)) =
+                (found.remove(&keys::meta(id)), found.remove(&keys::member(id, me)))
+            else {
+                continue;
+            };
+            let hint = found
+                .remove(&keys::head(id))
+                .map(read::<Head>)
+                .transpose()?
+                .map_or(0, |head| head.seq);
+            let (others, last_message, last_status) = (Vec::new(), None, None);
+            let (room, me) = (read(room)?, read(member)?);
+            summaries.push(RoomSummary {
+                room,
+                me,
+                others,
+                last_message,
+                last_status,
+                tail: hint,
+            });
+        }
+        self.complete(&mut summaries).await?;
+        Ok(summaries)
+    }
+
+    /// Checks each head hint against the log, and adds the newest message and the others that are shown.
+    async fn complete(&self, summaries: &mut [RoomSummary]) -> Result<()> {
+        let mut keys = Vec::new();
+        for summary in &*summaries {
+            let (id, hint) = (summary.room.id, summary.tail);
+            keys.extend(
+                [hint, hint + 1]
+                    .into_iter()
+                    .filter(|seq| *seq > 0)
+                    .map(|seq| keys::message(id, seq)),
+            );
+            keys.extend(summary.others_shown().map(|user| keys::member(id, user)));
+        }
+        let mut found = by_key(self.table.batch_get(keys, true).await?);
+        for summary in summaries {
+            let (id, hint) = (summary.room.id, summary.tail);
+            let others = summary
+                .others_shown()
+                .filter_map(|user| found.remove(&keys::member(id, user)));
+            summary.others = others.map(read).collect::<Result<_>>()?;
+            let newest = if found.contains_key(&keys::message(id, hint + 1)) {
+                self.newest_message(id).await?
+            } else {
+                found.remove(&keys::message(id, hint)).map(read).transpose()?
+            };
+            summary.tail = newest.as_ref().map_or(hint, |message: &Message| message.seq);
+            summary.last_message = newest.filter(|message| message.seq >= summary.me.from_seq);
+            summary.last_status = self.last_status(summary).await?;
+        }
+        Ok(())
+    }
+
+    /// The status of the newest message, if the reader sent it. Only a large room has to be read for that.
+    async fn last_status(&self, summary: &RoomSummary) -> Result<Option<Status>> {
+        let me = summary.me.shown.user_id;
+        let Some(message) = summary
+            .last_message
+            .as_ref()
+            .filter(|message| message.sender_id == me)
+        else {
+            return Ok(None);
+        };
+        if summary.room.member_count <= summary.others.len() + 1 {
+            return Ok(Some(Status::of(message.seq, me, &summary.others)));
+        }
+        let roster = self.room_and_roster(summary.room.id).await?;
+        Ok(Some(Status::of(message.seq, me, &roster.members)))
+    }
+}
+
+impl RoomSummary {
+    /// When something last happened in the room.
+    fn active_at(&self) -> Timestamp {
+        self.last_message
+            .as_ref()
+            .map_or(self.me.shown.joined_at, |message| message.created_at)
+    }
+
+    /// How many messages the member has not read.
+    pub fn unread(&self) -> u64 {
+        log::unread(self.tail, self.me.read_seq, self.me.from_seq)
+    }
+
+    /// Where it stands in the list: newest activity first, then by id.
+    fn place(&self) -> (Reverse<Timestamp>, RoomId) {
+        (Reverse(self.active_at()), self.room.id)
+    }
+
+    /// The place, as a cursor says it.
+    fn cursor(&self) -> String {
+        format!("{}_{}", self.active_at(), self.room.id)
+    }
+
+    fn place_at(cursor: &str) -> Result<(Reverse<Timestamp>, RoomId)> {
+        let place = cursor
+            .split_once('_')
+            .and_then(|(time, room)| Some((Reverse(time.parse().ok()?), room.parse().ok()?)));
+        place.ok_or_else(|| Error::invalid("cursor", "must be one that an earlier page gave"))
+    }
+
+    fn others_shown(&self) -> impl Iterator<Item = UserId> {
+        let me = self.me.shown.user_id;
+        let others = self
+            .room
+            .first_members
+            .iter()
+            .map(|member| member.user_id)
+            .filter(move |user| *user != me);
+        others.take(SHOWN_MEMBERS)
+    }
+}
+
+fn by_key(items: Vec<Item>) -> HashMap<keys::Key, Item> {
+    items
+        .into_iter()
+        .filter_map(|item| Some((table::key(&item)?, item)))
+        .collect()
+}
