@@ -1,0 +1,318 @@
+//! The cloud in one process: the embedded engine behind the real SDK clients, sockets that record their frames, and
+//! a clock on which every call takes exactly one second.
+//!
+//! The runtime's time is paused, so it moves only when everyone waits: calls that run concurrently end together,
+//! and the seconds that pass are the sequential round trips.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{
+            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+            SharedHttpConnector,
+        },
+        orchestrator::{HttpRequest, HttpResponse},
+        runtime_components::RuntimeComponents,
+    },
+    http::StatusCode,
+};
+use aws_smithy_types::body::SdkBody;
+use dynoxide::{Database, DynoxideError};
+use serde_json::{Value, json};
+use shared::{
+    App,
+    clock::{Clock, Timestamp},
+    config::Config,
+    id::{ConnectionId, UserId},
+    push::Push,
+    store::{Store, presence::Connection, users::Newcomer},
+};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+const TABLE: &str = "chat";
+
+/// When the tests' clock starts.
+const START: i64 = 1_770_000_000;
+
+/// One call that reached the cloud.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The operation: DynamoDB's name, or `post` for a frame.
+    pub operation: String,
+    /// Seconds since the cloud was made, at the call's end.
+    pub ended: u64,
+    /// Consumed capacity.
+    pub units: f64,
+    /// Whether it named an index.
+    pub on_index: bool,
+}
+
+/// What a frame's connection answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Socket {
+    /// It takes frames.
+    #[default]
+    Open,
+    /// It is gone: 410.
+    Gone,
+    /// It never answers.
+    Hanging,
+}
+
+#[derive(Default)]
+struct Recorded {
+    calls: Vec<Call>,
+    frames: Vec<(String, Value)>,
+    sockets: BTreeMap<String, Socket>,
+}
+
+/// Engine, sockets and what they saw.
+#[derive(Clone)]
+pub struct Cloud {
+    engine: Database,
+    recorded: Arc<Mutex<Recorded>>,
+    start: Instant,
+    /// The SDK's client, for what the store has no call for.
+    pub client: aws_sdk_dynamodb::Client,
+    /// The app under test.
+    pub app: App,
+}
+
+impl Cloud {
+    pub fn new() -> Self {
+        let engine = Database::memory().unwrap();
+        let schema = json!({
+            "TableName": TABLE,
+            "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            "AttributeDefinitions": [
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+        });
+        engine
+            .create_table(serde_json::from_value(schema).unwrap())
+            .unwrap();
+
+        let (recorded, start) = (Arc::<Mutex<Recorded>>::default(), Instant::now());
+        let wire = Wire {
+            engine: engine.clone(),
+            recorded: recorded.clone(),
+            start,
+        };
+        let aws = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
+                Credentials::new("test", "test", None, None, "test"),
+            ))
+            .http_client(SharedHttpClient::new(wire))
+            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+            .build();
+        let variable = |name: &str| match name {
+            "TABLE_NAME" => Some(TABLE.to_owned()),
+            "SOCKET_ENDPOINT" => Some("https://sockets.example/live".to_owned()),
+            "MEDIA_ORIGINS" => Some("https://media.example".to_owned()),
+            _ => None,
+        };
+        let config = Config::from_lookup(variable).unwrap();
+        let client = aws_sdk_dynamodb::Client::new(&aws);
+        let store = Store::new(client.clone(), TABLE.to_owned());
+        let push = Push::from_config(&aws, config.socket_endpoint.as_deref(), store.clone());
+        let clock = Clock::from_fn(move || {
+            let seconds = i64::try_from((Instant::now() - start).as_secs()).unwrap();
+            Timestamp::from_seconds(START + seconds)
+        });
+        let app = App::new(config, clock, store, push);
+        Self {
+            engine,
+            recorded,
+            start,
+            client,
+            app,
+        }
+    }
+
+    /// A person of this name.
+    pub async fn person(&self, name: &str) -> UserId {
+        let user = UserId::from(Uuid::new_v4());
+        let newcomer = Newcomer {
+            username: Some(name.to_owned()),
+            ..Newcomer::default()
+        };
+        self.app
+            .store
+            .profile_or_new(user, &newcomer, self.app.now())
+            .await
+            .unwrap();
+        user
+    }
+
+    /// A live connection of a person, made now.
+    pub async fn connect(&self, user_id: UserId, id: &str) -> Connection {
+        let connection = Connection {
+            user_id,
+            id: ConnectionId(id.to_owned()),
+            since: self.app.now(),
+        };
+        self.app
+            .store
+            .connected(&connection, START + 1_000_000)
+            .await
+            .unwrap();
+        connection
+    }
+
+    /// From now on the connection answers so.
+    pub fn set_socket(&self, id: &str, socket: Socket) {
+        self.recorded
+            .lock()
+            .unwrap()
+            .sockets
+            .insert(id.to_owned(), socket);
+    }
+
+    /// Takes the calls since the last look.
+    pub fn calls(&self) -> Vec<Call> {
+        std::mem::take(&mut self.recorded.lock().unwrap().calls)
+    }
+
+    /// Takes the frames since the last look, as `(connection, frame)`.
+    pub fn frames(&self) -> Vec<(String, Value)> {
+        std::mem::take(&mut self.recorded.lock().unwrap().frames)
+    }
+
+    /// Seconds since the cloud was made: the sequential round trips so far.
+    pub fn elapsed(&self) -> u64 {
+        (Instant::now() - self.start).as_secs()
+    }
+
+    /// Lets time pass.
+    pub async fn wait(&self, seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    /// Every item of a partition, as the engine has it.
+    pub fn partition(&self, pk: &str) -> Vec<Value> {
+        let query = json!({
+            "TableName": TABLE,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": pk}},
+        });
+        let answer = self.engine.query(serde_json::from_value(query).unwrap()).unwrap();
+        let answer = serde_json::to_value(answer).unwrap();
+        answer["Items"].as_array().cloned().unwrap_or_default()
+    }
+}
+
+/// The wire between the SDK's clients and the cloud.
+#[derive(Clone)]
+struct Wire {
+    engine: Database,
+    recorded: Arc<Mutex<Recorded>>,
+    start: Instant,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+impl HttpClient for Wire {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let wire = self.clone();
+        HttpConnectorFuture::new(async move { Ok(wire.answer(&request).await) })
+    }
+}
+
+impl Wire {
+    async fn answer(&self, request: &HttpRequest) -> HttpResponse {
+        let body = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap();
+        let (operation, (status, answer)) = match request.headers().get("x-amz-target") {
+            Some(target) => {
+                let operation = target.rsplit('.').next().unwrap().to_owned();
+                let answer = match dispatch(&self.engine, &operation, &body) {
+                    Ok(json) => (200, json),
+                    Err(error) => (error.status_code(), error.to_json()),
+                };
+                (operation, answer)
+            }
+            None => ("post".to_owned(), self.socket(request.uri(), &body).await),
+        };
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let consumed: Value = serde_json::from_str(&answer).unwrap_or_default();
+        self.recorded.lock().unwrap().calls.push(Call {
+            operation,
+            ended: (Instant::now() - self.start).as_secs(),
+            units: units(&consumed["ConsumedCapacity"]),
+            on_index: body.contains("\"IndexName\""),
+        });
+        let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(answer));
+        if status == 410 {
+            response.headers_mut().insert("x-amzn-errortype", "GoneException");
+        }
+        response
+    }
+
+    async fn socket(&self, uri: &str, body: &str) -> (u16, String) {
+        let id = uri.rsplit('/').next().unwrap().replace("%3D", "=");
+        let socket = self
+            .recorded
+            .lock()
+            .unwrap()
+            .sockets
+            .get(&id)
+            .copied()
+            .unwrap_or_default();
+        match socket {
+            Socket::Open => {
+                let frame = serde_json::from_str(body).unwrap_or_default();
+                self.recorded.lock().unwrap().frames.push((id, frame));
+                (200, String::new())
+            }
+            Socket::Gone => (410, json!({"message": "gone"}).to_string()),
+            Socket::Hanging => std::future::pending().await,
+        }
+    }
+}
+
+fn units(consumed: &Value) -> f64 {
+    match consumed {
+        Value::Array(tables) => tables.iter().map(units).sum(),
+        table => table["CapacityUnits"].as_f64().unwrap_or_default(),
+    }
+}
+
+fn dispatch(engine: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {
+    macro_rules! run {
+        ($call:ident) => {
+            serde_json::to_string(&engine.$call(serde_json::from_str(body).unwrap())?)
+        };
+    }
+    let answer = match operation {
+        "GetItem" => run!(get_item),
+        "PutItem" => run!(put_item),
+        "UpdateItem" => run!(update_item),
+        "Query" => run!(query),
+        "Scan" => run!(scan),
+        "BatchGetItem" => run!(batch_get_item),
+        "TransactWriteItems" => run!(transact_write_items),
+        other => panic!("the system makes no use of {other}"),
+    };
+    Ok(answer.unwrap())
+}
