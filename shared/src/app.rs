@@ -63,14 +63,7 @@ impl App {
     /// An app of given parts.
     pub fn new(config: Config, clock: Clock, store: Store, push: Push) -> Self {
         let tokens = config.tokens.as_ref().map(Verifier::new);
-        Self {
-            config,
-            clock,
-            store,
-            push,
-            tokens,
-            known: Arc::default(),
-        }
+        Self { config, clock, store, push, tokens, known: Arc::default() }
     }
 
     /// The present moment.
@@ -80,10 +73,7 @@ impl App {
 
     /// Who the token proves its bearer to be.
     pub fn verify(&self, token: &str) -> Result<Identity> {
-        let tokens = self
-            .tokens
-            .as_ref()
-            .ok_or_else(|| Error::internal("JWT_SECRET is not set"))?;
+        let tokens = self.tokens.as_ref().ok_or_else(|| Error::internal("JWT_SECRET is not set"))?;
         tokens.verify(token, self.now())
     }
 
@@ -93,9 +83,7 @@ impl App {
         if self.known().contains(&user) {
             return Ok(());
         }
-        self.store
-            .profile_or_new(user, &identity.newcomer, self.now())
-            .await?;
+        self.store.profile_or_new(user, &identity.newcomer, self.now()).await?;
         let mut known = self.known();
         if known.len() >= MAX_KNOWN {
             known.clear();

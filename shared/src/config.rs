@@ -3,14 +3,8 @@
 use crate::error::{Error, Result};
 
 /// Every variable that a function may read, as `template.yaml` spells them.
-pub const VARIABLES: [&str; 6] = [
-    "TABLE_NAME",
-    "SOCKET_ENDPOINT",
-    "JWT_SECRET",
-    "JWT_ISSUER",
-    "JWT_AUDIENCE",
-    "MEDIA_ORIGINS",
-];
+pub const VARIABLES: [&str; 6] =
+    ["TABLE_NAME", "SOCKET_ENDPOINT", "JWT_SECRET", "JWT_ISSUER", "JWT_AUDIENCE", "MEDIA_ORIGINS"];
 
 /// The configuration of one function. A function gets only what it needs: what is absent is `None` or empty.
 #[derive(Clone)]
@@ -49,30 +43,13 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let [table, socket_endpoint, secret, issuer, audience, media_origins] =
             VARIABLES.map(|name| lookup(name).filter(|value| !value.is_empty()));
-        let tokens = secret.map(|secret| TokenConfig {
-            secret,
-            issuer,
-            audience,
-        });
-        if tokens
-            .as_ref()
-            .is_some_and(|tokens| tokens.secret.len() < MIN_SECRET_BYTES)
-        {
-            return Err(Error::internal(
-                "JWT_SECRET must be at least 32 bytes long (RFC 7518, section 3.2)",
-            ));
+        let tokens = secret.map(|secret| TokenConfig { secret, issuer, audience });
+        if tokens.as_ref().is_some_and(|tokens| tokens.secret.len() < MIN_SECRET_BYTES) {
+            return Err(Error::internal("JWT_SECRET must be at least 32 bytes long (RFC 7518, section 3.2)"));
         }
         let media_origins = media_origins.unwrap_or_default();
-        let media_origins = media_origins
-            .split(',')
-            .map(str::trim)
-            .filter(|origin| !origin.is_empty());
-        Ok(Self {
-            table,
-            socket_endpoint,
-            tokens,
-            media_origins: media_origins.map(str::to_owned).collect(),
-        })
+        let media_origins = media_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+        Ok(Self { table, socket_endpoint, tokens, media_origins: media_origins.map(str::to_owned).collect() })
     }
 }
 
@@ -90,12 +67,8 @@ mod tests {
 
     #[test]
     fn an_empty_variable_is_an_absent_one() {
-        let config = config(&[
-            ("TABLE_NAME", "chat"),
-            ("SOCKET_ENDPOINT", ""),
-            ("MEDIA_ORIGINS", ""),
-        ])
-        .unwrap();
+        let config =
+            config(&[("TABLE_NAME", "chat"), ("SOCKET_ENDPOINT", ""), ("MEDIA_ORIGINS", "")]).unwrap();
         assert_eq!(config.table.as_deref(), Some("chat"));
         assert!(
             config.socket_endpoint.is_none() && config.tokens.is_none() && config.media_origins.is_empty()
@@ -105,12 +78,7 @@ mod tests {
     #[test]
     fn a_short_secret_stops_the_function_at_its_start() {
         assert!(config(&[("JWT_SECRET", &"s".repeat(31))]).is_err());
-        assert!(
-            config(&[("JWT_SECRET", &"s".repeat(32))])
-                .unwrap()
-                .tokens
-                .is_some()
-        );
+        assert!(config(&[("JWT_SECRET", &"s".repeat(32))]).unwrap().tokens.is_some());
     }
 
     #[test]

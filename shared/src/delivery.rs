@@ -42,10 +42,7 @@ impl App {
     /// connected before it is reached, and whoever connects after it finds the message in the log.
     async fn live_connections(&self, sent: &Committed, now: Timestamp) -> Result<Vec<Connection>> {
         let room = &sent.room.room;
-        let (live, present) = self
-            .store
-            .connections_and_room(&sent.room.people(), room.id, now)
-            .await?;
+        let (live, present) = self.store.connections_and_room(&sent.room.people(), room.id, now).await?;
         if present.roster_version == room.roster_version {
             return Ok(live);
         }
@@ -65,34 +62,21 @@ impl App {
         let for_others = Frame::of(&Event::NewMessage(Message::shown(&sent.message, None))).encode()?;
         let for_own_devices = Frame::of(&Event::NewMessage(to_sender.clone())).encode()?;
         let frame_for = |user: UserId| {
-            if user == sender {
-                for_own_devices.clone()
-            } else {
-                for_others.clone()
-            }
+            if user == sender { for_own_devices.clone() } else { for_others.clone() }
         };
 
         let answer = match origin {
             Some(origin) => {
                 let event = Event::MessageSent(to_sender);
-                let frame = Frame {
-                    event: &event,
-                    reference: origin.reference.as_ref(),
-                };
-                Some(Parcel {
-                    connection: origin.connection.clone(),
-                    frame: frame.encode()?,
-                })
+                let frame = Frame { event: &event, reference: origin.reference.as_ref() };
+                Some(Parcel { connection: origin.connection.clone(), frame: frame.encode()? })
             }
             None => None,
         };
         let is_origin =
             |connection: &Connection| origin.is_some_and(|from| from.connection.id == connection.id);
         let others = live.into_iter().filter(|connection| !is_origin(connection));
-        let news = others.map(|connection| Parcel {
-            frame: frame_for(connection.user_id),
-            connection,
-        });
+        let news = others.map(|connection| Parcel { frame: frame_for(connection.user_id), connection });
         self.push.deliver(answer.into_iter().chain(news), now).await
     }
 }

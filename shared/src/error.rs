@@ -95,10 +95,7 @@ impl Error {
 
     /// One field that is not as it must be.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Invalid(vec![FieldError {
-            field: field.into(),
-            message: message.into(),
-        }])
+        Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
     }
 }
 

@@ -100,11 +100,7 @@ impl RequestId {
     pub fn at(time: Timestamp) -> Self {
         let seconds = u64::try_from(time.seconds()).unwrap_or_default();
         let nanoseconds = u32::try_from(time.milliseconds() % 1000).unwrap_or_default() * 1_000_000;
-        Self(Uuid::new_v7(uuid::Timestamp::from_unix(
-            uuid::NoContext,
-            seconds,
-            nanoseconds,
-        )))
+        Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)))
     }
 }
 
@@ -120,9 +116,7 @@ impl MessageId {
     /// The position that the id names. Any UUID names one: compare the id with the message found there.
     pub fn seq(self) -> u64 {
         let bytes = self.0.as_bytes();
-        bytes[9..14]
-            .iter()
-            .fold(0, |seq, byte| (seq << 8) | u64::from(*byte))
+        bytes[9..14].iter().fold(0, |seq, byte| (seq << 8) | u64::from(*byte))
     }
 }
 
@@ -156,12 +150,8 @@ mod tests {
     fn only_hyphenated_uuids_are_ids_in_either_case() {
         assert!(ANA.parse::<UserId>().is_ok());
         assert_eq!(ANA.to_uppercase().parse::<UserId>().unwrap().to_string(), ANA);
-        for text in [
-            "",
-            "ana",
-            "{9f0e0d0c-0b0a-4908-8706-050403020100}",
-            "9f0e0d0c0b0a49088706050403020100",
-        ] {
+        for text in ["", "ana", "{9f0e0d0c-0b0a-4908-8706-050403020100}", "9f0e0d0c0b0a49088706050403020100"]
+        {
             assert!(text.parse::<UserId>().is_err(), "{text}");
         }
     }
@@ -181,10 +171,7 @@ mod tests {
         assert_eq!(UserId::from_claims(Some("7"), None, Some(ANA)), Some(ana));
         let derived = UserId::from_claims(None, issuer, Some("108")).unwrap();
         assert_eq!(UserId::from_claims(None, issuer, Some("108")), Some(derived));
-        assert_ne!(
-            UserId::from_claims(None, Some("https://else.example"), Some("108")),
-            Some(derived)
-        );
+        assert_ne!(UserId::from_claims(None, Some("https://else.example"), Some("108")), Some(derived));
         assert_eq!(UserId::from_claims(None, None, Some("ana")), None);
         assert_eq!(UserId::from_claims(None, issuer, Some("")), None);
     }

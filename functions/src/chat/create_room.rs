@@ -30,9 +30,6 @@ async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) -> Reply<Ch
         return Ok(Json(app.store.my_room(me.id, founding.id).await?.into()));
     };
     let event = |person| Event::RoomCreated(ChatRoom::fresh(room.clone(), person));
-    app.push
-        .tell_each(&people, event, now)
-        .await
-        .can_fail("new room push");
+    app.push.tell_each(&people, event, now).await.can_fail("new room push");
     Ok(Json(ChatRoom::fresh(room, me.id)))
 }

@@ -21,12 +21,7 @@ async fn list_messages(
     Path(room): Path<RoomId>,
     Query(history): Query<History>,
 ) -> Reply<Vec<Message>> {
-    let (room, messages) = app
-        .store
-        .history(room, me.id, history.window, history.limit)
-        .await?;
-    let seen = messages
-        .iter()
-        .map(|message| Message::seen_by(me.id, message, &room.members));
+    let (room, messages) = app.store.history(room, me.id, history.window, history.limit).await?;
+    let seen = messages.iter().map(|message| Message::seen_by(me.id, message, &room.members));
     Ok(Json(seen.collect()))
 }

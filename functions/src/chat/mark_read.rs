@@ -17,25 +17,14 @@ async fn main() -> Result<(), Fatal> {
 
 async fn mark_read(app: App, me: Me, Path(room_id): Path<RoomId>) -> Reply<Done> {
     let now = app.now();
-    let (room, newest) = tokio::try_join!(
-        app.store.room_and_roster(room_id),
-        app.store.newest_message(room_id)
-    )?;
+    let (room, newest) =
+        tokio::try_join!(app.store.room_and_roster(room_id), app.store.newest_message(room_id))?;
     room.member(me.id)?;
     let seq = newest.map_or(0, |message| message.seq);
     if app.store.move_read(room_id, me.id, seq, now).await? {
-        let receipt = Event::MessageReadReceipt {
-            chat_room_id: room_id,
-            user_id: me.id,
-            seq,
-            message_ids: [],
-        };
-        app.push
-            .tell(&room.people(), &receipt, now)
-            .await
-            .can_fail("read receipt push");
+        let receipt =
+            Event::MessageReadReceipt { chat_room_id: room_id, user_id: me.id, seq, message_ids: [] };
+        app.push.tell(&room.people(), &receipt, now).await.can_fail("read receipt push");
     }
-    Ok(Json(Done {
-        message: "Messages marked as read".to_owned(),
-    }))
+    Ok(Json(Done { message: "Messages marked as read".to_owned() }))
 }

@@ -15,7 +15,5 @@ async fn main() -> Result<(), Fatal> {
 }
 
 async fn list(app: App, me: Me, Query(list): Query<FriendList>) -> PageReply<ListedFriend> {
-    Ok(JsonPage(ListedFriend::page(
-        app.store.friends(me.id, list.page).await?,
-    )))
+    Ok(JsonPage(ListedFriend::page(app.store.friends(me.id, list.page).await?)))
 }

@@ -17,19 +17,9 @@ async fn main() -> Result<(), Fatal> {
 
 async fn list_requests(app: App, me: Me, Query(list): Query<RequestList>) -> PageReply<FriendRequest> {
     let requests = app.store.requests(me.id, list.direction, list.page).await?;
-    let people: Vec<_> = requests
-        .items
-        .iter()
-        .flat_map(|request| [request.sender_id, request.receiver_id])
-        .collect();
+    let people: Vec<_> =
+        requests.items.iter().flat_map(|request| [request.sender_id, request.receiver_id]).collect();
     let profiles = app.store.profiles(&people).await?;
-    let items = requests
-        .items
-        .iter()
-        .map(|request| FriendRequest::pending(request, &profiles))
-        .collect();
-    Ok(JsonPage(Page {
-        items,
-        next: requests.next,
-    }))
+    let items = requests.items.iter().map(|request| FriendRequest::pending(request, &profiles)).collect();
+    Ok(JsonPage(Page { items, next: requests.next }))
 }

@@ -25,11 +25,7 @@ async fn respond_to_request(
     Path(request_id): Path<RequestId>,
     Query(answer): Query<RequestAnswer>,
 ) -> Reply<Done> {
-    let request = app
-        .store
-        .received_request(me.id, request_id)
-        .await?
-        .ok_or(Error::NotFound)?;
+    let request = app.store.received_request(me.id, request_id).await?.ok_or(Error::NotFound)?;
     let now = app.now();
     let rule = |pair: &_| {
         let next = friendship::respond(pair, me.id, request_id, answer.action, now)?;
@@ -37,16 +33,7 @@ async fn respond_to_request(
     };
     app.store.move_pair(me.id, request.sender_id, rule).await?;
     let action = answer.action.as_str();
-    let event = Event::FriendRequestResponded {
-        request_id,
-        user_id: me.id,
-        action,
-    };
-    app.push
-        .tell(&[request.sender_id], &event, now)
-        .await
-        .can_fail("request answer push");
-    Ok(Json(Done {
-        message: format!("Friend request {action}"),
-    }))
+    let event = Event::FriendRequestResponded { request_id, user_id: me.id, action };
+    app.push.tell(&[request.sender_id], &event, now).await.can_fail("request answer push");
+    Ok(Json(Done { message: format!("Friend request {action}") }))
 }

@@ -23,9 +23,7 @@ async fn search_users(app: App, me: Me, Query(search): Query<UserSearch>) -> Rep
     let ids: Vec<_> = found.iter().map(|profile| profile.id).collect();
     let pairs = app.store.pairs(me.id, &ids).await?;
     let shown = found.into_iter().map(|profile| {
-        let standing = pairs
-            .get(&profile.id)
-            .map_or(Standing::None, |pair| pair.standing(me.id));
+        let standing = pairs.get(&profile.id).map_or(Standing::None, |pair| pair.standing(me.id));
         FoundUser::new(profile, standing)
     });
     Ok(Json(shown.collect()))

@@ -29,9 +29,6 @@ async fn send_request(app: App, me: Me, Body(ask): Body<FriendRequestCreate>) ->
     let request = app.store.move_pair(me.id, ask.receiver_id, rule).await?;
     let request = FriendRequest::pending(&request, &profiles);
     let event = Event::FriendRequestReceived(request.clone());
-    app.push
-        .tell(&[ask.receiver_id], &event, now)
-        .await
-        .can_fail("friend request push");
+    app.push.tell(&[ask.receiver_id], &event, now).await.can_fail("friend request push");
     Ok(Json(request))
 }

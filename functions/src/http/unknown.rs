@@ -25,7 +25,5 @@ async fn unknown(
         return Err(Error::NotFound);
     }
     let (me, Query(list)) = (me?, list?);
-    Ok(JsonPage(ListedFriend::page(
-        app.store.friends(me.id, list.page).await?,
-    )))
+    Ok(JsonPage(ListedFriend::page(app.store.friends(me.id, list.page).await?)))
 }

@@ -14,8 +14,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 async fn disconnect(app: App, Ended(connection): Ended) -> Answer {
-    app.store
-        .disconnected(connection.user_id, &connection.id, app.now())
-        .await?;
+    app.store.disconnected(connection.user_id, &connection.id, app.now()).await?;
     Ok(None)
 }

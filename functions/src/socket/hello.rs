@@ -16,8 +16,5 @@ async fn main() -> Result<(), Fatal> {
 
 async fn hello(app: App, caller: Caller) -> Answer {
     app.push.admit(&caller.connection, caller.token_expires).await?;
-    Ok(Some(Event::ConnectionEstablished {
-        user_id: caller.id,
-        server_time: app.now(),
-    }))
+    Ok(Some(Event::ConnectionEstablished { user_id: caller.id, server_time: app.now() }))
 }

@@ -14,7 +14,5 @@ async fn main() -> Result<(), Fatal> {
 }
 
 async fn ping(_: Caller, Data(ping): Data<Ping>) -> Answer {
-    Ok(Some(Event::Pong {
-        timestamp: ping.timestamp,
-    }))
+    Ok(Some(Event::Pong { timestamp: ping.timestamp }))
 }

@@ -20,10 +20,7 @@ async fn send_message(
     origin: Origin,
     Data(message): Data<MessageCreate>,
 ) -> Answer {
-    let sent = app
-        .store
-        .append(&message.from_sender(caller.id), app.now())
-        .await?;
+    let sent = app.store.append(&message.from_sender(caller.id), app.now()).await?;
     app.deliver(&sent, Some(&origin)).await;
     Ok(None)
 }

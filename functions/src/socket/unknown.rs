@@ -9,11 +9,8 @@ use shared::{
     },
 };
 
-const UNKNOWN_TYPE: Refusal = Refusal {
-    status: 400,
-    code: "unknown_type",
-    detail: "There is no such type of frame.",
-};
+const UNKNOWN_TYPE: Refusal =
+    Refusal { status: 400, code: "unknown_type", detail: "There is no such type of frame." };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Fatal> {

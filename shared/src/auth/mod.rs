@@ -60,10 +60,7 @@ impl Verifier {
             validation.set_issuer(&[issuer]);
             validation.required_spec_claims.insert("iss".to_owned());
         }
-        Self {
-            key: DecodingKey::from_secret(config.secret.as_bytes()),
-            validation,
-        }
+        Self { key: DecodingKey::from_secret(config.secret.as_bytes()), validation }
     }
 
     /// Who the token proves its bearer to be at this moment.
@@ -110,11 +107,7 @@ struct Claims {
 
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let value = Value::deserialize(deserializer)?;
-    Ok(value
-        .as_str()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned))
+    Ok(value.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))
 }
 
 impl Claims {
@@ -123,18 +116,13 @@ impl Claims {
         if now.seconds() >= expires.saturating_add(LEEWAY) {
             return Err(Error::TokenExpired);
         }
-        if self
-            .nbf
-            .is_some_and(|nbf| seconds(nbf).saturating_sub(LEEWAY) > now.seconds())
-        {
+        if self.nbf.is_some_and(|nbf| seconds(nbf).saturating_sub(LEEWAY) > now.seconds()) {
             return Err(Error::InvalidToken("not valid yet"));
         }
         let user_id = UserId::from_claims(self.user_id.as_deref(), self.iss.as_deref(), self.sub.as_deref())
             .ok_or(Error::InvalidToken("names no user"))?;
         // A refreshed token of the existing backend carries the username in `sub` and the id in `user_id`.
-        let named_by_sub = self
-            .sub
-            .filter(|sub| self.user_id.is_some() && sub.parse::<UserId>().is_err());
+        let named_by_sub = self.sub.filter(|sub| self.user_id.is_some() && sub.parse::<UserId>().is_err());
         let verified = self.email_verified != Value::Bool(false);
         let newcomer = Newcomer {
             username: self.username.or(named_by_sub),
@@ -144,11 +132,7 @@ impl Claims {
                 .picture
                 .filter(|url| url.starts_with("https://") && url.len() <= MAX_AVATAR_BYTES),
         };
-        Ok(Identity {
-            user_id,
-            expires,
-            newcomer,
-        })
+        Ok(Identity { user_id, expires, newcomer })
     }
 }
 
@@ -173,11 +157,7 @@ mod tests {
     const NOW: i64 = 1_770_000_000;
 
     fn config() -> TokenConfig {
-        TokenConfig {
-            secret: SECRET.to_owned(),
-            issuer: None,
-            audience: None,
-        }
+        TokenConfig { secret: SECRET.to_owned(), issuer: None, audience: None }
     }
 
     fn signed(header: &Header, claims: &Value, secret: &str) -> String {
@@ -222,29 +202,16 @@ mod tests {
     #[test]
     fn times_are_checked_with_a_minutes_leeway() {
         assert!(verify(&json!({"sub": ANA, "exp": NOW - 59})).is_ok());
-        assert!(matches!(
-            verify(&json!({"sub": ANA, "exp": NOW - 60})),
-            Err(Error::TokenExpired)
-        ));
-        assert!(matches!(
-            verify(&json!({"sub": ANA})),
-            Err(Error::InvalidToken("no exp"))
-        ));
-        assert!(matches!(
-            verify(&json!({"sub": ANA, "exp": "soon"})),
-            Err(Error::InvalidToken(_))
-        ));
+        assert!(matches!(verify(&json!({"sub": ANA, "exp": NOW - 60})), Err(Error::TokenExpired)));
+        assert!(matches!(verify(&json!({"sub": ANA})), Err(Error::InvalidToken("no exp"))));
+        assert!(matches!(verify(&json!({"sub": ANA, "exp": "soon"})), Err(Error::InvalidToken(_))));
         assert!(verify(&json!({"sub": ANA, "exp": NOW + 99, "nbf": NOW + 60})).is_ok());
         assert!(verify(&json!({"sub": ANA, "exp": NOW + 99, "nbf": NOW + 61})).is_err());
     }
 
     #[test]
     fn issuer_and_audience_are_required_once_configured() {
-        let strict = TokenConfig {
-            issuer: Some("us".into()),
-            audience: Some("chat".into()),
-            ..config()
-        };
+        let strict = TokenConfig { issuer: Some("us".into()), audience: Some("chat".into()), ..config() };
         let claims = |iss: &str, aud: &str| json!({"sub": ANA, "exp": NOW + 60, "iss": iss, "aud": aud});
         assert!(verify_with(&strict, &claims("us", "chat")).is_ok());
         assert!(verify_with(&strict, &claims("them", "chat")).is_err());
@@ -259,11 +226,7 @@ mod tests {
         let refused = |token: &str| verifier.verify(token, Timestamp::from_seconds(NOW)).is_err();
         let good = signed(&Header::default(), &claims, SECRET);
         assert!(!refused(&good));
-        assert!(refused(&signed(
-            &Header::default(),
-            &claims,
-            "another secret of more than 32 bytes"
-        )));
+        assert!(refused(&signed(&Header::default(), &claims, "another secret of more than 32 bytes")));
         assert!(refused(&signed(&Header::new(Algorithm::HS512), &claims, SECRET)));
         // {"alg":"none","typ":"JWT"} before the same claims, without a signature.
         let body = good.split('.').nth(1).unwrap();

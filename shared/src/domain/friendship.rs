@@ -93,16 +93,10 @@ pub enum Standing {
 /// How long a rejected sender waits before the same request may be made again.
 const RETRY_AFTER: Duration = Duration::hours(24);
 
-const YOURSELF: Refusal = Refusal {
-    status: 400,
-    code: "cannot_befriend_yourself",
-    detail: "You cannot be friends with yourself.",
-};
-const ALREADY_FRIENDS: Refusal = Refusal {
-    status: 400,
-    code: "already_friends",
-    detail: "You are friends already.",
-};
+const YOURSELF: Refusal =
+    Refusal { status: 400, code: "cannot_befriend_yourself", detail: "You cannot be friends with yourself." };
+const ALREADY_FRIENDS: Refusal =
+    Refusal { status: 400, code: "already_friends", detail: "You are friends already." };
 const ALREADY_SENT: Refusal = Refusal {
     status: 400,
     code: "request_already_sent",
@@ -123,12 +117,7 @@ impl Pair {
     /// Two people of whom nothing is stored.
     pub fn strangers(a: UserId, b: UserId) -> Self {
         let (low, high) = if a < b { (a, b) } else { (b, a) };
-        Self {
-            low,
-            high,
-            state: State::Strangers,
-            version: 0,
-        }
+        Self { low, high, state: State::Strangers, version: 0 }
     }
 
     /// The other one.
@@ -147,12 +136,7 @@ impl Pair {
     }
 
     fn becomes(&self, state: State) -> Self {
-        Self {
-            low: self.low,
-            high: self.high,
-            state,
-            version: self.version + 1,
-        }
+        Self { low: self.low, high: self.high, state, version: self.version + 1 }
     }
 }
 
@@ -170,18 +154,14 @@ pub fn request(
         State::Friends { .. } => Err(ALREADY_FRIENDS.into()),
         State::Pending(waiting) if waiting.sender_id == sender_id => Err(ALREADY_SENT.into()),
         State::Pending(_) => Err(WAITING.into()),
-        State::Rejected {
-            sender_id: rejected,
-            rejected_at,
-        } if *rejected == sender_id && now.since(*rejected_at) < RETRY_AFTER => Err(TOO_SOON.into()),
+        State::Rejected { sender_id: rejected, rejected_at }
+            if *rejected == sender_id && now.since(*rejected_at) < RETRY_AFTER =>
+        {
+            Err(TOO_SOON.into())
+        }
         State::Strangers | State::Rejected { .. } => {
             let receiver_id = pair.other(sender_id);
-            let request = Request {
-                request_id,
-                sender_id,
-                receiver_id,
-                created_at: now,
-            };
+            let request = Request { request_id, sender_id, receiver_id, created_at: now };
             Ok((pair.becomes(State::Pending(request.clone())), request))
         }
     }
@@ -200,10 +180,9 @@ pub fn respond(
             Err(Error::NotFound)
         }
         (State::Pending(_), Answer::Accepted) => Ok(pair.becomes(State::Friends { since: now })),
-        (State::Pending(request), Answer::Rejected) => Ok(pair.becomes(State::Rejected {
-            sender_id: request.sender_id,
-            rejected_at: now,
-        })),
+        (State::Pending(request), Answer::Rejected) => {
+            Ok(pair.becomes(State::Rejected { sender_id: request.sender_id, rejected_at: now }))
+        }
         (State::Strangers | State::Friends { .. } | State::Rejected { .. }, _) => Err(Error::NotFound),
     }
 }
@@ -240,10 +219,7 @@ mod tests {
     #[test]
     fn nobody_befriends_themselves() {
         let (ana, _) = people();
-        assert_eq!(
-            code(asked(ana, &Pair::strangers(ana, ana), 0)),
-            "cannot_befriend_yourself"
-        );
+        assert_eq!(code(asked(ana, &Pair::strangers(ana, ana), 0)), "cannot_befriend_yourself");
     }
 
     #[test]
@@ -256,22 +232,13 @@ mod tests {
         );
         assert_eq!(code(asked(ana, &pending, 1)), "request_already_sent");
         assert_eq!(code(asked(ben, &pending, 1)), "request_waiting");
-        assert_eq!(
-            code(respond(&pending, ana, ask.request_id, Answer::Accepted, at(2))),
-            "not_found"
-        );
+        assert_eq!(code(respond(&pending, ana, ask.request_id, Answer::Accepted, at(2))), "not_found");
         let other = RequestId::at(at(9));
-        assert_eq!(
-            code(respond(&pending, ben, other, Answer::Accepted, at(2))),
-            "not_found"
-        );
+        assert_eq!(code(respond(&pending, ben, other, Answer::Accepted, at(2))), "not_found");
 
         let friends = respond(&pending, ben, ask.request_id, Answer::Accepted, at(2)).unwrap();
         assert_eq!(friends.state, State::Friends { since: at(2) });
-        assert_eq!(
-            code(respond(&friends, ben, ask.request_id, Answer::Accepted, at(3))),
-            "not_found"
-        );
+        assert_eq!(code(respond(&friends, ben, ask.request_id, Answer::Accepted, at(3))), "not_found");
         assert_eq!(code(asked(ben, &friends, 3)), "already_friends");
     }
 

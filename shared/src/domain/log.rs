@@ -8,11 +8,8 @@ pub const DEFAULT_SEARCH: u64 = 100;
 /// No retry is looked for further back than this; the client pages for its own message instead.
 pub const MAX_SEARCH: u64 = 1000;
 
-const BAD_POSITION: Refusal = Refusal {
-    status: 422,
-    code: "bad_position",
-    detail: "after_seq lies beyond the newest message.",
-};
+const BAD_POSITION: Refusal =
+    Refusal { status: 422, code: "bad_position", detail: "after_seq lies beyond the newest message." };
 const POSITION_TOO_OLD: Refusal = Refusal {
     status: 409,
     code: "position_too_old",
@@ -53,9 +50,7 @@ impl Window {
     /// Chooses by what the caller gave: at most one of the three, else there is no such window.
     pub fn choose(offset: Option<u64>, before: Option<u64>, after: Option<u64>) -> Option<Self> {
         match (offset, before, after) {
-            (offset, None, None) => Some(Self::Newest {
-                offset: offset.unwrap_or_default(),
-            }),
+            (offset, None, None) => Some(Self::Newest { offset: offset.unwrap_or_default() }),
             (None, Some(before), None) => Some(Self::Before(before)),
             (None, None, Some(after)) => Some(Self::After(after)),
             _ => None,
@@ -115,24 +110,15 @@ mod tests {
     fn only_one_kind_of_window_at_a_time() {
         assert_eq!(Window::choose(Some(1), Some(2), None), None);
         assert_eq!(Window::choose(None, Some(2), Some(1)), None);
-        assert_eq!(
-            Window::choose(None, None, None),
-            Some(Window::Newest { offset: 0 })
-        );
+        assert_eq!(Window::choose(None, None, None), Some(Window::Newest { offset: 0 }));
     }
 
     #[test]
     fn a_search_bound_lies_within_the_last_thousand() {
         assert!(check_search_bound(0, 0).is_ok());
         assert!(check_search_bound(0, 1000).is_ok());
-        assert!(matches!(
-            check_search_bound(0, 1001),
-            Err(Error::Refused(POSITION_TOO_OLD))
-        ));
-        assert!(matches!(
-            check_search_bound(8, 7),
-            Err(Error::Refused(BAD_POSITION))
-        ));
+        assert!(matches!(check_search_bound(0, 1001), Err(Error::Refused(POSITION_TOO_OLD))));
+        assert!(matches!(check_search_bound(8, 7), Err(Error::Refused(BAD_POSITION))));
     }
 
     #[test]

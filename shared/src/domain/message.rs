@@ -77,10 +77,7 @@ impl Draft {
     pub fn faults(&self, media_origins: &[String]) -> Vec<FieldError> {
         let mut faults = Vec::new();
         let mut fault = |field: &str, message: &str| {
-            faults.push(FieldError {
-                field: field.to_owned(),
-                message: message.to_owned(),
-            });
+            faults.push(FieldError { field: field.to_owned(), message: message.to_owned() });
         };
         if self.content.trim().is_empty() && self.media_url.is_none() && self.payload.is_none() {
             fault("content", "must not be blank");
@@ -88,26 +85,15 @@ impl Draft {
         if self.content.chars().count() > MAX_CONTENT_CHARS {
             fault("content", "must have at most 4000 characters");
         }
-        if self
-            .content
-            .chars()
-            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
-        {
+        if self.content.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             fault("content", "must not contain control characters");
         }
-        if self
-            .media_url
-            .as_deref()
-            .is_some_and(|url| !lies_under(url, media_origins))
-        {
+        if self.media_url.as_deref().is_some_and(|url| !lies_under(url, media_origins)) {
             fault("media_url", "must lie under an allowed origin");
         }
         if let Some(payload) = &self.payload {
             if !self.kind.may_have_payload() {
-                fault(
-                    "payload",
-                    "goes only with a location, a workout or a voice message",
-                );
+                fault("payload", "goes only with a location, a workout or a voice message");
             } else if serde_json::to_string(payload).map_or(usize::MAX, |json| json.len()) > MAX_PAYLOAD_BYTES
             {
                 fault("payload", "must have at most 4096 bytes");
@@ -123,13 +109,10 @@ fn lies_under(url: &str, origins: &[String]) -> bool {
     url.as_str().len() <= MAX_URL_BYTES
         && url.username().is_empty()
         && url.password().is_none()
-        && origins
-            .iter()
-            .filter_map(|origin| Url::parse(origin).ok())
-            .any(|origin| {
-                let folder = format!("{}/", origin.path().trim_end_matches('/'));
-                url.origin().is_tuple() && url.origin() == origin.origin() && url.path().starts_with(&folder)
-            })
+        && origins.iter().filter_map(|origin| Url::parse(origin).ok()).any(|origin| {
+            let folder = format!("{}/", origin.path().trim_end_matches('/'));
+            url.origin().is_tuple() && url.origin() == origin.origin() && url.path().starts_with(&folder)
+        })
 }
 
 /// A message as it stands in the log.
@@ -191,57 +174,18 @@ mod tests {
     }
 
     fn faults(draft: &Draft) -> Vec<String> {
-        let origins = [
-            "https://media.example.com".to_owned(),
-            "https://cdn.example.com/athlytiq".to_owned(),
-        ];
-        draft
-            .faults(&origins)
-            .into_iter()
-            .map(|fault| format!("{} {}", fault.field, fault.message))
-            .collect()
+        let origins = ["https://media.example.com".to_owned(), "https://cdn.example.com/athlytiq".to_owned()];
+        draft.faults(&origins).into_iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect()
     }
 
     #[test]
     fn content_is_neither_blank_nor_long_nor_full_of_controls() {
         assert_eq!(faults(&draft()), Vec::<String>::new());
-        assert_eq!(
-            faults(&Draft {
-                content: " \n".into(),
-                ..draft()
-            }),
-            ["content must not be blank"]
-        );
-        assert_eq!(
-            faults(&Draft {
-                content: "é".repeat(4000),
-                ..draft()
-            }),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            faults(&Draft {
-                content: "é".repeat(4001),
-                ..draft()
-            })
-            .len(),
-            1
-        );
-        assert_eq!(
-            faults(&Draft {
-                content: "a\u{7}b".into(),
-                ..draft()
-            })
-            .len(),
-            1
-        );
-        assert_eq!(
-            faults(&Draft {
-                content: "line\r\n\tnext".into(),
-                ..draft()
-            }),
-            Vec::<String>::new()
-        );
+        assert_eq!(faults(&Draft { content: " \n".into(), ..draft() }), ["content must not be blank"]);
+        assert_eq!(faults(&Draft { content: "é".repeat(4000), ..draft() }), Vec::<String>::new());
+        assert_eq!(faults(&Draft { content: "é".repeat(4001), ..draft() }).len(), 1);
+        assert_eq!(faults(&Draft { content: "a\u{7}b".into(), ..draft() }).len(), 1);
+        assert_eq!(faults(&Draft { content: "line\r\n\tnext".into(), ..draft() }), Vec::<String>::new());
     }
 
     #[test]
@@ -254,25 +198,15 @@ mod tests {
         };
         assert_eq!(faults(&image), Vec::<String>::new());
         let payload = json!({"latitude": 1.5}).as_object().cloned();
-        let place = Draft {
-            content: String::new(),
-            kind: Kind::Location,
-            payload: payload.clone(),
-            ..draft()
-        };
+        let place =
+            Draft { content: String::new(), kind: Kind::Location, payload: payload.clone(), ..draft() };
         assert_eq!(faults(&place), Vec::<String>::new());
         assert_eq!(faults(&Draft { payload, ..draft() }).len(), 1);
     }
 
     #[test]
     fn a_media_url_lies_under_an_allowed_origin() {
-        let with = |url: &str| {
-            faults(&Draft {
-                media_url: Some(url.into()),
-                ..draft()
-            })
-            .is_empty()
-        };
+        let with = |url: &str| faults(&Draft { media_url: Some(url.into()), ..draft() }).is_empty();
         assert!(with("https://media.example.com/a/b.jpg"));
         assert!(with("https://cdn.example.com/athlytiq/a.jpg"));
         for url in [
@@ -290,10 +224,7 @@ mod tests {
         ] {
             assert!(!with(url), "{url}");
         }
-        let nowhere = Draft {
-            media_url: Some("https://media.example.com/a".into()),
-            ..draft()
-        };
+        let nowhere = Draft { media_url: Some("https://media.example.com/a".into()), ..draft() };
         assert_eq!(nowhere.faults(&[]).len(), 1);
     }
 }

@@ -102,14 +102,7 @@ impl Member {
     /// Somebody who joins now.
     pub fn new(shown: ShownMember, role: Role, from_seq: u64) -> Self {
         let before = from_seq.saturating_sub(1);
-        Self {
-            shown,
-            role,
-            from_seq,
-            read_seq: before,
-            read_at: None,
-            delivered_seq: before,
-        }
+        Self { shown, role, from_seq, read_seq: before, read_at: None, delivered_seq: before }
     }
 
     /// The last position that reached them: reading implies delivery.
@@ -169,10 +162,7 @@ impl Founding {
             return Err(Error::invalid("participant_ids", "must name someone besides you"));
         }
         if people.len() > MAX_FOUNDERS {
-            return Err(Error::invalid(
-                "participant_ids",
-                "must name at most 40 people, you included",
-            ));
+            return Err(Error::invalid("participant_ids", "must name at most 40 people, you included"));
         }
         let name = name.map(str::trim).filter(|name| !name.is_empty());
         if name.is_some_and(|name| name.chars().count() > MAX_NAME_CHARS) {
@@ -218,17 +208,8 @@ mod tests {
 
     fn member(n: u128, read_seq: u64, delivered_seq: u64) -> Member {
         let joined_at = Timestamp::from_seconds(0);
-        let shown = ShownMember {
-            user_id: user(n),
-            username: format!("u{n}"),
-            avatar_url: None,
-            joined_at,
-        };
-        Member {
-            read_seq,
-            delivered_seq,
-            ..Member::new(shown, Role::Member, 1)
-        }
+        let shown = ShownMember { user_id: user(n), username: format!("u{n}"), avatar_url: None, joined_at };
+        Member { read_seq, delivered_seq, ..Member::new(shown, Role::Member, 1) }
     }
 
     #[test]
@@ -244,12 +225,7 @@ mod tests {
         assert_eq!((pair.kind, pair.name.as_deref()), (RoomKind::Group, Some("gym")));
         let three = Founding::new(user(1), &[user(2), user(3)], false, Some(" ")).unwrap();
         assert_eq!((three.kind, three.name), (RoomKind::Group, None));
-        assert_ne!(
-            three.id,
-            Founding::new(user(1), &[user(2), user(3)], false, None)
-                .unwrap()
-                .id
-        );
+        assert_ne!(three.id, Founding::new(user(1), &[user(2), user(3)], false, None).unwrap().id);
     }
 
     #[test]
@@ -259,13 +235,8 @@ mod tests {
         let many: Vec<UserId> = (2..=40).map(user).collect();
         assert!(Founding::new(user(1), &many, true, None).is_ok());
         assert!(
-            Founding::new(
-                user(99),
-                &many.iter().copied().chain([user(1)]).collect::<Vec<_>>(),
-                true,
-                None
-            )
-            .is_err()
+            Founding::new(user(99), &many.iter().copied().chain([user(1)]).collect::<Vec<_>>(), true, None)
+                .is_err()
         );
     }
 
@@ -274,14 +245,8 @@ mod tests {
         let status = |members: &[Member]| Status::of(5, user(1), members);
         assert_eq!(status(&[member(1, 5, 5)]), Status::Sent);
         assert_eq!(status(&[member(1, 5, 5), member(2, 0, 4)]), Status::Sent);
-        assert_eq!(
-            status(&[member(1, 5, 5), member(2, 0, 5), member(3, 9, 0)]),
-            Status::Delivered
-        );
-        assert_eq!(
-            status(&[member(1, 0, 0), member(2, 5, 0), member(3, 9, 9)]),
-            Status::Read
-        );
+        assert_eq!(status(&[member(1, 5, 5), member(2, 0, 5), member(3, 9, 0)]), Status::Delivered);
+        assert_eq!(status(&[member(1, 0, 0), member(2, 5, 0), member(3, 9, 9)]), Status::Read);
     }
 
     #[test]

@@ -21,14 +21,10 @@ pub fn fold(name: &str) -> String {
 pub fn candidates(wanted: Option<&str>, user: UserId) -> Vec<String> {
     let id = user.to_string().replace('-', "");
     let clean = |name: &str| {
-        name.split(char::is_whitespace)
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(" ")
+        name.split(char::is_whitespace).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     };
-    let visible = wanted
-        .map(|name| clean(&name.replace(char::is_control, " ")))
-        .filter(|name| !name.is_empty());
+    let visible =
+        wanted.map(|name| clean(&name.replace(char::is_control, " "))).filter(|name| !name.is_empty());
     match visible {
         Some(name) => {
             let name: String = name.chars().take(MAX_CHARS).collect();
@@ -36,18 +32,14 @@ pub fn candidates(wanted: Option<&str>, user: UserId) -> Vec<String> {
             let longer = [4, 8, id.len()].map(|digits| format!("{}-{}", stem.trim_end(), &id[..digits]));
             std::iter::once(name).chain(longer).collect()
         }
-        None => [8, id.len()]
-            .map(|digits| format!("user-{}", &id[..digits]))
-            .to_vec(),
+        None => [8, id.len()].map(|digits| format!("user-{}", &id[..digits])).to_vec(),
     }
 }
 
 /// The ends of a folded username under which it is indexed, so that any part of it is the beginning of one.
 pub fn suffixes(folded: &str) -> Vec<&str> {
     let starts: Vec<usize> = folded.char_indices().map(|(at, _)| at).collect();
-    let searchable = (starts.len() + 1)
-        .saturating_sub(MIN_QUERY_CHARS)
-        .min(MAX_SUFFIXES);
+    let searchable = (starts.len() + 1).saturating_sub(MIN_QUERY_CHARS).min(MAX_SUFFIXES);
     let mut ends: Vec<&str> = starts[..searchable].iter().map(|at| &folded[*at..]).collect();
     ends.sort_unstable();
     ends.dedup();
@@ -72,14 +64,9 @@ mod tests {
 
     #[test]
     fn a_taken_name_gives_way_to_the_same_with_a_part_of_the_id() {
-        assert_eq!(
-            candidates(Some("  Ana\tB "), user())[..2],
-            ["Ana B".to_owned(), "Ana B-abcd".to_owned()]
-        );
+        assert_eq!(candidates(Some("  Ana\tB "), user())[..2], ["Ana B".to_owned(), "Ana B-abcd".to_owned()]);
         assert!(
-            candidates(Some(&"x".repeat(300)), user())
-                .iter()
-                .all(|name| name.chars().count() <= MAX_CHARS)
+            candidates(Some(&"x".repeat(300)), user()).iter().all(|name| name.chars().count() <= MAX_CHARS)
         );
     }
 

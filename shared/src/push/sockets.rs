@@ -52,9 +52,8 @@ impl Push {
     /// The way through the gateway at `endpoint`; a function without one cannot push.
     pub fn from_config(aws: &SdkConfig, endpoint: Option<&str>, store: Store) -> Self {
         let sockets = endpoint.map(|endpoint| {
-            let timeouts = TimeoutConfig::builder()
-                .connect_timeout(PUSH_TIMEOUT)
-                .operation_timeout(PUSH_TIMEOUT);
+            let timeouts =
+                TimeoutConfig::builder().connect_timeout(PUSH_TIMEOUT).operation_timeout(PUSH_TIMEOUT);
             let config = Builder::from(aws)
                 .endpoint_url(endpoint)
                 .retry_config(RetryConfig::standard().with_max_attempts(PUSH_ATTEMPTS))
@@ -69,10 +68,7 @@ impl Push {
         let frame = Frame::of(event).encode()?;
         let connections = self.store.connections(people, now).await?;
         self.deliver(
-            connections.into_iter().map(|connection| Parcel {
-                connection,
-                frame: frame.clone(),
-            }),
+            connections.into_iter().map(|connection| Parcel { connection, frame: frame.clone() }),
             now,
         )
         .await
@@ -97,9 +93,7 @@ impl Push {
     /// Where a person has too many, the oldest give way.
     pub async fn admit(&self, connection: &Connection, token_expires: i64) -> Result<()> {
         for oldest in self.store.connected(connection, token_expires).await? {
-            self.close(&oldest)
-                .await
-                .can_fail("closing the oldest connection");
+            self.close(&oldest).await.can_fail("closing the oldest connection");
         }
         Ok(())
     }
@@ -109,32 +103,18 @@ impl Push {
     pub async fn deliver(&self, parcels: impl IntoIterator<Item = Parcel>, now: Timestamp) -> Result<()> {
         let sockets = self.sockets()?;
         let posts = futures::stream::iter(parcels);
-        posts
-            .for_each_concurrent(CONCURRENT_PUSHES, |parcel| self.post(sockets, parcel, now))
-            .await;
+        posts.for_each_concurrent(CONCURRENT_PUSHES, |parcel| self.post(sockets, parcel, now)).await;
         Ok(())
     }
 
     /// Posts one frame to the connection that a call came from.
     pub async fn answer(&self, connection: Connection, frame: &Frame<'_>, now: Timestamp) -> Result<()> {
-        self.deliver(
-            [Parcel {
-                connection,
-                frame: frame.encode()?,
-            }],
-            now,
-        )
-        .await
+        self.deliver([Parcel { connection, frame: frame.encode()? }], now).await
     }
 
     /// Ends a connection.
     pub async fn close(&self, id: &ConnectionId) -> Result<()> {
-        let closed = self
-            .sockets()?
-            .delete_connection()
-            .connection_id(&id.0)
-            .send()
-            .await;
+        let closed = self.sockets()?.delete_connection().connection_id(&id.0).send().await;
         match closed.map_err(SdkError::into_service_error) {
             Ok(_) | Err(DeleteConnectionError::GoneException(_)) => Ok(()),
             Err(error) => Err(Error::internal(error)),
@@ -142,23 +122,15 @@ impl Push {
     }
 
     fn sockets(&self) -> Result<&Client> {
-        self.sockets
-            .as_ref()
-            .ok_or_else(|| Error::internal("SOCKET_ENDPOINT is not set"))
+        self.sockets.as_ref().ok_or_else(|| Error::internal("SOCKET_ENDPOINT is not set"))
     }
 
     async fn post(&self, sockets: &Client, parcel: Parcel, now: Timestamp) {
         let Parcel { connection, frame } = parcel;
-        let call = sockets
-            .post_to_connection()
-            .connection_id(&connection.id.0)
-            .data(Blob::new(&*frame));
+        let call = sockets.post_to_connection().connection_id(&connection.id.0).data(Blob::new(&*frame));
         match call.send().await.map_err(SdkError::into_service_error) {
             Err(PostToConnectionError::GoneException(_)) if now.since(connection.since) >= YOUNG => {
-                let forgotten = self
-                    .store
-                    .disconnected(connection.user_id, &connection.id, now)
-                    .await;
+                let forgotten = self.store.disconnected(connection.user_id, &connection.id, now).await;
                 forgotten.can_fail("forgetting a connection that is gone");
             }
             Ok(_) | Err(PostToConnectionError::GoneException(_)) => {}

@@ -32,10 +32,7 @@ pub struct Unauthorized;
 
 impl From<Unauthorized> for Diagnostic {
     fn from(_: Unauthorized) -> Self {
-        Self {
-            error_type: "Unauthorized".to_owned(),
-            error_message: "Unauthorized".to_owned(),
-        }
+        Self { error_type: "Unauthorized".to_owned(), error_message: "Unauthorized".to_owned() }
     }
 }
 
@@ -52,17 +49,9 @@ pub async fn serve() -> Result<(), Fatal> {
 
 /// Lets in whoever brings a good token, as `?token=` (browsers cannot set headers) or as a bearer.
 pub fn decide(app: &App, request: &Request) -> Result<Decision, Unauthorized> {
-    let header = request
-        .headers
-        .get("authorization")
-        .and_then(|header| header.to_str().ok());
-    let token = request
-        .query_string_parameters
-        .first("token")
-        .or_else(|| header.and_then(bearer));
-    let identity = token
-        .ok_or(Error::InvalidToken("none"))
-        .and_then(|token| app.verify(token));
+    let header = request.headers.get("authorization").and_then(|header| header.to_str().ok());
+    let token = request.query_string_parameters.first("token").or_else(|| header.and_then(bearer));
+    let identity = token.ok_or(Error::InvalidToken("none")).and_then(|token| app.verify(token));
     let identity = identity.map_err(|error| {
         report(&error);
         Unauthorized
@@ -81,12 +70,7 @@ pub fn decide(app: &App, request: &Request) -> Result<Decision, Unauthorized> {
 }
 
 fn context(identity: Identity) -> HashMap<String, String> {
-    let Newcomer {
-        username,
-        email,
-        display_name,
-        avatar_url,
-    } = identity.newcomer;
+    let Newcomer { username, email, display_name, avatar_url } = identity.newcomer;
     let known = [
         (USER_ID, Some(identity.user_id.to_string())),
         (EXPIRES, Some(identity.expires.to_string())),
@@ -95,10 +79,7 @@ fn context(identity: Identity) -> HashMap<String, String> {
         (DISPLAY_NAME, display_name),
         (AVATAR_URL, avatar_url),
     ];
-    known
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-        .collect()
+    known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// The identity as the context holds it; `text` looks a field up.
@@ -109,9 +90,5 @@ pub(super) fn identity(user_id: UserId, expires: i64, text: impl Fn(&str) -> Opt
         display_name: text(DISPLAY_NAME),
         avatar_url: text(AVATAR_URL),
     };
-    Identity {
-        user_id,
-        expires,
-        newcomer,
-    }
+    Identity { user_id, expires, newcomer }
 }

@@ -32,23 +32,13 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Fields of JSON, where a number is a number.
     pub fn of_json(values: Map<String, Value>, config: &'a Config) -> Self {
-        Self {
-            values,
-            as_text: false,
-            config,
-            faults: Vec::new(),
-        }
+        Self { values, as_text: false, config, faults: Vec::new() }
     }
 
     /// Fields of a query or a path, where everything is text.
     pub fn of_text(pairs: impl Iterator<Item = (String, String)>, config: &'a Config) -> Self {
         let values = pairs.map(|(name, value)| (name, Value::String(value))).collect();
-        Self {
-            values,
-            as_text: true,
-            config,
-            faults: Vec::new(),
-        }
+        Self { values, as_text: true, config, faults: Vec::new() }
     }
 
     /// Reads an input, or answers with every fault that was found.
@@ -69,10 +59,7 @@ impl<'a> Fields<'a> {
     pub fn fault(&mut self, field: &str, message: &str) {
         let base = |name: &str| name.split('[').next() == Some(field);
         if !self.faults.iter().any(|fault| base(&fault.field)) {
-            self.faults.push(FieldError {
-                field: field.to_owned(),
-                message: message.to_owned(),
-            });
+            self.faults.push(FieldError { field: field.to_owned(), message: message.to_owned() });
         }
     }
 
@@ -82,10 +69,7 @@ impl<'a> Fields<'a> {
         match T::parse(value, self.as_text) {
             Ok(parsed) => Some(parsed),
             Err(Fault { place, message }) => {
-                self.faults.push(FieldError {
-                    field: format!("{name}{place}"),
-                    message: message.to_owned(),
-                });
+                self.faults.push(FieldError { field: format!("{name}{place}"), message: message.to_owned() });
                 None
             }
         }
@@ -109,10 +93,7 @@ impl<'a> Fields<'a> {
     /// One of some words, if given.
     pub fn choice<T: Copy>(&mut self, name: &str, choices: &[(&'static str, T)]) -> Option<T> {
         let word: String = self.optional(name)?;
-        let chosen = choices
-            .iter()
-            .find(|(choice, _)| *choice == word)
-            .map(|(_, meaning)| *meaning);
+        let chosen = choices.iter().find(|(choice, _)| *choice == word).map(|(_, meaning)| *meaning);
         if chosen.is_none() {
             let words: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
             self.fault(name, &format!("must be one of: {}", words.join(", ")));
@@ -140,15 +121,11 @@ impl<'a> Fields<'a> {
 
 /// Which part of a list a caller wants.
 pub fn paging(fields: &mut Fields) -> Option<PageOf> {
-    let limit = fields
-        .within("limit", 1, MAX_PAGE)
-        .and_then(|limit| usize::try_from(limit).ok());
+    let limit = fields.within("limit", 1, MAX_PAGE).and_then(|limit| usize::try_from(limit).ok());
     let cursor: Option<String> = fields.optional("cursor");
     let usable = |cursor: &String| {
         cursor.len() <= MAX_CURSOR_BYTES
-            && cursor
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+            && cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
     };
     if cursor.as_ref().is_some_and(|cursor| !usable(cursor)) {
         fields.fault("cursor", "must be one that an earlier page gave");
@@ -172,10 +149,7 @@ pub struct Fault {
 }
 
 fn fault(message: &'static str) -> Fault {
-    Fault {
-        place: String::new(),
-        message,
-    }
+    Fault { place: String::new(), message }
 }
 
 impl Field for Value {
@@ -222,10 +196,8 @@ impl<T: Field> Field for Vec<T> {
             return Err(fault("must have at most 1000 elements"));
         }
         let parsed = elements.iter().enumerate().map(|(at, element)| {
-            T::parse(element, as_text).map_err(|inner| Fault {
-                place: format!("[{at}]{}", inner.place),
-                ..inner
-            })
+            T::parse(element, as_text)
+                .map_err(|inner| Fault { place: format!("[{at}]{}", inner.place), ..inner })
         });
         parsed.collect()
     }
@@ -279,10 +251,9 @@ mod tests {
         let config = Config::from_lookup(|_| None).unwrap();
         let fields = Fields::of_json(value.as_object().unwrap().clone(), &config);
         fields.read().map_err(|error| match error {
-            Error::Invalid(faults) => faults
-                .into_iter()
-                .map(|fault| format!("{} {}", fault.field, fault.message))
-                .collect(),
+            Error::Invalid(faults) => {
+                faults.into_iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect()
+            }
             other => panic!("{other}"),
         })
     }
@@ -291,11 +262,8 @@ mod tests {
     fn every_bad_field_is_found_at_once() {
         let faults =
             read(&json!({"ids": ["9f0e0d0c-0b0a-4908-8706-050403020100", 7], "limit": 0, "action": "run"}));
-        let expected = [
-            "ids[1] must be a UUID",
-            "limit must be from 1 to 100",
-            "action must be one of: go, stop",
-        ];
+        let expected =
+            ["ids[1] must be a UUID", "limit must be from 1 to 100", "action must be one of: go, stop"];
         assert_eq!(faults.err().unwrap(), expected);
         assert_eq!(
             read(&json!({"limit": "5"})).err().unwrap(),

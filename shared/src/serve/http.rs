@@ -50,24 +50,15 @@ where
     E: Endpoint<HttpCall, A, Reply: HttpReply>,
 {
     let call = HttpCall(request);
-    let request_id = call
-        .0
-        .lambda_context_ref()
-        .map(|context| context.request_id.clone())
-        .unwrap_or_default();
+    let request_id =
+        call.0.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
     let reply = endpoint.run(app, &call).await.and_then(HttpReply::respond);
     let response = reply.unwrap_or_else(|error| {
         report(&error);
         problem(&Problem::of(&error, &request_id))
     });
     let (method, path) = (call.0.method().as_str(), call.0.raw_http_path());
-    tracing::info!(
-        method,
-        path,
-        status = response.status().as_u16(),
-        request_id,
-        "answered"
-    );
+    tracing::info!(method, path, status = response.status().as_u16(), request_id, "answered");
     response
 }
 
@@ -75,9 +66,7 @@ fn problem(problem: &Problem) -> Response<HttpBody> {
     let mut response = Response::new(HttpBody::Text(serde_json::to_string(problem).unwrap_or_default()));
     *response.status_mut() =
         StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if let Some(seconds) = problem.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
@@ -95,12 +84,9 @@ pub struct Json<T>(pub T);
 
 impl<T: Serialize> HttpReply for Json<T> {
     fn respond(self) -> Result<Response<HttpBody>> {
-        let mut response = Response::new(HttpBody::Text(
-            serde_json::to_string(&self.0).map_err(Error::internal)?,
-        ));
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut response =
+            Response::new(HttpBody::Text(serde_json::to_string(&self.0).map_err(Error::internal)?));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(response)
     }
 }
@@ -112,10 +98,9 @@ impl<T: Serialize> HttpReply for JsonPage<T> {
     fn respond(self) -> Result<Response<HttpBody>> {
         let mut response = Json(self.0.items).respond()?;
         if let Some(next) = self.0.next {
-            response.headers_mut().insert(
-                NEXT_CURSOR,
-                HeaderValue::from_str(&next).map_err(Error::internal)?,
-            );
+            response
+                .headers_mut()
+                .insert(NEXT_CURSOR, HeaderValue::from_str(&next).map_err(Error::internal)?);
         }
         Ok(response)
     }
@@ -136,11 +121,7 @@ pub struct Me {
 
 impl FromCall<HttpCall> for Me {
     async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
-        let header = call
-            .0
-            .headers()
-            .get(AUTHORIZATION)
-            .ok_or(Error::InvalidToken("none"))?;
+        let header = call.0.headers().get(AUTHORIZATION).ok_or(Error::InvalidToken("none"))?;
         let header = header.to_str().map_err(|_| Error::InvalidToken("not text"))?;
         let token = bearer(header).ok_or(Error::InvalidToken("not a bearer token"))?;
         let identity = app.verify(token)?;
@@ -177,9 +158,7 @@ pub struct Query<T>(pub T);
 impl<T: Input> FromCall<HttpCall> for Query<T> {
     async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
         let parameters = call.0.query_string_parameters();
-        let pairs = parameters
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let pairs = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Fields::of_text(pairs, &app.config).read().map(Self)
     }
 }
@@ -190,9 +169,7 @@ pub struct Path<T>(pub T);
 impl<T: Input> FromCall<HttpCall> for Path<T> {
     async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
         let parameters = call.0.path_parameters();
-        let pairs = parameters
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let pairs = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Fields::of_text(pairs, &app.config).read().map(Self)
     }
 }
@@ -207,10 +184,7 @@ pub struct Route {
 
 impl FromCall<HttpCall> for Route {
     async fn from_call(_: &App, call: &HttpCall) -> Result<Self> {
-        Ok(Self {
-            method: call.0.method().to_string(),
-            path: call.0.raw_http_path().to_owned(),
-        })
+        Ok(Self { method: call.0.method().to_string(), path: call.0.raw_http_path().to_owned() })
     }
 }
 

@@ -78,17 +78,10 @@ where
         Ok(_) => 200,
         Err(error) => Problem::of(error, request_id).status,
     };
-    let route = call
-        .event
-        .request_context
-        .route_key
-        .as_deref()
-        .unwrap_or_default();
+    let route = call.event.request_context.route_key.as_deref().unwrap_or_default();
     tracing::info!(route, status, request_id, "answered");
     if call.has_open_connection() {
-        call.post(app, outcome, request_id)
-            .await
-            .can_fail("answering on the socket");
+        call.post(app, outcome, request_id).await.can_fail("answering on the socket");
     }
     // Only the answer to `$connect` matters to the gateway: it refuses the connection unless it is 200.
     json!({ "statusCode": status })
@@ -101,9 +94,7 @@ impl SocketCall {
             Ok(Value::Object(mut fields)) => {
                 let usable = |reference: &Value| {
                     reference.is_number()
-                        || reference
-                            .as_str()
-                            .is_some_and(|text| text.len() <= MAX_REFERENCE_BYTES)
+                        || reference.as_str().is_some_and(|text| text.len() <= MAX_REFERENCE_BYTES)
                 };
                 Ok(ReceivedFrame {
                     data: fields.remove("data"),
@@ -121,37 +112,20 @@ impl SocketCall {
     }
 
     fn reference(&self) -> Option<&Value> {
-        self.frame
-            .as_ref()
-            .ok()
-            .and_then(|frame| frame.reference.as_ref())
+        self.frame.as_ref().ok().and_then(|frame| frame.reference.as_ref())
     }
 
     fn authorizer_field(&self, field: &str) -> Result<&str> {
         let fields = &self.event.request_context.authorizer.fields;
-        fields
-            .get(field)
-            .and_then(Value::as_str)
-            .ok_or(Error::InvalidToken("not from the authorizer"))
+        fields.get(field).and_then(Value::as_str).ok_or(Error::InvalidToken("not from the authorizer"))
     }
 
     /// The connection and its person, as the authorizer found them, whether or not the token is still good.
     fn connection(&self, now: Timestamp) -> Result<Connection> {
         let user_id = self.authorizer_field(authorizer::USER_ID)?;
-        let user_id = user_id
-            .parse()
-            .map_err(|_| Error::InvalidToken("not from the authorizer"))?;
-        let id = self
-            .event
-            .request_context
-            .connection_id
-            .clone()
-            .unwrap_or_default();
-        Ok(Connection {
-            user_id,
-            id: ConnectionId(id),
-            since: now,
-        })
+        let user_id = user_id.parse().map_err(|_| Error::InvalidToken("not from the authorizer"))?;
+        let id = self.event.request_context.connection_id.clone().unwrap_or_default();
+        Ok(Connection { user_id, id: ConnectionId(id), since: now })
     }
 
     async fn post(&self, app: &App, outcome: Answer, request_id: &str) -> Result<()> {
@@ -159,17 +133,11 @@ impl SocketCall {
         let expired = matches!(outcome, Err(Error::TokenExpired));
         let event = outcome.unwrap_or_else(|error| {
             let problem = Problem::of(&error, request_id);
-            Some(Event::Error {
-                code: problem.code,
-                message: problem.detail,
-            })
+            Some(Event::Error { code: problem.code, message: problem.detail })
         });
         let connection = self.connection(now)?;
         if let Some(event) = &event {
-            let frame = Frame {
-                event,
-                reference: self.reference(),
-            };
+            let frame = Frame { event, reference: self.reference() };
             app.push.answer(connection.clone(), &frame, now).await?;
         }
         if expired {
@@ -198,11 +166,7 @@ impl FromCall<SocketCall> for Caller {
             return Err(Error::TokenExpired);
         }
         let connection = call.connection(app.now())?;
-        Ok(Self {
-            id: connection.user_id,
-            connection,
-            token_expires,
-        })
+        Ok(Self { id: connection.user_id, connection, token_expires })
     }
 }
 
@@ -226,10 +190,7 @@ pub struct Origin {
 
 impl FromCall<SocketCall> for Origin {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
-        Ok(Self {
-            connection: call.connection(app.now())?,
-            reference: call.reference().cloned(),
-        })
+        Ok(Self { connection: call.connection(app.now())?, reference: call.reference().cloned() })
     }
 }
 
@@ -264,9 +225,6 @@ pub struct AnyFrame;
 
 impl FromCall<SocketCall> for AnyFrame {
     async fn from_call(_: &App, call: &SocketCall) -> Result<Self> {
-        call.frame
-            .as_ref()
-            .map(|_| Self)
-            .map_err(|NotAFrame| Error::MalformedJson)
+        call.frame.as_ref().map(|_| Self).map_err(|NotAFrame| Error::MalformedJson)
     }
 }

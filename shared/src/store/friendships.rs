@@ -30,12 +30,7 @@ struct StoredPair {
 
 impl From<StoredPair> for Pair {
     fn from(stored: StoredPair) -> Self {
-        Self {
-            low: stored.low,
-            high: stored.high,
-            state: stored.state,
-            version: stored.version,
-        }
+        Self { low: stored.low, high: stored.high, state: stored.state, version: stored.version }
     }
 }
 
@@ -64,26 +59,18 @@ const MAX_MOVES: u32 = 16;
 impl Store {
     async fn pair(&self, a: UserId, b: UserId) -> Result<Pair> {
         let strangers = Pair::strangers(a, b);
-        let stored: Option<StoredPair> = self
-            .table
-            .get(keys::pair(strangers.low, strangers.high), true)
-            .await?;
+        let stored: Option<StoredPair> =
+            self.table.get(keys::pair(strangers.low, strangers.high), true).await?;
         Ok(stored.map_or(strangers, Pair::from))
     }
 
     /// What one person is to each of some others. Those of whom nothing is stored are left out.
     pub async fn pairs(&self, me: UserId, others: &[UserId]) -> Result<HashMap<UserId, Pair>> {
         let pairs = others.iter().map(|other| Pair::strangers(me, *other));
-        let items = self
-            .table
-            .batch_get(pairs.map(|pair| keys::pair(pair.low, pair.high)).collect(), false)
-            .await?;
-        let pairs = items
-            .into_iter()
-            .map(|item| read::<StoredPair>(item).map(Pair::from));
-        pairs
-            .map(|pair| pair.map(|pair| (pair.other(me), pair)))
-            .collect()
+        let keys = pairs.map(|pair| keys::pair(pair.low, pair.high));
+        let items = self.table.batch_get(keys, false).await?;
+        let pairs = items.into_iter().map(|item| read::<StoredPair>(item).map(Pair::from));
+        pairs.map(|pair| pair.map(|pair| (pair.other(me), pair))).collect()
     }
 
     /// Moves a pair on by a rule, together with both sides' lists, in one transaction. If somebody else moved it
@@ -107,9 +94,7 @@ impl Store {
     async fn save_pair(&self, before: &Pair, after: &Pair) -> Result<Transacted> {
         let mut writes = vec![self.put_pair(before, after)?];
         let (old, new) = (listed(before), listed(after));
-        let gone = old
-            .into_iter()
-            .filter(|(key, _)| new.iter().all(|(kept, _)| kept != key));
+        let gone = old.into_iter().filter(|(key, _)| new.iter().all(|(kept, _)| kept != key));
         for (key, _) in gone {
             writes.push(self.delete(key)?);
         }
@@ -136,9 +121,7 @@ impl Store {
                 .expression_attribute_names("#version", "version")
                 .expression_attribute_values(":version", version)
         };
-        Ok(TransactWriteItem::builder()
-            .put(put.build().map_err(Error::internal)?)
-            .build())
+        Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
     }
 
     /// A pending request that `me` received.
@@ -152,8 +135,7 @@ impl Store {
             Direction::Received => keys::requests_in(me),
             Direction::Sent => keys::requests_out(me),
         };
-        self.page(Query::of(range.clone()).newest_first(), &range, page)
-            .await
+        self.page(Query::of(range.clone()).newest_first(), &range, page).await
     }
 
     /// A person's friends and their profiles, in the order of their ids.
@@ -166,10 +148,7 @@ impl Store {
             let profile = profiles.remove(&friend.user_id)?;
             Some((friend, profile))
         });
-        Ok(Page {
-            items: known.collect(),
-            next: friends.next,
-        })
+        Ok(Page { items: known.collect(), next: friends.next })
     }
 
     /// One page of a list whose items stand in one range. The cursor is the last item's sort key without the
@@ -180,9 +159,7 @@ impl Store {
         range: &Range,
         page: PageOf,
     ) -> Result<Page<T>> {
-        let query = query
-            .consistent()
-            .after(page.cursor.map(|cursor| format!("{}{cursor}", range.first)));
+        let query = query.consistent().after(page.cursor.map(|cursor| format!("{}{cursor}", range.first)));
         // One more than asked for tells whether there is more.
         let query = match page.limit {
             Some(limit) => query.limit(limit + 1),
@@ -191,14 +168,8 @@ impl Store {
         let mut items = self.table.query(query).await?;
         let more = page.limit.is_some_and(|limit| items.len() > limit);
         items.truncate(page.limit.unwrap_or(usize::MAX));
-        let next = items
-            .last()
-            .filter(|_| more)
-            .map(|last| table::sk(last)[range.first.len()..].to_owned());
-        Ok(Page {
-            items: items.into_iter().map(read).collect::<Result<_>>()?,
-            next,
-        })
+        let next = items.last().filter(|_| more).map(|last| table::sk(last)[range.first.len()..].to_owned());
+        Ok(Page { items: items.into_iter().map(read).collect::<Result<_>>()?, next })
     }
 }
 
@@ -215,22 +186,11 @@ fn listed(pair: &Pair) -> Vec<(Key, Entry)> {
     match &pair.state {
         State::Strangers | State::Rejected { .. } => Vec::new(),
         State::Pending(request) => vec![
-            (
-                keys::request_in(request.receiver_id, request.request_id),
-                Entry::Request(request.clone()),
-            ),
-            (
-                keys::request_out(request.sender_id, request.request_id),
-                Entry::Request(request.clone()),
-            ),
+            (keys::request_in(request.receiver_id, request.request_id), Entry::Request(request.clone())),
+            (keys::request_out(request.sender_id, request.request_id), Entry::Request(request.clone())),
         ],
         State::Friends { since } => {
-            let friend = |user_id| {
-                Entry::Friend(Friend {
-                    user_id,
-                    since: *since,
-                })
-            };
+            let friend = |user_id| Entry::Friend(Friend { user_id, since: *since });
             vec![
                 (keys::friend(pair.low, pair.high), friend(pair.high)),
                 (keys::friend(pair.high, pair.low), friend(pair.low)),

@@ -46,43 +46,27 @@ fn message_sk(seq: u64) -> String {
 }
 
 fn prefix(pk: String, prefix: &str) -> Range {
-    Range {
-        pk,
-        first: prefix.to_owned(),
-        last: format!("{prefix}{END}"),
-    }
+    Range { pk, first: prefix.to_owned(), last: format!("{prefix}{END}") }
 }
 
 /// A person's profile.
 pub fn profile(u: UserId) -> Key {
-    Key {
-        pk: user(u),
-        sk: "PROFILE".into(),
-    }
+    Key { pk: user(u), sk: "PROFILE".into() }
 }
 
 /// The claim to a username; `folded` as in `domain::username`.
 pub fn username_claim(folded: &str) -> Key {
-    Key {
-        pk: format!("NAME#{folded}"),
-        sk: "NAME".into(),
-    }
+    Key { pk: format!("NAME#{folded}"), sk: "NAME".into() }
 }
 
 /// The claim to an e-mail address, by the hex SHA-256 of its folded form.
 pub fn email_claim(sha256: &str) -> Key {
-    Key {
-        pk: format!("EMAIL#{sha256}"),
-        sk: "EMAIL".into(),
-    }
+    Key { pk: format!("EMAIL#{sha256}"), sk: "EMAIL".into() }
 }
 
 /// One end of a username in the search index.
 pub fn search_suffix(partition: &str, suffix: &str, u: UserId) -> Key {
-    Key {
-        pk: format!("FIND#{partition}"),
-        sk: format!("{suffix}#{u}"),
-    }
+    Key { pk: format!("FIND#{partition}"), sk: format!("{suffix}#{u}") }
 }
 
 /// Every indexed end that begins with `query`.
@@ -92,10 +76,7 @@ pub fn search(partition: &str, query: &str) -> Range {
 
 /// A person's live connections.
 pub fn presence(u: UserId) -> Key {
-    Key {
-        pk: user(u),
-        sk: "PRESENCE".into(),
-    }
+    Key { pk: user(u), sk: "PRESENCE".into() }
 }
 
 /// The attribute of a presence item that stands for one connection.
@@ -105,35 +86,24 @@ pub fn connection_attribute(connection: &ConnectionId) -> String {
 
 /// The connection that an attribute of a presence item stands for.
 pub fn connection_of(attribute: &str) -> Option<ConnectionId> {
-    attribute
-        .strip_prefix(CONNECTION)
-        .map(|id| ConnectionId(id.to_owned()))
+    attribute.strip_prefix(CONNECTION).map(|id| ConnectionId(id.to_owned()))
 }
 
 const CONNECTION: &str = "connection:";
 
 /// What two people are to each other.
 pub fn pair(low: UserId, high: UserId) -> Key {
-    Key {
-        pk: format!("PAIR#{low}#{high}"),
-        sk: "PAIR".into(),
-    }
+    Key { pk: format!("PAIR#{low}#{high}"), sk: "PAIR".into() }
 }
 
 /// A pending request, as its receiver has it.
 pub fn request_in(receiver: UserId, request: RequestId) -> Key {
-    Key {
-        pk: user(receiver),
-        sk: format!("REQUEST#IN#{request}"),
-    }
+    Key { pk: user(receiver), sk: format!("REQUEST#IN#{request}") }
 }
 
 /// A pending request, as its sender has it.
 pub fn request_out(sender: UserId, request: RequestId) -> Key {
-    Key {
-        pk: user(sender),
-        sk: format!("REQUEST#OUT#{request}"),
-    }
+    Key { pk: user(sender), sk: format!("REQUEST#OUT#{request}") }
 }
 
 /// All pending requests that a person received.
@@ -148,10 +118,7 @@ pub fn requests_out(u: UserId) -> Range {
 
 /// One friend, as `u` has it.
 pub fn friend(u: UserId, friend: UserId) -> Key {
-    Key {
-        pk: user(u),
-        sk: format!("FRIEND#{friend}"),
-    }
+    Key { pk: user(u), sk: format!("FRIEND#{friend}") }
 }
 
 /// All friends of a person.
@@ -161,10 +128,7 @@ pub fn friends(u: UserId) -> Range {
 
 /// One room, as its member has it.
 pub fn my_room(u: UserId, r: RoomId) -> Key {
-    Key {
-        pk: user(u),
-        sk: format!("ROOM#{r}"),
-    }
+    Key { pk: user(u), sk: format!("ROOM#{r}") }
 }
 
 /// All rooms of a person.
@@ -174,35 +138,22 @@ pub fn my_rooms(u: UserId) -> Range {
 
 /// The head hint of a room.
 pub fn head(r: RoomId) -> Key {
-    Key {
-        pk: room(r),
-        sk: HEAD.into(),
-    }
+    Key { pk: room(r), sk: HEAD.into() }
 }
 
 /// One member of a room.
 pub fn member(r: RoomId, u: UserId) -> Key {
-    Key {
-        pk: room(r),
-        sk: format!("MEMBER#{u}"),
-    }
+    Key { pk: room(r), sk: format!("MEMBER#{u}") }
 }
 
 /// A room's own data.
 pub fn meta(r: RoomId) -> Key {
-    Key {
-        pk: room(r),
-        sk: META.into(),
-    }
+    Key { pk: room(r), sk: META.into() }
 }
 
 /// Head hint, members and room: adjacent, so that one query reads them.
 pub fn room_and_roster(r: RoomId) -> Range {
-    Range {
-        pk: room(r),
-        first: HEAD.into(),
-        last: META.into(),
-    }
+    Range { pk: room(r), first: HEAD.into(), last: META.into() }
 }
 
 /// The sort key of the head hint.
@@ -213,19 +164,12 @@ pub const META: &str = "META";
 
 /// One message.
 pub fn message(r: RoomId, seq: u64) -> Key {
-    Key {
-        pk: room(r),
-        sk: message_sk(seq),
-    }
+    Key { pk: room(r), sk: message_sk(seq) }
 }
 
 /// The messages from one position to another, both included.
 pub fn messages(r: RoomId, first: u64, last: u64) -> Range {
-    Range {
-        pk: room(r),
-        first: message_sk(first),
-        last: message_sk(last),
-    }
+    Range { pk: room(r), first: message_sk(first), last: message_sk(last) }
 }
 
 /// The messages from a position on.

@@ -66,23 +66,16 @@ impl Store {
             log::check_search_bound(after_seq, tail)?;
         }
         // Minted before the first write, so that the SDK's own retries cannot double the message.
-        let client_message_id = send
-            .client_message_id
-            .clone()
-            .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        if let Some(message) = earlier
-            .into_iter()
-            .find(|message| message.is_send(send.sender_id, &client_message_id))
+        let client_message_id =
+            send.client_message_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        if let Some(message) =
+            earlier.into_iter().find(|message| message.is_send(send.sender_id, &client_message_id))
         {
             return Ok(Committed { message, room });
         }
         for seq in tail + 1..=tail + MAX_SLOTS {
             let message = message_at(seq, draft, &member, &client_message_id, now);
-            match self
-                .table
-                .put_new(item(keys::message(draft.room_id, seq), &message)?)
-                .await?
-            {
+            match self.table.put_new(item(keys::message(draft.room_id, seq), &message)?).await? {
                 Put::Written => return Ok(Committed { message, room }),
                 Put::Taken(taken) => {
                     let taken: Message = read(taken)?;
@@ -103,13 +96,8 @@ impl Store {
             (Some(_), None) => log::DEFAULT_SEARCH,
             (Some(_), Some(_)) => log::MAX_SEARCH + 1,
         };
-        let query = Query::of(keys::messages_from(send.draft.room_id, first))
-            .consistent()
-            .newest_first();
-        let newest = self
-            .table
-            .query(query.limit(usize::try_from(back).unwrap_or(usize::MAX)))
-            .await?;
+        let query = Query::of(keys::messages_from(send.draft.room_id, first)).consistent().newest_first();
+        let newest = self.table.query(query.limit(usize::try_from(back).unwrap_or(usize::MAX))).await?;
         newest.into_iter().map(read).collect()
     }
 
@@ -122,10 +110,7 @@ impl Store {
 
     /// The newest message of a room.
     pub async fn newest_message(&self, room: RoomId) -> Result<Option<Message>> {
-        let query = Query::of(keys::messages_from(room, 1))
-            .consistent()
-            .newest_first()
-            .limit(1);
+        let query = Query::of(keys::messages_from(room, 1)).consistent().newest_first().limit(1);
         self.table.query(query).await?.pop().map(read).transpose()
     }
 
@@ -145,16 +130,8 @@ impl Store {
         let Some((first, last)) = window.positions(limit, from_seq, tail) else {
             return Ok((room_and_roster, Vec::new()));
         };
-        let query = Query::of(keys::messages(room, first, last))
-            .consistent()
-            .newest_first();
-        let messages = self
-            .table
-            .query(query)
-            .await?
-            .into_iter()
-            .map(read)
-            .collect::<Result<_>>()?;
+        let query = Query::of(keys::messages(room, first, last)).consistent().newest_first();
+        let messages = self.table.query(query).await?.into_iter().map(read).collect::<Result<_>>()?;
         Ok((room_and_roster, messages))
     }
 }

@@ -27,41 +27,26 @@ pub struct Store {
 impl Store {
     /// A store in the table of this name.
     pub fn new(client: Client, table: String) -> Self {
-        Self {
-            table: Table::new(client, table),
-        }
+        Self { table: Table::new(client, table) }
     }
 
     /// A write of a transaction: a new item, where none may be yet.
     fn put_new(&self, key: keys::Key, body: impl Serialize) -> Result<TransactWriteItem> {
-        let put = Put::builder()
-            .table_name(self.table.name())
-            .set_item(Some(table::item(key, body)?));
-        let put = put
-            .condition_expression("attribute_not_exists(pk)")
-            .build()
-            .map_err(Error::internal)?;
+        let put = Put::builder().table_name(self.table.name()).set_item(Some(table::item(key, body)?));
+        let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(Error::internal)?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// A write of a transaction: an item, whatever is there.
     fn put(&self, key: keys::Key, body: impl Serialize) -> Result<TransactWriteItem> {
-        let put = Put::builder()
-            .table_name(self.table.name())
-            .set_item(Some(table::item(key, body)?));
-        Ok(TransactWriteItem::builder()
-            .put(put.build().map_err(Error::internal)?)
-            .build())
+        let put = Put::builder().table_name(self.table.name()).set_item(Some(table::item(key, body)?));
+        Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
     }
 
     /// A write of a transaction: no such item any more.
     fn delete(&self, key: keys::Key) -> Result<TransactWriteItem> {
-        let delete = Delete::builder()
-            .table_name(self.table.name())
-            .set_key(Some(table::attributes(key)));
-        Ok(TransactWriteItem::builder()
-            .delete(delete.build().map_err(Error::internal)?)
-            .build())
+        let delete = Delete::builder().table_name(self.table.name()).set_key(Some(table::attributes(key)));
+        Ok(TransactWriteItem::builder().delete(delete.build().map_err(Error::internal)?).build())
     }
 }
 
@@ -77,10 +62,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// The same page of something else.
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page {
-            items: self.items.into_iter().map(f).collect(),
-            next: self.next,
-        }
+        Page { items: self.items.into_iter().map(f).collect(), next: self.next }
     }
 }
 

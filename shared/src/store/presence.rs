@@ -45,18 +45,9 @@ impl Store {
     pub async fn connected(&self, connection: &Connection, token_expires: i64) -> Result<Vec<ConnectionId>> {
         let (user, id, now) = (connection.user_id, &connection.id, connection.since);
         let expires = now.plus(LIFE).seconds().min(token_expires);
-        let update = Update::of(
-            keys::presence(user),
-            "SET #connection = if_not_exists(#connection, :known)",
-        )
-        .name("#connection", keys::connection_attribute(id))
-        .value(
-            ":known",
-            Known {
-                since: now.seconds(),
-                expires,
-            },
-        )?;
+        let update = Update::of(keys::presence(user), "SET #connection = if_not_exists(#connection, :known)")
+            .name("#connection", keys::connection_attribute(id))
+            .value(":known", Known { since: now.seconds(), expires })?;
         let item = self.table.update(update).await?.unwrap_or_default();
         let (mut live, mut gone) = connections(user, &item, now);
         live.sort_by_key(|connection| connection.since);
@@ -88,20 +79,16 @@ impl Store {
                 .value(":seen", time)?,
         };
         let named = places.iter().zip(ids);
-        let update = named.fold(update, |update, (place, id)| {
-            update.name(place, keys::connection_attribute(id))
-        });
+        let update =
+            named.fold(update, |update, (place, id)| update.name(place, keys::connection_attribute(id)));
         self.table.update(update).await.map(drop)
     }
 
     /// The live connections of some people.
     pub async fn connections(&self, people: &[UserId], now: Timestamp) -> Result<Vec<Connection>> {
-        let keys = people.iter().copied().map(keys::presence).collect();
+        let keys = people.iter().copied().map(keys::presence);
         let items = self.table.batch_get(keys, true).await?;
-        Ok(items
-            .iter()
-            .flat_map(|item| live_connections(item, now))
-            .collect())
+        Ok(items.iter().flat_map(|item| live_connections(item, now)).collect())
     }
 
     /// The live connections of some people, and a room as it stands at the same moment.
@@ -111,40 +98,18 @@ impl Store {
         room: RoomId,
         now: Timestamp,
     ) -> Result<(Vec<Connection>, Room)> {
-        let keys = people
-            .iter()
-            .copied()
-            .map(keys::presence)
-            .chain([keys::meta(room)])
-            .collect();
+        let keys = people.iter().copied().map(keys::presence).chain([keys::meta(room)]);
         let items = self.table.batch_get(keys, true).await?;
-        let (rooms, presences): (Vec<Item>, Vec<Item>) = items
-            .into_iter()
-            .partition(|item| super::table::sk(item) == keys::META);
-        let room = rooms
-            .into_iter()
-            .next()
-            .map(read)
-            .transpose()?
-            .ok_or(Error::NotFound)?;
-        Ok((
-            presences
-                .iter()
-                .flat_map(|item| live_connections(item, now))
-                .collect(),
-            room,
-        ))
+        let (rooms, presences): (Vec<Item>, Vec<Item>) =
+            items.into_iter().partition(|item| super::table::sk(item) == keys::META);
+        let room = rooms.into_iter().next().map(read).transpose()?.ok_or(Error::NotFound)?;
+        Ok((presences.iter().flat_map(|item| live_connections(item, now)).collect(), room))
     }
 }
 
 fn live_connections(item: &Item, now: Timestamp) -> Vec<Connection> {
-    let owner = item
-        .get("pk")
-        .and_then(|pk| pk.as_s().ok())
-        .and_then(|pk| keys::user_of(pk));
-    owner
-        .map(|user| connections(user, item, now).0)
-        .unwrap_or_default()
+    let owner = item.get("pk").and_then(|pk| pk.as_s().ok()).and_then(|pk| keys::user_of(pk));
+    owner.map(|user| connections(user, item, now).0).unwrap_or_default()
 }
 
 /// The live connections of an item, and the names of those whose time is over.
@@ -156,11 +121,7 @@ fn connections(user_id: UserId, item: &Item, now: Timestamp) -> (Vec<Connection>
         };
         match known(value) {
             Some(known) if known.expires > now.seconds() => {
-                live.push(Connection {
-                    user_id,
-                    id,
-                    since: Timestamp::from_seconds(known.since),
-                });
+                live.push(Connection { user_id, id, since: Timestamp::from_seconds(known.since) });
             }
             _ => over.push(id),
         }

@@ -45,10 +45,7 @@ pub struct RoomAndRoster {
 impl RoomAndRoster {
     /// The member that `user` is. Who is not one may not know that the room exists.
     pub fn member(&self, user: UserId) -> Result<&Member> {
-        self.members
-            .iter()
-            .find(|member| member.shown.user_id == user)
-            .ok_or(Error::NotFound)
+        self.members.iter().find(|member| member.shown.user_id == user).ok_or(Error::NotFound)
     }
 
     /// Everyone in it.
@@ -116,13 +113,9 @@ impl Store {
         for member in &members {
             let user = member.shown.user_id;
             writes.push(self.put_new(keys::member(room.id, user), member)?);
-            writes.push(self.put_new(
-                keys::my_room(user, room.id),
-                MyRoom {
-                    room_id: room.id,
-                    joined_at: now,
-                },
-            )?);
+            writes.push(
+                self.put_new(keys::my_room(user, room.id), MyRoom { room_id: room.id, joined_at: now })?,
+            );
         }
         match self.table.transact(writes).await? {
             Transacted::Written => Ok(Some(RoomAndRoster { room, members })),
@@ -133,10 +126,7 @@ impl Store {
     /// A room and everyone in it, as of now. Whether the caller is one of them is for the caller to check, by
     /// [`RoomAndRoster::member`].
     pub async fn room_and_roster(&self, room: RoomId) -> Result<RoomAndRoster> {
-        let items = self
-            .table
-            .query(Query::of(keys::room_and_roster(room)).consistent())
-            .await?;
+        let items = self.table.query(Query::of(keys::room_and_roster(room)).consistent()).await?;
         let (mut room, mut members) = (None, Vec::new());
         for item in items {
             match table::sk(&item) {
@@ -145,10 +135,7 @@ impl Store {
                 _ => members.push(read::<Member>(item)?),
             }
         }
-        Ok(RoomAndRoster {
-            room: room.ok_or(Error::NotFound)?,
-            members,
-        })
+        Ok(RoomAndRoster { room: room.ok_or(Error::NotFound)?, members })
     }
 
     /// Moves the head hint forward.
@@ -171,14 +158,9 @@ impl Store {
     /// A person's rooms, newest activity first, in a bounded number of batch reads however many they are.
     pub async fn my_rooms(&self, me: UserId, page: PageOf) -> Result<Page<RoomSummary>> {
         let start = page.cursor.as_deref().map(RoomSummary::place_at).transpose()?;
-        let listed = self
-            .table
-            .query(Query::of(keys::my_rooms(me)).consistent())
-            .await?;
-        let rooms = listed
-            .into_iter()
-            .map(|item| Ok(read::<MyRoom>(item)?.room_id))
-            .collect::<Result<Vec<_>>>()?;
+        let listed = self.table.query(Query::of(keys::my_rooms(me)).consistent()).await?;
+        let rooms =
+            listed.into_iter().map(|item| Ok(read::<MyRoom>(item)?.room_id)).collect::<Result<Vec<_>>>()?;
         let mut summaries = self.summaries(me, &rooms).await?;
         summaries.sort_by_cached_key(RoomSummary::place);
         let mut items: Vec<RoomSummary> = summaries
@@ -197,10 +179,9 @@ impl Store {
     }
 
     async fn summaries(&self, me: UserId, rooms: &[RoomId]) -> Result<Vec<RoomSummary>> {
-        let keys = rooms
-            .iter()
-            .flat_map(|room| [keys::meta(*room), keys::head(*room), keys::member(*room, me)]);
-        let mut found = by_key(self.table.batch_get(keys.collect(), true).await?);
+        let keys =
+            rooms.iter().flat_map(|room| [keys::meta(*room), keys::head(*room), keys::member(*room, me)]);
+        let mut found = by_key(self.table.batch_get(keys, true).await?);
         let mut summaries = Vec::with_capacity(rooms.len());
         for id in rooms.iter().copied() {
             // A room or a membership that is gone is one that was left while the list was read.
@@ -209,21 +190,11 @@ impl Store {
             else {
                 continue;
             };
-            let hint = found
-                .remove(&keys::head(id))
-                .map(read::<Head>)
-                .transpose()?
-                .map_or(0, |head| head.seq);
+            let hint =
+                found.remove(&keys::head(id)).map(read::<Head>).transpose()?.map_or(0, |head| head.seq);
             let (others, last_message, last_status) = (Vec::new(), None, None);
             let (room, me) = (read(room)?, read(member)?);
-            summaries.push(RoomSummary {
-                room,
-                me,
-                others,
-                last_message,
-                last_status,
-                tail: hint,
-            });
+            summaries.push(RoomSummary { room, me, others, last_message, last_status, tail: hint });
         }
         self.complete(&mut summaries).await?;
         Ok(summaries)
@@ -235,19 +206,14 @@ impl Store {
         for summary in &*summaries {
             let (id, hint) = (summary.room.id, summary.tail);
             keys.extend(
-                [hint, hint + 1]
-                    .into_iter()
-                    .filter(|seq| *seq > 0)
-                    .map(|seq| keys::message(id, seq)),
+                [hint, hint + 1].into_iter().filter(|seq| *seq > 0).map(|seq| keys::message(id, seq)),
             );
             keys.extend(summary.others_shown().map(|user| keys::member(id, user)));
         }
         let mut found = by_key(self.table.batch_get(keys, true).await?);
         for summary in summaries {
             let (id, hint) = (summary.room.id, summary.tail);
-            let others = summary
-                .others_shown()
-                .filter_map(|user| found.remove(&keys::member(id, user)));
+            let others = summary.others_shown().filter_map(|user| found.remove(&keys::member(id, user)));
             summary.others = others.map(read).collect::<Result<_>>()?;
             let newest = if found.contains_key(&keys::message(id, hint + 1)) {
                 self.newest_message(id).await?
@@ -264,11 +230,7 @@ impl Store {
     /// The status of the newest message, if the reader sent it. Only a large room has to be read for that.
     async fn last_status(&self, summary: &RoomSummary) -> Result<Option<Status>> {
         let me = summary.me.shown.user_id;
-        let Some(message) = summary
-            .last_message
-            .as_ref()
-            .filter(|message| message.sender_id == me)
-        else {
+        let Some(message) = summary.last_message.as_ref().filter(|message| message.sender_id == me) else {
             return Ok(None);
         };
         if summary.room.member_count <= summary.others.len() + 1 {
@@ -282,9 +244,7 @@ impl Store {
 impl RoomSummary {
     /// When something last happened in the room.
     fn active_at(&self) -> Timestamp {
-        self.last_message
-            .as_ref()
-            .map_or(self.me.shown.joined_at, |message| message.created_at)
+        self.last_message.as_ref().map_or(self.me.shown.joined_at, |message| message.created_at)
     }
 
     /// How many messages the member has not read.
@@ -311,19 +271,12 @@ impl RoomSummary {
 
     fn others_shown(&self) -> impl Iterator<Item = UserId> {
         let me = self.me.shown.user_id;
-        let others = self
-            .room
-            .first_members
-            .iter()
-            .map(|member| member.user_id)
-            .filter(move |user| *user != me);
+        let others =
+            self.room.first_members.iter().map(|member| member.user_id).filter(move |user| *user != me);
         others.take(SHOWN_MEMBERS)
     }
 }
 
 fn by_key(items: Vec<Item>) -> HashMap<keys::Key, Item> {
-    items
-        .into_iter()
-        .filter_map(|item| Some((table::key(&item)?, item)))
-        .collect()
+    items.into_iter().filter_map(|item| Some((table::key(&item)?, item))).collect()
 }

@@ -3,7 +3,10 @@
 //! Every call asks for its consumed capacity. The SDK retries what is retryable within a bound; what is left of
 //! throttling or contention comes out as [`Error::Busy`].
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -72,16 +75,8 @@ impl Table {
 
     /// Reads one item.
     pub async fn get<T: DeserializeOwned>(&self, key: Key, consistent: bool) -> Result<Option<T>> {
-        let call = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(attributes(key)));
-        let answer = call
-            .consistent_read(consistent)
-            .return_consumed_capacity(Total)
-            .send()
-            .await;
+        let call = self.client.get_item().table_name(&self.name).set_key(Some(attributes(key)));
+        let answer = call.consistent_read(consistent).return_consumed_capacity(Total).send().await;
         answer.map_err(failed)?.item.map(read).transpose()
     }
 
@@ -89,9 +84,7 @@ impl Table {
     pub async fn put_new(&self, item: Item) -> Result<Put> {
         let call = self.client.put_item().table_name(&self.name).set_item(Some(item));
         let call = call.condition_expression("attribute_not_exists(pk)");
-        let call = call
-            .return_values_on_condition_check_failure(AllOld)
-            .return_consumed_capacity(Total);
+        let call = call.return_values_on_condition_check_failure(AllOld).return_consumed_capacity(Total);
         match call.send().await.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(Put::Written),
             Err(PutItemError::ConditionalCheckFailedException(taken)) => {
@@ -103,19 +96,11 @@ impl Table {
 
     /// Changes one item; `false` if the condition failed. The item as it is afterwards goes to `after`.
     pub async fn update(&self, update: Update) -> Result<Option<Item>> {
-        let call = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(attributes(update.key)));
-        let call = call
-            .update_expression(update.expression)
-            .set_condition_expression(update.condition);
+        let call = self.client.update_item().table_name(&self.name).set_key(Some(attributes(update.key)));
+        let call = call.update_expression(update.expression).set_condition_expression(update.condition);
         let call = call.set_expression_attribute_names(non_empty(update.names));
         let call = call.set_expression_attribute_values(non_empty(update.values));
-        let call = call
-            .return_values(ReturnValue::AllNew)
-            .return_consumed_capacity(Total);
+        let call = call.return_values(ReturnValue::AllNew).return_consumed_capacity(Total);
         match call.send().await.map_err(SdkError::into_service_error) {
             Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
             Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
@@ -129,25 +114,15 @@ impl Table {
         let mut start = query.after.map(attributes);
         loop {
             let left = query.limit.map(|limit| limit - items.len());
-            let call = self
-                .client
-                .query()
-                .table_name(&self.name)
-                .consistent_read(query.consistent);
+            let call = self.client.query().table_name(&self.name).consistent_read(query.consistent);
             let call = call.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
             let call = call.expression_attribute_values(":pk", AttributeValue::S(query.range.pk.clone()));
             let call =
                 call.expression_attribute_values(":first", AttributeValue::S(query.range.first.clone()));
             let call = call.expression_attribute_values(":last", AttributeValue::S(query.range.last.clone()));
-            let call = call
-                .scan_index_forward(!query.newest_first)
-                .set_exclusive_start_key(start.take());
+            let call = call.scan_index_forward(!query.newest_first).set_exclusive_start_key(start.take());
             let call = call.set_limit(left.and_then(|left| i32::try_from(left).ok()));
-            let page = call
-                .return_consumed_capacity(Total)
-                .send()
-                .await
-                .map_err(failed)?;
+            let page = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() || query.limit.is_some_and(|limit| items.len() >= limit) {
@@ -156,40 +131,26 @@ impl Table {
         }
     }
 
-    /// Reads items by their keys, in any order; those that do not exist are left out. Batches run concurrently;
-    /// keys that DynamoDB leaves unprocessed are asked for again.
-    pub async fn batch_get(&self, keys: Vec<Key>, consistent: bool) -> Result<Vec<Item>> {
-        let batches = keys
-            .chunks(BATCH_KEYS)
-            .map(|batch| self.get_batch(batch.to_vec(), consistent));
-        Ok(futures::future::try_join_all(batches)
-            .await?
-            .into_iter()
-            .flatten()
-            .collect())
+    /// Reads items by their keys, in any order; those that do not exist are left out, and a key that is given twice
+    /// is read once. Batches run concurrently; keys that DynamoDB leaves unprocessed are asked for again.
+    pub async fn batch_get(
+        &self,
+        keys: impl IntoIterator<Item = Key>,
+        consistent: bool,
+    ) -> Result<Vec<Item>> {
+        let keys: Vec<Key> = keys.into_iter().collect::<BTreeSet<Key>>().into_iter().collect();
+        let batches = keys.chunks(BATCH_KEYS).map(|batch| self.get_batch(batch.to_vec(), consistent));
+        Ok(futures::future::try_join_all(batches).await?.into_iter().flatten().collect())
     }
 
     async fn get_batch(&self, keys: Vec<Key>, consistent: bool) -> Result<Vec<Item>> {
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys.into_iter().map(attributes).collect()));
-        let mut wanted = wanted
-            .consistent_read(consistent)
-            .build()
-            .map_err(Error::internal)?;
+        let mut wanted = wanted.consistent_read(consistent).build().map_err(Error::internal)?;
         let mut items = Vec::new();
         for attempt in 1..=MAX_TRIES {
             let call = self.client.batch_get_item().request_items(&self.name, wanted);
-            let answer = call
-                .return_consumed_capacity(Total)
-                .send()
-                .await
-                .map_err(failed)?;
-            items.extend(
-                answer
-                    .responses
-                    .unwrap_or_default()
-                    .remove(&self.name)
-                    .unwrap_or_default(),
-            );
+            let answer = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
+            items.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
             match answer.unprocessed_keys.unwrap_or_default().remove(&self.name) {
                 Some(left) if !left.keys.is_empty() => wanted = left,
                 _ => return Ok(items),
@@ -202,33 +163,20 @@ impl Table {
     /// Writes all or nothing. Conflicts with other transactions are tried again; failed conditions are the answer.
     pub async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted> {
         for attempt in 1..=MAX_TRIES {
-            let call = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(writes.clone()));
-            match call
-                .return_consumed_capacity(Total)
-                .send()
-                .await
-                .map_err(SdkError::into_service_error)
-            {
+            let call = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
+            match call.return_consumed_capacity(Total).send().await.map_err(SdkError::into_service_error) {
                 Ok(_) => return Ok(Transacted::Written),
                 Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     let reasons = cancelled.cancellation_reasons.as_deref().unwrap_or_default();
-                    let codes: Vec<&str> = reasons
-                        .iter()
-                        .map(|reason| reason.code().unwrap_or_default())
-                        .collect();
+                    let codes: Vec<&str> =
+                        reasons.iter().map(|reason| reason.code().unwrap_or_default()).collect();
                     let failed =
                         |(at, code): (usize, &&str)| (*code == "ConditionalCheckFailed").then_some(at);
                     let refused: Vec<usize> = codes.iter().enumerate().filter_map(failed).collect();
                     if !refused.is_empty() {
                         return Ok(Transacted::Refused(refused));
                     }
-                    if codes
-                        .iter()
-                        .any(|code| !RETRYABLE.contains(code) && *code != "None")
-                    {
+                    if codes.iter().any(|code| !RETRYABLE.contains(code) && *code != "None") {
                         return Err(Error::internal(cancelled));
                     }
                 }
@@ -289,50 +237,32 @@ pub struct Query {
 impl Query {
     /// The whole range, in ascending order.
     pub fn of(range: Range) -> Self {
-        Self {
-            range,
-            after: None,
-            limit: None,
-            newest_first: false,
-            consistent: false,
-        }
+        Self { range, after: None, limit: None, newest_first: false, consistent: false }
     }
 
     /// Goes on after the item that a page ended with.
     #[must_use]
     pub fn after(self, sk: Option<String>) -> Self {
         let pk = &self.range.pk;
-        Self {
-            after: sk.map(|sk| Key { pk: pk.clone(), sk }),
-            ..self
-        }
+        Self { after: sk.map(|sk| Key { pk: pk.clone(), sk }), ..self }
     }
 
     /// At most so many items, at least one.
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
-        Self {
-            limit: Some(limit.max(1)),
-            ..self
-        }
+        Self { limit: Some(limit.max(1)), ..self }
     }
 
     /// In descending order.
     #[must_use]
     pub fn newest_first(self) -> Self {
-        Self {
-            newest_first: true,
-            ..self
-        }
+        Self { newest_first: true, ..self }
     }
 
     /// Sees every write that was acknowledged before.
     #[must_use]
     pub fn consistent(self) -> Self {
-        Self {
-            consistent: true,
-            ..self
-        }
+        Self { consistent: true, ..self }
     }
 }
 
@@ -350,13 +280,7 @@ impl Update {
     /// A change in DynamoDB's expression language.
     pub fn of(key: Key, expression: impl Into<String>) -> Self {
         let (names, values) = (HashMap::new(), HashMap::new());
-        Self {
-            key,
-            expression: expression.into(),
-            condition: None,
-            names,
-            values,
-        }
+        Self { key, expression: expression.into(), condition: None, names, values }
     }
 
     /// Only if this holds.
@@ -383,10 +307,7 @@ impl Update {
 
 /// The key's two attributes.
 pub fn attributes(key: Key) -> Item {
-    HashMap::from([
-        ("pk".into(), AttributeValue::S(key.pk)),
-        ("sk".into(), AttributeValue::S(key.sk)),
-    ])
+    HashMap::from([("pk".into(), AttributeValue::S(key.pk)), ("sk".into(), AttributeValue::S(key.sk))])
 }
 
 /// An item with its key.
@@ -403,18 +324,13 @@ pub fn read<T: DeserializeOwned>(item: Item) -> Result<T> {
 
 /// A sort key, of an item that has one.
 pub fn sk(item: &Item) -> &str {
-    item.get("sk")
-        .and_then(|sk| sk.as_s().ok())
-        .map_or("", String::as_str)
+    item.get("sk").and_then(|sk| sk.as_s().ok()).map_or("", String::as_str)
 }
 
 /// An item's key.
 pub fn key(item: &Item) -> Option<Key> {
     let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-    Some(Key {
-        pk: text("pk")?,
-        sk: text("sk")?,
-    })
+    Some(Key { pk: text("pk")?, sk: text("sk")? })
 }
 
 fn non_empty<T>(map: HashMap<String, T>) -> Option<HashMap<String, T>> {

@@ -66,12 +66,10 @@ impl Store {
 
     /// Profiles by id; those that do not exist are left out.
     pub async fn profiles(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>> {
-        let keys = users.iter().copied().map(keys::profile).collect();
+        let keys = users.iter().copied().map(keys::profile);
         let items = self.table.batch_get(keys, true).await?;
         let profiles = items.into_iter().map(read::<Profile>);
-        profiles
-            .map(|profile| profile.map(|profile| (profile.id, profile)))
-            .collect()
+        profiles.map(|profile| profile.map(|profile| (profile.id, profile))).collect()
     }
 
     /// The person's profile, made now if they come for the first time.
@@ -80,9 +78,7 @@ impl Store {
             return Ok(profile);
         }
         let mut email = newcomer.email.as_deref().map(email_hash);
-        let mut names = username::candidates(newcomer.username.as_deref(), user)
-            .into_iter()
-            .peekable();
+        let mut names = username::candidates(newcomer.username.as_deref(), user).into_iter().peekable();
         while let Some(name) = names.peek() {
             let profile = Profile {
                 id: user,
@@ -117,10 +113,9 @@ impl Store {
             self.put_new(keys::username_claim(&folded), &claim)?,
         ];
         for suffix in username::suffixes(&folded) {
-            writes.push(self.put(
-                keys::search_suffix(&username::partition(suffix), suffix, profile.id),
-                &claim,
-            )?);
+            writes.push(
+                self.put(keys::search_suffix(&username::partition(suffix), suffix, profile.id), &claim)?,
+            );
         }
         let email_at = writes.len();
         if let Some(email) = email {
@@ -161,10 +156,7 @@ impl Store {
         if !query.contains('@') {
             return Ok(None);
         }
-        let claim: Option<Claim> = self
-            .table
-            .get(keys::email_claim(&email_hash(query)), false)
-            .await?;
+        let claim: Option<Claim> = self.table.get(keys::email_claim(&email_hash(query)), false).await?;
         Ok(claim.map(|claim| claim.user_id))
     }
 }

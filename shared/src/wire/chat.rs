@@ -33,11 +33,7 @@ impl Input for RoomCreate {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (name, is_group) = (fields.optional("name"), fields.optional("is_group"));
         let participant_ids = fields.required("participant_ids")?;
-        Some(Self {
-            name,
-            is_group: is_group.unwrap_or(false),
-            participant_ids,
-        })
+        Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids })
     }
 }
 
@@ -49,9 +45,7 @@ pub struct RoomList {
 
 impl Input for RoomList {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self {
-            page: paging(fields)?,
-        })
+        Some(Self { page: paging(fields)? })
     }
 }
 
@@ -72,46 +66,28 @@ impl Input for MessageCreate {
             // Stands in for a missing id, so that every other fault is found too; such a draft never leaves here.
             room_id: room_id.unwrap_or_else(RoomId::random),
             content: fields.optional("content").unwrap_or_default(),
-            kind: fields
-                .choice("message_type", &Kind::SENDABLE)
-                .unwrap_or(Kind::Text),
+            kind: fields.choice("message_type", &Kind::SENDABLE).unwrap_or(Kind::Text),
             media_url: fields.optional("media_url"),
             reply_to_id: fields.optional("reply_to_id"),
             payload: fields.optional("payload"),
         };
         let client_message_id: Option<String> = fields.optional("client_message_id");
-        if client_message_id
-            .as_ref()
-            .is_some_and(|id| id.is_empty() || id.len() > MAX_CLIENT_ID_BYTES)
-        {
+        if client_message_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_CLIENT_ID_BYTES) {
             fields.fault("client_message_id", "must have 1 to 64 bytes");
         }
         let after_seq = fields.optional("after_seq");
         for fault in draft.faults(fields.media_origins()) {
             fields.fault(&fault.field, &fault.message);
         }
-        room_id.map(|_| Self {
-            draft,
-            client_message_id,
-            after_seq,
-        })
+        room_id.map(|_| Self { draft, client_message_id, after_seq })
     }
 }
 
 impl MessageCreate {
     /// This message, sent by somebody.
     pub fn from_sender(self, sender_id: UserId) -> Send {
-        let Self {
-            draft,
-            client_message_id,
-            after_seq,
-        } = self;
-        Send {
-            sender_id,
-            draft,
-            client_message_id,
-            after_seq,
-        }
+        let Self { draft, client_message_id, after_seq } = self;
+        Send { sender_id, draft, client_message_id, after_seq }
     }
 }
 
@@ -132,15 +108,10 @@ impl Input for History {
         let (offset, before) = (fields.optional("offset"), fields.optional("before_seq"));
         let window = Window::choose(offset, before, fields.optional("after_seq"));
         if window.is_none() {
-            fields.fault(
-                "before_seq",
-                "cannot stand beside offset or after_seq, nor these beside each other",
-            );
+            fields
+                .fault("before_seq", "cannot stand beside offset or after_seq, nor these beside each other");
         }
-        Some(Self {
-            window: window?,
-            limit,
-        })
+        Some(Self { window: window?, limit })
     }
 }
 
@@ -211,23 +182,9 @@ pub struct Participant {
 impl From<Member> for Participant {
     fn from(member: Member) -> Self {
         let delivered_seq = member.reached_seq();
-        let room::ShownMember {
-            user_id,
-            username,
-            avatar_url,
-            joined_at,
-        } = member.shown;
+        let room::ShownMember { user_id, username, avatar_url, joined_at } = member.shown;
         let (last_read_at, role, read_seq) = (member.read_at, member.role, member.read_seq);
-        Self {
-            user_id,
-            username,
-            avatar_url,
-            joined_at,
-            last_read_at,
-            role,
-            read_seq,
-            delivered_seq,
-        }
+        Self { user_id, username, avatar_url, joined_at, last_read_at, role, read_seq, delivered_seq }
     }
 }
 
@@ -276,11 +233,6 @@ impl From<RoomSummary> for ChatRoom {
         let last = summary.last_message.as_ref();
         let last_message = last.map(|message| Message::shown(message, summary.last_status));
         let members = summary.others.into_iter().chain([summary.me]).collect();
-        Self {
-            last_message,
-            unread_count,
-            seq,
-            ..Self::new(summary.room, members, reader)
-        }
+        Self { last_message, unread_count, seq, ..Self::new(summary.room, members, reader) }
     }
 }

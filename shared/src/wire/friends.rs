@@ -27,9 +27,7 @@ pub struct FriendRequestCreate {
 
 impl Input for FriendRequestCreate {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self {
-            receiver_id: fields.required("receiver_id")?,
-        })
+        Some(Self { receiver_id: fields.required("receiver_id")? })
     }
 }
 
@@ -42,9 +40,7 @@ pub struct RequestAnswer {
 impl Input for RequestAnswer {
     fn read(fields: &mut Fields) -> Option<Self> {
         let answers = [Answer::Accepted, Answer::Rejected].map(|answer| (answer.as_str(), answer));
-        Some(Self {
-            action: fields.required_choice("action", &answers)?,
-        })
+        Some(Self { action: fields.required_choice("action", &answers)? })
     }
 }
 
@@ -60,10 +56,7 @@ impl Input for RequestList {
     fn read(fields: &mut Fields) -> Option<Self> {
         let directions = [("received", Direction::Received), ("sent", Direction::Sent)];
         let direction = fields.choice("direction", &directions);
-        Some(Self {
-            page: paging(fields)?,
-            direction: direction.unwrap_or(Direction::Received),
-        })
+        Some(Self { page: paging(fields)?, direction: direction.unwrap_or(Direction::Received) })
     }
 }
 
@@ -75,9 +68,7 @@ pub struct FriendList {
 
 impl Input for FriendList {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self {
-            page: paging(fields)?,
-        })
+        Some(Self { page: paging(fields)? })
     }
 }
 
@@ -145,21 +136,8 @@ pub struct ListedFriend {
 
 impl ListedFriend {
     fn new(friend: &Friend, profile: Profile) -> Self {
-        let Profile {
-            id,
-            username,
-            display_name,
-            avatar_url,
-            ..
-        } = profile;
-        Self {
-            id,
-            user_id: id,
-            username,
-            display_name,
-            avatar_url,
-            created_at: friend.since,
-        }
+        let Profile { id, username, display_name, avatar_url, .. } = profile;
+        Self { id, user_id: id, username, display_name, avatar_url, created_at: friend.since }
     }
 
     /// A page of the list.

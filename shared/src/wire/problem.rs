@@ -40,29 +40,18 @@ impl Problem {
         match error {
             Error::MalformedJson => plain(400, "malformed_json", "This is not a JSON object."),
             Error::Invalid(errors) => {
-                let sentences = errors
-                    .iter()
-                    .map(|error| format!("{} {}.", error.field, error.message));
+                let sentences = errors.iter().map(|error| format!("{} {}.", error.field, error.message));
                 let detail = sentences.collect::<Vec<_>>().join(" ");
-                Self {
-                    errors: errors.clone(),
-                    ..plain(422, "validation_failed", &detail)
-                }
+                Self { errors: errors.clone(), ..plain(422, "validation_failed", &detail) }
             }
             Error::InvalidToken(_) => plain(401, "invalid_token", "Please sign in."),
-            Error::TokenExpired => plain(
-                401,
-                "token_expired",
-                "Your sign-in has expired: please sign in again.",
-            ),
+            Error::TokenExpired => {
+                plain(401, "token_expired", "Your sign-in has expired: please sign in again.")
+            }
             Error::NotFound => plain(404, "not_found", "There is no such thing here."),
             Error::Refused(refusal) => plain(refusal.status, refusal.code, refusal.detail),
             Error::TooLarge => plain(413, "too_large", "This is too large."),
-            Error::Busy(_) => plain(
-                503,
-                "busy",
-                "Too much is going on here: please try again in a moment.",
-            ),
+            Error::Busy(_) => plain(503, "busy", "Too much is going on here: please try again in a moment."),
             Error::Internal(_) => Self {
                 request_id: Some(request_id.to_owned()),
                 ..plain(500, "internal", "Something went wrong on our side.")
@@ -78,9 +67,7 @@ impl Problem {
 
 fn phrase(status: u16) -> &'static str {
     let status = lambda_http::http::StatusCode::from_u16(status).ok();
-    status
-        .and_then(|status| status.canonical_reason())
-        .unwrap_or("Error")
+    status.and_then(|status| status.canonical_reason()).unwrap_or("Error")
 }
 
 #[cfg(test)]
@@ -96,15 +83,9 @@ mod tests {
 
     #[test]
     fn every_bad_field_is_named_in_one_sentence_each() {
-        let bad = |field: &str| FieldError {
-            field: field.into(),
-            message: "must be a UUID".into(),
-        };
+        let bad = |field: &str| FieldError { field: field.into(), message: "must be a UUID".into() };
         let problem = Problem::of(&Error::Invalid(vec![bad("a"), bad("b")]), "");
         assert_eq!(problem.detail, "a must be a UUID. b must be a UUID.");
-        assert_eq!(
-            (problem.status, problem.title, problem.errors.len()),
-            (422, "Unprocessable Entity", 2)
-        );
+        assert_eq!((problem.status, problem.title, problem.errors.len()), (422, "Unprocessable Entity", 2));
     }
 }

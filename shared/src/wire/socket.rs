@@ -83,10 +83,7 @@ pub struct Frame<'a> {
 impl<'a> Frame<'a> {
     /// An event that answers nothing.
     pub fn of(event: &'a Event) -> Self {
-        Self {
-            event,
-            reference: None,
-        }
+        Self { event, reference: None }
     }
 
     /// The frame's JSON.

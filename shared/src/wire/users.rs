@@ -16,21 +16,8 @@ pub struct Me {
 
 impl From<Profile> for Me {
     fn from(profile: Profile) -> Self {
-        let Profile {
-            id,
-            username,
-            display_name,
-            avatar_url,
-            created_at,
-            ..
-        } = profile;
-        Self {
-            id,
-            username,
-            display_name,
-            avatar_url,
-            created_at,
-        }
+        let Profile { id, username, display_name, avatar_url, created_at, .. } = profile;
+        Self { id, username, display_name, avatar_url, created_at }
     }
 }
 
@@ -49,13 +36,7 @@ pub struct FoundUser {
 impl FoundUser {
     /// A profile, and how the caller stands with it.
     pub fn new(profile: Profile, standing: Standing) -> Self {
-        let Profile {
-            id,
-            username,
-            display_name,
-            avatar_url,
-            ..
-        } = profile;
+        let Profile { id, username, display_name, avatar_url, .. } = profile;
         let is_friend = standing == Standing::Friends;
         let has_pending_request = matches!(standing, Standing::RequestSent | Standing::RequestReceived);
         Self {

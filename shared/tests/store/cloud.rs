@@ -98,22 +98,16 @@ impl Cloud {
                 {"AttributeName": "sk", "AttributeType": "S"},
             ],
         });
-        engine
-            .create_table(serde_json::from_value(schema).unwrap())
-            .unwrap();
+        engine.create_table(serde_json::from_value(schema).unwrap()).unwrap();
 
         let (recorded, start) = (Arc::<Mutex<Recorded>>::default(), Instant::now());
-        let wire = Wire {
-            engine: engine.clone(),
-            recorded: recorded.clone(),
-            start,
-        };
+        let wire = Wire { engine: engine.clone(), recorded: recorded.clone(), start };
         let aws = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
-                Credentials::new("test", "test", None, None, "test"),
-            ))
+            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
+                "test", "test", None, None, "test",
+            )))
             .http_client(SharedHttpClient::new(wire))
             .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
             .build();
@@ -132,52 +126,27 @@ impl Cloud {
             Timestamp::from_seconds(START + seconds)
         });
         let app = App::new(config, clock, store, push);
-        Self {
-            engine,
-            recorded,
-            start,
-            client,
-            app,
-        }
+        Self { engine, recorded, start, client, app }
     }
 
     /// A person of this name.
     pub async fn person(&self, name: &str) -> UserId {
         let user = UserId::from(Uuid::new_v4());
-        let newcomer = Newcomer {
-            username: Some(name.to_owned()),
-            ..Newcomer::default()
-        };
-        self.app
-            .store
-            .profile_or_new(user, &newcomer, self.app.now())
-            .await
-            .unwrap();
+        let newcomer = Newcomer { username: Some(name.to_owned()), ..Newcomer::default() };
+        self.app.store.profile_or_new(user, &newcomer, self.app.now()).await.unwrap();
         user
     }
 
     /// A live connection of a person, made now.
     pub async fn connect(&self, user_id: UserId, id: &str) -> Connection {
-        let connection = Connection {
-            user_id,
-            id: ConnectionId(id.to_owned()),
-            since: self.app.now(),
-        };
-        self.app
-            .store
-            .connected(&connection, START + 1_000_000)
-            .await
-            .unwrap();
+        let connection = Connection { user_id, id: ConnectionId(id.to_owned()), since: self.app.now() };
+        self.app.store.connected(&connection, START + 1_000_000).await.unwrap();
         connection
     }
 
     /// From now on the connection answers so.
     pub fn set_socket(&self, id: &str, socket: Socket) {
-        self.recorded
-            .lock()
-            .unwrap()
-            .sockets
-            .insert(id.to_owned(), socket);
+        self.recorded.lock().unwrap().sockets.insert(id.to_owned(), socket);
     }
 
     /// Takes the calls since the last look.
@@ -271,14 +240,7 @@ impl Wire {
 
     async fn socket(&self, uri: &str, body: &str) -> (u16, String) {
         let id = uri.rsplit('/').next().unwrap().replace("%3D", "=");
-        let socket = self
-            .recorded
-            .lock()
-            .unwrap()
-            .sockets
-            .get(&id)
-            .copied()
-            .unwrap_or_default();
+        let socket = self.recorded.lock().unwrap().sockets.get(&id).copied().unwrap_or_default();
         match socket {
             Socket::Open => {
                 let frame = serde_json::from_str(body).unwrap_or_default();

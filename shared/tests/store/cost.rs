@@ -24,26 +24,11 @@ async fn room_of(cloud: &Cloud, n: usize) -> (UserId, RoomId) {
     (ana, room)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "no call of the store adds a member to a room yet"
-)]
+#[expect(clippy::disallowed_methods, reason = "no call of the store adds a member to a room yet")]
 async fn join(cloud: &Cloud, room: RoomId, user_id: UserId, name: &str, joined_at: Timestamp) {
-    let shown = ShownMember {
-        user_id,
-        username: name.to_owned(),
-        avatar_url: None,
-        joined_at,
-    };
+    let shown = ShownMember { user_id, username: name.to_owned(), avatar_url: None, joined_at };
     let member = item(keys::member(room, user_id), Member::new(shown, Role::Member, 1)).unwrap();
-    cloud
-        .client
-        .put_item()
-        .table_name("chat")
-        .set_item(Some(member))
-        .send()
-        .await
-        .unwrap();
+    cloud.client.put_item().table_name("chat").set_item(Some(member)).send().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,12 +50,8 @@ async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
             cloud.app.deliver(&sent, None).await;
 
             let calls = cloud.calls();
-            let of = |operation: &str| {
-                calls
-                    .iter()
-                    .filter(|call| call.operation == operation)
-                    .collect::<Vec<_>>()
-            };
+            let of =
+                |operation: &str| calls.iter().filter(|call| call.operation == operation).collect::<Vec<_>>();
             let units = |operations: &[&str]| -> f64 {
                 calls
                     .iter()
@@ -80,22 +61,13 @@ async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
             };
             let posts = of("post");
             assert_eq!(posts.len(), online, "every connection gets one frame");
-            assert!(
-                posts.iter().all(|post| post.ended - start == 4),
-                "all pushes in the fourth round trip"
-            );
+            assert!(posts.iter().all(|post| post.ended - start == 4), "all pushes in the fourth round trip");
             assert_eq!(of("PutItem")[0].ended - start, 2);
 
             let written = units(&["PutItem", "UpdateItem", "TransactWriteItems"]);
-            assert!(
-                written > 0.0 && written <= 4.0,
-                "{online} online: {written} write units"
-            );
+            assert!(written > 0.0 && written <= 4.0, "{online} online: {written} write units");
             let read = units(&["GetItem", "Query", "BatchGetItem"]);
-            assert!(
-                read > 0.0 && read <= read_budget,
-                "{online} online: {read} read units"
-            );
+            assert!(read > 0.0 && read <= read_budget, "{online} online: {read} read units");
             assert_eq!(of("Scan").len(), 0);
             assert!(calls.iter().all(|call| !call.on_index), "no index is read");
         }
@@ -109,19 +81,9 @@ async fn each_slot_lost_to_another_sender_costs_one_round_trip_more() {
     let sends: Vec<Send> = (0..4).map(|n| send(room, ana, &format!("m{n}"))).collect();
     cloud.calls();
     let start = cloud.elapsed();
-    let appends = sends
-        .iter()
-        .map(|send| cloud.app.store.append(send, cloud.app.now()));
+    let appends = sends.iter().map(|send| cloud.app.store.append(send, cloud.app.now()));
     futures::future::try_join_all(appends).await.unwrap();
-    assert_eq!(
-        cloud.elapsed() - start,
-        1 + 4,
-        "one read, and as many tries as senders for the last of them"
-    );
-    let puts = cloud
-        .calls()
-        .into_iter()
-        .filter(|call| call.operation == "PutItem")
-        .count();
+    assert_eq!(cloud.elapsed() - start, 1 + 4, "one read, and as many tries as senders for the last of them");
+    let puts = cloud.calls().into_iter().filter(|call| call.operation == "PutItem").count();
     assert_eq!(puts, 4 + 3 + 2 + 1);
 }

@@ -17,25 +17,14 @@ async fn ask(cloud: &Cloud, from: UserId, to: UserId) -> Result<Request> {
 
 async fn answer(cloud: &Cloud, me: UserId, request: &Request, answer: Answer) -> Result<()> {
     let now = cloud.app.now();
-    let rule = |pair: &_| {
-        Ok((
-            friendship::respond(pair, me, request.request_id, answer, now)?,
-            (),
-        ))
-    };
+    let rule = |pair: &_| Ok((friendship::respond(pair, me, request.request_id, answer, now)?, ()));
     cloud.app.store.move_pair(me, request.sender_id, rule).await
 }
 
 async fn lists(cloud: &Cloud, user: UserId) -> (usize, usize, usize) {
     let store = &cloud.app.store;
-    let received = store
-        .requests(user, Direction::Received, PageOf::default())
-        .await
-        .unwrap();
-    let sent = store
-        .requests(user, Direction::Sent, PageOf::default())
-        .await
-        .unwrap();
+    let received = store.requests(user, Direction::Received, PageOf::default()).await.unwrap();
+    let sent = store.requests(user, Direction::Sent, PageOf::default()).await.unwrap();
     let friends = store.friends(user, PageOf::default()).await.unwrap();
     (received.items.len(), sent.items.len(), friends.items.len())
 }
@@ -79,23 +68,14 @@ async fn accepting_and_rejecting_at_once_has_one_outcome_on_both_sides() {
     let cloud = Cloud::new();
     let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
     let request = ask(&cloud, ana, ben).await.unwrap();
-    let answers = (0..16).map(|n| {
-        if n % 2 == 0 {
-            Answer::Accepted
-        } else {
-            Answer::Rejected
-        }
-    });
+    let answers = (0..16).map(|n| if n % 2 == 0 { Answer::Accepted } else { Answer::Rejected });
     let answers: Vec<_> = futures::future::join_all(answers.map(|yes_or_no| {
         let (cloud, request) = (&cloud, &request);
         async move { (yes_or_no, answer(cloud, ben, request, yes_or_no).await) }
     }))
     .await;
-    let taken: Vec<_> = answers
-        .iter()
-        .filter(|(_, result)| result.is_ok())
-        .map(|(answer, _)| *answer)
-        .collect();
+    let taken: Vec<_> =
+        answers.iter().filter(|(_, result)| result.is_ok()).map(|(answer, _)| *answer).collect();
     let [taken] = taken[..] else { panic!("{taken:?}") };
     let friends = usize::from(taken == Answer::Accepted);
     assert_eq!(lists(&cloud, ana).await, (0, 0, friends));
@@ -116,16 +96,8 @@ async fn a_list_is_read_page_by_page_to_its_end() {
     let (mut seen, mut cursor) = (Vec::new(), None);
     let mut sizes = Vec::new();
     loop {
-        let page = PageOf {
-            limit: Some(3),
-            cursor,
-        };
-        let page = cloud
-            .app
-            .store
-            .requests(ben, Direction::Received, page)
-            .await
-            .unwrap();
+        let page = PageOf { limit: Some(3), cursor };
+        let page = cloud.app.store.requests(ben, Direction::Received, page).await.unwrap();
         sizes.push(page.items.len());
         seen.extend(page.items);
         cursor = page.next;
@@ -134,8 +106,5 @@ async fn a_list_is_read_page_by_page_to_its_end() {
         }
     }
     assert_eq!(sizes, [3, 3, 1]);
-    assert!(
-        seen.is_sorted_by(|a, b| a.created_at > b.created_at),
-        "newest first, none twice"
-    );
+    assert!(seen.is_sorted_by(|a, b| a.created_at > b.created_at), "newest first, none twice");
 }

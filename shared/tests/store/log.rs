@@ -17,36 +17,19 @@ use crate::{cloud::Cloud, rooms::room};
 /// A plain message, never tried before.
 pub fn send(room_id: RoomId, sender_id: UserId, content: &str) -> Send {
     let (media_url, reply_to_id, payload) = (None, None, None);
-    let draft = Draft {
-        room_id,
-        content: content.to_owned(),
-        kind: Kind::Text,
-        media_url,
-        reply_to_id,
-        payload,
-    };
-    Send {
-        sender_id,
-        draft,
-        client_message_id: None,
-        after_seq: None,
-    }
+    let draft =
+        Draft { room_id, content: content.to_owned(), kind: Kind::Text, media_url, reply_to_id, payload };
+    Send { sender_id, draft, client_message_id: None, after_seq: None }
 }
 
 fn retry_of(room: RoomId, sender: UserId, id: &str, after_seq: Option<u64>) -> Send {
-    Send {
-        client_message_id: Some(id.to_owned()),
-        after_seq,
-        ..send(room, sender, id)
-    }
+    Send { client_message_id: Some(id.to_owned()), after_seq, ..send(room, sender, id) }
 }
 
 async fn whole_log(cloud: &Cloud, room: RoomId, reader: UserId) -> Vec<Message> {
     let mut whole = Vec::new();
     loop {
-        let window = Window::Newest {
-            offset: whole.len() as u64,
-        };
+        let window = Window::Newest { offset: whole.len() as u64 };
         let (_, page) = cloud.app.store.history(room, reader, window, 100).await.unwrap();
         if page.is_empty() {
             whole.reverse();
@@ -72,19 +55,14 @@ async fn sixteen_senders_at_once_fill_dense_positions_without_loss() {
             .enumerate()
             .map(|(n, text)| send(room, if n % 2 == 0 { ana } else { ben }, text))
             .collect();
-        let appends = sends
-            .iter()
-            .map(|send| cloud.app.store.append(send, cloud.app.now()));
+        let appends = sends.iter().map(|send| cloud.app.store.append(send, cloud.app.now()));
         let committed = futures::future::try_join_all(appends).await.unwrap();
         for (send, committed) in sends.iter().zip(committed) {
             assert_eq!(send.draft.content, committed.message.content);
         }
     }
     let log = whole_log(&cloud, room, ben).await;
-    assert_eq!(
-        log.iter().map(|message| message.seq).collect::<Vec<_>>(),
-        (1..=80).collect::<Vec<_>>()
-    );
+    assert_eq!(log.iter().map(|message| message.seq).collect::<Vec<_>>(), (1..=80).collect::<Vec<_>>());
     let contents: BTreeSet<&str> = log.iter().map(|message| message.content.as_str()).collect();
     assert_eq!(contents, texts.iter().map(String::as_str).collect());
     assert_eq!(whole_log(&cloud, room, ana).await, log);
@@ -94,12 +72,7 @@ async fn sixteen_senders_at_once_fill_dense_positions_without_loss() {
 async fn the_same_send_sixteen_times_at_once_is_one_message() {
     let cloud = Cloud::new();
     let (ana, ben, room) = pair(&cloud).await;
-    cloud
-        .app
-        .store
-        .append(&send(room, ben, "before"), cloud.app.now())
-        .await
-        .unwrap();
+    cloud.app.store.append(&send(room, ben, "before"), cloud.app.now()).await.unwrap();
     let tried = retry_of(room, ana, "once", Some(1));
     let tries = (0..16).map(|_| cloud.app.store.append(&tried, cloud.app.now()));
     let answers = futures::future::try_join_all(tries).await.unwrap();
@@ -112,33 +85,16 @@ async fn a_retry_finds_its_message_below_those_that_came_after() {
     let cloud = Cloud::new();
     let (ana, ben, room) = pair(&cloud).await;
     let store = &cloud.app.store;
-    let first = store
-        .append(&retry_of(room, ana, "once", Some(0)), cloud.app.now())
-        .await
-        .unwrap()
-        .message;
+    let first = store.append(&retry_of(room, ana, "once", Some(0)), cloud.app.now()).await.unwrap().message;
     for n in 0..150 {
-        store
-            .append(&send(room, ben, &format!("m{n}")), cloud.app.now())
-            .await
-            .unwrap();
+        store.append(&send(room, ben, &format!("m{n}")), cloud.app.now()).await.unwrap();
     }
     cloud.wait(30 * 24 * 3600).await;
-    let again = store
-        .append(&retry_of(room, ana, "once", Some(0)), cloud.app.now())
-        .await
-        .unwrap()
-        .message;
+    let again = store.append(&retry_of(room, ana, "once", Some(0)), cloud.app.now()).await.unwrap().message;
     assert_eq!(again, first, "also with other words");
-    let other_words = Send {
-        client_message_id: Some("once".into()),
-        after_seq: Some(0),
-        ..send(room, ana, "other")
-    };
-    assert_eq!(
-        store.append(&other_words, cloud.app.now()).await.unwrap().message,
-        first
-    );
+    let other_words =
+        Send { client_message_id: Some("once".into()), after_seq: Some(0), ..send(room, ana, "other") };
+    assert_eq!(store.append(&other_words, cloud.app.now()).await.unwrap().message, first);
     assert_eq!(whole_log(&cloud, room, ben).await.len(), 151);
 }
 
@@ -147,16 +103,8 @@ async fn the_same_name_from_another_sender_is_another_message() {
     let cloud = Cloud::new();
     let (ana, ben, room) = pair(&cloud).await;
     let store = &cloud.app.store;
-    let anas = store
-        .append(&retry_of(room, ana, "1", None), cloud.app.now())
-        .await
-        .unwrap()
-        .message;
-    let bens = store
-        .append(&retry_of(room, ben, "1", None), cloud.app.now())
-        .await
-        .unwrap()
-        .message;
+    let anas = store.append(&retry_of(room, ana, "1", None), cloud.app.now()).await.unwrap().message;
+    let bens = store.append(&retry_of(room, ben, "1", None), cloud.app.now()).await.unwrap().message;
     assert_eq!((anas.seq, bens.seq), (1, 2));
 }
 
@@ -166,31 +114,17 @@ async fn positions_that_cannot_be_are_refused_and_write_nothing() {
     let (ana, ben, room) = pair(&cloud).await;
     let store = &cloud.app.store;
     for n in 0..1001 {
-        store
-            .append(&send(room, ben, &format!("m{n}")), cloud.app.now())
-            .await
-            .unwrap();
+        store.append(&send(room, ben, &format!("m{n}")), cloud.app.now()).await.unwrap();
     }
-    for (after_seq, code) in [
-        (0, "position_too_old"),
-        (1002, "bad_position"),
-        (u64::MAX, "bad_position"),
-    ] {
-        let result = store
-            .append(&retry_of(room, ana, "x", Some(after_seq)), cloud.app.now())
-            .await;
+    for (after_seq, code) in [(0, "position_too_old"), (1002, "bad_position"), (u64::MAX, "bad_position")] {
+        let result = store.append(&retry_of(room, ana, "x", Some(after_seq)), cloud.app.now()).await;
         assert!(
             matches!(result, Err(Error::Refused(refusal)) if refusal.code == code),
             "{after_seq}: {result:?}"
         );
     }
     assert_eq!(
-        store
-            .append(&retry_of(room, ana, "x", Some(1)), cloud.app.now())
-            .await
-            .unwrap()
-            .message
-            .seq,
+        store.append(&retry_of(room, ana, "x", Some(1)), cloud.app.now()).await.unwrap().message.seq,
         1002
     );
 }
@@ -202,35 +136,14 @@ async fn a_reply_answers_a_message_of_its_own_room() {
     let eve = cloud.person("eve").await;
     let elsewhere = room(&cloud, ana, &[eve]).await;
     let store = &cloud.app.store;
-    let message = store
-        .append(&send(here, ben, "question"), cloud.app.now())
-        .await
-        .unwrap()
-        .message;
-    let foreign = store
-        .append(&send(elsewhere, eve, "other"), cloud.app.now())
-        .await
-        .unwrap()
-        .message;
+    let message = store.append(&send(here, ben, "question"), cloud.app.now()).await.unwrap().message;
+    let foreign = store.append(&send(elsewhere, eve, "other"), cloud.app.now()).await.unwrap().message;
     let reply = |to| {
         let answer = send(here, ana, "answer");
-        Send {
-            draft: Draft {
-                reply_to_id: Some(to),
-                ..answer.draft
-            },
-            ..answer
-        }
+        Send { draft: Draft { reply_to_id: Some(to), ..answer.draft }, ..answer }
     };
-    assert!(matches!(
-        store.append(&reply(foreign.id), cloud.app.now()).await,
-        Err(Error::Invalid(_))
-    ));
-    let answer = store
-        .append(&reply(message.id), cloud.app.now())
-        .await
-        .unwrap()
-        .message;
+    assert!(matches!(store.append(&reply(foreign.id), cloud.app.now()).await, Err(Error::Invalid(_))));
+    let answer = store.append(&reply(message.id), cloud.app.now()).await.unwrap().message;
     assert_eq!((answer.reply_to_id, answer.seq), (Some(message.id), 2));
 }
 
@@ -239,32 +152,18 @@ async fn history_pages_cost_what_they_hold_however_long_the_log_is() {
     let cloud = Cloud::new();
     let (ana, ben, room) = pair(&cloud).await;
     for n in 1..=300 {
-        cloud
-            .app
-            .store
-            .append(&send(room, ana, &format!("m{n}")), cloud.app.now())
-            .await
-            .unwrap();
+        cloud.app.store.append(&send(room, ana, &format!("m{n}")), cloud.app.now()).await.unwrap();
     }
     let seqs = async |window| {
         let (_, page) = cloud.app.store.history(room, ben, window, 10).await.unwrap();
         page.into_iter().map(|message| message.seq).collect::<Vec<_>>()
     };
     cloud.calls();
-    assert_eq!(
-        seqs(Window::Newest { offset: 0 }).await,
-        (291..=300).rev().collect::<Vec<_>>()
-    );
+    assert_eq!(seqs(Window::Newest { offset: 0 }).await, (291..=300).rev().collect::<Vec<_>>());
     let newest: f64 = cloud.calls().iter().map(|call| call.units).sum();
-    assert_eq!(
-        seqs(Window::Newest { offset: 290 }).await,
-        (1..=10).rev().collect::<Vec<_>>()
-    );
+    assert_eq!(seqs(Window::Newest { offset: 290 }).await, (1..=10).rev().collect::<Vec<_>>());
     let oldest: f64 = cloud.calls().iter().map(|call| call.units).sum();
-    assert!(
-        (newest - oldest).abs() < f64::EPSILON,
-        "{newest} and {oldest} units"
-    );
+    assert!((newest - oldest).abs() < f64::EPSILON, "{newest} and {oldest} units");
     assert_eq!(seqs(Window::Before(5)).await, [4, 3, 2, 1]);
     assert_eq!(seqs(Window::After(297)).await, [300, 299, 298]);
 }

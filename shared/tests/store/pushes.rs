@@ -10,10 +10,8 @@ use crate::{
 };
 
 fn kinds(frames: &[(String, Value)]) -> Vec<(&str, &str)> {
-    let mut kinds: Vec<_> = frames
-        .iter()
-        .map(|(id, frame)| (id.as_str(), frame["type"].as_str().unwrap()))
-        .collect();
+    let mut kinds: Vec<_> =
+        frames.iter().map(|(id, frame)| (id.as_str(), frame["type"].as_str().unwrap())).collect();
     kinds.sort_unstable();
     kinds
 }
@@ -21,31 +19,14 @@ fn kinds(frames: &[(String, Value)]) -> Vec<(&str, &str)> {
 #[tokio::test(start_paused = true)]
 async fn every_live_connection_gets_the_message_and_the_sending_one_its_answer() {
     let cloud = Cloud::new();
-    let (ana, ben, eve) = (
-        cloud.person("ana").await,
-        cloud.person("ben").await,
-        cloud.person("eve").await,
-    );
+    let (ana, ben, eve) = (cloud.person("ana").await, cloud.person("ben").await, cloud.person("eve").await);
     let room = room(&cloud, ana, &[ben]).await;
     let phone = cloud.connect(ana, "ana-phone=").await;
-    for (user, id) in [
-        (ana, "ana-laptop"),
-        (ben, "ben-phone"),
-        (ben, "ben-laptop"),
-        (eve, "eve-phone"),
-    ] {
+    for (user, id) in [(ana, "ana-laptop"), (ben, "ben-phone"), (ben, "ben-laptop"), (eve, "eve-phone")] {
         cloud.connect(user, id).await;
     }
-    let sent = cloud
-        .app
-        .store
-        .append(&send(room, ana, "hi"), cloud.app.now())
-        .await
-        .unwrap();
-    let origin = Origin {
-        connection: phone,
-        reference: Some("7".into()),
-    };
+    let sent = cloud.app.store.append(&send(room, ana, "hi"), cloud.app.now()).await.unwrap();
+    let origin = Origin { connection: phone, reference: Some("7".into()) };
     cloud.app.deliver(&sent, Some(&origin)).await;
 
     let frames = cloud.frames();
@@ -58,10 +39,7 @@ async fn every_live_connection_gets_the_message_and_the_sending_one_its_answer()
     assert_eq!(kinds(&frames), expected);
     let frame = |id: &str| &frames.iter().find(|(to, _)| to == id).unwrap().1;
     assert_eq!(frames[0].0, "ana-phone=", "the answer goes first");
-    assert_eq!(
-        (&frame("ana-phone=")["ref"], &frame("ana-laptop")["ref"]),
-        (&Value::from("7"), &Value::Null)
-    );
+    assert_eq!((&frame("ana-phone=")["ref"], &frame("ana-laptop")["ref"]), (&Value::from("7"), &Value::Null));
     assert_eq!(frame("ana-phone=")["data"], frame("ana-laptop")["data"]);
     assert_eq!(frame("ana-laptop")["data"]["status"], "sent");
     assert_eq!(frame("ben-phone")["data"]["status"], Value::Null);
@@ -78,23 +56,10 @@ async fn a_gone_connection_is_forgotten_and_no_other_one() {
     }
     cloud.set_socket("ben-gone", Socket::Gone);
     cloud.wait(60).await;
-    let sent = cloud
-        .app
-        .store
-        .append(&send(room, ana, "hi"), cloud.app.now())
-        .await
-        .unwrap();
+    let sent = cloud.app.store.append(&send(room, ana, "hi"), cloud.app.now()).await.unwrap();
     cloud.app.deliver(&sent, None).await;
-    assert_eq!(
-        kinds(&cloud.frames()),
-        [("ana-phone", "new_message"), ("ben-phone", "new_message")]
-    );
-    let live = cloud
-        .app
-        .store
-        .connections(&[ana, ben], cloud.app.now())
-        .await
-        .unwrap();
+    assert_eq!(kinds(&cloud.frames()), [("ana-phone", "new_message"), ("ben-phone", "new_message")]);
+    let live = cloud.app.store.connections(&[ana, ben], cloud.app.now()).await.unwrap();
     let mut live: Vec<_> = live.into_iter().map(|connection| connection.id.0).collect();
     live.sort();
     assert_eq!(live, ["ana-phone", "ben-phone"]);
@@ -107,23 +72,9 @@ async fn a_young_connection_survives_a_410() {
     let room = room(&cloud, ana, &[ben]).await;
     cloud.connect(ben, "ben-young").await;
     cloud.set_socket("ben-young", Socket::Gone);
-    let sent = cloud
-        .app
-        .store
-        .append(&send(room, ana, "hi"), cloud.app.now())
-        .await
-        .unwrap();
+    let sent = cloud.app.store.append(&send(room, ana, "hi"), cloud.app.now()).await.unwrap();
     cloud.app.deliver(&sent, None).await;
-    assert_eq!(
-        cloud
-            .app
-            .store
-            .connections(&[ben], cloud.app.now())
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(cloud.app.store.connections(&[ben], cloud.app.now()).await.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,27 +85,14 @@ async fn a_hanging_peer_delays_nobody_else_and_is_given_up_within_its_bound() {
     cloud.connect(ben, "ben-hanging").await;
     cloud.connect(ben, "ben-phone").await;
     cloud.set_socket("ben-hanging", Socket::Hanging);
-    let sent = cloud
-        .app
-        .store
-        .append(&send(room, ana, "hi"), cloud.app.now())
-        .await
-        .unwrap();
+    let sent = cloud.app.store.append(&send(room, ana, "hi"), cloud.app.now()).await.unwrap();
     cloud.calls();
     let start = cloud.elapsed();
     cloud.app.deliver(&sent, None).await;
     assert_eq!(kinds(&cloud.frames()), [("ben-phone", "new_message")]);
-    let post = cloud
-        .calls()
-        .into_iter()
-        .find(|call| call.operation == "post")
-        .unwrap();
+    let post = cloud.calls().into_iter().find(|call| call.operation == "post").unwrap();
     assert_eq!(post.ended - start, 2, "presence, then the push");
-    assert_eq!(
-        cloud.elapsed() - start,
-        1 + 3,
-        "presence, then the bound of a push"
-    );
+    assert_eq!(cloud.elapsed() - start, 1 + 3, "presence, then the bound of a push");
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,15 +101,7 @@ async fn the_twenty_first_connection_closes_the_oldest() {
     let ana = cloud.person("ana").await;
     for n in 0..20 {
         let connection = cloud.connect(ana, &format!("c{n:02}")).await;
-        assert!(
-            cloud
-                .app
-                .store
-                .connected(&connection, i64::MAX)
-                .await
-                .unwrap()
-                .is_empty()
-        );
+        assert!(cloud.app.store.connected(&connection, i64::MAX).await.unwrap().is_empty());
     }
     cloud.calls();
     let connection = shared::store::presence::Connection {
@@ -180,17 +110,8 @@ async fn the_twenty_first_connection_closes_the_oldest() {
         since: cloud.app.now(),
     };
     cloud.app.push.admit(&connection, i64::MAX).await.unwrap();
-    assert_eq!(
-        cloud.calls().last().unwrap().operation,
-        "post",
-        "the oldest is closed"
-    );
-    let live = cloud
-        .app
-        .store
-        .connections(&[ana], cloud.app.now())
-        .await
-        .unwrap();
+    assert_eq!(cloud.calls().last().unwrap().operation, "post", "the oldest is closed");
+    let live = cloud.app.store.connections(&[ana], cloud.app.now()).await.unwrap();
     assert_eq!(live.len(), 20);
     assert!(live.iter().all(|connection| connection.id.0 != "c00"));
 }
@@ -205,27 +126,9 @@ async fn a_connection_ends_with_its_token_or_after_two_hours() {
         id: shared::id::ConnectionId(id.into()),
         since: now,
     };
-    cloud
-        .app
-        .store
-        .connected(&connection("short"), now.seconds() + 600)
-        .await
-        .unwrap();
-    cloud
-        .app
-        .store
-        .connected(&connection("long"), now.seconds() + 100_000)
-        .await
-        .unwrap();
-    let live = async || {
-        cloud
-            .app
-            .store
-            .connections(&[ana], cloud.app.now())
-            .await
-            .unwrap()
-            .len()
-    };
+    cloud.app.store.connected(&connection("short"), now.seconds() + 600).await.unwrap();
+    cloud.app.store.connected(&connection("long"), now.seconds() + 100_000).await.unwrap();
+    let live = async || cloud.app.store.connections(&[ana], cloud.app.now()).await.unwrap().len();
     assert_eq!(live().await, 2);
     cloud.wait(600).await;
     assert_eq!(live().await, 1);
@@ -236,26 +139,14 @@ async fn a_connection_ends_with_its_token_or_after_two_hours() {
 #[tokio::test(start_paused = true)]
 async fn whoever_joins_or_leaves_between_authorisation_and_push_is_treated_as_present_or_absent() {
     let cloud = Cloud::new();
-    let (ana, ben, eve) = (
-        cloud.person("ana").await,
-        cloud.person("ben").await,
-        cloud.person("eve").await,
-    );
+    let (ana, ben, eve) = (cloud.person("ana").await, cloud.person("ben").await, cloud.person("eve").await);
     let room = room(&cloud, ana, &[ben, eve]).await;
     cloud.connect(ben, "ben-phone").await;
     cloud.connect(eve, "eve-phone").await;
-    let mut sent = cloud
-        .app
-        .store
-        .append(&send(room, ana, "hi"), cloud.app.now())
-        .await
-        .unwrap();
+    let mut sent = cloud.app.store.append(&send(room, ana, "hi"), cloud.app.now()).await.unwrap();
     // As if the roster had been read without Ben, at an earlier version.
     sent.room.members.retain(|member| member.shown.user_id != ben);
     sent.room.room.roster_version -= 1;
     cloud.app.deliver(&sent, None).await;
-    assert_eq!(
-        kinds(&cloud.frames()),
-        [("ben-phone", "new_message"), ("eve-phone", "new_message")]
-    );
+    assert_eq!(kinds(&cloud.frames()), [("ben-phone", "new_message"), ("eve-phone", "new_message")]);
 }

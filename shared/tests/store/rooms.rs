@@ -13,23 +13,12 @@ pub async fn room(cloud: &Cloud, founder: UserId, others: &[UserId]) -> RoomId {
     let founding = Founding::new(founder, others, false, None).unwrap();
     let people: Vec<UserId> = founding.people.iter().copied().collect();
     let profiles = cloud.app.store.profiles(&people).await.unwrap();
-    cloud
-        .app
-        .store
-        .found_room(&founding, &profiles, cloud.app.now())
-        .await
-        .unwrap();
+    cloud.app.store.found_room(&founding, &profiles, cloud.app.now()).await.unwrap();
     founding.id
 }
 
 async fn list(cloud: &Cloud, user: UserId) -> Vec<RoomSummary> {
-    cloud
-        .app
-        .store
-        .my_rooms(user, PageOf::default())
-        .await
-        .unwrap()
-        .items
+    cloud.app.store.my_rooms(user, PageOf::default()).await.unwrap().items
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,10 +43,8 @@ async fn a_list_shows_the_newest_message_even_where_the_head_hint_lags() {
     let room = room(&cloud, ana, &[ben]).await;
     let store = &cloud.app.store;
     for (n, moves_head) in [(1, false), (2, true), (3, false), (4, false), (5, false)] {
-        let sent = store
-            .append(&crate::log::send(room, ana, &format!("m{n}")), cloud.app.now())
-            .await
-            .unwrap();
+        let sent =
+            store.append(&crate::log::send(room, ana, &format!("m{n}")), cloud.app.now()).await.unwrap();
         if moves_head {
             store.move_head(room, sent.message.seq).await.unwrap();
         }
@@ -74,10 +61,7 @@ async fn the_head_hint_and_read_positions_never_move_back() {
     let room = room(&cloud, ana, &[ben]).await;
     let (store, now) = (&cloud.app.store, cloud.app.now());
     for n in 1..=3 {
-        store
-            .append(&crate::log::send(room, ana, &format!("m{n}")), now)
-            .await
-            .unwrap();
+        store.append(&crate::log::send(room, ana, &format!("m{n}")), now).await.unwrap();
     }
     assert!(store.move_read(room, ben, 3, now).await.unwrap());
     assert!(!store.move_read(room, ben, 2, now).await.unwrap());
@@ -92,29 +76,11 @@ async fn the_head_hint_and_read_positions_never_move_back() {
 #[tokio::test(start_paused = true)]
 async fn nobody_outside_a_room_leaves_a_trace_in_it() {
     let cloud = Cloud::new();
-    let (ana, ben, eve) = (
-        cloud.person("ana").await,
-        cloud.person("ben").await,
-        cloud.person("eve").await,
-    );
+    let (ana, ben, eve) = (cloud.person("ana").await, cloud.person("ben").await, cloud.person("eve").await);
     let room = room(&cloud, ana, &[ben]).await;
     let before = cloud.partition(&format!("ROOM#{room}"));
-    assert!(
-        !cloud
-            .app
-            .store
-            .move_read(room, eve, 9, cloud.app.now())
-            .await
-            .unwrap()
-    );
-    assert!(
-        cloud
-            .app
-            .store
-            .append(&crate::log::send(room, eve, "hi"), cloud.app.now())
-            .await
-            .is_err()
-    );
+    assert!(!cloud.app.store.move_read(room, eve, 9, cloud.app.now()).await.unwrap());
+    assert!(cloud.app.store.append(&crate::log::send(room, eve, "hi"), cloud.app.now()).await.is_err());
     assert!(cloud.app.store.my_room(eve, room).await.is_err());
     assert_eq!(cloud.partition(&format!("ROOM#{room}")), before);
 }
@@ -126,29 +92,18 @@ async fn two_hundred_rooms_are_listed_in_a_handful_of_round_trips() {
     for n in 0..200 {
         let other = cloud.person(&format!("other{n}")).await;
         let room = room(&cloud, ana, &[other]).await;
-        let sent = cloud
-            .app
-            .store
-            .append(&crate::log::send(room, other, "hi"), cloud.app.now())
-            .await
-            .unwrap();
+        let sent =
+            cloud.app.store.append(&crate::log::send(room, other, "hi"), cloud.app.now()).await.unwrap();
         cloud.app.store.move_head(room, sent.message.seq).await.unwrap();
     }
     cloud.calls();
     let start = cloud.elapsed();
     let rooms = list(&cloud, ana).await;
-    assert_eq!(
-        cloud.elapsed() - start,
-        3,
-        "round trips: my rooms, their items, their newest messages"
-    );
+    assert_eq!(cloud.elapsed() - start, 3, "round trips: my rooms, their items, their newest messages");
     assert_eq!(rooms.len(), 200);
     assert!(rooms.is_sorted_by_key(|room| std::cmp::Reverse(room.last_message.as_ref().unwrap().created_at)));
     let calls = cloud.calls();
-    let batches = calls
-        .iter()
-        .filter(|call| call.operation == "BatchGetItem")
-        .count();
+    let batches = calls.iter().filter(|call| call.operation == "BatchGetItem").count();
     assert!(batches <= 6 + 6, "{batches} batches of 100 keys");
 }
 
@@ -160,17 +115,10 @@ async fn rooms_are_listed_page_by_page() {
         let other = cloud.person(&format!("other{n}")).await;
         room(&cloud, ana, &[other]).await;
     }
-    let whole: Vec<RoomId> = list(&cloud, ana)
-        .await
-        .iter()
-        .map(|summary| summary.room.id)
-        .collect();
+    let whole: Vec<RoomId> = list(&cloud, ana).await.iter().map(|summary| summary.room.id).collect();
     let (mut paged, mut cursor) = (Vec::new(), None);
     loop {
-        let page = PageOf {
-            limit: Some(2),
-            cursor,
-        };
+        let page = PageOf { limit: Some(2), cursor };
         let page = cloud.app.store.my_rooms(ana, page).await.unwrap();
         paged.extend(page.items.iter().map(|summary| summary.room.id));
         cursor = page.next;
@@ -179,10 +127,7 @@ async fn rooms_are_listed_page_by_page() {
         }
     }
     assert_eq!(paged, whole);
-    let bad = PageOf {
-        limit: None,
-        cursor: Some("nonsense".into()),
-    };
+    let bad = PageOf { limit: None, cursor: Some("nonsense".into()) };
     assert!(cloud.app.store.my_rooms(ana, bad).await.is_err());
 }
 
@@ -195,22 +140,12 @@ async fn a_large_group_shows_eight_others_and_the_true_status_of_the_last_messag
         others.push(cloud.person(&format!("other{n}")).await);
     }
     let room = room(&cloud, ana, &others).await;
-    cloud
-        .app
-        .store
-        .append(&crate::log::send(room, ana, "hi"), cloud.app.now())
-        .await
-        .unwrap();
+    cloud.app.store.append(&crate::log::send(room, ana, "hi"), cloud.app.now()).await.unwrap();
     for (read, other) in others.iter().enumerate() {
         let summary = &list(&cloud, ana).await[0];
         assert_eq!((summary.others.len(), summary.room.member_count), (8, 13));
         assert_eq!(summary.last_status, Some(Status::Sent), "after {read} have read");
-        cloud
-            .app
-            .store
-            .move_read(room, *other, 1, cloud.app.now())
-            .await
-            .unwrap();
+        cloud.app.store.move_read(room, *other, 1, cloud.app.now()).await.unwrap();
     }
     assert_eq!(list(&cloud, ana).await[0].last_status, Some(Status::Read));
 }

@@ -10,10 +10,7 @@ use uuid::Uuid;
 use crate::cloud::Cloud;
 
 fn named(name: &str) -> Newcomer {
-    Newcomer {
-        username: Some(name.to_owned()),
-        ..Newcomer::default()
-    }
+    Newcomer { username: Some(name.to_owned()), ..Newcomer::default() }
 }
 
 async fn found(cloud: &Cloud, query: &str, caller: UserId) -> Vec<String> {
@@ -37,28 +34,18 @@ async fn a_username_is_taken_without_regard_to_case() {
     let cloud = Cloud::new();
     let now = cloud.app.now();
     let people: Vec<UserId> = (0..8).map(|_| Uuid::new_v4().into()).collect();
-    let newcomers: Vec<Newcomer> = ["ana", "ANA"]
-        .iter()
-        .cycle()
-        .take(8)
-        .map(|name| named(name))
-        .collect();
+    let newcomers: Vec<Newcomer> = ["ana", "ANA"].iter().cycle().take(8).map(|name| named(name)).collect();
     let calls = people
         .iter()
         .zip(&newcomers)
         .map(|(user, newcomer)| cloud.app.store.profile_or_new(*user, newcomer, now));
     let profiles = futures::future::try_join_all(calls).await.unwrap();
-    let mut names: Vec<String> = profiles
-        .into_iter()
-        .map(|profile| profile.username.to_lowercase())
-        .collect();
+    let mut names: Vec<String> =
+        profiles.into_iter().map(|profile| profile.username.to_lowercase()).collect();
     names.sort();
     names.dedup();
     assert_eq!(names.len(), 8, "{names:?}");
-    assert!(
-        names.iter().filter(|name| *name == "ana").count() == 1,
-        "{names:?}"
-    );
+    assert!(names.iter().filter(|name| *name == "ana").count() == 1, "{names:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,27 +74,15 @@ async fn a_search_answers_at_most_twenty() {
 async fn an_email_finds_its_owner_exactly_and_only_where_they_allow_it() {
     let cloud = Cloud::new();
     let (ana, ben) = (UserId::from(Uuid::new_v4()), cloud.person("ben").await);
-    let newcomer = Newcomer {
-        email: Some("Ana@Example.com".into()),
-        ..named("ana")
-    };
-    cloud
-        .app
-        .store
-        .profile_or_new(ana, &newcomer, cloud.app.now())
-        .await
-        .unwrap();
+    let newcomer = Newcomer { email: Some("Ana@Example.com".into()), ..named("ana") };
+    cloud.app.store.profile_or_new(ana, &newcomer, cloud.app.now()).await.unwrap();
     assert_eq!(found(&cloud, "ana@example.com", ben).await, Vec::<String>::new());
 
     let key = shared::store::table::attributes(keys::profile(ana));
     let allow = cloud.client.update_item().table_name("chat").set_key(Some(key));
     let allow = allow.update_expression("SET findable_by_email = :yes");
     let yes = aws_sdk_dynamodb::types::AttributeValue::Bool(true);
-    allow
-        .expression_attribute_values(":yes", yes)
-        .send()
-        .await
-        .unwrap();
+    allow.expression_attribute_values(":yes", yes).send().await.unwrap();
     assert_eq!(found(&cloud, "ana@example.com", ben).await, ["ana"]);
     assert_eq!(found(&cloud, "na@example.com", ben).await, Vec::<String>::new());
     assert_eq!(found(&cloud, "ana@example.com", ana).await, Vec::<String>::new());
@@ -117,22 +92,9 @@ async fn an_email_finds_its_owner_exactly_and_only_where_they_allow_it() {
 async fn an_email_belongs_to_the_first_who_brings_it_and_is_kept_as_a_hash() {
     let cloud = Cloud::new();
     let (ana, eve) = (UserId::from(Uuid::new_v4()), UserId::from(Uuid::new_v4()));
-    let with_email = |name| Newcomer {
-        email: Some("ana@example.com".into()),
-        ..named(name)
-    };
-    cloud
-        .app
-        .store
-        .profile_or_new(ana, &with_email("ana"), cloud.app.now())
-        .await
-        .unwrap();
-    let eves = cloud
-        .app
-        .store
-        .profile_or_new(eve, &with_email("eve"), cloud.app.now())
-        .await
-        .unwrap();
+    let with_email = |name| Newcomer { email: Some("ana@example.com".into()), ..named(name) };
+    cloud.app.store.profile_or_new(ana, &with_email("ana"), cloud.app.now()).await.unwrap();
+    let eves = cloud.app.store.profile_or_new(eve, &with_email("eve"), cloud.app.now()).await.unwrap();
     assert_eq!(eves.username, "eve");
     // printf %s ana@example.com | sha256sum
     let hash = "8e43ca37701228e74983efdbd0cff5c16b3b1e5d4e29a7c05626d4d25a018e11";

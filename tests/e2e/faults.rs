@@ -1,0 +1,45 @@
+//! Functions that die in the middle of a call.
+
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_killed_in_a_call_fails_that_call_and_no_other() {
+    let (world, proxy) = World::with_proxy().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let held = proxy.hold(|call| call.operation == "Query" && call.body.contains("REQUEST#IN#"));
+    let doomed = tokio::spawn({
+        let ana = ana.clone();
+        async move { ana.get("/friends/requests").await }
+    });
+    let _guard = held.caught().await;
+    world.kill("friends-list-requests");
+    let doomed = doomed.await.unwrap();
+    assert_eq!((doomed.status, doomed.text.as_str()), (500, r#"{"message":"Internal Server Error"}"#));
+    assert_eq!(ana.get("/friends/requests").await.ok(), json!([]), "started again");
+    ana.say(&room, "all else goes on").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socket_function_killed_in_a_call_is_answered_by_the_gateway() {
+    let (world, proxy) = World::with_proxy().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut at_ana = ana.socket().await;
+    let held = proxy.hold(|call| call.operation == "PutItem" && call.body.contains("MSG#"));
+    let message =
+        json!({"chat_room_id": room, "content": "hello", "client_message_id": "c-1", "after_seq": 0});
+    at_ana.send("send_message", message.clone()).await;
+    let guard = held.caught().await;
+    world.kill("socket-send-message");
+    let failure = at_ana.next().await;
+    assert_eq!(failure["message"], "Internal server error");
+    assert!(failure["connectionId"].is_string() && failure["requestId"].is_string(), "{failure}");
+    at_ana.send("send_message", message).await;
+    assert_eq!(at_ana.expect("message_sent").await["data"]["seq"], 1);
+    drop(guard);
+    at_ana.expect_nothing_more().await;
+    assert_eq!(ben.history(&room).await.len(), 1);
+}

@@ -1,0 +1,105 @@
+//! Friend requests and lists through the API.
+
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use crate::world::{World, befriend};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crossing_requests_leave_one_and_tell_the_other_side_to_accept() {
+    let world = World::new().await;
+    let world = &world;
+    let tries = futures::stream::iter(0..20).map(|n| async move {
+        let (ana, ben) = (world.actor(&format!("ana{n}")).await, world.actor(&format!("ben{n}")).await);
+        let (anas, bens) = tokio::join!(
+            ana.post("/friends/requests", json!({"receiver_id": ben.id})),
+            ben.post("/friends/requests", json!({"receiver_id": ana.id})),
+        );
+        let (won, lost, receiver) = if anas.status == 200 { (anas, bens, &ben) } else { (bens, anas, &ana) };
+        lost.problem(400, "request_waiting");
+        assert_eq!(receiver.get("/friends/requests").await.ok(), json!([won.ok()]));
+    });
+    tries.buffer_unordered(4).collect::<Vec<()>>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_has_one_answer_by_its_receiver() {
+    let world = World::new().await;
+    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let request = ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.ok();
+    let path =
+        |action: &str| format!("/friends/requests/{}?action={action}", request["id"].as_str().unwrap());
+    ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.problem(400, "request_already_sent");
+    ben.post("/friends/requests", json!({"receiver_id": ana.id})).await.problem(400, "request_waiting");
+    for outsider in [&ana, &eve] {
+        outsider.put(&path("accepted")).await.problem(404, "not_found");
+    }
+    ben.put(&path("maybe")).await.problem(422, "validation_failed");
+    assert_eq!(ben.put(&path("rejected")).await.ok(), json!({"message": "Friend request rejected"}));
+    ben.put(&path("accepted")).await.problem(404, "not_found");
+    assert_eq!(ben.get("/friends/requests").await.ok(), json!([]));
+    assert_eq!(ana.get("/friends").await.ok(), json!([]));
+    ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.problem(400, "request_too_soon");
+    befriend(&ben, &ana).await;
+    ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.problem(400, "already_friends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_befriends_themselves_or_someone_who_is_not_there() {
+    let world = World::new().await;
+    let [ana] = world.actors(["ana"]).await;
+    ana.post("/friends/requests", json!({"receiver_id": ana.id}))
+        .await
+        .problem(400, "cannot_befriend_yourself");
+    ana.post("/friends/requests", json!({"receiver_id": uuid::Uuid::new_v4()}))
+        .await
+        .problem(404, "not_found");
+    for body in
+        [json!({}), json!({"receiver_id": null}), json!({"receiver_id": "ana"}), json!({"receiver_id": [1]})]
+    {
+        let problem = ana.post("/friends/requests", body).await.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["field"], "receiver_id");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn search_takes_two_characters_and_never_shows_the_caller() {
+    let world = World::new().await;
+    let [ana, _, _] = world.actors(["ana", "anabel", "Joanna"]).await;
+    let names = |found: Value| {
+        let found = found.as_array().unwrap().iter();
+        let mut names: Vec<_> = found.map(|person| person["username"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(ana.get("/friends/search?query=AN").await.ok()), ["Joanna", "anabel"]);
+    assert_eq!(names(ana.get("/friends/search?query=nobody").await.ok()), Vec::<String>::new());
+    assert_eq!(names(ana.get("/friends/search?query=anabel%40example.com").await.ok()), Vec::<String>::new());
+    for query in ["", "?query=", "?query=a", "?query=%20a%20"] {
+        let problem = ana.get(&format!("/friends/search{query}")).await.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["field"], "query");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_are_whole_without_a_limit_and_paged_with_one() {
+    let world = World::new().await;
+    let [ana, b, c, d] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    for friend in [&b, &c, &d] {
+        befriend(&ana, friend).await;
+    }
+    let whole = ana.get("/friends").await;
+    assert!(!whole.headers.contains_key("x-next-cursor"));
+    let whole = whole.ok();
+    for path in ["/friends", "/friends/"] {
+        let first = ana.get(&format!("{path}?limit=2")).await;
+        let cursor = first.headers["x-next-cursor"].to_str().unwrap();
+        let second = ana.get(&format!("{path}?limit=2&cursor={cursor}")).await;
+        assert!(!second.headers.contains_key("x-next-cursor"));
+        let both = [first.ok().as_array().unwrap().clone(), second.ok().as_array().unwrap().clone()].concat();
+        assert_eq!(json!(both), whole);
+    }
+    for limit in ["0", "101", "-1", "ten", "1.5"] {
+        ana.get(&format!("/friends?limit={limit}")).await.problem(422, "validation_failed");
+    }
+}

@@ -1,0 +1,215 @@
+//! Messages through the API: each once, in one order, also when sends are repeated or collide.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixteen_senders_at_once_are_heard_once_each_in_one_order_by_everyone() {
+    const SENDERS: usize = 16;
+    const EACH: usize = 5;
+    let world = World::new().await;
+    let names: Vec<String> = (0..SENDERS).map(|n| format!("sender{n}")).collect();
+    let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;
+    let room = people[0].group_with(&people[1..].iter().collect::<Vec<_>>()).await;
+    let mut sockets = futures::future::join_all(people.iter().map(|person| person.socket())).await;
+
+    // Half of them send over their sockets, half over REST; each waits for its answer before it sends again.
+    let sending = people.iter().zip(&mut sockets).enumerate().map(|(n, (person, socket))| {
+        let room = &room;
+        async move {
+            let mut heard = Vec::new();
+            for round in 0..EACH {
+                let content = format!("{n}/{round}");
+                if n % 2 == 0 {
+                    person.say(room, &content).await;
+                } else {
+                    socket.send("send_message", json!({"chat_room_id": room, "content": content})).await;
+                    loop {
+                        let frame = socket.next().await;
+                        let answered = frame["type"] == "message_sent";
+                        heard.push(frame);
+                        if answered {
+                            break;
+                        }
+                    }
+                }
+            }
+            heard
+        }
+    });
+    let mut heard = futures::future::join_all(sending).await;
+    for (heard, socket) in heard.iter_mut().zip(&mut sockets) {
+        while heard.len() < SENDERS * EACH {
+            heard.push(socket.next().await);
+        }
+        socket.expect_nothing_more().await;
+    }
+
+    let history = people[0].history(&room).await;
+    let seqs: Vec<u64> = history.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=(SENDERS * EACH) as u64).collect::<Vec<_>>(), "dense");
+    let contents: BTreeSet<_> = history.iter().map(|message| message["content"].as_str().unwrap()).collect();
+    assert_eq!(contents.len(), SENDERS * EACH, "each once");
+    for n in 0..SENDERS {
+        let own = history.iter().filter(|message| message["sender_id"] == people[n].id.as_str());
+        let own: Vec<_> = own.map(|message| message["content"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(
+            own,
+            (0..EACH).map(|round| format!("{n}/{round}")).collect::<Vec<_>>(),
+            "in the sender's order"
+        );
+    }
+    let ids =
+        |messages: Vec<&Value>| messages.into_iter().map(|message| message["id"].clone()).collect::<Vec<_>>();
+    let order = ids(history.iter().collect());
+    for (n, person) in people.iter().enumerate() {
+        assert_eq!(ids(person.history(&room).await.iter().collect()), order);
+        let mut by_seq: Vec<&Value> = heard[n].iter().map(|frame| &frame["data"]).collect();
+        by_seq.sort_by_key(|message| message["seq"].as_u64());
+        assert_eq!(ids(by_seq), order, "{n} heard everything once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_send_is_one_message_with_one_answer() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let send = json!({"chat_room_id": room, "content": "once", "client_message_id": "c-1", "after_seq": 0});
+    let tries = futures::future::join_all((0..16).map(|_| ana.post("/chat/messages", send.clone()))).await;
+    let first = tries[0].ok();
+    assert!(tries.iter().all(|answer| answer.ok() == first));
+    let other_words = json!({"chat_room_id": room, "content": "twice", "client_message_id": "c-1"});
+    assert_eq!(ana.post("/chat/messages", other_words).await.ok(), first);
+
+    let mut socket = ana.socket().await;
+    socket.send("send_message", send).await;
+    assert_eq!(socket.expect("message_sent").await["data"], first);
+    assert_eq!(ben.history(&room).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_whose_first_try_died_between_commit_and_push_is_pushed_by_the_retry() {
+    let (world, proxy) = World::with_proxy().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut at_ben = ben.socket().await;
+    let send = json!({"chat_room_id": room, "content": "hello", "client_message_id": "c-1", "after_seq": 0});
+
+    // Presence is read right after the commit: there the function dies.
+    let committed = proxy.hold(|call| call.operation == "BatchGetItem" && call.body.contains("PRESENCE"));
+    let first = tokio::spawn({
+        let (ana, send) = (ana.clone(), send.clone());
+        async move { ana.post("/chat/messages", send).await }
+    });
+    let guard = committed.caught().await;
+    world.kill("chat-send-message");
+    assert_eq!(first.await.unwrap().status, 500);
+    drop(guard);
+    at_ben.expect_nothing_more().await;
+    assert_eq!(
+        ben.get("/chat/rooms").await.ok()[0]["unread_count"],
+        1,
+        "it is committed although nobody was told"
+    );
+
+    let retry = ana.post("/chat/messages", send).await.ok();
+    assert_eq!(retry["seq"], 1);
+    assert_eq!(at_ben.expect("new_message").await["data"]["id"], retry["id"]);
+    at_ben.expect_nothing_more().await;
+    assert_eq!(ana.history(&room).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_send_whose_first_try_died_before_the_commit_is_sent_by_the_retry() {
+    let (world, proxy) = World::with_proxy().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let send = json!({"chat_room_id": room, "content": "hello", "client_message_id": "c-1", "after_seq": 0});
+    let held = proxy.hold(|call| call.operation == "PutItem" && call.body.contains("MSG#"));
+    let first = tokio::spawn({
+        let (ana, send) = (ana.clone(), send.clone());
+        async move { ana.post("/chat/messages", send).await }
+    });
+    let guard = held.caught().await;
+    world.kill("chat-send-message");
+    assert_eq!(first.await.unwrap().status, 500);
+    let retry = ana.post("/chat/messages", send).await.ok();
+    // The dead function's write arrives at last, and finds its slot taken by its own message.
+    drop(guard);
+    assert_eq!(ben.history(&room).await, [ben_sees(&retry)]);
+}
+
+/// The same message as somebody else sees it: without its status.
+fn ben_sees(message: &Value) -> Value {
+    let mut seen = message.clone();
+    seen["status"] = Value::Null;
+    seen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_said_is_refused_and_changes_nothing() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let (room, elsewhere) = (ana.room_with(&ben).await, ana.room_with(&cleo).await);
+    let foreign = ana.say(&elsewhere, "elsewhere").await;
+    let with = |field: &str, value: Value| {
+        let mut message = json!({"chat_room_id": room, "content": "hello"});
+        message[field] = value;
+        message
+    };
+    for (field, value) in [
+        ("chat_room_id", Value::Null),
+        ("chat_room_id", json!("gym")),
+        ("content", json!("  \n")),
+        ("content", json!("é".repeat(4001))),
+        ("content", json!("bell\u{7}")),
+        ("content", json!(7)),
+        ("message_type", json!("system")),
+        ("message_type", json!("poem")),
+        ("media_url", json!("https://evil.example/a.jpg")),
+        ("reply_to_id", foreign["id"].clone()),
+        ("reply_to_id", json!(uuid::Uuid::new_v4())),
+        ("payload", json!([])),
+        ("client_message_id", json!("")),
+        ("client_message_id", json!("x".repeat(65))),
+        ("after_seq", json!(-1)),
+        ("after_seq", json!("0")),
+    ] {
+        let problem = ana.post("/chat/messages", with(field, value)).await.problem(422, "validation_failed");
+        assert_eq!(problem["errors"][0]["field"], field);
+    }
+    ana.post("/chat/messages", with("after_seq", json!(1))).await.problem(422, "bad_position");
+    let all = json!({"chat_room_id": 1, "content": "", "message_type": "poem", "after_seq": "x"});
+    let all = ana.post("/chat/messages", all).await.problem(422, "validation_failed");
+    assert_eq!(all["errors"].as_array().unwrap().len(), 4, "every bad field at once: {all}");
+    assert_eq!(ana.history(&room).await, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_scrolls_both_ways_within_its_bounds() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    for n in 1..=7 {
+        ana.say(&room, &format!("m{n}")).await;
+    }
+    let seqs = async |query: &str| {
+        let page = ben.get(&format!("/chat/rooms/{room}/messages{query}")).await.ok();
+        page.as_array().unwrap().iter().map(|message| message["seq"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(seqs("").await, [7, 6, 5, 4, 3, 2, 1]);
+    assert_eq!(seqs("?limit=3&offset=2").await, [5, 4, 3]);
+    assert_eq!(seqs("?limit=2&before_seq=4").await, [3, 2]);
+    assert_eq!(seqs("?limit=2&after_seq=4").await, [6, 5]);
+    assert_eq!(seqs("?offset=18446744073709551615").await, [0; 0]);
+    for query in
+        ["limit=0", "limit=101", "offset=-1", "offset=1&after_seq=1", "before_seq=1&after_seq=1", "limit=x"]
+    {
+        ben.get(&format!("/chat/rooms/{room}/messages?{query}")).await.problem(422, "validation_failed");
+    }
+    ben.get("/chat/rooms/gym/messages").await.problem(422, "validation_failed");
+}

@@ -1,0 +1,165 @@
+//! One name in all its spellings: manifest, file, function, route; and what the template must have.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use serde_yaml_ng::Value;
+
+/// The template, its CloudFormation tags left as they are.
+pub fn template() -> Value {
+    serde_yaml_ng::from_str(&fs::read_to_string(local::project_root().join("template.yaml")).unwrap())
+        .unwrap()
+}
+
+/// The template's functions, by logical id.
+fn functions() -> BTreeMap<String, Value> {
+    let template = template();
+    let resources = template["Resources"].as_mapping().unwrap().iter();
+    let functions = resources.filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
+    functions.map(|(id, function)| (id.as_str().unwrap().to_owned(), function.clone())).collect()
+}
+
+/// Name and path of every binary in the manifest.
+fn binaries() -> BTreeMap<String, String> {
+    let manifest = fs::read_to_string(local::project_root().join("functions/Cargo.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    let text = |binary: &toml::Value, field: &str| binary[field].as_str().unwrap().to_owned();
+    let binaries = manifest["bin"].as_array().unwrap().iter();
+    binaries
+        .map(|binary| {
+            assert_eq!(binary["test"].as_bool(), Some(false), "{binary}");
+            (text(binary, "name"), text(binary, "path"))
+        })
+        .collect()
+}
+
+fn pascal(name: &str) -> String {
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    name.split('-').map(capital).collect()
+}
+
+/// `GET /api/v1/users/me` for every route of the HTTP API, or the route key for one of the WebSocket API.
+fn routes() -> BTreeMap<String, String> {
+    let mut routes = BTreeMap::new();
+    for (id, function) in functions() {
+        if let Some(events) = function["Properties"]["Events"].as_mapping() {
+            for event in events.values() {
+                let (method, path) = (&event["Properties"]["Method"], &event["Properties"]["Path"]);
+                let route = match (method.as_str(), path.as_str()) {
+                    (Some(method), Some(path)) => format!("{} {path}", method.to_uppercase()),
+                    _ => "$default".to_owned(),
+                };
+                routes.insert(id.clone(), route);
+            }
+        }
+    }
+    let template = template();
+    let resources = template["Resources"].as_mapping().unwrap();
+    let of_type = |kind: &'static str| resources.values().filter(move |resource| resource["Type"] == kind);
+    for route in of_type("AWS::ApiGatewayV2::Route") {
+        let target = text(&route["Properties"]["Target"]);
+        let integration = resources.iter().find(|(id, resource)| {
+            resource["Type"] == "AWS::ApiGatewayV2::Integration" && target.contains(id.as_str().unwrap())
+        });
+        let uri = text(&integration.unwrap().1["Properties"]["IntegrationUri"]);
+        let function = functions().into_keys().find(|id| uri.contains(&format!("{{{id}.Arn}}"))).unwrap();
+        routes.insert(function, route["Properties"]["RouteKey"].as_str().unwrap().to_owned());
+    }
+    routes
+}
+
+/// The text in a value, through its tag.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Tagged(tagged) => text(&tagged.value),
+        other => other.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+#[test]
+fn every_binary_is_its_file_and_its_function() {
+    let mut functions = functions();
+    for (name, path) in binaries() {
+        let (domain, verb) = name.split_once('-').unwrap();
+        assert_eq!(path, format!("src/{domain}/{}.rs", verb.replace('-', "_")));
+        let id = format!("{}Function", pascal(&name));
+        let function = functions.remove(&id).unwrap_or_else(|| panic!("{id} in the template"));
+        assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], name.as_str());
+        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda");
+    }
+    assert!(functions.is_empty(), "without a binary: {:?}", functions.keys());
+}
+
+#[test]
+fn every_file_of_a_function_is_in_the_manifest_and_opens_with_its_route() {
+    let paths: BTreeMap<String, String> = binaries().into_iter().map(|(name, path)| (path, name)).collect();
+    let routes = routes();
+    let source = local::project_root().join("functions");
+    let mut files = BTreeSet::new();
+    for domain in fs::read_dir(source.join("src")).unwrap() {
+        for file in fs::read_dir(domain.unwrap().path()).unwrap() {
+            let file = file.unwrap().path();
+            let path = file.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
+            let name = paths.get(&path).unwrap_or_else(|| panic!("{path} in the manifest"));
+            let first = first_line(&file);
+            match routes.get(&format!("{}Function", pascal(name))) {
+                Some(route) => {
+                    assert!(first.contains(&format!("`{route}")), "{path} opens with {route}: {first}")
+                }
+                None => assert_eq!(name, "socket-authorize", "{path} has a route"),
+            }
+            files.insert(path);
+        }
+    }
+    assert_eq!(files.len(), paths.len());
+}
+
+fn first_line(file: &Path) -> String {
+    fs::read_to_string(file).unwrap().lines().next().unwrap().to_owned()
+}
+
+#[test]
+fn nobody_connects_without_the_authorizer() {
+    let template = template();
+    let resources = template["Resources"].as_mapping().unwrap();
+    let connect = resources.values().find(|resource| {
+        resource["Type"] == "AWS::ApiGatewayV2::Route" && resource["Properties"]["RouteKey"] == "$connect"
+    });
+    let connect = &connect.expect("a $connect route")["Properties"];
+    assert_eq!(connect["AuthorizationType"], "CUSTOM");
+    let authorizer = &template["Resources"][text(&connect["AuthorizerId"]).as_str()];
+    assert_eq!(authorizer["Type"], "AWS::ApiGatewayV2::Authorizer");
+    let authorizer = &authorizer["Properties"];
+    assert_eq!(authorizer["AuthorizerType"], "REQUEST");
+    assert!(text(&authorizer["AuthorizerUri"]).contains("{SocketAuthorizeFunction.Arn}"));
+    assert!(authorizer.get("IdentitySource").is_none(), "every listed source would be required");
+}
+
+#[test]
+fn the_template_sets_just_the_variables_that_are_read() {
+    let template = template();
+    let variables = |owner: &Value| -> Vec<String> {
+        let variables = owner["Environment"]["Variables"].as_mapping().cloned().unwrap_or_default();
+        variables.keys().map(|name| name.as_str().unwrap().to_owned()).collect()
+    };
+    let mut set: BTreeSet<String> = variables(&template["Globals"]["Function"]).into_iter().collect();
+    for function in functions().values() {
+        set.extend(variables(&function["Properties"]));
+    }
+    // Read by the logging of the runtime itself.
+    set.remove("RUST_LOG");
+    assert_eq!(set, shared::config::VARIABLES.map(str::to_owned).into());
+}
+
+#[test]
+fn only_functions_that_check_tokens_know_the_secret() {
+    let knows =
+        |function: &Value| !function["Properties"]["Environment"]["Variables"]["JWT_SECRET"].is_null();
+    for (id, function) in functions() {
+        let checks_tokens = !id.starts_with("Socket") || id == "SocketAuthorizeFunction";
+        assert_eq!(knows(&function), checks_tokens, "{id}");
+    }
+}

@@ -1,0 +1,134 @@
+//! The WebSocket's own rules: frames, answers, limits, connections that die.
+
+use std::time::Duration;
+
+use local::{Clock, Options};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_frame_gets_its_answer_with_its_reference() {
+    let world = World::new().await;
+    let [ana] = world.actors(["ana"]).await;
+    let mut socket = ana.socket().await;
+    socket.send_text(r#"{"type":"ping","ref":"a","data":{"timestamp":17}}"#).await;
+    assert_eq!(socket.next().await, json!({"type": "pong", "data": {"timestamp": 17}, "ref": "a"}));
+    socket.send_text(r#"{"type":"ping","ref":7}"#).await;
+    assert_eq!(socket.next().await, json!({"type": "pong", "data": {"timestamp": null}, "ref": 7}));
+    for (frame, code) in [
+        (r#"{"type":"dance","ref":"b"}"#, "unknown_type"),
+        (r#"{"type":7,"ref":"b"}"#, "unknown_type"),
+        (r#"{"ref":"b"}"#, "unknown_type"),
+        (r#"{"type":"send_message","ref":"b"}"#, "validation_failed"),
+        (r#"{"type":"send_message","ref":"b","data":[]}"#, "validation_failed"),
+        (r#"{"type":"send_message","ref":"b","data":{"chat_room_id":"gym"}}"#, "validation_failed"),
+        (r#"{"type":"ping","ref":"b","data":{"timestamp":{}}}"#, "validation_failed"),
+    ] {
+        socket.send_text(frame).await;
+        let answer = socket.expect("error").await;
+        assert_eq!((&answer["data"]["code"], &answer["ref"]), (&json!(code), &json!("b")), "{frame}");
+        assert!(!answer["data"]["message"].as_str().unwrap().is_empty());
+    }
+    for text in ["hello?", "[]", "\"ping\"", "{", ""] {
+        socket.send_text(text).await;
+        let answer = socket.expect("error").await;
+        assert_eq!((&answer["data"]["code"], answer.get("ref")), (&json!("malformed_json"), None), "{text}");
+    }
+    socket.expect_nothing_more().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn binary_and_oversized_frames_end_the_connection() {
+    let world = World::new().await;
+    let [ana] = world.actors(["ana"]).await;
+    let mut socket = ana.socket().await;
+    socket.send_binary(vec![1, 2, 3]).await;
+    assert_eq!(socket.closed().await, 1003);
+    let mut socket = ana.socket().await;
+    socket.send("ping", json!({"timestamp": "x".repeat(40 * 1024)})).await;
+    assert_eq!(socket.closed().await, 1009);
+    let mut socket = ana.socket().await;
+    socket.send("ping", json!({"timestamp": "x".repeat(30 * 1024)})).await;
+    socket.expect("pong").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_message_fits_a_frame() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut at_ben = ben.socket().await;
+    // Four bytes a character, and a payload at its bound.
+    let payload = json!({"note": "y".repeat(4080)});
+    let message = json!({"chat_room_id": room, "content": "🏃".repeat(4000), "message_type": "workout", "payload": payload});
+    let said = ana.post("/chat/messages", message).await.ok();
+    assert_eq!(at_ben.expect("new_message").await["data"]["id"], said["id"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_connection_among_live_ones_harms_nobody() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let (mut at_ana, mut phone, laptop) = (ana.socket().await, ben.socket().await, ben.socket().await);
+    // The machine that would have told of the disconnection is gone too.
+    let mut tablet = ben.socket().await;
+    laptop.cut();
+    for n in 0..3 {
+        at_ana.send("send_message", json!({"chat_room_id": room, "content": format!("m{n}")})).await;
+        assert_eq!(at_ana.expect("message_sent").await["data"]["seq"], n + 1);
+        for socket in [&mut phone, &mut tablet] {
+            assert_eq!(socket.expect("new_message").await["data"]["seq"], n + 1);
+        }
+    }
+    let mut again = ben.socket().await;
+    ana.say(&room, "back?").await;
+    for socket in [&mut phone, &mut tablet, &mut again] {
+        assert_eq!(socket.expect("new_message").await["data"]["content"], "back?");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_closes_in_order_is_told_nothing_more_and_may_come_back() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    ben.socket().await.close().await;
+    ana.say(&room, "missed").await;
+    let mut at_ben = ben.socket().await;
+    ana.say(&room, "heard").await;
+    assert_eq!(at_ben.expect("new_message").await["data"]["content"], "heard");
+    assert_eq!(ben.history(&room).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_and_old_connections_are_closed_when_their_time_is_over() {
+    let clock = Clock::default();
+    let world = World::with(Options { clock: clock.clone(), ..Options::default() }).await;
+    let [ana] = world.actors(["ana"]).await;
+    let mut idle = ana.socket().await;
+    clock.advance(Duration::from_secs(10 * 60));
+    assert_eq!(idle.closed().await, 1001);
+
+    let mut old = ana.socket().await;
+    for _ in 0..12 {
+        clock.advance(Duration::from_secs(9 * 60 + 59));
+        old.expect_nothing_more().await;
+    }
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(old.closed().await, 1001, "two hours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_may_be_called_room_id_in_a_frame() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut socket = ana.socket().await;
+    socket.send("send_message", json!({"room_id": room.to_uppercase(), "content": "hi"})).await;
+    assert_eq!(socket.expect("message_sent").await["data"]["chat_room_id"], room.as_str());
+    socket.send("send_message", json!({"room_id": uuid::Uuid::new_v4(), "content": "hi"})).await;
+    let refused: Value = socket.expect("error").await;
+    assert_eq!(refused["data"]["code"], "not_found");
+}

@@ -1,0 +1,92 @@
+//! What tests are made of: a stack, actors who call it, their sockets, and a proxy before its database.
+
+mod actor;
+mod proxy;
+mod socket;
+mod token;
+
+use std::time::Duration;
+
+pub use actor::Actor;
+use local::{Options, Stack};
+pub use proxy::Proxy;
+use serde_json::json;
+pub use socket::Socket;
+pub use token::{in_seconds, signed};
+
+/// The longest that anything in a test may take; only a test that fails waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A stack of its own for one test.
+pub struct World {
+    pub stack: Stack,
+    http: reqwest::Client,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    pub async fn with(options: Options) -> Self {
+        let stack = Stack::start(options).await.unwrap();
+        Self { stack, http: http_client() }
+    }
+
+    /// A world whose functions reach the database through a proxy that the test can watch and stop.
+    pub async fn with_proxy() -> (Self, Proxy) {
+        let proxy = Proxy::start().await;
+        let mut options = Options::default();
+        options.env.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url().to_owned());
+        let world = Self::with(options).await;
+        proxy.forward_to(world.stack.dynamodb_url());
+        (world, proxy)
+    }
+
+    /// Someone who is signed in under this name.
+    pub async fn actor(&self, name: &str) -> Actor {
+        Actor::sign_in(self.http.clone(), self.stack.http_url(), self.stack.ws_url(), name).await
+    }
+
+    /// Several people, signed in.
+    pub async fn actors<const N: usize>(&self, names: [&str; N]) -> [Actor; N] {
+        let actors = futures::future::join_all(names.map(|name| self.actor(name))).await;
+        actors.try_into().unwrap_or_else(|_| panic!("as many as names"))
+    }
+
+    /// Someone with a good token who has never been here.
+    pub fn newcomer(&self) -> Actor {
+        let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
+        self.stranger(Some(&signed(self.stack.jwt_secret(), &claims)))
+    }
+
+    /// Someone who brings this instead of a token.
+    pub fn stranger(&self, token: Option<&str>) -> Actor {
+        Actor::with_token(self.http.clone(), self.stack.http_url(), self.stack.ws_url(), token)
+    }
+
+    /// Kills every process of a function, as if the machine had failed.
+    pub fn kill(&self, binary: &str) {
+        let pids = self.stack.function_pids(binary);
+        assert!(!pids.is_empty(), "{binary} runs");
+        for pid in pids {
+            kill("KILL", pid);
+        }
+    }
+}
+
+/// Sends a signal to a process.
+pub fn kill(signal: &str, pid: u32) {
+    let status = std::process::Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status();
+    assert!(status.unwrap().success());
+}
+
+pub fn http_client() -> reqwest::Client {
+    reqwest::Client::builder().timeout(PATIENCE).build().unwrap()
+}
+
+/// Makes two people friends.
+pub async fn befriend(a: &Actor, b: &Actor) {
+    let request = a.post("/friends/requests", json!({"receiver_id": b.id})).await.ok();
+    b.put(&format!("/friends/requests/{}?action=accepted", request["id"].as_str().unwrap())).await.ok();
+}

@@ -1,0 +1,95 @@
+//! A client's end of a WebSocket.
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Error, Message, client::IntoClientRequest},
+};
+
+use super::PATIENCE;
+
+/// A live socket.
+pub struct Socket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Socket {
+    /// Connects, or says with which status it was refused.
+    pub async fn connect(url: &str, bearer: Option<&str>) -> Result<Self, u16> {
+        let mut request = url.into_client_request().unwrap();
+        if let Some(token) = bearer {
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        match connect_async(request).await {
+            Ok((stream, _)) => Ok(Self { stream }),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    pub async fn send(&mut self, kind: &str, data: Value) {
+        self.send_text(&json!({"type": kind, "data": data}).to_string()).await;
+    }
+
+    pub async fn send_text(&mut self, text: &str) {
+        self.stream.send(Message::text(text)).await.unwrap();
+    }
+
+    pub async fn send_binary(&mut self, bytes: Vec<u8>) {
+        self.stream.send(Message::binary(bytes)).await.unwrap();
+    }
+
+    /// The next frame.
+    pub async fn next(&mut self) -> Value {
+        let frame = tokio::time::timeout(PATIENCE, async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    other => panic!("no frame but {other:?}"),
+                }
+            }
+        });
+        frame.await.expect("a frame in time")
+    }
+
+    /// The next frame, which must be of this type.
+    pub async fn expect(&mut self, kind: &str) -> Value {
+        let frame = self.next().await;
+        assert_eq!(frame["type"], kind, "{frame}");
+        frame
+    }
+
+    /// Makes sure that nothing else was on its way: an answered ping is the very next frame.
+    pub async fn expect_nothing_more(&mut self) {
+        self.send("ping", json!({"timestamp": "nothing more"})).await;
+        assert_eq!(self.expect("pong").await["data"], json!({"timestamp": "nothing more"}));
+    }
+
+    /// The close code with which the other end ends it.
+    pub async fn closed(&mut self) -> u16 {
+        let code = tokio::time::timeout(PATIENCE, async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Close(Some(frame)))) => return u16::from(frame.code),
+                    Some(Ok(_)) => {}
+                    other => panic!("ended without a close frame: {other:?}"),
+                }
+            }
+        });
+        code.await.expect("a close in time")
+    }
+
+    /// Ends it in order.
+    pub async fn close(mut self) {
+        self.stream.close(None).await.unwrap();
+        while let Some(Ok(_)) = self.stream.next().await {}
+    }
+
+    /// Cuts the connection without a word.
+    pub fn cut(self) {
+        drop(self.stream.into_inner());
+    }
+}
