@@ -1,6 +1,8 @@
 //! The whole system from outside: the real binaries behind the local stack, over real HTTP and WebSockets. Each test
 //! has its own stack, table and ports.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so at once")]
+
 mod accounts;
 mod faults;
 mod friends;

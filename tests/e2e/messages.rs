@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{Actor, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sixteen_senders_at_once_are_heard_once_each_in_one_order_by_everyone() {
@@ -14,7 +14,7 @@ async fn sixteen_senders_at_once_are_heard_once_each_in_one_order_by_everyone() 
     let names: Vec<String> = (0..SENDERS).map(|n| format!("sender{n}")).collect();
     let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;
     let room = people[0].group_with(&people[1..].iter().collect::<Vec<_>>()).await;
-    let mut sockets = futures::future::join_all(people.iter().map(|person| person.socket())).await;
+    let mut sockets = futures::future::join_all(people.iter().map(Actor::socket)).await;
 
     // Half of them send over their sockets, half over REST; each waits for its answer before it sends again.
     let sending = people.iter().zip(&mut sockets).enumerate().map(|(n, (person, socket))| {
@@ -53,8 +53,8 @@ async fn sixteen_senders_at_once_are_heard_once_each_in_one_order_by_everyone() 
     assert_eq!(seqs, (1..=(SENDERS * EACH) as u64).collect::<Vec<_>>(), "dense");
     let contents: BTreeSet<_> = history.iter().map(|message| message["content"].as_str().unwrap()).collect();
     assert_eq!(contents.len(), SENDERS * EACH, "each once");
-    for n in 0..SENDERS {
-        let own = history.iter().filter(|message| message["sender_id"] == people[n].id.as_str());
+    for (n, person) in people.iter().enumerate() {
+        let own = history.iter().filter(|message| message["sender_id"] == person.id.as_str());
         let own: Vec<_> = own.map(|message| message["content"].as_str().unwrap().to_owned()).collect();
         assert_eq!(
             own,

@@ -107,7 +107,7 @@ fn every_file_of_a_function_is_in_the_manifest_and_opens_with_its_route() {
             let first = first_line(&file);
             match routes.get(&format!("{}Function", pascal(name))) {
                 Some(route) => {
-                    assert!(first.contains(&format!("`{route}")), "{path} opens with {route}: {first}")
+                    assert!(first.contains(&format!("`{route}")), "{path} opens with {route}: {first}");
                 }
                 None => assert_eq!(name, "socket-authorize", "{path} has a route"),
             }

@@ -73,8 +73,8 @@ async fn the_same_send_sixteen_times_at_once_is_one_message() {
     let cloud = Cloud::new();
     let (ana, ben, room) = pair(&cloud).await;
     cloud.app.store.append(&send(room, ben, "before"), cloud.app.now()).await.unwrap();
-    let tried = retry_of(room, ana, "once", Some(1));
-    let tries = (0..16).map(|_| cloud.app.store.append(&tried, cloud.app.now()));
+    let once = retry_of(room, ana, "once", Some(1));
+    let tries = (0..16).map(|_| cloud.app.store.append(&once, cloud.app.now()));
     let answers = futures::future::try_join_all(tries).await.unwrap();
     assert!(answers.iter().all(|answer| answer.message == answers[0].message));
     assert_eq!(whole_log(&cloud, room, ben).await.len(), 2);

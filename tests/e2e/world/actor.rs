@@ -24,10 +24,8 @@ impl Actor {
         let status = asked.status();
         let answer: Value = asked.json().await.unwrap();
         assert_eq!(status, 200, "{answer}");
-        let mut actor = Self::with_token(http, base, ws, answer["access_token"].as_str());
-        actor.id = answer["user_id"].as_str().unwrap().to_owned();
-        actor.name = name.to_owned();
-        actor
+        let anyone = Self::with_token(http, base, ws, answer["access_token"].as_str());
+        Self { id: answer["user_id"].as_str().unwrap().to_owned(), name: name.to_owned(), ..anyone }
     }
 
     /// Signs in at a stack of which only the addresses are known.

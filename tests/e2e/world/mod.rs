@@ -15,7 +15,7 @@ pub use socket::Socket;
 pub use token::{in_seconds, signed};
 
 /// The longest that anything in a test may take; only a test that fails waits for it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A stack of its own for one test.
 pub struct World {
