@@ -1,0 +1,137 @@
+//! The opening of a WebSocket connection: authorizer, `$connect`, and only then the upgrade.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use uuid::Uuid;
+
+use super::connections::Connection;
+use super::websocket::{SocketGateway, refusal};
+use super::{authorizer, session};
+use crate::lambda::InvokeError;
+
+/// Answers a request for the stage's path.
+pub async fn answer(gateway: Arc<SocketGateway>, peer: SocketAddr, request: Request<Body>) -> Response<Body> {
+    let request_id = Uuid::new_v4().to_string();
+    if gateway.draining.is_cancelled() {
+        return refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", None, &request_id);
+    }
+    let (mut request, _) = request.into_parts();
+    let upgrade = request.extensions.remove::<OnUpgrade>();
+    let (Some(accept), Some(upgrade)) = (accept_key(&request), upgrade) else {
+        let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "Upgrade Required", None, &request_id);
+        let headers = response.headers_mut();
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return response;
+    };
+    let user_agent = request.headers.get(header::USER_AGENT);
+    let user_agent = user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let (connection, messages) = Connection::new(&gateway.clock, peer.ip().to_string(), user_agent);
+
+    // In a task of its own: a client that hangs up meanwhile must not leave a `$connect` without its `$disconnect`.
+    let tracker = gateway.sessions.clone();
+    let opening =
+        tracker.spawn(open(gateway, request, connection, messages, upgrade, accept, request_id.clone()));
+    opening.await.unwrap_or_else(|_| {
+        refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error", None, &request_id)
+    })
+}
+
+async fn open(
+    gateway: Arc<SocketGateway>,
+    request: Parts,
+    mut connection: Connection,
+    messages: mpsc::Receiver<String>,
+    upgrade: OnUpgrade,
+    accept: HeaderValue,
+    request_id: String,
+) -> Response<Body> {
+    if let Some(asked) = &gateway.api.authorizer {
+        match authorizer::ask(&gateway, asked, &connection, &request, &request_id).await {
+            Ok(context) => connection.authorizer = Some(context),
+            Err(refused) => return *refused,
+        }
+    }
+    let protocol = match connect(&gateway, &connection, &request, &request_id).await {
+        Ok(protocol) => protocol,
+        Err(refused) => return *refused,
+    };
+    let connection = Arc::new(connection);
+    // Not before `$connect` has returned: until then, posting to it is answered with 410.
+    gateway.connections.add(Arc::clone(&connection));
+    tracing::info!(target: "websocket", "{} opened", connection.id);
+    let tracker = gateway.sessions.clone();
+    tracker.spawn(session::run(gateway, connection, messages, upgrade));
+
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(protocol) = protocol {
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    response
+}
+
+/// Runs `$connect`. Returns the subprotocol that it chose, if any, or the refusal that the client gets.
+async fn connect(
+    gateway: &SocketGateway,
+    connection: &Connection,
+    request: &Parts,
+    request_id: &str,
+) -> Result<Option<HeaderValue>, Box<Response<Body>>> {
+    if !gateway.api.routes.contains_key("$connect") {
+        return Ok(None);
+    }
+    let refuse = |status, message: &str| Box::new(refusal(status, message, Some(&connection.id), request_id));
+    let event = gateway.place.connect(connection, request, request_id);
+    let answer = match gateway.invoke("$connect", &event).await {
+        Some(Ok(answer)) => answer,
+        Some(Err(InvokeError::Unavailable)) => {
+            return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"));
+        }
+        Some(Err(_)) => return Err(refuse(StatusCode::BAD_GATEWAY, "Internal server error")),
+        None => return Err(refuse(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out")),
+    };
+    let code = answer["statusCode"].as_u64().and_then(|code| u16::try_from(code).ok());
+    let code = code.and_then(|code| StatusCode::from_u16(code).ok());
+    match code {
+        Some(code) if code.is_success() => Ok(chosen_protocol(&answer)),
+        Some(code) if code.is_client_error() || code.is_server_error() => {
+            Err(refuse(code, code.canonical_reason().unwrap_or("Refused")))
+        }
+        _ => Err(refuse(StatusCode::BAD_GATEWAY, "Internal server error")),
+    }
+}
+
+fn chosen_protocol(answer: &Value) -> Option<HeaderValue> {
+    let headers = answer["headers"].as_object()?;
+    let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))?;
+    HeaderValue::from_str(value.as_str()?).ok()
+}
+
+/// `Sec-WebSocket-Accept` for a proper handshake, `None` for anything else.
+fn accept_key(request: &Parts) -> Option<HeaderValue> {
+    let headers = &request.headers;
+    let proper = request.method == Method::GET
+        && has_token(headers, &header::CONNECTION, "upgrade")
+        && has_token(headers, &header::UPGRADE, "websocket")
+        && headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| proper)?;
+    HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()
+}
+
+fn has_token(headers: &HeaderMap, name: &header::HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+}

@@ -1,0 +1,25 @@
+//! The one-machine stack: API Gateway, Lambda and `DynamoDB` as far as a client can tell, driven by `template.yaml`.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! let stack = local::Stack::start(local::Options::default()).await?;
+//! let ana = stack.token("ana").await?;
+//! println!("{} {}", stack.http_url(), ana.access_token);
+//! stack.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod clock;
+mod gateway;
+mod lambda;
+mod options;
+mod stack;
+mod storage;
+mod template;
+mod token;
+
+pub use clock::{Clock, Moment};
+pub use options::{Options, binaries_beside_this_program, log_filter, project_root};
+pub use stack::Stack;
+pub use token::DevToken;

@@ -1,0 +1,97 @@
+//! The data folder: one stack at a time, the engine's file, and the development secret.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use uuid::Uuid;
+
+/// A data folder that this stack holds, or none when everything is kept in memory.
+#[derive(Debug)]
+pub struct DataFolder {
+    held: Option<(PathBuf, File)>,
+}
+
+impl DataFolder {
+    /// Makes the folder if it is new and takes hold of it; `None` keeps everything in memory.
+    ///
+    /// # Errors
+    /// If the folder cannot be made, or another stack holds it.
+    pub fn open(path: Option<&Path>) -> Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self { held: None });
+        };
+        fs::create_dir_all(path)
+            .with_context(|| format!("the data folder {} cannot be made", path.display()))?;
+        let lock = File::create(path.join("lock"))
+            .with_context(|| format!("the data folder {} cannot be written to", path.display()))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { held: Some((path.to_owned(), lock)) }),
+            Err(TryLockError::WouldBlock) => {
+                bail!("the data folder {} is in use by another stack", path.display())
+            }
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("the data folder {} cannot be locked", path.display()))
+            }
+        }
+    }
+
+    /// The engine's file, if there is a folder.
+    pub fn database(&self) -> Option<PathBuf> {
+        self.held.as_ref().map(|(path, _)| path.join("dynamodb.sqlite"))
+    }
+
+    /// The development secret: made once per folder and readable by its owner only, or a new one in memory.
+    ///
+    /// # Errors
+    /// If it cannot be read or written.
+    pub fn secret(&self) -> Result<String> {
+        let Some((folder, _)) = &self.held else {
+            return Ok(new_secret());
+        };
+        let path = folder.join("jwt-secret");
+        let kept = fs::read_to_string(&path).unwrap_or_default();
+        if !kept.trim().is_empty() {
+            return Ok(kept.trim().to_owned());
+        }
+        let secret = new_secret();
+        // Written aside and renamed, so that a stack that is killed leaves no half secret behind.
+        let aside = folder.join("jwt-secret.new");
+        let written = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&aside);
+        written
+            .and_then(|mut file| file.write_all(secret.as_bytes()))
+            .and_then(|()| fs::rename(&aside, &path))
+            .with_context(|| format!("the development secret {} cannot be written", path.display()))?;
+        Ok(secret)
+    }
+}
+
+/// 244 random bits.
+fn new_secret() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_belongs_to_one_stack_and_keeps_its_secret() {
+        let path = std::env::temp_dir().join(format!("local-folder-{}", Uuid::new_v4()));
+        let folder = DataFolder::open(Some(&path)).unwrap();
+        let error = DataFolder::open(Some(&path)).unwrap_err();
+        assert!(error.to_string().contains("in use by another stack"), "{error}");
+        let secret = folder.secret().unwrap();
+        let mode = fs::metadata(path.join("jwt-secret")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(folder);
+        let again = DataFolder::open(Some(&path)).unwrap();
+        assert_eq!(again.secret().unwrap(), secret);
+        assert_ne!(DataFolder::open(None).unwrap().secret().unwrap(), secret);
+        fs::remove_dir_all(path).unwrap();
+    }
+}

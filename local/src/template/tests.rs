@@ -1,0 +1,148 @@
+//! Tests of reading a whole template.
+
+use std::time::Duration;
+
+use super::*;
+
+const TEMPLATE: &str = r#"
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  JwtIssuer: {Type: String, Default: ""}
+  SocketStageName: {Type: String, Default: live}
+  SecretArn: {Type: String}
+Globals:
+  Function:
+    Timeout: 10
+    Environment:
+      Variables:
+        TABLE_NAME: !Ref Table
+        SOCKET_ENDPOINT: !Sub "https://${SocketApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}/${SocketStage}"
+        JWT_SECRET: !Sub "{{resolve:secretsmanager:${Secret}:SecretString}}"
+        JWT_ISSUER: !Ref JwtIssuer
+        OTHER_SECRET: !Sub "{{resolve:secretsmanager:${SecretArn}}}"
+        UNSET: !Ref SecretArn
+Resources:
+  Secret: {Type: "AWS::SecretsManager::Secret"}
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}, {AttributeName: sk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}, {AttributeName: sk, KeyType: RANGE}]
+      TimeToLiveSpecification: {AttributeName: expires_at, Enabled: true}
+      StreamSpecification: {StreamViewType: NEW_AND_OLD_IMAGES}
+  HttpApi:
+    Type: AWS::Serverless::HttpApi
+    Properties:
+      CorsConfiguration: {AllowOrigins: ["*"], AllowHeaders: [authorization], MaxAge: 600}
+  UsersGetMeFunction:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: users-get-me}}
+    Properties:
+      Timeout: 5
+      Environment: {Variables: {RUST_LOG: info}}
+      Events:
+        Get: {Type: HttpApi, Properties: {ApiId: !Ref HttpApi, Path: /api/v1/users/me, Method: get}}
+  NotFoundFunction:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: not-found}}
+    Properties:
+      Events:
+        All: {Type: HttpApi, Properties: {ApiId: !Ref HttpApi}}
+        Stream: {Type: DynamoDB, Properties: {Stream: !GetAtt Table.StreamArn}}
+  SocketAuthorizeFunction:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildMethod: rust-cargolambda, BuildProperties: {Binary: socket-authorize}}
+  SocketApi:
+    Type: AWS::ApiGatewayV2::Api
+    Properties: {Name: sockets, ProtocolType: WEBSOCKET, RouteSelectionExpression: "$request.body.type"}
+  SocketStage:
+    Type: AWS::ApiGatewayV2::Stage
+    Properties: {ApiId: !Ref SocketApi, StageName: !Ref SocketStageName, AutoDeploy: true}
+  Authorizer:
+    Type: AWS::ApiGatewayV2::Authorizer
+    Properties:
+      ApiId: !Ref SocketApi
+      AuthorizerType: REQUEST
+      AuthorizerUri: !Sub "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${SocketAuthorizeFunction.Arn}/invocations"
+  Integration:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties:
+      ApiId: !Ref SocketApi
+      IntegrationType: AWS_PROXY
+      IntegrationUri: !Sub "arn:aws:apigateway:${AWS::Region}:lambda:path/2015-03-31/functions/${NotFoundFunction.Arn}/invocations"
+  ConnectRoute:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !Ref SocketApi
+      RouteKey: $connect
+      AuthorizationType: CUSTOM
+      AuthorizerId: !Ref Authorizer
+      Target: !Sub "integrations/${Integration}"
+"#;
+
+#[test]
+fn a_template_comes_out_as_functions_routes_sockets_and_tables() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    let me = &template.functions["UsersGetMeFunction"];
+    assert_eq!((me.binary.as_str(), me.timeout), ("users-get-me", Duration::from_secs(5)));
+    assert_eq!(template.functions["NotFoundFunction"].timeout, Duration::from_secs(10));
+    assert_eq!(me.environment["TABLE_NAME"], "Table");
+    assert_eq!(me.environment["RUST_LOG"], "info");
+    assert!(!template.functions["NotFoundFunction"].environment.contains_key("RUST_LOG"));
+
+    assert_eq!(template.http.id, "HttpApi");
+    let keys: Vec<_> = template.http.routes.iter().map(|route| route.key.clone()).collect();
+    assert!(keys.contains(&None));
+    assert!(keys.contains(&Some((Verb::Only("GET".into()), "/api/v1/users/me".into()))));
+    assert_eq!(template.http.cors.as_ref().unwrap().max_age, Some(600));
+
+    let socket = template.socket.as_ref().unwrap();
+    assert_eq!((socket.stage.as_str(), socket.selection.as_slice()), ("live", &["type".to_owned()][..]));
+    assert_eq!(socket.routes["$connect"].function, "NotFoundFunction");
+    assert_eq!(socket.authorizer.as_ref().unwrap().function, "SocketAuthorizeFunction");
+    assert!(socket.authorizer.as_ref().unwrap().identity_sources.is_empty());
+
+    assert_eq!(template.tables[0].ttl_attribute.as_deref(), Some("expires_at"));
+    assert_eq!(template.notices.len(), 1, "the stream is mentioned: {:?}", template.notices);
+}
+
+#[test]
+fn hosts_and_secrets_come_out_as_this_stacks_own() {
+    let template = Template::parse(TEMPLATE).unwrap();
+    let surroundings = Surroundings {
+        http: "http://127.0.0.1:3000".into(),
+        management: "http://127.0.0.1:3001".into(),
+        secret: "s3cret".into(),
+    };
+    let environment = &template.functions["NotFoundFunction"].environment;
+    let settled = |name: &str| template.settle(&environment[name], &surroundings).unwrap();
+    assert_eq!(settled("SOCKET_ENDPOINT"), "http://127.0.0.1:3001/live");
+    assert_eq!(settled("JWT_SECRET"), "s3cret");
+    assert_eq!(settled("JWT_ISSUER"), "");
+    assert_eq!(settled("JWT_SECRET"), settled("OTHER_SECRET"), "a reference by a parameter without default");
+    assert!(template.settle("{{resolve:ssm:/a}}", &surroundings).is_err());
+    assert!(template.settle(&environment["UNSET"], &surroundings).is_err());
+}
+
+#[test]
+fn what_would_change_what_a_client_sees_is_refused() {
+    for (from, to, reason) in [
+        ("$request.body.type", "$request.header.type", "cannot select routes"),
+        ("AuthorizerType: REQUEST", "AuthorizerType: JWT", "REQUEST authorizers"),
+        ("IntegrationType: AWS_PROXY", "IntegrationType: MOCK", "AWS_PROXY"),
+        ("Method: get", "Method: get, PayloadFormatVersion: '1.0'", "payload format"),
+        ("BuildProperties: {Binary: not-found}", "Nothing: 1", "Binary"),
+        ("TABLE_NAME: !Ref Table", "TABLE_NAME: !Ref Tabel", "no parameter and no resource named Tabel"),
+    ] {
+        let error = Template::parse(&TEMPLATE.replace(from, to)).unwrap_err();
+        assert!(format!("{error:#}").contains(reason), "{error:#}");
+    }
+}
+
+#[test]
+fn the_projects_own_template_can_be_run() {
+    let template = Template::read(&crate::options::project_root().join("template.yaml")).unwrap();
+    assert!(template.functions.contains_key("UsersGetMeFunction"));
+    assert!(template.socket.is_some() && !template.tables.is_empty());
+}
