@@ -131,6 +131,8 @@ impl Functions {
         if self.ending.is_cancelled() {
             return Err(InvokeError::Unavailable);
         }
+        // Until its caller has the answer, a call counts as under way.
+        let _waiting = self.calls.token();
         let function = id.to_owned();
         let call = self.calls.spawn(async move {
             let outcome = pool.call(payload).await;

@@ -143,6 +143,11 @@ impl Stack {
         self.functions.pids(binary)
     }
 
+    /// Waits until no call is under way.
+    pub async fn settle(&self) {
+        self.functions.settle(GRACE).await;
+    }
+
     /// Stops in order: no new requests, calls finish, sockets close with 1001, functions end, the engine closes.
     pub async fn stop(self) {
         if let Some(sockets) = &self.sockets {
@@ -240,7 +245,8 @@ fn environments(
             [
                 ("AWS_REGION", REGION.to_owned()),
                 ("AWS_DEFAULT_REGION", REGION.to_owned()),
-                ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+                // Tells the functions apart in the signatures of their calls.
+                ("AWS_ACCESS_KEY_ID", spec.id.clone()),
                 ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
                 ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.to_owned()),
                 ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),

@@ -7,6 +7,16 @@ use tokio::process::{Child, Command};
 
 use crate::world::{Actor, PATIENCE, kill};
 
+/// The command, on any ports but the given one, with its data in a folder.
+fn command(http: &str, folder: &Path) -> Command {
+    let program = local::binaries_beside_this_program().join("local");
+    assert!(program.is_file(), "`cargo test --workspace` builds {}", program.display());
+    let mut command = Command::new(program);
+    command.args(["--no-build", "--http", http, "--ws", "127.0.0.1:0", "--dynamodb", "127.0.0.1:0"]);
+    command.arg("--data").arg(folder.join("data")).kill_on_drop(true);
+    command
+}
+
 /// The command as a process, keeping its data in a folder.
 struct Process {
     child: Child,
@@ -14,22 +24,13 @@ struct Process {
 }
 
 impl Process {
-    async fn start(data: &Path) -> Self {
-        let program = local::binaries_beside_this_program().join("local");
-        assert!(program.is_file(), "`cargo test --workspace` builds {}", program.display());
-        let ready_file = data.join("ready.json");
-        let mut command = Command::new(program);
-        command.args([
-            "--no-build",
-            "--http",
-            "127.0.0.1:0",
-            "--ws",
-            "127.0.0.1:0",
-            "--dynamodb",
-            "127.0.0.1:0",
-        ]);
-        command.arg("--data").arg(data.join("data")).arg("--ready-file").arg(&ready_file);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    async fn start(folder: &Path) -> Self {
+        let ready_file = folder.join("ready.json");
+        // One that a killed stack left would be read before the new one is written.
+        let _ = std::fs::remove_file(&ready_file);
+        let mut command = command("127.0.0.1:0", folder);
+        command.arg("--ready-file").arg(&ready_file);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut process = Self { child, ready: Value::Null };
         process.ready = process.wait_until_ready(&ready_file).await;
         process
@@ -86,6 +87,23 @@ async fn what_was_acknowledged_survives_an_orderly_stop_and_a_sudden_death() {
     let room = ana.room_with(&ben).await;
     let ids: Vec<Value> = ben.history(&room).await.iter().map(|message| message["id"].clone()).collect();
     assert_eq!(ids, said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_of_a_start_is_said_in_one_sentence() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let stack = Process::start(folder.path()).await;
+    let taken = stack.ready["http"].as_str().unwrap().trim_start_matches("http://");
+    for (http, data, complaint) in [(taken, other.path(), taken), ("127.0.0.1:0", folder.path(), "in use")] {
+        let refused = command(http, data).output().await.unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{said}");
+        assert!(
+            said.starts_with("error: ") && said.contains(complaint) && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+    assert_eq!(stack.end("TERM").await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,6 +68,7 @@ async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
             assert!(written > 0.0 && written <= 4.0, "{online} online: {written} write units");
             let read = units(&["GetItem", "Query", "BatchGetItem"]);
             assert!(read > 0.0 && read <= read_budget, "{online} online: {read} read units");
+            println!("{online} online: {read} read units, {written} write units, {} pushes", posts.len());
             assert_eq!(of("Scan").len(), 0);
             assert!(calls.iter().all(|call| !call.on_index), "no index is read");
         }

@@ -29,6 +29,9 @@ impl World {
     }
 
     pub async fn with(options: Options) -> Self {
+        // What the stack and its functions say is shown with a test that fails.
+        let log = tracing_subscriber::fmt().with_ansi(false).with_test_writer();
+        let _ = log.try_init();
         let stack = Stack::start(options).await.unwrap();
         Self { stack, http: http_client() }
     }
