@@ -1,5 +1,6 @@
 //! The command: builds the functions, runs the stack, and stops it in order.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,7 +47,11 @@ struct Arguments {
 async fn main() -> ExitCode {
     let filter = log_filter().unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -130,9 +135,9 @@ fn greet(stack: &Stack, data: Option<&Path>) {
   Data           {kept}
 
 Try:
-  TOKEN=$(curl -s {http}/local/token -d '{{\"username\": \"ana\"}}' | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')
+  TOKEN=$(curl -s {http}/local/token -d '{{\"username\": \"ana\"}}' | jq -r .access_token)
   curl -s {http}/api/v1/users/me -H \"Authorization: Bearer $TOKEN\"
-  websocat \"{ws}?token=$TOKEN\"        # then type: {{\"type\": \"hello\"}}
+  npx wscat -c \"{ws}?token=$TOKEN\"        # then type: {{\"type\": \"hello\"}}
 
 Ctrl-C stops everything.
 ",
