@@ -1,5 +1,7 @@
 //! The command line, as far as it needs no functions. The running command is tested end to end.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so at once")]
+
 use std::process::{Command, Output};
 
 fn local(arguments: &[&str]) -> Output {

@@ -8,8 +8,8 @@ use aws_lambda_events::{
 };
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 
-use super::{Fatal, http::bearer, report};
-use crate::{App, Error, Result, auth::Identity, id::UserId, store::users::Newcomer};
+use super::{Fatal, http::bearer, log_answered, measured};
+use crate::{App, Error, Result, auth::Identity, id::UserId, store::users::Newcomer, wire::problem::Problem};
 
 /// Where the user's id stands in the context that the gateway keeps for the connection.
 pub(super) const USER_ID: &str = "user_id";
@@ -26,13 +26,17 @@ pub type Request = ApiGatewayCustomAuthorizerRequestTypeRequest;
 /// What the gateway wants of an authorizer: a policy, and a context of texts.
 pub type Decision = ApiGatewayCustomAuthorizerResponse<HashMap<String, String>>;
 
-/// The one failure that the gateway turns into a 401, by its message.
+/// A failure as the gateway tells them apart: by the one message that it turns into a 401. Any other is a 500.
 #[derive(Debug)]
-pub struct Unauthorized;
+struct Failure(Error);
 
-impl From<Unauthorized> for Diagnostic {
-    fn from(_: Unauthorized) -> Self {
-        Self { error_type: "Unauthorized".to_owned(), error_message: "Unauthorized".to_owned() }
+impl From<Failure> for Diagnostic {
+    fn from(Failure(error): Failure) -> Self {
+        let word = match error {
+            Error::InvalidToken(_) | Error::TokenExpired => "Unauthorized",
+            _ => "Internal",
+        };
+        Self { error_type: word.to_owned(), error_message: word.to_owned() }
     }
 }
 
@@ -42,20 +46,22 @@ pub async fn serve() -> Result<(), Fatal> {
     let app = App::from_env().await?;
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Request>| {
         let app = app.clone();
-        async move { decide(&app, &event.payload) }
+        async move {
+            let (decision, measured) = measured(async { decide(&app, &event.payload) }).await;
+            let request_id = event.context.request_id;
+            let status = decision.as_ref().err().map_or(200, |error| Problem::of(error, &request_id).status);
+            log_answered!(decision.as_ref().err(), measured, route = "authorize", status, request_id);
+            decision.map_err(Failure)
+        }
     }))
     .await
 }
 
 /// Lets in whoever brings a good token, as `?token=` (browsers cannot set headers) or as a bearer.
-pub fn decide(app: &App, request: &Request) -> Result<Decision, Unauthorized> {
+pub fn decide(app: &App, request: &Request) -> Result<Decision> {
     let header = request.headers.get("authorization").and_then(|header| header.to_str().ok());
     let token = request.query_string_parameters.first("token").or_else(|| header.and_then(bearer));
-    let identity = token.ok_or(Error::InvalidToken("none")).and_then(|token| app.verify(token));
-    let identity = identity.map_err(|error| {
-        report(&error);
-        Unauthorized
-    })?;
+    let identity = app.verify(token.ok_or(Error::InvalidToken("none"))?)?;
 
     let mut statement = IamPolicyStatement::default();
     statement.action = vec!["execute-api:Invoke".to_owned()];

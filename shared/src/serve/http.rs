@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{
     Endpoint, Fatal, FromCall,
     fields::{Fields, Input},
-    report,
+    log_answered, measured,
 };
 use crate::{App, Error, Result, id::UserId, store, wire::problem::Problem};
 
@@ -52,13 +52,14 @@ where
     let call = HttpCall(request);
     let request_id =
         call.0.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
-    let reply = endpoint.run(app, &call).await.and_then(HttpReply::respond);
-    let response = reply.unwrap_or_else(|error| {
-        report(&error);
-        problem(&Problem::of(&error, &request_id))
-    });
+    let (reply, measured) = measured(endpoint.run(app, &call)).await;
+    let (response, error) = match reply.and_then(HttpReply::respond) {
+        Ok(response) => (response, None),
+        Err(error) => (problem(&Problem::of(&error, &request_id)), Some(error)),
+    };
     let (method, path) = (call.0.method().as_str(), call.0.raw_http_path());
-    tracing::info!(method, path, status = response.status().as_u16(), request_id, "answered");
+    let status = response.status().as_u16();
+    log_answered!(&error, measured, method, path, status, request_id);
     response
 }
 

@@ -11,8 +11,12 @@ pub mod socket;
 use std::future::Future;
 
 use futures::FutureExt;
+use tokio::time::Instant;
 
-use crate::{App, Result};
+use crate::{
+    App, Result,
+    store::capacity::{Capacity, counted},
+};
 
 /// Why a binary could not start.
 pub type Fatal = lambda_http::Error;
@@ -65,11 +69,37 @@ endpoint!(P1, P2);
 endpoint!(P1, P2, P3);
 endpoint!(P1, P2, P3, P4);
 
-/// Reports a failed call, once, with its source. Faults of ours are errors; all else is the caller's business.
-fn report(error: &crate::Error) {
-    match error {
-        crate::Error::Internal(cause) => tracing::error!(%cause, "call failed"),
-        crate::Error::Busy(cause) => tracing::warn!(%cause, "call gave way"),
-        refused => tracing::info!(reason = %refused, "call refused"),
-    }
+/// What one call took.
+struct Measured {
+    duration_ms: u64,
+    capacity: Capacity,
 }
+
+/// Runs a call, and measures it.
+async fn measured<T>(call: impl Future<Output = T>) -> (T, Measured) {
+    let start = Instant::now();
+    let (outcome, capacity) = counted(call).await;
+    let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    (outcome, Measured { duration_ms, capacity })
+}
+
+/// Logs a call: one line, with the source of the error if it failed. Faults of ours are errors; a refusal is the
+/// caller's business.
+macro_rules! log_answered {
+    ($error:expr, $measured:expr, $($field:tt)*) => {{
+        let crate::serve::Measured { duration_ms, capacity } = $measured;
+        let (read_units, write_units) = (capacity.read, capacity.write);
+        macro_rules! line {
+            ($level:ident, $reason:expr) => {
+                tracing::$level!($($field)*, duration_ms, read_units, write_units, error = $reason, "answered")
+            };
+        }
+        match $error {
+            Some(crate::Error::Internal(cause)) => line!(error, Some(tracing::field::display(cause))),
+            Some(crate::Error::Busy(cause)) => line!(warn, Some(tracing::field::display(cause))),
+            Some(refused) => line!(info, Some(tracing::field::display(refused))),
+            None => line!(info, None::<&str>),
+        }
+    }};
+}
+use log_answered;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Endpoint, Fatal, FromCall, authorizer,
     fields::{Fields, Input},
-    report,
+    log_answered, measured,
 };
 use crate::{
     App, BestEffort, Error, Result,
@@ -70,16 +70,13 @@ where
     E: Endpoint<SocketCall, A, Reply = Option<Event>>,
 {
     let call = SocketCall::new(event);
-    let outcome = endpoint.run(app, &call).await;
-    if let Err(error) = &outcome {
-        report(error);
-    }
+    let (outcome, measured) = measured(endpoint.run(app, &call)).await;
     let status = match &outcome {
         Ok(_) => 200,
         Err(error) => Problem::of(error, request_id).status,
     };
     let route = call.event.request_context.route_key.as_deref().unwrap_or_default();
-    tracing::info!(route, status, request_id, "answered");
+    log_answered!(outcome.as_ref().err(), measured, route, status, request_id);
     if call.has_open_connection() {
         call.post(app, outcome, request_id).await.can_fail("answering on the socket");
     }

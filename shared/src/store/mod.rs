@@ -1,5 +1,6 @@
 //! Remembers: one table, one file per domain of `impl Store`.
 
+pub mod capacity;
 pub mod friendships;
 pub mod keys;
 pub mod messages;

@@ -21,7 +21,10 @@ use aws_sdk_dynamodb::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::keys::{Key, Range};
+use super::{
+    capacity::{has_read, has_written},
+    keys::{Key, Range},
+};
 use crate::error::{Cause, Error, Result};
 
 /// One item as DynamoDB has it.
@@ -76,8 +79,10 @@ impl Table {
     /// Reads one item.
     pub async fn get<T: DeserializeOwned>(&self, key: Key, consistent: bool) -> Result<Option<T>> {
         let call = self.client.get_item().table_name(&self.name).set_key(Some(attributes(key)));
-        let answer = call.consistent_read(consistent).return_consumed_capacity(Total).send().await;
-        answer.map_err(failed)?.item.map(read).transpose()
+        let call = call.consistent_read(consistent).return_consumed_capacity(Total);
+        let answer = call.send().await.map_err(failed)?;
+        has_read(&answer.consumed_capacity);
+        answer.item.map(read).transpose()
     }
 
     /// Writes a new item, unless one is there already.
@@ -86,7 +91,10 @@ impl Table {
         let call = call.condition_expression("attribute_not_exists(pk)");
         let call = call.return_values_on_condition_check_failure(AllOld).return_consumed_capacity(Total);
         match call.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(Put::Written),
+            Ok(answer) => {
+                has_written(&answer.consumed_capacity);
+                Ok(Put::Written)
+            }
             Err(PutItemError::ConditionalCheckFailedException(taken)) => {
                 Ok(Put::Taken(taken.item.unwrap_or_default()))
             }
@@ -94,7 +102,7 @@ impl Table {
         }
     }
 
-    /// Changes one item; `false` if the condition failed. The item as it is afterwards goes to `after`.
+    /// Changes one item. Returns it as it is afterwards, or `None` if the condition failed.
     pub async fn update(&self, update: Update) -> Result<Option<Item>> {
         let call = self.client.update_item().table_name(&self.name).set_key(Some(attributes(update.key)));
         let call = call.update_expression(update.expression).set_condition_expression(update.condition);
@@ -102,7 +110,10 @@ impl Table {
         let call = call.set_expression_attribute_values(non_empty(update.values));
         let call = call.return_values(ReturnValue::AllNew).return_consumed_capacity(Total);
         match call.send().await.map_err(SdkError::into_service_error) {
-            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
+            Ok(answer) => {
+                has_written(&answer.consumed_capacity);
+                Ok(Some(answer.attributes.unwrap_or_default()))
+            }
             Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
             Err(error) => Err(refused(error)),
         }
@@ -123,6 +134,7 @@ impl Table {
             let call = call.scan_index_forward(!query.newest_first).set_exclusive_start_key(start.take());
             let call = call.set_limit(left.and_then(|left| i32::try_from(left).ok()));
             let page = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
+            has_read(&page.consumed_capacity);
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() || query.limit.is_some_and(|limit| items.len() >= limit) {
@@ -150,6 +162,7 @@ impl Table {
         for attempt in 1..=MAX_TRIES {
             let call = self.client.batch_get_item().request_items(&self.name, wanted);
             let answer = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
+            has_read(answer.consumed_capacity.iter().flatten());
             items.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
             match answer.unprocessed_keys.unwrap_or_default().remove(&self.name) {
                 Some(left) if !left.keys.is_empty() => wanted = left,
@@ -165,7 +178,10 @@ impl Table {
         for attempt in 1..=MAX_TRIES {
             let call = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
             match call.return_consumed_capacity(Total).send().await.map_err(SdkError::into_service_error) {
-                Ok(_) => return Ok(Transacted::Written),
+                Ok(answer) => {
+                    has_written(answer.consumed_capacity.iter().flatten());
+                    return Ok(Transacted::Written);
+                }
                 Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     let reasons = cancelled.cancellation_reasons.as_deref().unwrap_or_default();
                     let codes: Vec<&str> =
