@@ -11,6 +11,7 @@ mod load;
 mod messages;
 mod names;
 mod outsiders;
+mod plan_client;
 mod policies;
 mod processes;
 mod rooms;

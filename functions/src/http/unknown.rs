@@ -2,10 +2,10 @@
 //! HTTP API does not fold trailing slashes.
 
 use shared::{
-    App, Error,
+    App, Error, Result,
     serve::{
         Fatal,
-        http::{JsonPage, Maybe, Me, PageReply, Query, Route, serve},
+        http::{JsonPage, Maybe, Me, Query, Route, serve},
     },
     wire::friends::{FriendList, ListedFriend},
 };
@@ -20,10 +20,14 @@ async fn unknown(
     route: Route,
     Maybe(me): Maybe<Me>,
     Maybe(list): Maybe<Query<FriendList>>,
-) -> PageReply<ListedFriend> {
-    if (route.method.as_str(), route.path.as_str()) != ("GET", "/api/v1/friends/") {
-        return Err(Error::NotFound);
+) -> Result<Option<JsonPage<ListedFriend>>> {
+    match (route.method.as_str(), route.path.as_str()) {
+        // The gateway sends browsers' preflights here, and adds to the answer what they ask for.
+        ("OPTIONS", _) => Ok(None),
+        ("GET", "/api/v1/friends/") => {
+            let (me, Query(list)) = (me?, list?);
+            Ok(Some(JsonPage(ListedFriend::page(app.store.friends(me.id, list.page).await?))))
+        }
+        _ => Err(Error::NotFound),
     }
-    let (me, Query(list)) = (me?, list?);
-    Ok(JsonPage(ListedFriend::page(app.store.friends(me.id, list.page).await?)))
 }

@@ -7,33 +7,36 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCod
 
 use crate::template::Cors;
 
-/// The answer to a preflight request, or `None` if this is none.
-pub fn preflight(cors: &Cors, request: &Parts) -> Option<Response<Body>> {
-    let asks = request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    if request.method != Method::OPTIONS || !asks {
-        return None;
-    }
+/// Whether a browser asks here what it may do.
+fn is_preflight(request: &Parts) -> bool {
+    request.method == Method::OPTIONS && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The gateway's own answer to a preflight request that no route takes, or `None` if this is none. A route for any
+/// method, `$default` among them, takes preflights as well.
+pub fn preflight(request: &Parts) -> Option<Response<Body>> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    if allow(cors, &request.headers, headers) {
-        set(headers, header::ACCESS_CONTROL_ALLOW_METHODS, &cors.methods.join(","));
-        set(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers.join(","));
-        if let Some(age) = cors.max_age {
-            headers.insert(header::ACCESS_CONTROL_MAX_AGE, age.into());
-        }
-    }
-    Some(response)
+    is_preflight(request).then_some(response)
 }
 
 /// Puts the configured headers on an answer; those that the function set itself are dropped, as AWS does.
-pub fn decorate(cors: &Cors, request: &HeaderMap, answer: &mut HeaderMap) {
+pub fn decorate(cors: &Cors, request: &Parts, answer: &mut HeaderMap) {
     let own: Vec<HeaderName> =
         answer.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
     for name in own {
         answer.remove(name);
     }
-    if allow(cors, request, answer) {
+    if !allow(cors, &request.headers, answer) {
+        return;
+    }
+    if is_preflight(request) {
+        set(answer, header::ACCESS_CONTROL_ALLOW_METHODS, &cors.methods.join(","));
+        set(answer, header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers.join(","));
+        if let Some(age) = cors.max_age {
+            answer.insert(header::ACCESS_CONTROL_MAX_AGE, age.into());
+        }
+    } else {
         set(answer, header::ACCESS_CONTROL_EXPOSE_HEADERS, &cors.exposed.join(","));
     }
 }
@@ -91,13 +94,17 @@ mod tests {
             max_age: Some(600),
             ..Cors::default()
         };
-        let allowed = preflight(&cors, &parts("OPTIONS", "https://app.example")).unwrap();
-        assert_eq!(allowed.status(), StatusCode::NO_CONTENT);
-        assert_eq!(allowed.headers()["access-control-allow-origin"], "https://app.example");
-        assert_eq!(allowed.headers()["access-control-allow-headers"], "authorization,content-type");
-        let refused = preflight(&cors, &parts("OPTIONS", "https://evil.example")).unwrap();
-        assert!(refused.headers().is_empty());
-        assert!(preflight(&cors, &parts("GET", "https://app.example")).is_none());
+        let headers = |request: &Parts| {
+            let mut answer = HeaderMap::new();
+            decorate(&cors, request, &mut answer);
+            answer
+        };
+        let allowed = parts("OPTIONS", "https://app.example");
+        assert_eq!(preflight(&allowed).unwrap().status(), StatusCode::NO_CONTENT);
+        assert_eq!(headers(&allowed)["access-control-allow-origin"], "https://app.example");
+        assert_eq!(headers(&allowed)["access-control-allow-headers"], "authorization,content-type");
+        assert!(headers(&parts("OPTIONS", "https://evil.example")).is_empty());
+        assert!(preflight(&parts("GET", "https://app.example")).is_none());
     }
 
     #[test]
@@ -105,7 +112,7 @@ mod tests {
         let cors = Cors { origins: vec!["*".into()], exposed: vec!["retry-after".into()], ..Cors::default() };
         let mut answer = HeaderMap::new();
         answer.insert("access-control-allow-origin", HeaderValue::from_static("https://else.example"));
-        decorate(&cors, &parts("GET", "https://a.example").headers, &mut answer);
+        decorate(&cors, &parts("GET", "https://a.example"), &mut answer);
         assert_eq!(answer["access-control-allow-origin"], "*");
         assert_eq!(answer["access-control-expose-headers"], "retry-after");
     }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::routes::RouteTable;
-use super::{cors, http_answer, http_event, json_response};
+use super::{cors, http_answer, http_event, json_response, log_own_answer};
 use crate::clock::Clock;
 use crate::lambda::{Functions, InvokeError};
 use crate::template::HttpApi;
@@ -27,6 +27,10 @@ const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 const TOKEN_PATH: &str = "/local/token";
 const PROFILE_PATH: &str = "/api/v1/users/me";
+
+/// Marks a response that a function made, which has told of it in its own log.
+#[derive(Clone, Copy, Debug)]
+struct ByFunction;
 
 /// The HTTP API.
 #[derive(Debug)]
@@ -49,23 +53,19 @@ impl HttpGateway {
         Router::new().fallback(serve).with_state(self)
     }
 
-    async fn answer(&self, request: Parts, body: Body, peer: IpAddr) -> Response<Body> {
-        if let Some(response) = self.api.cors.as_ref().and_then(|cors| cors::preflight(cors, &request)) {
-            return response;
-        }
-        let request_id = Uuid::new_v4().to_string();
+    async fn answer(&self, request: Parts, body: Body, peer: IpAddr, request_id: &str) -> Response<Body> {
         let mut response = match to_bytes(body, REQUEST_LIMIT).await {
             Err(_) => too_large(),
             Ok(body) if request.method == Method::POST && request.uri.path() == TOKEN_PATH => {
                 self.mint_on_request(&body).await
             }
-            Ok(body) => self.integrate(&request, &body, &request_id, peer).await,
+            Ok(body) => self.integrate(&request, &body, request_id, peer).await,
         };
         let headers = response.headers_mut();
         if let Some(cors) = &self.api.cors {
-            cors::decorate(cors, &request.headers, headers);
+            cors::decorate(cors, &request, headers);
         }
-        if let Ok(id) = HeaderValue::from_str(&request_id) {
+        if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert("apigw-requestid", id);
         }
         response
@@ -80,17 +80,25 @@ impl HttpGateway {
     ) -> Response<Body> {
         let path = http_event::path_of(request);
         let Some(found) = self.table.find(request.method.as_str(), &path) else {
-            return json_response(StatusCode::NOT_FOUND, &json!({ "message": "Not Found" }));
+            let preflight = self.api.cors.as_ref().and_then(|_| cors::preflight(request));
+            let not_found = || json_response(StatusCode::NOT_FOUND, &json!({ "message": "Not Found" }));
+            return preflight.unwrap_or_else(not_found);
         };
         let origin = http_event::Origin { api: &self.api.id, request_id, peer };
         let event = http_event::build(request, &path, body, &found, &origin);
         let timeout = found.route.timeout.unwrap_or(INTEGRATION_TIMEOUT).min(INTEGRATION_TIMEOUT);
         let call = self.functions.invoke(&found.route.function, event.to_string().into());
         match self.clock.within(timeout, call).await {
-            Some(Ok(payload)) => http_answer::read(&payload).unwrap_or_else(|| {
-                tracing::warn!("{} answered something that is no HTTP response", found.route.function);
-                internal_error()
-            }),
+            Some(Ok(payload)) => match http_answer::read(&payload) {
+                Some(mut response) => {
+                    response.extensions_mut().insert(ByFunction);
+                    response
+                }
+                None => {
+                    tracing::error!("{} answered something that is no HTTP response", found.route.function);
+                    internal_error()
+                }
+            },
             Some(Err(InvokeError::RequestTooLarge)) => too_large(),
             Some(Err(InvokeError::Unavailable)) | None => {
                 json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "message": "Service Unavailable" }))
@@ -155,12 +163,17 @@ async fn serve(
     request: Request<Body>,
 ) -> Response<Body> {
     let (request, body) = request.into_parts();
-    let (method, path) = (request.method.clone(), request.uri.path().to_owned());
-    let started = gateway.clock.now();
-    let response = gateway.answer(request, body, peer.ip()).await;
-    let took = gateway.clock.now().since(started);
     // The path only: a query may hold a token.
-    tracing::info!(target: "http", "{method} {path} {} in {} ms", response.status().as_u16(), took.as_millis());
+    let call = format!("{} {}", request.method, request.uri.path());
+    let request_id = Uuid::new_v4().to_string();
+    let started = gateway.clock.now();
+    let response = gateway.answer(request, body, peer.ip(), &request_id).await;
+    let (status, took) = (response.status(), gateway.clock.now().since(started));
+    if response.extensions().get::<ByFunction>().is_some() {
+        tracing::debug!(target: "http", "{call} {} in {} ms, {request_id}", status.as_u16(), took.as_millis());
+    } else {
+        log_own_answer(&call, status, took, &request_id);
+    }
     response
 }
 

@@ -107,6 +107,18 @@ impl<T: Serialize> HttpReply for JsonPage<T> {
     }
 }
 
+/// 204 where there is nothing to say.
+impl<T: HttpReply> HttpReply for Option<T> {
+    fn respond(self) -> Result<Response<HttpBody>> {
+        let nothing = || {
+            let mut response = Response::new(HttpBody::Empty);
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            Ok(response)
+        };
+        self.map_or_else(nothing, HttpReply::respond)
+    }
+}
+
 /// What every endpoint of the HTTP API returns.
 pub type Reply<T> = Result<Json<T>>;
 
