@@ -36,10 +36,13 @@ pub struct App {
 /// People whose profile was seen are remembered per process; beyond so many, the memory starts anew.
 const MAX_KNOWN: usize = 10_000;
 
-/// Bounds of one call to DynamoDB: what is slower is tried again elsewhere.
+/// Bounds of one call to DynamoDB. An attempt that takes longer is made again, at first after a moment as short as a
+/// round trip; all of them together stay below the functions' timeout, so that the caller gets an answer of ours.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 4;
+const FIRST_BACKOFF: Duration = Duration::from_millis(25);
 
 impl App {
     /// The app of a function's process: configuration from the environment, clients made once.
@@ -47,13 +50,15 @@ impl App {
         let config = Config::from_env()?;
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT);
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT);
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
         let aws = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .retry_config(retries)
             .timeout_config(timeouts.build())
             .load()
             .await;
-        // A function without a table, such as the authorizer, fails at its first use of the store, not here.
+        // Without a table, the first use of the store fails, not the start.
         let table = config.table.clone().unwrap_or_default();
         let store = Store::new(aws_sdk_dynamodb::Client::new(&aws), table);
         let push = Push::from_config(&aws, config.socket_endpoint.as_deref(), store.clone());

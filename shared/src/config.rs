@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 pub const VARIABLES: [&str; 6] =
     ["TABLE_NAME", "SOCKET_ENDPOINT", "JWT_SECRET", "JWT_ISSUER", "JWT_AUDIENCE", "MEDIA_ORIGINS"];
 
-/// The configuration of one function. A function gets only what it needs: what is absent is `None` or empty.
+/// The configuration of one function. What it is not given is `None` or empty.
 #[derive(Clone)]
 pub struct Config {
     /// The table.

@@ -5,8 +5,7 @@ use crate::{
     clock::Timestamp,
     error::{BestEffort, Result},
     id::UserId,
-    push::Parcel,
-    serve::socket::Origin,
+    push::{Origin, Parcel},
     store::{messages::Committed, presence::Connection},
     wire::{
         chat::Message,

@@ -2,7 +2,7 @@
 
 use shared::{
     App, BestEffort, Error,
-    domain::room::Founding,
+    domain::room::{Founding, RoomKind},
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
@@ -26,8 +26,15 @@ async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) -> Reply<Ch
         return Err(Error::NotFound);
     }
     let now = app.now();
+    if founding.kind == RoomKind::Direct
+        && let Some(room) = app.store.my_room(me.id, founding.id).await?
+    {
+        return Ok(Json(room.into()));
+    }
     let Some(room) = app.store.found_room(&founding, &profiles, now).await? else {
-        return Ok(Json(app.store.my_room(me.id, founding.id).await?.into()));
+        // The other one opened it at the same moment.
+        let room = app.store.my_room(me.id, founding.id).await?;
+        return Ok(Json(room.ok_or(Error::NotFound)?.into()));
     };
     let event = |person| Event::RoomCreated(ChatRoom::fresh(room.clone(), person));
     app.push.tell_each(&people, event, now).await.can_fail("new room push");

@@ -4,8 +4,8 @@
 use shared::{
     App, Error, Result,
     serve::{
-        Fatal,
-        http::{JsonPage, Maybe, Me, Query, Route, serve},
+        Fatal, FromCall,
+        http::{HttpCall, JsonPage, Me, Query, serve},
     },
     wire::friends::{FriendList, ListedFriend},
 };
@@ -15,17 +15,13 @@ async fn main() -> Result<(), Fatal> {
     serve(unknown).await
 }
 
-async fn unknown(
-    app: App,
-    route: Route,
-    Maybe(me): Maybe<Me>,
-    Maybe(list): Maybe<Query<FriendList>>,
-) -> Result<Option<JsonPage<ListedFriend>>> {
-    match (route.method.as_str(), route.path.as_str()) {
+async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<ListedFriend>>> {
+    match call.method_and_path() {
         // The gateway sends browsers' preflights here, and adds to the answer what they ask for.
         ("OPTIONS", _) => Ok(None),
         ("GET", "/api/v1/friends/") => {
-            let (me, Query(list)) = (me?, list?);
+            let me = Me::from_call(&app, &call).await?;
+            let Query(list) = Query::<FriendList>::from_call(&app, &call).await?;
             Ok(Some(JsonPage(ListedFriend::page(app.store.friends(me.id, list.page).await?))))
         }
         _ => Err(Error::NotFound),

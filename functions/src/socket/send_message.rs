@@ -2,9 +2,10 @@
 
 use shared::{
     App,
+    push::Origin,
     serve::{
         Fatal,
-        socket::{Answer, Caller, Data, Origin, serve},
+        socket::{Answer, Caller, Data, serve},
     },
     wire::chat::MessageCreate,
 };

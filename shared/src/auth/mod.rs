@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::{
     clock::Timestamp,
     config::TokenConfig,
+    domain::profile::Newcomer,
     error::{Error, Result},
     id::UserId,
-    store::users::Newcomer,
 };
 
 /// How far the issuer's clock may be off, in seconds.
@@ -123,7 +123,11 @@ impl Claims {
             .ok_or(Error::InvalidToken("names no user"))?;
         // A refreshed token of the existing backend carries the username in `sub` and the id in `user_id`.
         let named_by_sub = self.sub.filter(|sub| self.user_id.is_some() && sub.parse::<UserId>().is_err());
-        let verified = self.email_verified != Value::Bool(false);
+        // Some issuers say it in a text, most do not say it at all.
+        let verified = match &self.email_verified {
+            Value::Null | Value::Bool(true) => true,
+            said => said == "true",
+        };
         let newcomer = Newcomer {
             username: self.username.or(named_by_sub),
             email: self.email.filter(|_| verified),
@@ -192,7 +196,7 @@ mod tests {
 
     #[test]
     fn an_unverified_address_or_an_odd_picture_is_not_taken() {
-        let claims = json!({"sub": ANA, "exp": NOW + 60, "email": "a@b.c", "email_verified": false,
+        let claims = json!({"sub": ANA, "exp": NOW + 60, "email": "a@b.c", "email_verified": "false",
             "picture": "javascript:1", "name": 7, "username": " "});
         let newcomer = verify(&claims).unwrap().newcomer;
         assert!(newcomer.email.is_none() && newcomer.avatar_url.is_none() && newcomer.display_name.is_none());

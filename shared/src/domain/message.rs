@@ -103,11 +103,19 @@ impl Draft {
     }
 }
 
+/// A URL in the one form that everybody reads alike; what is no URL stays as it is. The form that is checked is the form
+/// that is kept, so that no client can read another host in it.
+pub fn normal_url(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| url.to_owned(), String::from)
+}
+
 /// Whether a URL has the scheme, host and port of one of the origins, and lies below its path if it has one.
 fn lies_under(url: &str, origins: &[String]) -> bool {
+    if url.len() > MAX_URL_BYTES {
+        return false;
+    }
     let Ok(url) = Url::parse(url) else { return false };
-    url.as_str().len() <= MAX_URL_BYTES
-        && url.username().is_empty()
+    url.username().is_empty()
         && url.password().is_none()
         && origins.iter().filter_map(|origin| Url::parse(origin).ok()).any(|origin| {
             let folder = format!("{}/", origin.path().trim_end_matches('/'));
@@ -142,11 +150,31 @@ pub struct Message {
     /// The message that this one answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to_id: Option<MessageId>,
-    /// Details of a location, a workout or a recording.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Details of a location, a workout or a recording. Kept as JSON text: the table's own numbers, names and nesting
+    /// have bounds that JSON has not, and it would not give back what it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "json_text")]
     pub payload: Option<Map<String, Value>>,
     /// When it was committed, by the clock of the function that did it. Order is by `seq`, not by this.
     pub created_at: Timestamp,
+}
+
+/// An object as a text of JSON.
+mod json_text {
+    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+    use serde_json::{Map, Value};
+
+    #[expect(clippy::ref_option, reason = "serde hands it over so")]
+    pub fn serialize<S: Serializer>(payload: &Option<Map<String, Value>>, to: S) -> Result<S::Ok, S::Error> {
+        match payload {
+            Some(object) => to.serialize_some(&serde_json::to_string(object).map_err(ser::Error::custom)?),
+            None => to.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Map<String, Value>>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        text.map(|text| serde_json::from_str(&text).map_err(de::Error::custom)).transpose()
+    }
 }
 
 impl Message {
@@ -217,6 +245,7 @@ mod tests {
             "https://me@media.example.com/a.jpg",
             "https://cdn.example.com/athlytiq-evil/a.jpg",
             "https://cdn.example.com/athlytiq/../secret.jpg",
+            &format!("https://media.example.com/{}", "a".repeat(2048)),
             "javascript:alert(1)",
             "data:text/plain,a",
             "a.jpg",
@@ -224,6 +253,8 @@ mod tests {
         ] {
             assert!(!with(url), "{url}");
         }
+        let disguised = normal_url("https://media.example.com\\@evil.example/a");
+        assert_eq!(disguised, "https://media.example.com/@evil.example/a");
         let nowhere = Draft { media_url: Some("https://media.example.com/a".into()), ..draft() };
         assert_eq!(nowhere.faults(&[]).len(), 1);
     }

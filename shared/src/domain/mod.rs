@@ -3,5 +3,6 @@
 pub mod friendship;
 pub mod log;
 pub mod message;
+pub mod profile;
 pub mod room;
 pub mod username;

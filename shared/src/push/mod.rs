@@ -2,4 +2,4 @@
 
 mod sockets;
 
-pub use sockets::{Parcel, Push};
+pub use sockets::{Origin, Parcel, Push};

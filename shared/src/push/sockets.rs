@@ -11,6 +11,7 @@ use aws_sdk_apigatewaymanagement::{
     primitives::Blob,
 };
 use futures::StreamExt;
+use serde_json::Value;
 
 use crate::{
     clock::Timestamp,
@@ -46,6 +47,15 @@ pub struct Parcel {
     pub connection: Connection,
     /// The JSON of the frame.
     pub frame: Arc<[u8]>,
+}
+
+/// The frame that a push answers: its connection, and what the client called it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Where it came from.
+    pub connection: Connection,
+    /// Its `ref`.
+    pub reference: Option<Value>,
 }
 
 impl Push {

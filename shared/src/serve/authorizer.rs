@@ -9,7 +9,9 @@ use aws_lambda_events::{
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 
 use super::{Fatal, http::bearer, log_answered, measured};
-use crate::{App, Error, Result, auth::Identity, id::UserId, store::users::Newcomer, wire::problem::Problem};
+use crate::{
+    App, Error, Result, auth::Identity, domain::profile::Newcomer, id::UserId, wire::problem::Problem,
+};
 
 /// Where the user's id stands in the context that the gateway keeps for the connection.
 pub(super) const USER_ID: &str = "user_id";

@@ -8,17 +8,22 @@ use lambda_http::{
         HeaderName, HeaderValue, StatusCode,
         header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
     },
+    request::RequestContext,
     service_fn,
 };
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    Endpoint, Fatal, FromCall,
-    fields::{Fields, Input},
-    log_answered, measured,
+use super::{Endpoint, Fatal, FromCall, log_answered, measured};
+use crate::{
+    App, Error, Result,
+    id::UserId,
+    store,
+    wire::{
+        fields::{Fields, Input},
+        problem::Problem,
+    },
 };
-use crate::{App, Error, Result, id::UserId, store, wire::problem::Problem};
 
 /// The largest body of any call, in bytes: the longest message, escaped, and its payload fit well.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -27,7 +32,26 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
 /// One call of the HTTP API.
+#[derive(Clone)]
 pub struct HttpCall(Request);
+
+impl HttpCall {
+    /// The method, in capitals, and the path as it was called.
+    pub fn method_and_path(&self) -> (&str, &str) {
+        (self.0.method().as_str(), self.0.raw_http_path())
+    }
+
+    /// The route that the gateway chose, as in `/api/v1/chat/rooms/{room_id}/read`. What was called instead may be
+    /// anything, and is not for the log.
+    fn route(&self) -> &str {
+        let key = match self.0.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref(),
+            _ => None,
+        };
+        let key = key.unwrap_or("$default");
+        key.split_once(' ').map_or(key, |(_, path)| path)
+    }
+}
 
 /// Runs an endpoint of the HTTP API for as long as the process lives.
 pub async fn serve<A, E>(endpoint: E) -> Result<(), Fatal>
@@ -57,7 +81,7 @@ where
         Ok(response) => (response, None),
         Err(error) => (problem(&Problem::of(&error, &request_id)), Some(error)),
     };
-    let (method, path) = (call.0.method().as_str(), call.0.raw_http_path());
+    let (method, path) = (call.0.method().as_str(), call.route());
     let status = response.status().as_u16();
     log_answered!(&error, measured, method, path, status, request_id);
     response
@@ -188,25 +212,9 @@ impl<T: Input> FromCall<HttpCall> for Path<T> {
 }
 
 /// The call itself, for the endpoint that serves whatever no other route does.
-pub struct Route {
-    /// The method, in capitals.
-    pub method: String,
-    /// The path as it was called.
-    pub path: String,
-}
-
-impl FromCall<HttpCall> for Route {
+impl FromCall<HttpCall> for HttpCall {
     async fn from_call(_: &App, call: &HttpCall) -> Result<Self> {
-        Ok(Self { method: call.0.method().to_string(), path: call.0.raw_http_path().to_owned() })
-    }
-}
-
-/// Whatever can be extracted, or the error that says why not: for an endpoint that decides by something else first.
-pub struct Maybe<T>(pub Result<T>);
-
-impl<C: Sync, T: FromCall<C>> FromCall<C> for Maybe<T> {
-    async fn from_call(app: &App, call: &C) -> Result<Self> {
-        Ok(Self(T::from_call(app, call).await))
+        Ok(call.clone())
     }
 }
 

@@ -4,7 +4,6 @@
 //! identity stands before anything that reads the call's content.
 
 pub mod authorizer;
-pub mod fields;
 pub mod http;
 pub mod socket;
 

@@ -7,17 +7,15 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Map, Value, json};
 
-use super::{
-    Endpoint, Fatal, FromCall, authorizer,
-    fields::{Fields, Input},
-    log_answered, measured,
-};
+use super::{Endpoint, Fatal, FromCall, authorizer, log_answered, measured};
 use crate::{
     App, BestEffort, Error, Result,
     clock::Timestamp,
     id::{ConnectionId, UserId},
+    push::Origin,
     store::presence::Connection,
     wire::{
+        fields::{Fields, Input},
         problem::Problem,
         socket::{Event, Frame},
     },
@@ -80,8 +78,10 @@ where
     if call.has_open_connection() {
         call.post(app, outcome, request_id).await.can_fail("answering on the socket");
     }
-    // Only the answer to `$connect` matters to the gateway: it refuses the connection unless it is 200.
-    json!({ "statusCode": status })
+    // `$connect` is refused by its status. A frame that is refused has its answer already, and is no failure of the
+    // integration, as which the gateway would count it.
+    let refused_frame = call.has_open_connection() && status < 500;
+    json!({ "statusCode": if refused_frame { 200 } else { status } })
 }
 
 impl SocketCall {
@@ -174,15 +174,6 @@ impl FromCall<SocketCall> for Ended {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
         call.connection(app.now()).map(Self)
     }
-}
-
-/// The frame that a push answers: its connection, and what the client called it.
-#[derive(Clone, Debug)]
-pub struct Origin {
-    /// Where it came from.
-    pub connection: Connection,
-    /// Its `ref`.
-    pub reference: Option<Value>,
 }
 
 impl FromCall<SocketCall> for Origin {

@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Page, PageOf, Store,
+    item::{self, Query, read},
     keys::{self, Key, Range},
-    table::{self, Query, Transacted, read},
+    table::Transacted,
 };
 use crate::{
     clock::Timestamp,
     domain::friendship::{Pair, Request, State},
+    domain::profile::Profile,
     error::{Error, Result},
     id::{RequestId, UserId},
-    store::users::Profile,
 };
 
 /// A pair as the table has it.
@@ -111,7 +112,7 @@ impl Store {
             version: after.version,
             state: after.state.clone(),
         };
-        let item = table::item(keys::pair(after.low, after.high), stored)?;
+        let item = item::item(keys::pair(after.low, after.high), stored)?;
         let put = Put::builder().table_name(self.table.name()).set_item(Some(item));
         let put = if before.version == 0 {
             put.condition_expression("attribute_not_exists(pk)")
@@ -168,7 +169,7 @@ impl Store {
         let mut items = self.table.query(query).await?;
         let more = page.limit.is_some_and(|limit| items.len() > limit);
         items.truncate(page.limit.unwrap_or(usize::MAX));
-        let next = items.last().filter(|_| more).map(|last| table::sk(last)[range.first.len()..].to_owned());
+        let next = items.last().filter(|_| more).map(|last| item::sk(last)[range.first.len()..].to_owned());
         Ok(Page { items: items.into_iter().map(read).collect::<Result<_>>()?, next })
     }
 }

@@ -1,9 +1,11 @@
 //! The message log: idempotent append, and reading by position.
 
 use super::{
-    Store, keys,
+    Store,
+    item::{Query, item, read},
+    keys,
     rooms::RoomAndRoster,
-    table::{Put, Query, item, read},
+    table::Put,
 };
 use crate::{
     clock::Timestamp,

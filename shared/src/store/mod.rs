@@ -2,6 +2,7 @@
 
 pub mod capacity;
 pub mod friendships;
+pub mod item;
 pub mod keys;
 pub mod messages;
 pub mod presence;
@@ -33,20 +34,20 @@ impl Store {
 
     /// A write of a transaction: a new item, where none may be yet.
     fn put_new(&self, key: keys::Key, body: impl Serialize) -> Result<TransactWriteItem> {
-        let put = Put::builder().table_name(self.table.name()).set_item(Some(table::item(key, body)?));
+        let put = Put::builder().table_name(self.table.name()).set_item(Some(item::item(key, body)?));
         let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(Error::internal)?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// A write of a transaction: an item, whatever is there.
     fn put(&self, key: keys::Key, body: impl Serialize) -> Result<TransactWriteItem> {
-        let put = Put::builder().table_name(self.table.name()).set_item(Some(table::item(key, body)?));
+        let put = Put::builder().table_name(self.table.name()).set_item(Some(item::item(key, body)?));
         Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
     }
 
     /// A write of a transaction: no such item any more.
     fn delete(&self, key: keys::Key) -> Result<TransactWriteItem> {
-        let delete = Delete::builder().table_name(self.table.name()).set_key(Some(table::attributes(key)));
+        let delete = Delete::builder().table_name(self.table.name()).set_key(Some(item::attributes(key)));
         Ok(TransactWriteItem::builder().delete(delete.build().map_err(Error::internal)?).build())
     }
 }

@@ -5,8 +5,9 @@ use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Store, keys,
-    table::{Item, Update, read},
+    Store,
+    item::{Item, Update, read, sk},
+    keys,
 };
 use crate::{
     clock::Timestamp,
@@ -101,7 +102,7 @@ impl Store {
         let keys = people.iter().copied().map(keys::presence).chain([keys::meta(room)]);
         let items = self.table.batch_get(keys, true).await?;
         let (rooms, presences): (Vec<Item>, Vec<Item>) =
-            items.into_iter().partition(|item| super::table::sk(item) == keys::META);
+            items.into_iter().partition(|item| sk(item) == keys::META);
         let room = rooms.into_iter().next().map(read).transpose()?.ok_or(Error::NotFound)?;
         Ok((presences.iter().flat_map(|item| live_connections(item, now)).collect(), room))
     }

@@ -5,11 +5,14 @@ use std::{cmp::Reverse, collections::HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Page, PageOf, Store, keys,
-    table::{self, Item, Query, Transacted, Update, read},
+    Page, PageOf, Store,
+    item::{self, Item, Query, Update, read},
+    keys::{self, Key},
+    table::Transacted,
 };
 use crate::{
     clock::Timestamp,
+    domain::profile::Profile,
     domain::{
         log,
         message::Message,
@@ -17,7 +20,6 @@ use crate::{
     },
     error::{Error, Result},
     id::{RoomId, UserId},
-    store::users::Profile,
 };
 
 /// How far a room's log has come, at least: moved forward only, and never trusted without a look at the log.
@@ -129,7 +131,7 @@ impl Store {
         let items = self.table.query(Query::of(keys::room_and_roster(room)).consistent()).await?;
         let (mut room, mut members) = (None, Vec::new());
         for item in items {
-            match table::sk(&item) {
+            match item::sk(&item) {
                 keys::META => room = Some(read::<Room>(item)?),
                 keys::HEAD => {}
                 _ => members.push(read::<Member>(item)?),
@@ -155,7 +157,8 @@ impl Store {
         Ok(self.table.update(update).await?.is_some())
     }
 
-    /// A person's rooms, newest activity first, in a bounded number of batch reads however many they are.
+    /// A person's rooms, newest activity first: five sequential round trips at the most, however many rooms. The last
+    /// two are for rooms whose head hint lags, and for large groups in which the reader spoke last.
     pub async fn my_rooms(&self, me: UserId, page: PageOf) -> Result<Page<RoomSummary>> {
         let start = page.cursor.as_deref().map(RoomSummary::place_at).transpose()?;
         let listed = self.table.query(Query::of(keys::my_rooms(me)).consistent()).await?;
@@ -173,9 +176,9 @@ impl Store {
         Ok(Page { items, next })
     }
 
-    /// One of a person's rooms.
-    pub async fn my_room(&self, me: UserId, room: RoomId) -> Result<RoomSummary> {
-        self.summaries(me, &[room]).await?.pop().ok_or(Error::NotFound)
+    /// One room, if it is one of this person's.
+    pub async fn my_room(&self, me: UserId, room: RoomId) -> Result<Option<RoomSummary>> {
+        Ok(self.summaries(me, &[room]).await?.pop())
     }
 
     async fn summaries(&self, me: UserId, rooms: &[RoomId]) -> Result<Vec<RoomSummary>> {
@@ -210,20 +213,23 @@ impl Store {
             );
             keys.extend(summary.others_shown().map(|user| keys::member(id, user)));
         }
-        let mut found = by_key(self.table.batch_get(keys, true).await?);
-        for summary in summaries {
-            let (id, hint) = (summary.room.id, summary.tail);
-            let others = summary.others_shown().filter_map(|user| found.remove(&keys::member(id, user)));
-            summary.others = others.map(read).collect::<Result<_>>()?;
-            let newest = if found.contains_key(&keys::message(id, hint + 1)) {
-                self.newest_message(id).await?
-            } else {
-                found.remove(&keys::message(id, hint)).map(read).transpose()?
-            };
-            summary.tail = newest.as_ref().map_or(hint, |message: &Message| message.seq);
-            summary.last_message = newest.filter(|message| message.seq >= summary.me.from_seq);
-            summary.last_status = self.last_status(summary).await?;
-        }
+        let found = by_key(self.table.batch_get(keys, true).await?);
+        let completed = summaries.iter_mut().map(|summary| self.complete_one(summary, &found));
+        futures::future::try_join_all(completed).await.map(drop)
+    }
+
+    async fn complete_one(&self, summary: &mut RoomSummary, found: &HashMap<Key, Item>) -> Result<()> {
+        let (id, hint) = (summary.room.id, summary.tail);
+        let others = summary.others_shown().filter_map(|user| found.get(&keys::member(id, user)).cloned());
+        summary.others = others.map(read).collect::<Result<_>>()?;
+        let newest = if found.contains_key(&keys::message(id, hint + 1)) {
+            self.newest_message(id).await?
+        } else {
+            found.get(&keys::message(id, hint)).cloned().map(read).transpose()?
+        };
+        summary.tail = newest.as_ref().map_or(hint, |message: &Message| message.seq);
+        summary.last_message = newest.filter(|message| message.seq >= summary.me.from_seq);
+        summary.last_status = self.last_status(summary).await?;
         Ok(())
     }
 
@@ -277,6 +283,6 @@ impl RoomSummary {
     }
 }
 
-fn by_key(items: Vec<Item>) -> HashMap<keys::Key, Item> {
-    items.into_iter().filter_map(|item| Some((table::key(&item)?, item))).collect()
+fn by_key(items: Vec<Item>) -> HashMap<Key, Item> {
+    items.into_iter().filter_map(|item| Some((item::key(&item)?, item))).collect()
 }

@@ -16,19 +16,17 @@ use aws_sdk_dynamodb::{
     },
     types::{
         AttributeValue, KeysAndAttributes, ReturnConsumedCapacity::Total, ReturnValue,
-        ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem,
+        ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, error::TransactionCanceledException,
     },
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
 use super::{
     capacity::{has_read, has_written},
-    keys::{Key, Range},
+    item::{Item, Query, Update, attributes, read},
+    keys::Key,
 };
 use crate::error::{Cause, Error, Result};
-
-/// One item as DynamoDB has it.
-pub type Item = HashMap<String, AttributeValue>;
 
 /// DynamoDB's limit of keys in one `BatchGetItem`.
 pub const BATCH_KEYS: usize = 100;
@@ -90,7 +88,8 @@ impl Table {
         let call = self.client.put_item().table_name(&self.name).set_item(Some(item));
         let call = call.condition_expression("attribute_not_exists(pk)");
         let call = call.return_values_on_condition_check_failure(AllOld).return_consumed_capacity(Total);
-        match call.send().await.map_err(SdkError::into_service_error) {
+        let sent = through_conflicts(|| call.clone().send());
+        match sent.await.map_err(SdkError::into_service_error) {
             Ok(answer) => {
                 has_written(&answer.consumed_capacity);
                 Ok(Put::Written)
@@ -109,7 +108,8 @@ impl Table {
         let call = call.set_expression_attribute_names(non_empty(update.names));
         let call = call.set_expression_attribute_values(non_empty(update.values));
         let call = call.return_values(ReturnValue::AllNew).return_consumed_capacity(Total);
-        match call.send().await.map_err(SdkError::into_service_error) {
+        let sent = through_conflicts(|| call.clone().send());
+        match sent.await.map_err(SdkError::into_service_error) {
             Ok(answer) => {
                 has_written(&answer.consumed_capacity);
                 Ok(Some(answer.attributes.unwrap_or_default()))
@@ -159,13 +159,14 @@ impl Table {
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys.into_iter().map(attributes).collect()));
         let mut wanted = wanted.consistent_read(consistent).build().map_err(Error::internal)?;
         let mut items = Vec::new();
-        for attempt in 1..=MAX_TRIES {
+        for attempt in 1.. {
             let call = self.client.batch_get_item().request_items(&self.name, wanted);
             let answer = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
             has_read(answer.consumed_capacity.iter().flatten());
             items.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
             match answer.unprocessed_keys.unwrap_or_default().remove(&self.name) {
-                Some(left) if !left.keys.is_empty() => wanted = left,
+                Some(left) if !left.keys.is_empty() && attempt < MAX_TRIES => wanted = left,
+                Some(left) if !left.keys.is_empty() => break,
                 _ => return Ok(items),
             }
             wait_before_retry(attempt).await;
@@ -175,33 +176,83 @@ impl Table {
 
     /// Writes all or nothing. Conflicts with other transactions are tried again; failed conditions are the answer.
     pub async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted> {
-        for attempt in 1..=MAX_TRIES {
-            let call = self.client.transact_write_items().set_transact_items(Some(writes.clone()));
-            match call.return_consumed_capacity(Total).send().await.map_err(SdkError::into_service_error) {
-                Ok(answer) => {
-                    has_written(answer.consumed_capacity.iter().flatten());
-                    return Ok(Transacted::Written);
-                }
-                Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    let reasons = cancelled.cancellation_reasons.as_deref().unwrap_or_default();
-                    let codes: Vec<&str> =
-                        reasons.iter().map(|reason| reason.code().unwrap_or_default()).collect();
-                    let failed =
-                        |(at, code): (usize, &&str)| (*code == "ConditionalCheckFailed").then_some(at);
-                    let refused: Vec<usize> = codes.iter().enumerate().filter_map(failed).collect();
-                    if !refused.is_empty() {
-                        return Ok(Transacted::Refused(refused));
-                    }
-                    if codes.iter().any(|code| !RETRYABLE.contains(code) && *code != "None") {
-                        return Err(Error::internal(cancelled));
-                    }
-                }
-                Err(error) => return Err(refused(error)),
+        let call = self.client.transact_write_items().set_transact_items(Some(writes));
+        let call = call.return_consumed_capacity(Total);
+        let sent = through_conflicts(|| call.clone().send());
+        match sent.await.map_err(SdkError::into_service_error) {
+            Ok(answer) => {
+                has_written(answer.consumed_capacity.iter().flatten());
+                Ok(Transacted::Written)
             }
-            wait_before_retry(attempt).await;
+            Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                let failed = |(at, code)| (code == "ConditionalCheckFailed").then_some(at);
+                let refused: Vec<usize> = reasons(&cancelled).enumerate().filter_map(failed).collect();
+                match (refused.is_empty(), cancelled.is_conflict()) {
+                    (false, _) => Ok(Transacted::Refused(refused)),
+                    (true, true) => Err(Error::Busy(cancelled.into())),
+                    (true, false) => Err(Error::internal(cancelled)),
+                }
+            }
+            Err(error) => Err(refused(error)),
         }
-        Err(Error::Busy(Cause::from("transactions keep conflicting")))
     }
+}
+
+/// An error that says whether another write was in the way.
+trait Conflicting {
+    /// Whether the same call may well succeed right away. The SDK does not repeat such calls.
+    fn is_conflict(&self) -> bool;
+}
+
+impl Conflicting for PutItemError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::TransactionConflictException(_))
+    }
+}
+
+impl Conflicting for UpdateItemError {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::TransactionConflictException(_))
+    }
+}
+
+impl Conflicting for TransactWriteItemsError {
+    fn is_conflict(&self) -> bool {
+        match self {
+            Self::TransactionCanceledException(cancelled) => cancelled.is_conflict(),
+            Self::TransactionInProgressException(_) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Conflicting for TransactionCanceledException {
+    fn is_conflict(&self) -> bool {
+        let mut codes = reasons(self).filter(|code| *code != "None").peekable();
+        codes.peek().is_some() && codes.all(|code| RETRYABLE.contains(&code))
+    }
+}
+
+/// Why each write of a cancelled transaction failed, in their order; `None` for those that did not.
+fn reasons(cancelled: &TransactionCanceledException) -> impl Iterator<Item = &str> {
+    cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None"))
+}
+
+/// Makes a call again while other writes are in its way, within a bound.
+async fn through_conflicts<T, E, Sent>(call: impl Fn() -> Sent) -> Result<T, SdkError<E>>
+where
+    Sent: Future<Output = Result<T, SdkError<E>>>,
+    E: Conflicting,
+{
+    for attempt in 1..MAX_TRIES {
+        match call().await {
+            Err(SdkError::ServiceError(refused)) if refused.err().is_conflict() => {
+                wait_before_retry(attempt).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    call().await
 }
 
 /// Reasons and codes after which the same call may well succeed a little later.
@@ -238,115 +289,6 @@ fn refused<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(
         Some(code) if RETRYABLE.contains(&code) => Error::Busy(error.into()),
         _ => Error::internal(error),
     }
-}
-
-/// A range to read.
-#[derive(Clone, Debug)]
-pub struct Query {
-    range: Range,
-    after: Option<Key>,
-    limit: Option<usize>,
-    newest_first: bool,
-    consistent: bool,
-}
-
-impl Query {
-    /// The whole range, in ascending order.
-    pub fn of(range: Range) -> Self {
-        Self { range, after: None, limit: None, newest_first: false, consistent: false }
-    }
-
-    /// Goes on after the item that a page ended with.
-    #[must_use]
-    pub fn after(self, sk: Option<String>) -> Self {
-        let pk = &self.range.pk;
-        Self { after: sk.map(|sk| Key { pk: pk.clone(), sk }), ..self }
-    }
-
-    /// At most so many items, at least one.
-    #[must_use]
-    pub fn limit(self, limit: usize) -> Self {
-        Self { limit: Some(limit.max(1)), ..self }
-    }
-
-    /// In descending order.
-    #[must_use]
-    pub fn newest_first(self) -> Self {
-        Self { newest_first: true, ..self }
-    }
-
-    /// Sees every write that was acknowledged before.
-    #[must_use]
-    pub fn consistent(self) -> Self {
-        Self { consistent: true, ..self }
-    }
-}
-
-/// One conditional change of one item.
-#[derive(Clone, Debug)]
-pub struct Update {
-    key: Key,
-    expression: String,
-    condition: Option<String>,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
-}
-
-impl Update {
-    /// A change in DynamoDB's expression language.
-    pub fn of(key: Key, expression: impl Into<String>) -> Self {
-        let (names, values) = (HashMap::new(), HashMap::new());
-        Self { key, expression: expression.into(), condition: None, names, values }
-    }
-
-    /// Only if this holds.
-    #[must_use]
-    pub fn only_if(mut self, condition: impl Into<String>) -> Self {
-        self.condition = Some(condition.into());
-        self
-    }
-
-    /// What `#name` stands for.
-    #[must_use]
-    pub fn name(mut self, placeholder: impl Into<String>, name: impl Into<String>) -> Self {
-        self.names.insert(placeholder.into(), name.into());
-        self
-    }
-
-    /// What `:value` stands for.
-    pub fn value(mut self, placeholder: &str, value: impl Serialize) -> Result<Self> {
-        let value = serde_dynamo::to_attribute_value(value).map_err(Error::internal)?;
-        self.values.insert(placeholder.to_owned(), value);
-        Ok(self)
-    }
-}
-
-/// The key's two attributes.
-pub fn attributes(key: Key) -> Item {
-    HashMap::from([("pk".into(), AttributeValue::S(key.pk)), ("sk".into(), AttributeValue::S(key.sk))])
-}
-
-/// An item with its key.
-pub fn item(key: Key, body: impl Serialize) -> Result<Item> {
-    let mut item: Item = serde_dynamo::to_item(body).map_err(Error::internal)?;
-    item.extend(attributes(key));
-    Ok(item)
-}
-
-/// What an item says; its key and anything unknown are left out.
-pub fn read<T: DeserializeOwned>(item: Item) -> Result<T> {
-    serde_dynamo::from_item(item).map_err(Error::internal)
-}
-
-/// A sort key, of an item that has one.
-pub fn sk(item: &Item) -> &str {
-    item.get("sk").and_then(|sk| sk.as_s().ok()).map_or("", String::as_str)
-}
-
-/// An item's key.
-pub fn key(item: &Item) -> Option<Key> {
-    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
-    Some(Key { pk: text("pk")?, sk: text("sk")? })
 }
 
 fn non_empty<T>(map: HashMap<String, T>) -> Option<HashMap<String, T>> {

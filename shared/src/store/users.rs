@@ -6,48 +6,20 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Store, keys,
-    table::{Query, Transacted, read},
+    Store,
+    item::{Query, read, sk},
+    keys,
+    table::Transacted,
 };
 use crate::{
     clock::Timestamp,
-    domain::username,
+    domain::{
+        profile::{Newcomer, Profile},
+        username,
+    },
     error::{Error, Result},
     id::UserId,
 };
-
-/// A person as the system knows them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Profile {
-    /// Their id.
-    pub id: UserId,
-    /// Unique without regard to case.
-    pub username: String,
-    /// Their name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// Their picture.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub avatar_url: Option<String>,
-    /// Whether their exact e-mail address finds them. Off unless they turn it on.
-    #[serde(default)]
-    pub findable_by_email: bool,
-    /// When they first came.
-    pub created_at: Timestamp,
-}
-
-/// What a token says of a person who comes for the first time.
-#[derive(Clone, Debug, Default)]
-pub struct Newcomer {
-    /// The username they would like.
-    pub username: Option<String>,
-    /// Their e-mail address, if their issuer does not say that it is unverified.
-    pub email: Option<String>,
-    /// Their name.
-    pub display_name: Option<String>,
-    /// Their picture.
-    pub avatar_url: Option<String>,
-}
 
 /// A claim to a username or an e-mail address.
 #[derive(Serialize, Deserialize)]
@@ -55,13 +27,14 @@ struct Claim {
     user_id: UserId,
 }
 
-/// How many indexed ends a search reads at most: one person may stand among them several times.
+/// How many indexed ends a search reads at a time, and how often: one person may stand among them many times.
 const SEARCH_ITEMS: usize = 100;
+const SEARCH_READS: usize = 5;
 
 impl Store {
     /// A person's profile.
     pub async fn profile(&self, user: UserId) -> Result<Option<Profile>> {
-        self.table.get(keys::profile(user), false).await
+        self.table.get(keys::profile(user), true).await
     }
 
     /// Profiles by id; those that do not exist are left out.
@@ -90,18 +63,14 @@ impl Store {
             };
             match self.create_profile(&profile, email.as_deref()).await? {
                 Created::Yes => return Ok(profile),
-                Created::UserExists => return self.existing_profile(user).await,
+                Created::UserExists => break,
                 Created::UsernameTaken => drop(names.next()),
                 Created::EmailTaken => email = None,
             }
         }
-        // The last candidate holds the whole id: only the same person, at the same moment, can have taken it.
-        self.existing_profile(user).await
-    }
-
-    async fn existing_profile(&self, user: UserId) -> Result<Profile> {
-        let profile = self.table.get(keys::profile(user), true).await?;
-        profile.ok_or_else(|| Error::internal("a new profile could not be made"))
+        // Another call of the same person, at the same moment, was first. Nobody else can have taken every candidate:
+        // the last one holds the whole id.
+        self.profile(user).await?.ok_or_else(|| Error::internal("a new profile could not be made"))
     }
 
     /// Profile, claims and search index in one transaction, each new or none at all.
@@ -132,24 +101,35 @@ impl Store {
     /// The people whose username holds `query` (folded, at least two characters), or whose e-mail address it is
     /// if they allow that. In the order of the index; the caller is never among them.
     pub async fn search_users(&self, query: &str, caller: UserId, limit: usize) -> Result<Vec<Profile>> {
-        let range = keys::search(&username::partition(query), query);
-        let by_name = self.table.query(Query::of(range).limit(SEARCH_ITEMS));
-        let by_email = self.user_of_email(query);
-        let (by_name, by_email) = futures::try_join!(by_name, by_email)?;
-        let mut found: Vec<UserId> = Vec::new();
-        for item in by_name {
-            let Claim { user_id } = read(item)?;
-            if user_id != caller && !found.contains(&user_id) {
-                found.push(user_id);
-            }
-        }
-        found.truncate(limit);
+        let (found, by_email) =
+            futures::try_join!(self.users_named(query, caller, limit), self.user_of_email(query))?;
         let asked: Vec<UserId> = found.iter().copied().chain(by_email).collect();
         let mut profiles = self.profiles(&asked).await?;
         let owner = by_email.and_then(|user| profiles.remove(&user));
         let owner = owner.filter(|owner| owner.findable_by_email && owner.id != caller);
         let named = found.iter().filter_map(|user| profiles.remove(user));
         Ok(owner.into_iter().chain(named).take(limit).collect())
+    }
+
+    async fn users_named(&self, query: &str, caller: UserId, limit: usize) -> Result<Vec<UserId>> {
+        let range = keys::search(&username::partition(query), query);
+        let (mut found, mut last) = (Vec::new(), None);
+        for _ in 0..SEARCH_READS {
+            let page = self.table.query(Query::of(range.clone()).after(last).limit(SEARCH_ITEMS)).await?;
+            let is_whole = page.len() < SEARCH_ITEMS;
+            last = page.last().map(|item| sk(item).to_owned());
+            for item in page {
+                let Claim { user_id } = read(item)?;
+                if user_id != caller && !found.contains(&user_id) {
+                    found.push(user_id);
+                }
+            }
+            if is_whole || found.len() >= limit {
+                break;
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
     }
 
     async fn user_of_email(&self, query: &str) -> Result<Option<UserId>> {

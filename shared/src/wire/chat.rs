@@ -11,12 +11,12 @@ use crate::{
         room::{self, Member, Role, Room, RoomKind, Status, caller_last},
     },
     id::{MessageId, RoomId, UserId},
-    serve::fields::{Fields, Input, MAX_PAGE, paging},
     store::{
         PageOf,
         messages::Send,
         rooms::{RoomAndRoster, RoomSummary},
     },
+    wire::fields::{Fields, Input, MAX_PAGE, paging},
 };
 
 /// `POST /chat/rooms`.
@@ -67,7 +67,7 @@ impl Input for MessageCreate {
             room_id: room_id.unwrap_or_else(RoomId::random),
             content: fields.optional("content").unwrap_or_default(),
             kind: fields.choice("message_type", &Kind::SENDABLE).unwrap_or(Kind::Text),
-            media_url: fields.optional("media_url"),
+            media_url: fields.optional::<String>("media_url").map(|url| message::normal_url(&url)),
             reply_to_id: fields.optional("reply_to_id"),
             payload: fields.optional("payload"),
         };

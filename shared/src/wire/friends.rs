@@ -8,15 +8,15 @@ use crate::{
     clock::Timestamp,
     domain::{
         friendship::{Answer, Request},
+        profile::Profile,
         username,
     },
     id::{RequestId, UserId},
-    serve::fields::{Fields, Input, paging},
     store::{
         Page, PageOf,
         friendships::{Direction, Friend},
-        users::Profile,
     },
+    wire::fields::{Fields, Input, paging},
 };
 
 /// `POST /friends/requests`.

@@ -13,7 +13,7 @@ use crate::{
     clock::Timestamp,
     error::{Error, Result},
     id::{RequestId, RoomId, UserId},
-    serve::fields::{Fields, Input},
+    wire::fields::{Fields, Input},
 };
 
 /// What we send.

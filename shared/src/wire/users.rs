@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{clock::Timestamp, domain::friendship::Standing, id::UserId, store::users::Profile};
+use crate::{clock::Timestamp, domain::friendship::Standing, domain::profile::Profile, id::UserId};
 
 /// The caller's own profile.
 #[derive(Clone, Debug, Serialize)]

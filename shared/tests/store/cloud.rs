@@ -30,9 +30,10 @@ use shared::{
     App,
     clock::{Clock, Timestamp},
     config::Config,
+    domain::profile::Newcomer,
     id::{ConnectionId, UserId},
     push::Push,
-    store::{Store, presence::Connection, users::Newcomer},
+    store::{Store, presence::Connection},
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -45,8 +46,10 @@ const START: i64 = 1_770_000_000;
 /// One call that reached the cloud.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The operation: DynamoDB's name, or `post` for a frame.
+    /// The operation: DynamoDB's name, or the method of a call to a connection.
     pub operation: String,
+    /// The connection that was called.
+    pub connection: Option<String>,
     /// Seconds since the cloud was made, at the call's end.
     pub ended: u64,
     /// Consumed capacity.
@@ -72,6 +75,7 @@ struct Recorded {
     calls: Vec<Call>,
     frames: Vec<(String, Value)>,
     sockets: BTreeMap<String, Socket>,
+    conflicts: BTreeMap<String, usize>,
 }
 
 /// Engine, sockets and what they saw.
@@ -149,6 +153,11 @@ impl Cloud {
         self.recorded.lock().unwrap().sockets.insert(id.to_owned(), socket);
     }
 
+    /// The next so many calls of this operation meet a transaction that is in their way.
+    pub fn set_conflicts(&self, operation: &str, calls: usize) {
+        self.recorded.lock().unwrap().conflicts.insert(operation.to_owned(), calls);
+    }
+
     /// Takes the calls since the last look.
     pub fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.recorded.lock().unwrap().calls)
@@ -212,21 +221,27 @@ impl HttpConnector for Wire {
 impl Wire {
     async fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let body = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap();
-        let (operation, (status, answer)) = match request.headers().get("x-amz-target") {
+        let (operation, connection, (status, answer)) = match request.headers().get("x-amz-target") {
             Some(target) => {
                 let operation = target.rsplit('.').next().unwrap().to_owned();
-                let answer = match dispatch(&self.engine, &operation, &body) {
-                    Ok(json) => (200, json),
-                    Err(error) => (error.status_code(), error.to_json()),
+                let answer = match self.conflict(&operation) {
+                    Some(conflict) => (400, conflict.to_string()),
+                    None => dispatch(&self.engine, &operation, &body)
+                        .map_or_else(|error| (error.status_code(), error.to_json()), |json| (200, json)),
                 };
-                (operation, answer)
+                (operation, None, answer)
             }
-            None => ("post".to_owned(), self.socket(request.uri(), &body).await),
+            None => {
+                let connection = request.uri().rsplit('/').next().unwrap().replace("%3D", "=");
+                let answer = self.socket(&connection, &body).await;
+                (request.method().to_owned(), Some(connection), answer)
+            }
         };
         tokio::time::sleep(Duration::from_secs(1)).await;
         let consumed: Value = serde_json::from_str(&answer).unwrap_or_default();
         self.recorded.lock().unwrap().calls.push(Call {
             operation,
+            connection,
             ended: (Instant::now() - self.start).as_secs(),
             units: units(&consumed["ConsumedCapacity"]),
             on_index: body.contains("\"IndexName\""),
@@ -238,13 +253,25 @@ impl Wire {
         response
     }
 
-    async fn socket(&self, uri: &str, body: &str) -> (u16, String) {
-        let id = uri.rsplit('/').next().unwrap().replace("%3D", "=");
-        let socket = self.recorded.lock().unwrap().sockets.get(&id).copied().unwrap_or_default();
+    fn conflict(&self, operation: &str) -> Option<Value> {
+        let mut recorded = self.recorded.lock().unwrap();
+        let left = recorded.conflicts.get_mut(operation).filter(|left| **left > 0)?;
+        *left -= 1;
+        let reasons = json!([{"Code": "TransactionConflict", "Message": "in the way"}]);
+        Some(match operation {
+            "TransactWriteItems" => {
+                json!({"__type": "TransactionCanceledException", "CancellationReasons": reasons})
+            }
+            _ => json!({"__type": "TransactionConflictException", "message": "in the way"}),
+        })
+    }
+
+    async fn socket(&self, id: &str, body: &str) -> (u16, String) {
+        let socket = self.recorded.lock().unwrap().sockets.get(id).copied().unwrap_or_default();
         match socket {
             Socket::Open => {
                 let frame = serde_json::from_str(body).unwrap_or_default();
-                self.recorded.lock().unwrap().frames.push((id, frame));
+                self.recorded.lock().unwrap().frames.push((id.to_owned(), frame));
                 (200, String::new())
             }
             Socket::Gone => (410, json!({"message": "gone"}).to_string()),

@@ -4,7 +4,7 @@ use shared::{
     clock::Timestamp,
     domain::room::{Member, Role, ShownMember},
     id::{RoomId, UserId},
-    store::{keys, messages::Send, table::item},
+    store::{item::item, keys, messages::Send},
 };
 use uuid::Uuid;
 
@@ -59,7 +59,7 @@ async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
                     .map(|call| call.units)
                     .sum()
             };
-            let posts = of("post");
+            let posts = of("POST");
             assert_eq!(posts.len(), online, "every connection gets one frame");
             assert!(posts.iter().all(|post| post.ended - start == 4), "all pushes in the fourth round trip");
             assert_eq!(of("PutItem")[0].ended - start, 2);
@@ -87,4 +87,29 @@ async fn each_slot_lost_to_another_sender_costs_one_round_trip_more() {
     assert_eq!(cloud.elapsed() - start, 1 + 4, "one read, and as many tries as senders for the last of them");
     let puts = cloud.calls().into_iter().filter(|call| call.operation == "PutItem").count();
     assert_eq!(puts, 4 + 3 + 2 + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_does_not_say_where_to_look_pays_for_the_last_hundred_messages() {
+    let cloud = Cloud::new();
+    let (ana, room) = room_of(&cloud, 2).await;
+    let text = "x".repeat(400);
+    for _ in 0..150 {
+        cloud.app.store.append(&send(room, ana, &text), cloud.app.now()).await.unwrap();
+    }
+    let units = async |message: Send| {
+        cloud.calls();
+        cloud.app.store.append(&message, cloud.app.now()).await.unwrap();
+        let reads = cloud.calls().into_iter().filter(|call| call.operation == "Query");
+        reads.map(|call| call.units).sum::<f64>()
+    };
+    let named = |after_seq| {
+        let client_message_id = Some(format!("{after_seq:?}"));
+        Send { client_message_id, after_seq, ..send(room, ana, &text) }
+    };
+    let (unnamed, bounded) = (units(send(room, ana, &text)).await, units(named(Some(151))).await);
+    assert!(unnamed <= 2.0 && bounded <= 2.0, "{unnamed} without a name, {bounded} with a bound");
+    let unbounded = units(named(None)).await;
+    println!("reading before the commit: {bounded} read units with after_seq, {unbounded} without");
+    assert!(unbounded > 10.0 && unbounded <= 26.0, "{unbounded}");
 }

@@ -167,3 +167,39 @@ async fn history_pages_cost_what_they_hold_however_long_the_log_is() {
     assert_eq!(seqs(Window::Before(5)).await, [4, 3, 2, 1]);
     assert_eq!(seqs(Window::After(297)).await, [300, 299, 298]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_payload_comes_back_as_it_was_given() {
+    let cloud = Cloud::new();
+    let (ana, ben, room) = pair(&cloud).await;
+    let mut nested = serde_json::json!(1);
+    for _ in 0..40 {
+        nested = serde_json::json!({"in": nested});
+    }
+    let payload =
+        serde_json::json!({"": 1, "huge": 1e200, "one": 1.0, "nested": nested, "none": null, "empty": ""});
+    let plain = send(room, ana, "");
+    let draft = Draft { kind: Kind::Workout, payload: payload.as_object().cloned(), ..plain.draft };
+    let said = cloud.app.store.append(&Send { draft, ..send(room, ana, "") }, cloud.app.now()).await.unwrap();
+    let log = whole_log(&cloud, room, ben).await;
+    assert_eq!(log, [said.message]);
+    assert_eq!(serde_json::to_string(&log[0].payload).unwrap(), payload.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_that_meet_a_transaction_are_made_again() {
+    let cloud = Cloud::new();
+    let (ana, ben, room) = pair(&cloud).await;
+    for operation in ["PutItem", "UpdateItem", "TransactWriteItems"] {
+        cloud.set_conflicts(operation, 3);
+    }
+    let sent = cloud.app.store.append(&send(room, ana, "hi"), cloud.app.now()).await.unwrap();
+    assert!(cloud.app.store.move_read(room, ben, sent.message.seq, cloud.app.now()).await.unwrap());
+    let cleo = cloud.person("cleo").await;
+    assert_eq!(cloud.app.store.profile(cleo).await.unwrap().unwrap().username, "cleo");
+
+    cloud.set_conflicts("PutItem", usize::MAX);
+    let refused = cloud.app.store.append(&send(room, ana, "never"), cloud.app.now()).await;
+    assert!(matches!(refused, Err(Error::Busy(_))), "{refused:?}");
+    assert_eq!(whole_log(&cloud, room, ben).await.len(), 1);
+}

@@ -1,7 +1,7 @@
 //! What follows a commit: everyone present gets it once, and a dead peer costs nobody else anything.
 
 use serde_json::Value;
-use shared::serve::socket::Origin;
+use shared::push::Origin;
 
 use crate::{
     cloud::{Cloud, Socket},
@@ -90,7 +90,7 @@ async fn a_hanging_peer_delays_nobody_else_and_is_given_up_within_its_bound() {
     let start = cloud.elapsed();
     cloud.app.deliver(&sent, None).await;
     assert_eq!(kinds(&cloud.frames()), [("ben-phone", "new_message")]);
-    let post = cloud.calls().into_iter().find(|call| call.operation == "post").unwrap();
+    let post = cloud.calls().into_iter().find(|call| call.operation == "POST").unwrap();
     assert_eq!(post.ended - start, 2, "presence, then the push");
     assert_eq!(cloud.elapsed() - start, 1 + 3, "presence, then the bound of a push");
 }
@@ -110,7 +110,8 @@ async fn the_twenty_first_connection_closes_the_oldest() {
         since: cloud.app.now(),
     };
     cloud.app.push.admit(&connection, i64::MAX).await.unwrap();
-    assert_eq!(cloud.calls().last().unwrap().operation, "post", "the oldest is closed");
+    let last = cloud.calls().pop().unwrap();
+    assert_eq!((last.operation.as_str(), last.connection.as_deref()), ("DELETE", Some("c00")));
     let live = cloud.app.store.connections(&[ana], cloud.app.now()).await.unwrap();
     assert_eq!(live.len(), 20);
     assert!(live.iter().all(|connection| connection.id.0 != "c00"));

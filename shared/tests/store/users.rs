@@ -1,10 +1,7 @@
 //! First contact, usernames and the search for people.
 
 use serde_json::json;
-use shared::{
-    id::UserId,
-    store::{keys, users::Newcomer},
-};
+use shared::{domain::profile::Newcomer, id::UserId, store::keys};
 use uuid::Uuid;
 
 use crate::cloud::Cloud;
@@ -78,7 +75,7 @@ async fn an_email_finds_its_owner_exactly_and_only_where_they_allow_it() {
     cloud.app.store.profile_or_new(ana, &newcomer, cloud.app.now()).await.unwrap();
     assert_eq!(found(&cloud, "ana@example.com", ben).await, Vec::<String>::new());
 
-    let key = shared::store::table::attributes(keys::profile(ana));
+    let key = shared::store::item::attributes(keys::profile(ana));
     let allow = cloud.client.update_item().table_name("chat").set_key(Some(key));
     let allow = allow.update_expression("SET findable_by_email = :yes");
     let yes = aws_sdk_dynamodb::types::AttributeValue::Bool(true);
