@@ -74,7 +74,7 @@ async fn two_people_of_one_name_get_two_usernames() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_ends_with_its_token() {
+async fn a_token_that_is_over_opens_no_connection() {
     let world = World::new().await;
     let id = Uuid::new_v4();
     // The minute's leeway lets this token in, although it is over.

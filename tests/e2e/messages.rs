@@ -140,6 +140,7 @@ async fn a_send_whose_first_try_died_before_the_commit_is_sent_by_the_retry() {
     let retry = ana.post("/chat/messages", send).await.ok();
     // The dead function's write arrives at last, and finds its slot taken by its own message.
     drop(guard);
+    proxy.settled().await;
     assert_eq!(ben.history(&room).await, [ben_sees(&retry)]);
 }
 
@@ -212,4 +213,20 @@ async fn history_scrolls_both_ways_within_its_bounds() {
         ben.get(&format!("/chat/rooms/{room}/messages?{query}")).await.problem(422, "validation_failed");
     }
     ben.get("/chat/rooms/gym/messages").await.problem(422, "validation_failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_of_an_allowed_origin_can_be_sent_by_either_door() {
+    let mut options = local::Options::default();
+    options.env.insert("MEDIA_ORIGINS".to_owned(), "https://media.example.com".to_owned());
+    let world = World::with(options).await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut socket = ana.socket().await;
+    let url = "https://media.example.com/run.jpg";
+    let image = json!({"chat_room_id": room, "content": "", "message_type": "image", "media_url": url});
+    assert_eq!(ana.post("/chat/messages", image.clone()).await.ok()["media_url"], url);
+    socket.expect("new_message").await;
+    socket.send("send_message", image).await;
+    assert_eq!(socket.expect("message_sent").await["data"]["media_url"], url);
 }

@@ -23,7 +23,7 @@ fn functions() -> BTreeMap<String, Value> {
 }
 
 /// Name and path of every binary in the manifest.
-fn binaries() -> BTreeMap<String, String> {
+pub fn binaries() -> BTreeMap<String, String> {
     let manifest = fs::read_to_string(local::project_root().join("functions/Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
     let text = |binary: &toml::Value, field: &str| binary[field].as_str().unwrap().to_owned();
@@ -36,13 +36,14 @@ fn binaries() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn pascal(name: &str) -> String {
+/// `FriendsSendRequestFunction` for `friends-send-request`.
+pub fn function_id(binary: &str) -> String {
     let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
-    name.split('-').map(capital).collect()
+    binary.split('-').map(capital).collect::<String>() + "Function"
 }
 
 /// `GET /api/v1/users/me` for every route of the HTTP API, or the route key for one of the WebSocket API.
-fn routes() -> BTreeMap<String, String> {
+pub fn routes() -> BTreeMap<String, String> {
     let mut routes = BTreeMap::new();
     for (id, function) in functions() {
         if let Some(events) = function["Properties"]["Events"].as_mapping() {
@@ -72,7 +73,7 @@ fn routes() -> BTreeMap<String, String> {
 }
 
 /// The text in a value, through its tag.
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     match value {
         Value::Tagged(tagged) => text(&tagged.value),
         other => other.as_str().unwrap_or_default().to_owned(),
@@ -85,7 +86,7 @@ fn every_binary_is_its_file_and_its_function() {
     for (name, path) in binaries() {
         let (domain, verb) = name.split_once('-').unwrap();
         assert_eq!(path, format!("src/{domain}/{}.rs", verb.replace('-', "_")));
-        let id = format!("{}Function", pascal(&name));
+        let id = function_id(&name);
         let function = functions.remove(&id).unwrap_or_else(|| panic!("{id} in the template"));
         assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], name.as_str());
         assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda");
@@ -105,7 +106,7 @@ fn every_file_of_a_function_is_in_the_manifest_and_opens_with_its_route() {
             let path = file.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
             let name = paths.get(&path).unwrap_or_else(|| panic!("{path} in the manifest"));
             let first = first_line(&file);
-            match routes.get(&format!("{}Function", pascal(name))) {
+            match routes.get(&function_id(name)) {
                 Some(route) => {
                     assert!(first.contains(&format!("`{route}")), "{path} opens with {route}: {first}");
                 }
@@ -152,6 +153,14 @@ fn the_template_sets_just_the_variables_that_are_read() {
     // Read by the logging of the runtime itself.
     set.remove("RUST_LOG");
     assert_eq!(set, shared::config::VARIABLES.map(str::to_owned).into());
+}
+
+#[test]
+fn both_ways_to_send_allow_the_same_media() {
+    for id in ["ChatSendMessageFunction", "SocketSendMessageFunction"] {
+        let variables = &functions()[id]["Properties"]["Environment"]["Variables"];
+        assert!(variables.get("MEDIA_ORIGINS").is_some(), "{id}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use local::{Clock, Options};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, in_seconds, signed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_frame_gets_its_answer_with_its_reference() {
@@ -67,26 +67,73 @@ async fn the_longest_message_fits_a_frame() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_connection_among_live_ones_harms_nobody() {
+async fn a_stale_connection_among_live_ones_is_forgotten_and_harms_nobody() {
     let world = World::new().await;
     let [ana, ben] = world.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    let (mut at_ana, mut phone, laptop) = (ana.socket().await, ben.socket().await, ben.socket().await);
-    // The machine that would have told of the disconnection is gone too.
-    let mut tablet = ben.socket().await;
-    laptop.cut();
+    let (mut at_ana, mut phone, mut tablet) = (ana.socket().await, ben.socket().await, ben.socket().await);
+    // One whose end nobody has told, because the gateway does that only as well as it can.
+    let presence = json!({"pk": {"S": format!("USER#{}", ben.id)}, "sk": {"S": "PRESENCE"}});
+    let known = json!({"M": {"since": {"N": "1770000000"}, "expires": {"N": "4000000000"}}});
+    world
+        .database(
+            "UpdateItem",
+            json!({
+                "Key": presence,
+                "UpdateExpression": "SET #stale = :known",
+                "ExpressionAttributeNames": {"#stale": "connection:stale="},
+                "ExpressionAttributeValues": {":known": known},
+            }),
+        )
+        .await;
+    let connections = async || {
+        let item = world.database("GetItem", json!({"Key": presence})).await;
+        let attributes =
+            item["Item"].as_object().unwrap().keys().filter(|name| name.starts_with("connection:"));
+        attributes.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(connections().await.len(), 3);
     for n in 0..3 {
         at_ana.send("send_message", json!({"chat_room_id": room, "content": format!("m{n}")})).await;
         assert_eq!(at_ana.expect("message_sent").await["data"]["seq"], n + 1);
         for socket in [&mut phone, &mut tablet] {
             assert_eq!(socket.expect("new_message").await["data"]["seq"], n + 1);
         }
+        world.stack.settle().await;
+        let left = connections().await;
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(!left.contains(&"connection:stale=".to_owned()));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_cut_is_told_nothing_more() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    ben.socket().await.cut();
     let mut again = ben.socket().await;
     ana.say(&room, "back?").await;
-    for socket in [&mut phone, &mut tablet, &mut again] {
-        assert_eq!(socket.expect("new_message").await["data"]["content"], "back?");
-    }
+    assert_eq!(again.expect("new_message").await["data"]["content"], "back?");
+    again.expect_nothing_more().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_after_the_end_of_the_token_is_refused_and_the_connection_closed() {
+    let world = World::new().await;
+    let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(2)});
+    let brief = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    let mut socket = brief.try_socket().await.unwrap_or_else(|status| panic!("refused with {status}"));
+    let refusal = loop {
+        socket.send_text(r#"{"type":"ping","ref":1}"#).await;
+        let answer = socket.next().await;
+        if answer["type"] != "pong" {
+            break answer;
+        }
+    };
+    assert_eq!((&refusal["type"], &refusal["data"]["code"]), (&json!("error"), &json!("token_expired")));
+    assert_eq!(refusal["ref"], 1);
+    socket.closed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,262 @@
+//! Input that nobody should send: each has one clear answer, and changes nothing.
+
+use futures::{SinkExt, StreamExt};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpSocket, TcpStream},
+};
+use tokio_tungstenite::{client_async, connect_async, tungstenite::Message};
+
+use crate::world::{Actor, World};
+
+/// Every item of the table.
+async fn everything(world: &World) -> Vec<Value> {
+    let mut items =
+        world.database("Scan", json!({"ConsistentRead": true})).await["Items"].as_array().unwrap().clone();
+    items.sort_by_key(Value::to_string);
+    items
+}
+
+/// Calls with a body that must be refused as unprocessable: path, body, and the fields at fault.
+fn unprocessable(room: &str, me: &str) -> Vec<(&'static str, Value, Vec<&'static str>)> {
+    let message = |field: &str, value: Value| {
+        let mut message = json!({"chat_room_id": room, "content": "hello"});
+        message[field] = value;
+        message
+    };
+    vec![
+        ("/chat/messages", json!({}), vec!["chat_room_id", "content"]),
+        ("/chat/messages", message("content", json!(["hello"])), vec!["content"]),
+        ("/chat/messages", message("content", json!("\u{0}")), vec!["content"]),
+        ("/chat/messages", message("content", json!("x".repeat(4001))), vec!["content"]),
+        ("/chat/messages", message("message_type", json!("")), vec!["message_type"]),
+        ("/chat/messages", message("message_type", json!("TEXT")), vec!["message_type"]),
+        ("/chat/messages", message("message_type", json!("system")), vec!["message_type"]),
+        ("/chat/messages", message("media_url", json!("https://media.example.com/a")), vec!["media_url"]),
+        ("/chat/messages", message("reply_to_id", json!("latest")), vec!["reply_to_id"]),
+        ("/chat/messages", message("payload", json!({"a": 1})), vec!["payload"]),
+        ("/chat/messages", message("after_seq", json!(1e300)), vec!["after_seq"]),
+        ("/chat/messages", message("after_seq", json!(0.5)), vec!["after_seq"]),
+        ("/chat/messages", message("client_message_id", json!(7)), vec!["client_message_id"]),
+        (
+            "/chat/messages",
+            json!({"chat_room_id": "x", "content": "", "payload": 1}),
+            vec!["chat_room_id", "payload", "content"],
+        ),
+        ("/chat/rooms", json!({"participant_ids": []}), vec!["participant_ids"]),
+        ("/chat/rooms", json!({"participant_ids": [me]}), vec!["participant_ids"]),
+        ("/chat/rooms", json!({"participant_ids": [me, me]}), vec!["participant_ids"]),
+        ("/chat/rooms", json!({"participant_ids": {"0": me}}), vec!["participant_ids"]),
+        ("/chat/rooms", json!({"participant_ids": [me, "ben"]}), vec!["participant_ids[1]"]),
+        ("/chat/rooms", json!({"participant_ids": vec![me; 1001]}), vec!["participant_ids"]),
+        ("/chat/rooms", json!({"name": 7, "is_group": "yes"}), vec!["name", "is_group", "participant_ids"]),
+        ("/friends/requests", json!({}), vec!["receiver_id"]),
+        ("/friends/requests", json!({"receiver_id": ""}), vec!["receiver_id"]),
+        ("/friends/requests", json!({"receiver_id": format!("{{{me}}}")}), vec!["receiver_id"]),
+        ("/friends/requests", json!({"receiver_id": me.replace('-', "")}), vec!["receiver_id"]),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_calls_name_every_fault_and_change_nothing() {
+    let world = World::new().await;
+    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let room = ana.room_with(&ben).await;
+    let foreign = ben.room_with(&eve).await;
+    let nowhere = uuid::Uuid::new_v4().to_string();
+    let before = everything(&world).await;
+
+    for (path, body, fields) in unprocessable(&room, &ana.id) {
+        let problem = ana.post(path, body.clone()).await.problem(422, "validation_failed");
+        let named: Vec<_> =
+            problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
+        assert_eq!(named, fields, "{path} {body}");
+        assert!(fields.iter().all(|field| problem["detail"].as_str().unwrap().contains(field)), "{problem}");
+    }
+    for room in [&foreign, &nowhere] {
+        ana.post("/chat/messages", json!({"chat_room_id": room, "content": "hi"}))
+            .await
+            .problem(404, "not_found");
+        ana.put(&format!("/chat/rooms/{room}/read")).await.problem(404, "not_found");
+    }
+    ana.post("/chat/rooms", json!({"participant_ids": [ben.id, nowhere]})).await.problem(404, "not_found");
+    ana.post("/friends/requests", json!({"receiver_id": nowhere})).await.problem(404, "not_found");
+    ana.post("/friends/requests", json!({"receiver_id": ana.id}))
+        .await
+        .problem(400, "cannot_befriend_yourself");
+    for query in [
+        "limit=0",
+        "limit=101",
+        "limit=",
+        "limit=99999999999999999999",
+        "offset=-1",
+        "offset=1e3",
+        "before_seq=x",
+    ] {
+        ana.get(&format!("/chat/rooms/{room}/messages?{query}")).await.problem(422, "validation_failed");
+    }
+    for path in ["/chat/rooms/7/read", "/chat/rooms/%20/read", "/friends/requests/7?action=accepted"] {
+        ana.put(path).await.problem(422, "validation_failed");
+    }
+    ana.put(&format!("/friends/requests/{nowhere}")).await.problem(422, "validation_failed");
+    let mut socket = ana.socket().await;
+    let with_socket = everything(&world).await;
+    for data in [
+        json!({}),
+        json!({"chat_room_id": room, "content": " "}),
+        json!({"chat_room_id": nowhere, "content": "hi"}),
+    ] {
+        socket.send("send_message", data).await;
+        socket.expect("error").await;
+    }
+    assert_eq!(everything(&world).await, with_socket);
+    socket.close().await;
+    world.stack.settle().await;
+    let after = everything(&world).await;
+    let but_presence = |items: &[Value]| {
+        items.iter().filter(|item| item["sk"]["S"] != "PRESENCE").cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(but_presence(&after), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upper_case_ids_unknown_fields_and_repeated_keys_are_taken() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana
+        .post("/chat/rooms", json!({"participant_ids": [ben.id.to_uppercase()], "color": "red"}))
+        .await
+        .ok();
+    let room = room["id"].as_str().unwrap();
+    assert_eq!(room, ana.room_with(&ben).await);
+    let loud = room.to_uppercase();
+    let said = ana.say(&loud, "hi").await;
+    assert_eq!(said["chat_room_id"], room);
+    let reply = json!({"chat_room_id": room, "content": "re", "reply_to_id": said["id"].as_str().unwrap().to_uppercase()});
+    assert_eq!(ben.post("/chat/messages", reply).await.ok()["reply_to_id"], said["id"]);
+    assert_eq!(ana.history(&loud).await.len(), 2);
+    // RFC 8259 leaves repeated keys to the reader; here the last one counts.
+    let twice = format!(r#"{{"chat_room_id":"{room}","content":"first","content":"second"}}"#);
+    assert_eq!(ana.call(Method::POST, "/chat/messages", Some(twice)).await.ok()["content"], "second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_over_the_gateways_limit_is_refused_by_the_gateway() {
+    let world = World::new().await;
+    let [ana] = world.actors(["ana"]).await;
+    let huge = json!({"content": "x".repeat(11 * 1024 * 1024)}).to_string();
+    assert_eq!(ana.call(Method::POST, "/chat/messages", Some(huge)).await.status, 413);
+    ana.get("/users/me").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_frames_in_a_row_are_each_answered_and_hold_up_nobody() {
+    const FRAMES: usize = 10_000;
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let url = format!("{}?token={}", world.stack.ws_url(), ana.token.as_deref().unwrap());
+    let (mut frames, mut answers) = connect_async(url).await.unwrap().0.split();
+    let flood = tokio::spawn(async move {
+        for n in 0..FRAMES {
+            let frame = format!(r#"{{"type":"ping","data":{{"timestamp":{n}}}}}"#);
+            frames.send(Message::text(frame)).await.unwrap();
+        }
+        frames
+    });
+    let counting = tokio::spawn(async move {
+        let mut answered = vec![false; FRAMES];
+        while answered.iter().any(|answered| !answered) {
+            let Some(Ok(Message::Text(text))) = answers.next().await else { continue };
+            let answer: Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(answer["type"], "pong", "{answer}");
+            let n = usize::try_from(answer["data"]["timestamp"].as_u64().unwrap()).unwrap();
+            assert!(!std::mem::replace(&mut answered[n], true), "{n} is answered once");
+        }
+    });
+    // Meanwhile, somebody else lives on as always.
+    let mut at_ben = ben.socket().await;
+    let room = ben.room_with(&cleo).await;
+    ben.say(&room, "calm").await;
+    at_ben.expect("room_created").await;
+    at_ben.expect("new_message").await;
+    let _frames = flood.await.unwrap();
+    counting.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_never_say_anything_hold_up_nobody() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let mut silent = Vec::new();
+    for url in [world.stack.http_url(), world.stack.ws_url()] {
+        let address = url.split("//").nth(1).unwrap().split('/').next().unwrap();
+        for beginning in [
+            "",
+            "GET /live HTTP/1.1\r\nHost: x\r\n",
+            "POST /api/v1/chat/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
+        ] {
+            for _ in 0..20 {
+                let mut stream = TcpStream::connect(address).await.unwrap();
+                stream.write_all(beginning.as_bytes()).await.unwrap();
+                silent.push(stream);
+            }
+        }
+    }
+    let room = ana.room_with(&ben).await;
+    let mut at_ben = ben.socket().await;
+    let said = ana.say(&room, "hello").await;
+    assert_eq!(at_ben.expect("new_message").await["data"]["id"], said["id"]);
+    drop(silent);
+}
+
+/// A socket with the smallest buffer, which is never read.
+async fn slow_reader(world: &World, who: &Actor) -> impl Sized {
+    let url = format!("{}?token={}", world.stack.ws_url(), who.token.as_deref().unwrap());
+    let address =
+        world.stack.ws_url().split("//").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(1024).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    client_async(url, stream).await.unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_never_reads_holds_up_nobody() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let room = ana.group_with(&[&ben, &cleo]).await;
+    let (mut at_ana, mut at_cleo) = (ana.socket().await, cleo.socket().await);
+    let _never_read = slow_reader(&world, &ben).await;
+    let words = "x".repeat(4000);
+    let mut said = 0;
+    let mut say = async || {
+        said += 1;
+        at_ana.send("send_message", json!({"chat_room_id": room, "content": words})).await;
+        assert_eq!(at_ana.expect("message_sent").await["data"]["seq"], said);
+        assert_eq!(at_cleo.expect("new_message").await["data"]["seq"], said);
+        said
+    };
+    while !is_full(&world, &ben).await {
+        assert!(say().await < MOST_MESSAGES, "a queue has an end");
+    }
+    for _ in 0..5 {
+        say().await;
+    }
+    let said = say().await;
+    assert_eq!(ben.history(&room).await.len(), said, "the log has it all");
+}
+
+/// More than a slow reader's buffers and queue can hold.
+const MOST_MESSAGES: usize = 5000;
+
+/// Whether the gateway takes no more frames for somebody's one connection.
+async fn is_full(world: &World, who: &Actor) -> bool {
+    let key = json!({"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "PRESENCE"}});
+    let presence = world.database("GetItem", json!({"Key": key})).await;
+    let attributes = presence["Item"].as_object().unwrap();
+    let connection = attributes.keys().find_map(|name| name.strip_prefix("connection:")).unwrap();
+    let url = format!("{}/@connections/{connection}", world.stack.ws_url().replace("ws://", "http://"));
+    reqwest::Client::new().post(url).body("{}").send().await.unwrap().status() == 429
+}
