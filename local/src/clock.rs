@@ -99,6 +99,12 @@ pub fn request_time(epoch_millis: i64) -> String {
     format_utc(epoch_millis, "%d/%b/%Y:%H:%M:%S +0000")
 }
 
+/// The time of day here, as the log shows it, for example `20:03:58.390`.
+pub fn time_of_day(epoch_millis: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_millis(epoch_millis).unwrap_or_default();
+    time.with_timezone(&chrono::Local).format("%H:%M:%S%.3f").to_string()
+}
+
 /// A time stamp in ISO 8601, as the connection management API answers it.
 pub fn iso8601(epoch_millis: i64) -> String {
     format_utc(epoch_millis, "%Y-%m-%dT%H:%M:%S%.3fZ")

@@ -133,11 +133,14 @@ impl Functions {
         }
         // Until its caller has the answer, a call counts as under way.
         let _waiting = self.calls.token();
-        let function = id.to_owned();
         let call = self.calls.spawn(async move {
             let outcome = pool.call(payload).await;
-            if let Err(error) = &outcome {
-                tracing::warn!("{function} failed: {error}");
+            let function = pool.spec().binary.as_str();
+            match &outcome {
+                Ok(_) => {}
+                // An authorizer's "no", which its own log has told.
+                Err(InvokeError::Function { message, .. }) if message == "Unauthorized" => {}
+                Err(error) => tracing::error!(target: "function", function, "{error}"),
             }
             outcome
         });

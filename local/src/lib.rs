@@ -13,6 +13,7 @@
 mod clock;
 mod gateway;
 mod lambda;
+mod log;
 mod options;
 mod stack;
 mod storage;
@@ -20,6 +21,7 @@ mod template;
 mod token;
 
 pub use clock::{Clock, Moment};
-pub use options::{Options, binaries_beside_this_program, log_filter, project_root};
+pub use log::LogLines;
+pub use options::{Options, binaries_beside_this_program, log_filter, no_colour, project_root};
 pub use stack::Stack;
 pub use token::DevToken;

@@ -45,6 +45,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Whether nobody but this machine can reach the stack.
+    pub(crate) fn is_loopback_only(&self) -> bool {
+        [self.http, self.ws, self.dynamodb].iter().all(|address| address.ip().is_loopback())
+    }
+}
+
 /// The folder that holds the workspace.
 pub fn project_root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -71,4 +78,10 @@ pub fn search_path() -> Option<OsString> {
 #[expect(clippy::disallowed_methods, reason = "this module is where the stack reads its environment")]
 pub fn log_filter() -> Option<String> {
     std::env::var("RUST_LOG").ok()
+}
+
+/// Whether the user wants no colours (<https://no-color.org>).
+#[expect(clippy::disallowed_methods, reason = "this module is where the stack reads its environment")]
+pub fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
+use axum::body::Bytes;
 use axum::serve::ListenerExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -17,7 +18,7 @@ use crate::lambda::{Functions, Host};
 use crate::options::{Options, search_path};
 use crate::storage::{DataFolder, Engine};
 use crate::template::{FunctionSpec, REGION, Surroundings, Template};
-use crate::token::{DevToken, Issuer};
+use crate::token::{DEVELOPMENT_SECRET, DevToken, Extras, Issuer};
 
 /// How long stopping waits for calls that are under way, and again for connections to close.
 const GRACE: Duration = Duration::from_secs(10);
@@ -51,7 +52,8 @@ impl Stack {
         let mut template = Template::read(&options.template)?;
         check_binaries(&template, &options)?;
         let folder = DataFolder::open(options.data.as_deref())?;
-        let secret = folder.secret()?;
+        let secret =
+            if options.is_loopback_only() { DEVELOPMENT_SECRET.to_owned() } else { folder.secret()? };
 
         let http_listener = listen(options.http, "the HTTP API (--http)").await?;
         let socket_listener = listen(options.ws, "the WebSocket API (--ws)").await?;
@@ -67,6 +69,7 @@ impl Stack {
         let environments = environments(&template, &surroundings, engine.url(), &options.env)?;
         let issuer = issuer(&environments, &secret);
         let table = table_name(&template, &environments);
+        folder.write_env(&variables_alone(&environments))?;
         let host = Host { clock: options.clock.clone(), binaries: options.binaries };
         let functions = Arc::new(Functions::new(&host, environments));
         let end = functions.end_on_drop();
@@ -135,7 +138,18 @@ impl Stack {
     /// # Errors
     /// If the username will not do, or the profile cannot be made.
     pub async fn token(&self, username: &str) -> Result<DevToken> {
-        self.http.token(username, None).await
+        self.http.token(username, &Extras::default()).await
+    }
+
+    /// Calls one function with an event as it is, past the gateway, and returns what it answers.
+    ///
+    /// # Errors
+    /// If there is no such function, or it fails, ends, times out or does not start.
+    pub async fn invoke(&self, binary: &str, event: impl Into<Bytes>) -> Result<Bytes> {
+        let function = self.template.functions.values().find(|function| function.binary == binary);
+        let function = function.with_context(|| format!("the template has no function {binary}"))?;
+        let answer = self.functions.invoke(&function.id, event.into()).await;
+        answer.map_err(|error| anyhow!("{binary}: {error}"))
     }
 
     /// The ids of the processes that run a binary now.
@@ -255,9 +269,7 @@ fn environments(
                 ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", spec.name)),
                 ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
                 ("TZ", ":UTC".to_owned()),
-                // Their log is read by people here, and passes through the stack's own.
-                ("AWS_LAMBDA_LOG_FORMAT", "Text".to_owned()),
-                ("NO_COLOR", "1".to_owned()),
+                ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
@@ -274,6 +286,21 @@ fn environments(
         all.push((spec.clone(), environment));
     }
     Ok(all)
+}
+
+/// The variables for a function that runs outside of the stack: the template's own, and how to reach the engine. The
+/// log filter is left to whoever runs it.
+fn variables_alone(environments: &Environments) -> BTreeMap<&str, &str> {
+    let mut alone = BTreeMap::new();
+    for (spec, environment) in environments {
+        let access = ["AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB"];
+        let names = spec.environment.keys().map(String::as_str).chain(access);
+        let set = names.filter_map(|name| Some((name, environment.get(name)?.as_str())));
+        // An empty variable counts as absent.
+        alone.extend(set.filter(|(name, value)| *name != "RUST_LOG" && !value.is_empty()));
+    }
+    alone.insert("AWS_ACCESS_KEY_ID", "local");
+    alone
 }
 
 /// Signs what the functions check, as far as their variables say.

@@ -21,9 +21,8 @@ fn the_help_names_every_argument() {
     let help = local(&["--help"]);
     assert!(help.status.success());
     let help = String::from_utf8(help.stdout).unwrap();
-    for argument in
-        ["--http", "--ws", "--dynamodb", "--data", "--memory", "--release", "--no-build", "--ready-file"]
-    {
+    let arguments = ["token", "--http", "--ws", "--dynamodb", "--data", "--memory", "--no-demo", "--release"];
+    for argument in arguments.into_iter().chain(["--no-build", "--ready-file"]) {
         assert!(help.contains(argument), "{argument}");
     }
 }

@@ -4,6 +4,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so at once")]
 
 mod accounts;
+mod bad_input;
+mod contract;
+mod demo;
+mod events;
 mod faults;
 mod friends;
 mod http_api;

@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
+use super::ByFunction;
 use super::connections::Connection;
 use super::policy::{Decision, decide};
 use super::query;
@@ -30,7 +31,9 @@ pub async fn ask(
         Ok(payload) => serde_json::from_slice(&payload).unwrap_or_default(),
         // The one message that API Gateway takes as "no" rather than as a fault.
         Err(InvokeError::Function { message, .. }) if message == "Unauthorized" => {
-            return Err(refuse(StatusCode::UNAUTHORIZED, "Unauthorized"));
+            let mut refused = refuse(StatusCode::UNAUTHORIZED, "Unauthorized");
+            refused.extensions_mut().insert(ByFunction);
+            return Err(refused);
         }
         Err(_) => return Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")),
     };

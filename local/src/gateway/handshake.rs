@@ -10,16 +10,19 @@ use hyper::upgrade::OnUpgrade;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use uuid::Uuid;
 
 use super::connections::Connection;
 use super::websocket::{SocketGateway, refusal};
-use super::{authorizer, session};
+use super::{ByFunction, authorizer, session};
 use crate::lambda::InvokeError;
 
 /// Answers a request for the stage's path.
-pub async fn answer(gateway: Arc<SocketGateway>, peer: SocketAddr, request: Request<Body>) -> Response<Body> {
-    let request_id = Uuid::new_v4().to_string();
+pub async fn answer(
+    gateway: Arc<SocketGateway>,
+    peer: SocketAddr,
+    request: Request<Body>,
+    request_id: String,
+) -> Response<Body> {
     if gateway.draining.is_cancelled() {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", None, &request_id);
     }
@@ -67,11 +70,12 @@ async fn open(
     let connection = Arc::new(connection);
     // Not before `$connect` has returned: until then, posting to it is answered with 410.
     gateway.connections.add(Arc::clone(&connection));
-    tracing::info!(target: "websocket", "{} opened", connection.id);
+    tracing::debug!(target: "websocket", "{} opened", connection.id);
     let tracker = gateway.sessions.clone();
     tracker.spawn(session::run(gateway, connection, messages, upgrade));
 
     let mut response = Response::new(Body::empty());
+    response.extensions_mut().insert(ByFunction);
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -108,7 +112,9 @@ async fn connect(
     match code {
         Some(code) if code.is_success() => Ok(chosen_protocol(&answer)),
         Some(code) if code.is_client_error() || code.is_server_error() => {
-            Err(refuse(code, code.canonical_reason().unwrap_or("Refused")))
+            let mut refused = refuse(code, code.canonical_reason().unwrap_or("Refused"));
+            refused.extensions_mut().insert(ByFunction);
+            Err(refused)
         }
         _ => Err(refuse(StatusCode::BAD_GATEWAY, "Internal server error")),
     }

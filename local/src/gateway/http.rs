@@ -6,19 +6,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use futures::StreamExt;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::routes::RouteTable;
-use super::{cors, http_answer, http_event, json_response, log_own_answer};
+use super::{ByFunction, cors, http_answer, http_event, json_response, log_answer};
 use crate::clock::Clock;
 use crate::lambda::{Functions, InvokeError};
 use crate::template::HttpApi;
-use crate::token::{DevToken, Issuer, check_username};
+use crate::token::{DevToken, Extras, Issuer, check_username};
 
 /// API Gateway's limits for HTTP APIs.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
@@ -27,10 +29,6 @@ const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 const TOKEN_PATH: &str = "/local/token";
 const PROFILE_PATH: &str = "/api/v1/users/me";
-
-/// Marks a response that a function made, which has told of it in its own log.
-#[derive(Clone, Copy, Debug)]
-struct ByFunction;
 
 /// The HTTP API.
 #[derive(Debug)]
@@ -54,12 +52,12 @@ impl HttpGateway {
     }
 
     async fn answer(&self, request: Parts, body: Body, peer: IpAddr, request_id: &str) -> Response<Body> {
-        let mut response = match to_bytes(body, REQUEST_LIMIT).await {
-            Err(_) => too_large(),
-            Ok(body) if request.method == Method::POST && request.uri.path() == TOKEN_PATH => {
+        let mut response = match take_body(body).await {
+            None => too_large(),
+            Some(body) if request.method == Method::POST && request.uri.path() == TOKEN_PATH => {
                 self.mint_on_request(&body).await
             }
-            Ok(body) => self.integrate(&request, &body, request_id, peer).await,
+            Some(body) => self.integrate(&request, &body, request_id, peer).await,
         };
         let headers = response.headers_mut();
         if let Some(cors) = &self.api.cors {
@@ -89,16 +87,14 @@ impl HttpGateway {
         let timeout = found.route.timeout.unwrap_or(INTEGRATION_TIMEOUT).min(INTEGRATION_TIMEOUT);
         let call = self.functions.invoke(&found.route.function, event.to_string().into());
         match self.clock.within(timeout, call).await {
-            Some(Ok(payload)) => match http_answer::read(&payload) {
-                Some(mut response) => {
-                    response.extensions_mut().insert(ByFunction);
-                    response
-                }
-                None => {
+            Some(Ok(payload)) => {
+                let Some(mut response) = http_answer::read(&payload) else {
                     tracing::error!("{} answered something that is no HTTP response", found.route.function);
-                    internal_error()
-                }
-            },
+                    return internal_error();
+                };
+                response.extensions_mut().insert(ByFunction);
+                response
+            }
             Some(Err(InvokeError::RequestTooLarge)) => too_large(),
             Some(Err(InvokeError::Unavailable)) | None => {
                 json_response(StatusCode::SERVICE_UNAVAILABLE, &json!({ "message": "Service Unavailable" }))
@@ -111,10 +107,10 @@ impl HttpGateway {
     ///
     /// # Errors
     /// If the username will not do, or the API does not make the profile.
-    pub async fn token(&self, username: &str, expires_in: Option<i64>) -> Result<DevToken> {
+    pub async fn token(&self, username: &str, extras: &Extras) -> Result<DevToken> {
         let username = check_username(username).map_err(|reason| anyhow!(reason))?;
         // Any first call makes the profile; this one is made with a token that is good, whatever was asked for.
-        let good = self.issuer.mint(username, None)?;
+        let good = self.issuer.mint(username, &Extras { expires_in: None, ..extras.clone() })?;
         let request = Request::get(PROFILE_PATH).header(header::HOST, "localhost");
         let request = request.header(header::AUTHORIZATION, format!("Bearer {}", good.access_token));
         let (request, ()) = request.body(())?.into_parts();
@@ -128,13 +124,13 @@ impl HttpGateway {
                 String::from_utf8_lossy(&body)
             );
         }
-        match expires_in {
+        match extras.expires_in {
             None => Ok(good),
-            Some(_) => self.issuer.mint(username, expires_in).context("the token could not be signed"),
+            Some(_) => self.issuer.mint(username, extras).context("the token could not be signed"),
         }
     }
 
-    async fn mint_on_request(&self, body: &Bytes) -> Response<Body> {
+    async fn mint_on_request(&self, body: &[u8]) -> Response<Body> {
         let refuse = |reason: &str| json_response(StatusCode::BAD_REQUEST, &json!({ "message": reason }));
         let Ok(ask) = serde_json::from_slice::<Value>(body) else {
             return refuse("The body must be JSON, for example {\"username\": \"ana\"}.");
@@ -145,12 +141,10 @@ impl HttpGateway {
         if let Err(reason) = check_username(username) {
             return refuse(&reason);
         }
-        let expires_in = match &ask["expires_in"] {
-            Value::Null => None,
-            seconds if seconds.is_i64() => seconds.as_i64(),
-            _ => return refuse("`expires_in` must be a whole number of seconds."),
+        let Ok(extras) = Extras::deserialize(&ask) else {
+            return refuse("`name` and `picture` must be strings, `expires_in` a whole number of seconds.");
         };
-        match self.token(username, expires_in).await {
+        match self.token(username, &extras).await {
             Ok(token) => json_response(StatusCode::OK, &json!(token)),
             Err(error) => json_response(StatusCode::BAD_GATEWAY, &json!({ "message": format!("{error:#}") })),
         }
@@ -168,13 +162,27 @@ async fn serve(
     let request_id = Uuid::new_v4().to_string();
     let started = gateway.clock.now();
     let response = gateway.answer(request, body, peer.ip(), &request_id).await;
-    let (status, took) = (response.status(), gateway.clock.now().since(started));
-    if response.extensions().get::<ByFunction>().is_some() {
-        tracing::debug!(target: "http", "{call} {} in {} ms, {request_id}", status.as_u16(), took.as_millis());
-    } else {
-        log_own_answer(&call, status, took, &request_id);
-    }
+    let took = gateway.clock.now().since(started);
+    log_answer(&call, &response, took, &request_id);
     response
+}
+
+/// The whole body, or `None` if it is over the limit. What is over it is read all the same, as far as a client may
+/// reasonably go on: one that is answered while it still sends sees a broken connection instead of the answer.
+async fn take_body(body: Body) -> Option<Vec<u8>> {
+    let mut stream = body.into_data_stream();
+    let (mut taken, mut length) = (Vec::new(), 0);
+    while let Some(part) = stream.next().await {
+        // Half a body is none; its sender is gone.
+        let part = part.ok()?;
+        length += part.len();
+        if length <= REQUEST_LIMIT {
+            taken.extend_from_slice(&part);
+        } else if length > 4 * REQUEST_LIMIT {
+            break;
+        }
+    }
+    (length <= REQUEST_LIMIT).then_some(taken)
 }
 
 fn too_large() -> Response<Body> {

@@ -178,10 +178,10 @@ async fn take_frame(gateway: &SocketGateway, connection: &Connection, text: &str
     let event = gateway.place.message(connection, route, text, &request_id);
     let outcome = gateway.invoke(route, &event).await;
     let took = gateway.clock.now().since(started).as_millis();
-    let failed = !matches!(outcome, Some(Ok(_)));
-    let word = if failed { "failed" } else { "done" };
-    tracing::info!(target: "websocket", "{} {route} {word} in {took} ms", connection.id);
-    if failed {
+    if matches!(outcome, Some(Ok(_))) {
+        tracing::debug!(target: "websocket", "{} {route} done in {took} ms", connection.id);
+    } else {
+        tracing::warn!(target: "websocket", request_id, "{} {route} failed in {took} ms", connection.id);
         gateway.send_error(connection, "Internal server error", &request_id).await;
     }
 }

@@ -92,7 +92,8 @@ impl Place {
         let mut context = self.context(connection, "DISCONNECT", "$disconnect", request_id);
         context.insert("disconnectStatusCode".into(), closing.code.into());
         context.insert("disconnectReason".into(), closing.reason.as_str().into());
-        let headers = [("Host", self.domain.as_str()), ("x-api-key", ""), ("x-restapi", "")];
+        let host = self.domain.as_str();
+        let headers = [("Host", host), ("x-api-key", ""), ("X-Forwarded-For", ""), ("x-restapi", "")];
         json!({
             "headers": query::single_value(headers),
             "multiValueHeaders": query::multi_value(headers),

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::connections::{Closing, Connection, Connections};
 use super::socket_event::Place;
-use super::{handshake, json_response, management};
+use super::{handshake, json_response, log_answer, management};
 use crate::clock::Clock;
 use crate::lambda::{Functions, InvokeError};
 use crate::template::SocketApi;
@@ -102,15 +102,21 @@ async fn serve(
     let segments: Vec<_> =
         path.split('/').skip(1).map(|part| percent_decode_str(part).decode_utf8_lossy()).collect();
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    match segments.as_slice() {
+    let request_id = Uuid::new_v4().to_string();
+    let call = format!("{} {path}", request.method());
+    let started = gateway.clock.now();
+    let response = match segments.as_slice() {
         [stage] | [stage, ""] if *stage == gateway.api.stage => {
-            handshake::answer(gateway, peer, request).await
+            handshake::answer(Arc::clone(&gateway), peer, request, request_id.clone()).await
         }
+        // Functions call this one, and say so themselves if it matters.
         [stage, "@connections", id] if *stage == gateway.api.stage => {
-            management::answer(&gateway, id, request).await
+            return management::answer(&gateway, id, request).await;
         }
-        _ => refusal(StatusCode::FORBIDDEN, "Forbidden", None, &Uuid::new_v4().to_string()),
-    }
+        _ => refusal(StatusCode::FORBIDDEN, "Forbidden", None, &request_id),
+    };
+    log_answer(&call, &response, gateway.clock.now().since(started), &request_id);
+    response
 }
 
 /// A refusal as the gateway words it, with the id of the connection that was to be.

@@ -19,6 +19,7 @@ use super::InvokeError;
 use super::pool::lock;
 use super::runtime_api::{self, Desk, Job};
 use crate::clock::{Clock, epoch_millis};
+use crate::log::hand_on;
 use crate::stack::without_delay;
 use crate::template::{ACCOUNT_ID, FunctionSpec, REGION};
 
@@ -170,10 +171,10 @@ impl Process {
     }
 }
 
-/// Copies a process's output to the stack's log, line by line.
+/// Hands a process's output on to the stack's log, line by line.
 async fn log_lines(binary: String, output: impl AsyncRead + Unpin) {
     let mut lines = BufReader::new(output).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
-        tracing::info!(target: "function", "{binary} | {}", String::from_utf8_lossy(&line).trim_end());
+        hand_on(&binary, &String::from_utf8_lossy(&line));
     }
 }

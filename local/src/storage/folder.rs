@@ -1,5 +1,6 @@
-//! The data folder: one stack at a time, the engine's file, and the development secret.
+//! The data folder: one stack at a time, the engine's file, the secret, and the variables for functions run alone.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -43,7 +44,7 @@ impl DataFolder {
         self.held.as_ref().map(|(path, _)| path.join("dynamodb.sqlite"))
     }
 
-    /// The development secret: made once per folder and readable by its owner only, or a new one in memory.
+    /// The folder's own secret: made once and readable by its owner only, or a new one in memory.
     ///
     /// # Errors
     /// If it cannot be read or written.
@@ -57,15 +58,31 @@ impl DataFolder {
             return Ok(kept.trim().to_owned());
         }
         let secret = new_secret();
-        // Written aside and renamed, so that a stack that is killed leaves no half secret behind.
-        let aside = folder.join("jwt-secret.new");
-        let written = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&aside);
-        written
-            .and_then(|mut file| file.write_all(secret.as_bytes()))
-            .and_then(|()| fs::rename(&aside, &path))
-            .with_context(|| format!("the development secret {} cannot be written", path.display()))?;
+        write_for_owner(&path, &secret)?;
         Ok(secret)
     }
+
+    /// Writes the variables that a function needs to run outside of the stack, as lines `NAME=value`; in memory, not.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn write_env(&self, variables: &BTreeMap<&str, &str>) -> Result<()> {
+        let Some((folder, _)) = &self.held else {
+            return Ok(());
+        };
+        let lines: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        write_for_owner(&folder.join("env"), &(lines.join("\n") + "\n"))
+    }
+}
+
+/// Writes a file that only its owner can read; aside and renamed, so that a stack that is killed leaves no half of it.
+fn write_for_owner(path: &Path, text: &str) -> Result<()> {
+    let aside = path.with_extension("new");
+    let written = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&aside);
+    written
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&aside, path))
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// 244 random bits.
@@ -88,6 +105,9 @@ mod tests {
         let secret = folder.secret().unwrap();
         let mode = fs::metadata(path.join("jwt-secret")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        folder.write_env(&BTreeMap::from([("A", "1"), ("B", "2")])).unwrap();
+        assert_eq!(fs::read_to_string(path.join("env")).unwrap(), "A=1\nB=2\n");
+        assert_eq!(fs::metadata(path.join("env")).unwrap().permissions().mode() & 0o777, 0o600);
         drop(folder);
         let again = DataFolder::open(Some(&path)).unwrap();
         assert_eq!(again.secret().unwrap(), secret);

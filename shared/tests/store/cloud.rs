@@ -221,8 +221,8 @@ impl HttpConnector for Wire {
 impl Wire {
     async fn answer(&self, request: &HttpRequest) -> HttpResponse {
         let body = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap();
-        let (operation, connection, (status, answer)) = match request.headers().get("x-amz-target") {
-            Some(target) => {
+        let (operation, connection, (status, answer)) =
+            if let Some(target) = request.headers().get("x-amz-target") {
                 let operation = target.rsplit('.').next().unwrap().to_owned();
                 let answer = match self.conflict(&operation) {
                     Some(conflict) => (400, conflict.to_string()),
@@ -230,13 +230,11 @@ impl Wire {
                         .map_or_else(|error| (error.status_code(), error.to_json()), |json| (200, json)),
                 };
                 (operation, None, answer)
-            }
-            None => {
+            } else {
                 let connection = request.uri().rsplit('/').next().unwrap().replace("%3D", "=");
                 let answer = self.socket(&connection, &body).await;
                 (request.method().to_owned(), Some(connection), answer)
-            }
-        };
+            };
         tokio::time::sleep(Duration::from_secs(1)).await;
         let consumed: Value = serde_json::from_str(&answer).unwrap_or_default();
         self.recorded.lock().unwrap().calls.push(Call {

@@ -3,7 +3,11 @@
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 
-use super::{Socket, http_client};
+use super::{
+    Socket,
+    contract::rest::{self, Documented, Exchange},
+    http_client,
+};
 
 /// Someone with or without a token.
 #[derive(Clone)]
@@ -55,23 +59,28 @@ impl Actor {
         self.try_call(method, path, body).await.unwrap()
     }
 
-    /// A call that may not come through.
+    /// A call that may not come through. If it does, it is held against the contract.
     pub async fn try_call(
         &self,
         method: Method,
         path: &str,
         body: Option<String>,
     ) -> reqwest::Result<Answer> {
-        let mut request = self.http.request(method, format!("{}/api/v1{path}", self.base));
+        let url = format!("{}/api/v1{path}", self.base);
+        let mut request = self.http.request(method.clone(), &url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        if let Some(body) = body {
+        if let Some(body) = body.clone() {
             request = request.header("content-type", "application/json").body(body);
         }
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Answer { status, headers, text: response.text().await? })
+        let text = response.text().await?;
+        let (method, body) = (method.as_str(), body.as_deref());
+        let documented =
+            rest::check(&Exchange { method, url: &url, body, status, headers: &headers, text: &text });
+        Ok(Answer { status, headers, text, documented })
     }
 
     /// A live socket that has said hello.
@@ -138,6 +147,8 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
+    /// What of the contract it is; nothing if the path is not in it.
+    pub documented: Option<Documented>,
 }
 
 impl Answer {

@@ -1,16 +1,18 @@
 //! What tests are made of: a stack, actors who call it, their sockets, and a proxy before its database.
 
 mod actor;
+pub mod contract;
+pub mod process;
 mod proxy;
 mod socket;
 mod token;
 
 use std::time::Duration;
 
-pub use actor::Actor;
-use local::{Options, Stack};
-pub use proxy::Proxy;
-use serde_json::json;
+pub use actor::{Actor, Answer};
+use local::{LogLines, Options, Stack};
+pub use proxy::{Proxy, Seen};
+use serde_json::{Value, json};
 pub use socket::Socket;
 pub use token::{in_seconds, signed};
 
@@ -30,7 +32,7 @@ impl World {
 
     pub async fn with(options: Options) -> Self {
         // What the stack and its functions say is shown with a test that fails.
-        let log = tracing_subscriber::fmt().with_ansi(false).with_test_writer();
+        let log = tracing_subscriber::fmt().event_format(LogLines::new(false)).with_test_writer();
         let _ = log.try_init();
         let stack = Stack::start(options).await.unwrap();
         Self { stack, http: http_client() }
@@ -38,11 +40,17 @@ impl World {
 
     /// A world whose functions reach the database through a proxy that the test can watch and stop.
     pub async fn with_proxy() -> (Self, Proxy) {
+        Self::with_proxy_and(Options::default()).await
+    }
+
+    /// The same, with other options.
+    pub async fn with_proxy_and(mut options: Options) -> (Self, Proxy) {
         let proxy = Proxy::start().await;
-        let mut options = Options::default();
         options.env.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url().to_owned());
+        options.env.insert("SOCKET_ENDPOINT".to_owned(), format!("{}/live", proxy.url()));
         let world = Self::with(options).await;
-        proxy.forward_to(world.stack.dynamodb_url());
+        let sockets = world.stack.ws_url().replace("ws://", "http://");
+        proxy.forward_to(world.stack.dynamodb_url(), sockets.trim_end_matches("/live"));
         (world, proxy)
     }
 
@@ -66,6 +74,25 @@ impl World {
     /// Someone who brings this instead of a token.
     pub fn stranger(&self, token: Option<&str>) -> Actor {
         Actor::with_token(self.http.clone(), self.stack.http_url(), self.stack.ws_url(), token)
+    }
+
+    /// Calls the database itself, past everything.
+    pub async fn database(&self, operation: &str, mut body: Value) -> Value {
+        body["TableName"] = self.stack.table_name().into();
+        let call = self
+            .http
+            .post(self.stack.dynamodb_url())
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
+        let call = call
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-date", "20260101T000000Z");
+        let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/dynamodb/aws4_request, \
+            SignedHeaders=host;x-amz-date;x-amz-target, Signature=0";
+        let answer = call.header("authorization", signature).body(body.to_string()).send().await.unwrap();
+        let status = answer.status();
+        let answer = answer.json().await.unwrap();
+        assert_eq!(status, 200, "{answer}");
+        answer
     }
 
     /// Kills every process of a function, as if the machine had failed.

@@ -1,5 +1,7 @@
 //! A client's end of a WebSocket.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -8,11 +10,15 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest},
 };
 
-use super::PATIENCE;
+use super::{PATIENCE, contract::frames::FRAMES};
 
-/// A live socket.
+/// A live socket. What comes is held against the contract, and so is what was sent if it was taken.
 pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// The last frame of each type that was sent.
+    sent: BTreeMap<String, Value>,
+    /// The names of the frames that have come or were taken.
+    pub exercised: BTreeSet<String>,
 }
 
 impl Socket {
@@ -23,7 +29,7 @@ impl Socket {
             request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         }
         match connect_async(request).await {
-            Ok((stream, _)) => Ok(Self { stream }),
+            Ok((stream, _)) => Ok(Self { stream, sent: BTreeMap::new(), exercised: BTreeSet::new() }),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(other) => panic!("{other}"),
         }
@@ -34,6 +40,11 @@ impl Socket {
     }
 
     pub async fn send_text(&mut self, text: &str) {
+        if let Ok(frame) = serde_json::from_str::<Value>(text)
+            && let Some(kind) = frame["type"].as_str()
+        {
+            self.sent.insert(kind.to_owned(), frame);
+        }
         self.stream.send(Message::text(text)).await.unwrap();
     }
 
@@ -52,7 +63,21 @@ impl Socket {
                 }
             }
         });
-        frame.await.expect("a frame in time")
+        let frame = frame.await.expect("a frame in time");
+        self.check(&frame);
+        frame
+    }
+
+    fn check(&mut self, frame: &Value) {
+        let name = FRAMES.check_received(frame);
+        // An answer is to the last frame of its kind, as long as nobody sends the next one before it has come.
+        if let Some(kind) = FRAMES.answered_by(&name)
+            && let Some(sent) = self.sent.get(kind).filter(|sent| sent.get("ref") == frame.get("ref"))
+        {
+            FRAMES.check(kind, sent);
+            self.exercised.insert(kind.to_owned());
+        }
+        self.exercised.insert(name);
     }
 
     /// The next frame, which must be of this type.

@@ -1,0 +1,320 @@
+//! The contract is complete and true: every answer and frame that it documents is exercised here, it has the routes of
+//! the template and no others, and its examples are what they are examples of.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    names::template,
+    world::{
+        Actor, Answer, Proxy, World,
+        contract::{
+            frames::FRAMES,
+            rest::{Documented, OPERATIONS, documented},
+            schema::{ASYNCAPI, OPENAPI, faults, resolve, validator},
+        },
+    },
+};
+
+/// Documented, and true of the cloud, where Lambda turns calls away; the local stack says so only while it stops.
+const ONLY_IN_THE_CLOUD: (u16, &str) = (503, "application/json");
+
+/// What was exercised so far.
+#[derive(Default)]
+struct Notes(Mutex<BTreeSet<Documented>>);
+
+impl Notes {
+    /// Notes an answer, which must have this status.
+    fn expect(&self, status: u16, answer: &Answer) -> Value {
+        assert_eq!(answer.status, status, "{:?}: {}", answer.documented, answer.text);
+        self.0.lock().unwrap().extend(answer.documented.clone());
+        serde_json::from_str(&answer.text).unwrap()
+    }
+}
+
+/// A call of an operation that has a right form and leads nowhere.
+struct Probe {
+    operation: &'static str,
+    method: Method,
+    path: String,
+    body: Option<Value>,
+    /// A path (with its query) that cannot be. Operations with a body get an empty one instead.
+    bad_path: Option<&'static str>,
+    leads_to: u16,
+}
+
+impl Probe {
+    async fn call(&self, actor: &Actor) -> Answer {
+        actor.call(self.method.clone(), &self.path, self.body.as_ref().map(Value::to_string)).await
+    }
+
+    /// The logical id of the function behind it.
+    fn function(&self) -> String {
+        match self.operation {
+            "friendsListSlashed" => "HttpUnknownFunction".to_owned(),
+            name => format!("{}{}Function", name[..1].to_uppercase(), &name[1..]),
+        }
+    }
+
+    /// The binary of that function.
+    fn binary(&self) -> String {
+        let function = self.function();
+        let mut name = String::new();
+        for letter in function.trim_end_matches("Function").chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
+    }
+}
+
+/// One for each operation; `nowhere` is an id of nothing.
+fn probes(nowhere: &str) -> Vec<Probe> {
+    let get = |operation, path: &str, bad_path, leads_to| Probe {
+        operation,
+        method: Method::GET,
+        path: path.to_owned(),
+        body: None,
+        bad_path,
+        leads_to,
+    };
+    let put = |operation, path: String, bad_path| Probe {
+        method: Method::PUT,
+        ..get(operation, &path, Some(bad_path), 404)
+    };
+    let post = |operation, path, body| Probe {
+        method: Method::POST,
+        body: Some(body),
+        ..get(operation, path, None, 404)
+    };
+    vec![
+        get("usersGetMe", "/users/me", None, 200),
+        get("friendsSearchUsers", "/friends/search?query=ben", Some("/friends/search?query=b"), 200),
+        post("friendsSendRequest", "/friends/requests", json!({"receiver_id": nowhere})),
+        get("friendsListRequests", "/friends/requests", Some("/friends/requests?direction=up"), 200),
+        put(
+            "friendsRespondToRequest",
+            format!("/friends/requests/{nowhere}?action=accepted"),
+            "/friends/requests/gym?action=maybe",
+        ),
+        get("friendsList", "/friends", Some("/friends?limit=0"), 200),
+        get("friendsListSlashed", "/friends/", Some("/friends/?limit=101"), 200),
+        post("chatCreateRoom", "/chat/rooms", json!({"participant_ids": [nowhere]})),
+        get("chatListRooms", "/chat/rooms", Some("/chat/rooms?cursor=%20"), 200),
+        post("chatSendMessage", "/chat/messages", json!({"chat_room_id": nowhere, "content": "hi"})),
+        get(
+            "chatListMessages",
+            &format!("/chat/rooms/{nowhere}/messages"),
+            Some("/chat/rooms/gym/messages"),
+            404,
+        ),
+        put("chatMarkRead", format!("/chat/rooms/{nowhere}/read"), "/chat/rooms/gym/read"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_documented_answer_is_given_and_no_other() {
+    let (world, proxy) = World::with_proxy().await;
+    let notes = Notes::default();
+    let nowhere = uuid::Uuid::new_v4().to_string();
+    let probes = probes(&nowhere);
+    calls_of_two_friends(&world, &proxy, &notes).await;
+    let [ana] = world.actors(["ana"]).await;
+    for probe in &probes {
+        notes.expect(probe.leads_to, &probe.call(&ana).await);
+        notes.expect(401, &probe.call(&world.stranger(None)).await);
+        if let Some(path) = probe.bad_path {
+            notes.expect(422, &ana.call(probe.method.clone(), path, None).await);
+        }
+        if probe.body.is_some() {
+            let large = |bytes| json!({"content": "x".repeat(bytes)}).to_string();
+            let bodies =
+                [(400, "[]".into()), (422, "{}".into()), (413, large(70_000)), (413, large(7_000_000))];
+            for (status, body) in bodies {
+                notes.expect(status, &ana.call(probe.method.clone(), &probe.path, Some(body)).await);
+            }
+        }
+    }
+    // Together, because the SDK takes its time to try again.
+    for (code, status) in [("InternalServerError", 500), ("ProvisionedThroughputExceededException", 503)] {
+        let _outage = proxy.fail(|_| true, code);
+        for answer in futures::future::join_all(probes.iter().map(|probe| probe.call(&ana))).await {
+            notes.expect(status, &answer);
+            assert_eq!(answer.headers.contains_key("retry-after"), status == 503, "{answer:?}");
+        }
+    }
+    for probe in &probes {
+        let function = probe.function();
+        let held = proxy.hold(move |call| call.caller == function);
+        let dying = async {
+            let _guard = held.caught().await;
+            world.kill(&probe.binary());
+        };
+        let (answer, ()) = tokio::join!(probe.call(&ana), dying);
+        assert_eq!(notes.expect(500, &answer), json!({"message": "Internal Server Error"}));
+    }
+
+    let exercised = notes.0.into_inner().unwrap();
+    let (cloud, missing): (BTreeSet<_>, BTreeSet<_>) = documented()
+        .into_iter()
+        .filter(|documented| !exercised.contains(documented))
+        .partition(|(_, status, content)| (*status, content.as_str()) == ONLY_IN_THE_CLOUD);
+    assert!(missing.is_empty(), "documented, and never seen: {missing:#?}");
+    assert_eq!(cloud.len(), OPERATIONS.len(), "seen after all, so no longer an exception");
+}
+
+/// What is answered with 200 to two people who become friends and chat, and a repeated send that comes too late.
+async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    notes.expect(200, &ana.get("/friends/search?query=be").await);
+    let asked = notes.expect(200, &ana.post("/friends/requests", json!({"receiver_id": ben.id})).await);
+    notes.expect(200, &ben.get("/friends/requests?direction=received&limit=1").await);
+    let answer = format!("/friends/requests/{}?action=accepted", asked["id"].as_str().unwrap());
+    notes.expect(200, &ben.put(&answer).await);
+    notes.expect(200, &ben.get("/friends").await);
+    let room = notes.expect(200, &ana.post("/chat/rooms", json!({"participant_ids": [ben.id]})).await);
+    let room = room["id"].as_str().unwrap();
+    let message = json!({"chat_room_id": room, "content": "Hi Ben!"});
+    notes.expect(200, &ana.post("/chat/messages", message).await);
+    notes.expect(200, &ben.get(&format!("/chat/rooms/{room}/messages?limit=50&offset=0")).await);
+    notes.expect(200, &ben.put(&format!("/chat/rooms/{room}/read")).await);
+    notes.expect(200, &ben.get("/chat/rooms?limit=1").await);
+
+    // As if the log had grown long meanwhile: its newest message has a high position.
+    let is_message =
+        |body: &Value| body["Item"]["seq"] == json!({"N": "1"}) && !body["Item"]["content"].is_null();
+    let written = proxy.seen().into_iter().filter(|call| call.operation == "PutItem");
+    let mut bodies = written.map(|call| serde_json::from_str::<Value>(&call.body).unwrap());
+    let mut newest = bodies.find(is_message).expect("the message was put")["Item"].clone();
+    newest["seq"] = json!({"N": "1002"});
+    let log = json!({"Items": [newest], "Count": 1, "ScannedCount": 1});
+    let _long = proxy.answer(|call| call.operation == "Query" && call.body.contains("MSG#"), log);
+    let late =
+        json!({"chat_room_id": room, "content": "Hi Ben!", "client_message_id": "late", "after_seq": 1});
+    notes.expect(409, &ana.post("/chat/messages", late).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_documented_frame_is_sent_and_no_other() {
+    let (world, proxy) = World::with_proxy().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
+    let request = ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.ok();
+    at_ben.expect("friend_request_received").await;
+    ben.put(&format!("/friends/requests/{}?action=rejected", request["id"].as_str().unwrap())).await.ok();
+    at_ana.expect("friend_request_responded").await;
+    let room = ana.room_with(&ben).await;
+    at_ana.expect("room_created").await;
+    at_ben.expect("room_created").await;
+    at_ana.send("send_message", json!({"chat_room_id": room, "content": "Hi Ben!"})).await;
+    at_ana.expect("message_sent").await;
+    at_ben.expect("new_message").await;
+    ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
+    at_ana.expect("message_read_receipt").await;
+    at_ana.expect_nothing_more().await;
+    at_ana.send("dance", json!({})).await;
+    at_ana.expect("error").await;
+    let held = proxy.hold(|call| call.caller == "SocketHelloFunction");
+    at_ana.send("hello", json!({})).await;
+    let _guard = held.caught().await;
+    world.kill("socket-hello");
+    assert_eq!(at_ana.next().await["message"], "Internal server error");
+
+    let exercised: BTreeSet<String> = at_ana.exercised.union(&at_ben.exercised).cloned().collect();
+    let documented: BTreeSet<String> = FRAMES.sent.union(&FRAMES.received).cloned().collect();
+    assert_eq!(exercised, documented);
+}
+
+/// `usersGetMe` for `UsersGetMeFunction`.
+fn operation_of(logical_id: &str, kind: &str) -> String {
+    let name = logical_id.strip_suffix(kind).unwrap();
+    name[..1].to_lowercase() + &name[1..]
+}
+
+#[test]
+fn the_contract_has_the_routes_of_the_template_and_no_others() {
+    let template = template();
+    let resources = template["Resources"].as_mapping().unwrap().iter();
+    let (mut calls, mut frames) = (BTreeMap::new(), BTreeMap::new());
+    for (id, resource) in resources {
+        let (id, properties) = (id.as_str().unwrap(), &resource["Properties"]);
+        for event in properties["Events"].as_mapping().into_iter().flat_map(|events| events.values()) {
+            let route = &event["Properties"];
+            if let (Some(method), Some(path)) = (route["Method"].as_str(), route["Path"].as_str()) {
+                calls.insert(format!("{method} {path}"), operation_of(id, "Function"));
+            }
+        }
+        if let Some(key) = properties["RouteKey"].as_str().filter(|key| !key.starts_with('$')) {
+            frames.insert(key.to_owned(), operation_of(id, "Route"));
+        }
+    }
+    // The one path that the default route serves.
+    calls.insert("GET /api/v1/friends/".to_owned(), "friendsListSlashed".to_owned());
+
+    let documented = OPERATIONS.iter();
+    let documented: BTreeMap<String, String> = documented
+        .map(|operation| (format!("{} {}", operation.method, operation.path), operation.id.clone()))
+        .collect();
+    assert_eq!(documented, calls);
+
+    let received = ASYNCAPI["operations"].as_object().unwrap().iter();
+    let received = received.filter(|(_, operation)| operation["action"] == "receive");
+    let documented: BTreeMap<String, String> = received
+        .map(|(id, operation)| {
+            let message = resolve(&ASYNCAPI, &operation["messages"][0]);
+            (message["name"].as_str().unwrap().to_owned(), id.clone())
+        })
+        .collect();
+    assert_eq!(documented, frames);
+    let messages: BTreeSet<&String> =
+        ASYNCAPI["components"]["messages"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        FRAMES.sent.union(&FRAMES.received).collect::<BTreeSet<_>>(),
+        messages,
+        "each has an operation"
+    );
+}
+
+#[test]
+fn every_example_is_what_its_schema_says() {
+    let mut wrong = Vec::new();
+    // All that has a schema and an example, wherever it stands; what is sent or answered must have one.
+    let mut waiting = vec![("openapi.yaml".to_owned(), &*OPENAPI)];
+    while let Some((place, value)) = waiting.pop() {
+        if let Some(schema) = value.get("schema") {
+            let named = value["examples"].as_object().into_iter().flat_map(|examples| examples.values());
+            let named = named.map(|example| &resolve(&OPENAPI, example)["value"]);
+            let examples: Vec<&Value> = named.chain(value.get("example")).collect();
+            if examples.is_empty() && place.contains("/content/") {
+                wrong.push(format!("{place} has no example"));
+            }
+            let validator = validator(&OPENAPI, schema);
+            let faults = examples.iter().filter_map(|example| faults(&validator, example));
+            wrong.extend(faults.map(|fault| format!("{place}: {fault}")));
+        }
+        match value {
+            Value::Object(fields) => {
+                waiting.extend(fields.iter().map(|(name, field)| (format!("{place}/{name}"), field)));
+            }
+            Value::Array(items) => waiting.extend(items.iter().map(|item| (format!("{place}/-"), item))),
+            _ => {}
+        }
+    }
+    for (name, message) in ASYNCAPI["components"]["messages"].as_object().unwrap() {
+        let validator = validator(&ASYNCAPI, &message["payload"]);
+        let examples = message["examples"].as_array().cloned().unwrap_or_default();
+        if examples.is_empty() {
+            wrong.push(format!("asyncapi.yaml: {name} has no example"));
+        }
+        let faults = examples.iter().filter_map(|example| faults(&validator, &example["payload"]));
+        wrong.extend(faults.map(|fault| format!("asyncapi.yaml: {name}: {fault}")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

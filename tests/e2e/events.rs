@@ -1,0 +1,189 @@
+//! The sample events of `events/`: one for each function, and each gets the answer that it should.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use local::{Options, project_root};
+use serde_json::{Value, json};
+
+use crate::{
+    names::{binaries, function_id, routes},
+    world::{Actor, World},
+};
+
+/// The one id in the samples that no real thing has, because requests are numbered by their time.
+const SAMPLE_REQUEST: &str = "019b76da-a800-7000-8000-000000000001";
+
+/// `events/friends/send-request.json` for `friends-send-request`.
+fn file(binary: &str) -> String {
+    format!("events/{}.json", binary.replacen('-', "/", 1))
+}
+
+fn sample(binary: &str) -> String {
+    let file = file(binary);
+    std::fs::read_to_string(project_root().join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+async fn invoke(world: &World, binary: &str) -> Value {
+    invoke_with(world, binary, sample(binary)).await
+}
+
+async fn invoke_with(world: &World, binary: &str, event: String) -> Value {
+    serde_json::from_slice(&world.stack.invoke(binary, event).await.unwrap()).unwrap()
+}
+
+/// Calls a function of the HTTP API with its sample, and returns the body if the status is this one.
+async fn call(world: &World, binary: &str, status: u16) -> Value {
+    body(&invoke(world, binary).await, status)
+}
+
+#[track_caller]
+fn body(answer: &Value, status: u16) -> Value {
+    assert_eq!(answer["statusCode"], status, "{answer}");
+    serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
+}
+
+fn ids(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
+}
+
+/// The two whom the samples are about.
+async fn ana_and_ben(world: &World) -> [Actor; 2] {
+    world.actors(["ana", "ben"]).await
+}
+
+#[test]
+fn every_function_has_one_sample_event_and_no_other_is_there() {
+    let mut found = BTreeSet::new();
+    for domain in std::fs::read_dir(project_root().join("events")).unwrap() {
+        for file in std::fs::read_dir(domain.unwrap().path()).unwrap() {
+            let file = file.unwrap().path();
+            found.insert(file.strip_prefix(project_root()).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(found, binaries().keys().map(|binary| file(binary)).collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samples_about_friends_get_their_answers() {
+    let world = World::new().await;
+    let [ana, ben] = ana_and_ben(&world).await;
+    let me = call(&world, "users-get-me", 200).await;
+    assert_eq!((&me["id"], &me["username"]), (&json!(ana.id), &json!("ana")));
+    assert_eq!(ids(&call(&world, "friends-search-users", 200).await), [ben.id.as_str()]);
+
+    let asked = call(&world, "friends-send-request", 200).await;
+    assert_eq!((&asked["receiver_id"], &asked["status"]), (&json!(ben.id), &json!("pending")));
+    let asked = asked["id"].as_str().unwrap();
+    ben.put(&format!("/friends/requests/{asked}?action=rejected")).await.ok();
+    let asked = ben.post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
+    let asked = asked["id"].as_str().unwrap();
+    assert_eq!(ids(&call(&world, "friends-list-requests", 200).await), [asked]);
+
+    let problem = call(&world, "friends-respond-to-request", 404).await;
+    assert_eq!(problem["code"], "not_found");
+    let real = sample("friends-respond-to-request").replace(SAMPLE_REQUEST, asked);
+    let answer = invoke_with(&world, "friends-respond-to-request", real).await;
+    assert_eq!(body(&answer, 200)["message"], "Friend request accepted");
+
+    for list in ["friends-list", "http-unknown"] {
+        assert_eq!(ids(&call(&world, list, 200).await), [ben.id.as_str()], "{list}");
+    }
+    // What the sample gets from the demo people, who are friends from the beginning.
+    assert_eq!(call(&world, "friends-send-request", 400).await["code"], "already_friends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samples_about_rooms_get_their_answers() {
+    let world = World::new().await;
+    let [_, ben] = ana_and_ben(&world).await;
+    let room = call(&world, "chat-create-room", 200).await;
+    assert_eq!(room["is_group"], false);
+    let room = room["id"].as_str().unwrap();
+    let message = call(&world, "chat-send-message", 200).await;
+    assert_eq!((&message["chat_room_id"], &message["content"]), (&json!(room), &json!("Hi Ben!")));
+    let message = message["id"].as_str().unwrap();
+    assert_eq!(ids(&call(&world, "chat-list-messages", 200).await), [message]);
+    assert_eq!(ids(&call(&world, "chat-list-rooms", 200).await), [room]);
+    let read = call(&world, "chat-mark-read", 200).await;
+    assert_eq!(read["message"], "Messages marked as read");
+    assert_eq!(ids(&json!(ben.history(room).await)), [message]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
+    let world = World::new().await;
+    let [ana, ben] = ana_and_ben(&world).await;
+    let room = ana.room_with(&ben).await;
+
+    let decision = invoke(&world, "socket-authorize").await;
+    let asked: Value = serde_json::from_str(&sample("socket-authorize")).unwrap();
+    let statement = &decision["policyDocument"]["Statement"][0];
+    assert_eq!((&statement["Effect"], &statement["Resource"][0]), (&json!("Allow"), &asked["methodArn"]));
+
+    // The gateway hands the context on, with the principal and how long the authorizer took.
+    for binary in binaries().keys().filter(|name| name.starts_with("socket-") && *name != "socket-authorize")
+    {
+        let event: Value = serde_json::from_str(&sample(binary)).unwrap();
+        let mut handed_on = event["requestContext"]["authorizer"].as_object().unwrap().clone();
+        assert!(handed_on.remove("integrationLatency").unwrap().is_number(), "{binary}");
+        assert_eq!(handed_on.remove("principalId").unwrap(), decision["principalId"], "{binary}");
+        assert_eq!(Value::from(handed_on), decision["context"], "{binary}");
+    }
+
+    // Answers are posted to a connection that does not exist, and that is no failure.
+    for event in ["connect", "hello", "ping", "send-message", "unknown", "disconnect"] {
+        let answer = invoke(&world, &format!("socket-{event}")).await;
+        assert_eq!(answer, json!({"statusCode": 200}), "{event}");
+    }
+    let history = ben.history(&room).await;
+    assert_eq!((history.len(), &history[0]["content"]), (1, &json!("Hi Ben!")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_says_what_a_function_needs_that_runs_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::with(Options { data: Some(folder.path().to_owned()), ..Options::default() }).await;
+    let file = std::fs::read_to_string(folder.path().join("env")).unwrap();
+    let said: BTreeMap<_, _> = file.lines().map(|line| line.split_once('=').unwrap()).collect();
+    // `cargo lambda` reads values without quotes only if there is no space in them.
+    assert!(said.values().all(|value| !value.is_empty() && !value.contains(char::is_whitespace)), "{file}");
+    let management = world.stack.ws_url().replacen("ws://", "http://", 1);
+    for (name, value) in [
+        ("TABLE_NAME", world.stack.table_name()),
+        ("SOCKET_ENDPOINT", &management),
+        ("JWT_SECRET", world.stack.jwt_secret()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", world.stack.dynamodb_url()),
+    ] {
+        assert_eq!(said[name], value);
+    }
+    for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        assert!(said.contains_key(name), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_token_of_the_samples_is_good_only_where_nobody_else_comes_in() {
+    let any = "0.0.0.0:0".parse().unwrap();
+    let world = World::with(Options { ws: any, ..Options::default() }).await;
+    assert_eq!(call(&world, "users-get-me", 401).await["code"], "invalid_token");
+}
+
+#[test]
+fn cargo_lambda_routes_as_the_template_does() {
+    let config = std::fs::read_to_string(project_root().join("CargoLambda.toml")).unwrap();
+    let config: toml::Table = config.parse().unwrap();
+    let mut configured = BTreeMap::new();
+    for (path, route) in config["watch"]["router"].as_table().unwrap() {
+        if let Some(function) = route.as_str() {
+            assert_eq!(path, "/{*path}");
+            configured.insert(function_id(function), "$default".to_owned());
+        }
+        for route in route.as_array().into_iter().flatten() {
+            let function = function_id(route["function"].as_str().unwrap());
+            configured.insert(function, format!("{} {path}", route["method"].as_str().unwrap()));
+        }
+    }
+    let mut expected = routes();
+    expected.retain(|function, _| !function.starts_with("Socket"));
+    assert_eq!(configured, expected);
+}

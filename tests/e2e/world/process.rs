@@ -1,0 +1,95 @@
+//! The command as a process of its own.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStderr, Command},
+};
+
+use super::{Actor, PATIENCE, kill};
+
+/// The command with these arguments.
+pub fn local(arguments: &[&str]) -> Command {
+    let program = local::binaries_beside_this_program().join("local");
+    assert!(program.is_file(), "`cargo test --workspace` builds {}", program.display());
+    let mut command = Command::new(program);
+    command.args(arguments).env_remove("RUST_LOG").kill_on_drop(true);
+    command
+}
+
+/// The command that serves: on any ports but the given one, with its data in a folder.
+pub fn serve(http: &str, folder: &Path) -> Command {
+    let mut command =
+        local(&["--no-build", "--http", http, "--ws", "127.0.0.1:0", "--dynamodb", "127.0.0.1:0"]);
+    command.arg("--data").arg(folder.join("data"));
+    command
+}
+
+/// A serving command.
+pub struct Process {
+    pub child: Child,
+    pub ready: Value,
+}
+
+impl Process {
+    /// Without demo data, as most tests want it.
+    pub async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, &["--no-demo"], Stdio::null()).await
+    }
+
+    /// With further arguments, and somewhere for its log.
+    pub async fn start_with(folder: &Path, arguments: &[&str], log: Stdio) -> Self {
+        let ready_file = folder.join("ready.json");
+        // One that a killed stack left would be read before the new one is written.
+        let _ = std::fs::remove_file(&ready_file);
+        let mut command = serve("127.0.0.1:0", folder);
+        command.args(arguments).arg("--ready-file").arg(&ready_file);
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut process = Self { child, ready: Value::Null };
+        process.ready = process.wait_until_ready(&ready_file).await;
+        process
+    }
+
+    async fn wait_until_ready(&mut self, file: &Path) -> Value {
+        let written = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            loop {
+                ticks.tick().await;
+                if let Ok(ready) = std::fs::read_to_string(file) {
+                    return serde_json::from_str(&ready).unwrap();
+                }
+            }
+        };
+        tokio::select! {
+            ready = tokio::time::timeout(PATIENCE, written) => ready.expect("ready in time"),
+            ended = self.child.wait() => panic!("ended before it was ready: {ended:?}"),
+        }
+    }
+
+    /// The HTTP API's address, host and port.
+    pub fn http(&self) -> &str {
+        self.ready["http"].as_str().unwrap().trim_start_matches("http://")
+    }
+
+    pub async fn actor(&self, name: &str) -> Actor {
+        Actor::sign_in_at(self.ready["http"].as_str().unwrap(), self.ready["ws"].as_str().unwrap(), name)
+            .await
+    }
+
+    pub async fn end(self, signal: &str) -> Option<i32> {
+        end(self.child, signal).await
+    }
+}
+
+/// Ends a process with a signal, and waits until it is gone.
+pub async fn end(mut child: Child, signal: &str) -> Option<i32> {
+    kill(signal, child.id().unwrap());
+    tokio::time::timeout(PATIENCE, child.wait()).await.expect("ends in time").unwrap().code()
+}
+
+/// The lines that a process writes to its standard error, which it was started with as a pipe.
+pub fn log_of(child: &mut Child) -> Lines<BufReader<ChildStderr>> {
+    BufReader::new(child.stderr.take().unwrap()).lines()
+}
