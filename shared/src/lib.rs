@@ -12,6 +12,7 @@ pub mod domain;
 pub mod error;
 pub mod id;
 pub mod push;
+pub mod receipts;
 pub mod serve;
 pub mod store;
 pub mod wire;

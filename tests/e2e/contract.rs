@@ -216,8 +216,10 @@ async fn every_documented_frame_is_sent_and_no_other() {
     at_ana.send("send_message", json!({"chat_room_id": room, "content": "Hi Ben!"})).await;
     at_ana.expect("message_sent").await;
     at_ben.expect("new_message").await;
-    ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
-    at_ana.expect("message_read_receipt").await;
+    for frame in ["message_delivered", "message_read"] {
+        at_ben.send(frame, json!({"chat_room_id": room, "seq": 1})).await;
+        at_ana.expect(&format!("{frame}_receipt")).await;
+    }
     at_ana.expect_nothing_more().await;
     at_ana.send("dance", json!({})).await;
     at_ana.expect("error").await;

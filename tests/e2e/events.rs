@@ -131,7 +131,16 @@ async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
     }
 
     // Answers are posted to a connection that does not exist, and that is no failure.
-    for event in ["connect", "hello", "ping", "send-message", "unknown", "disconnect"] {
+    for event in [
+        "connect",
+        "hello",
+        "ping",
+        "send-message",
+        "message-delivered",
+        "message-read",
+        "unknown",
+        "disconnect",
+    ] {
         let answer = invoke(&world, &format!("socket-{event}")).await;
         assert_eq!(answer, json!({"statusCode": 200}), "{event}");
     }

@@ -18,6 +18,7 @@ mod outsiders;
 mod plan_client;
 mod policies;
 mod processes;
+mod receipts;
 mod rooms;
 mod sockets;
 mod story;

@@ -82,7 +82,7 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     let room = ana.room_with(&ben).await;
     ana.room_with(&ben).await;
     let group = ana.group_with(&[&ben, &cleo]).await;
-    let mut socket = ana.socket().await;
+    let (mut socket, mut ben_socket) = (ana.socket().await, ben.socket().await);
     for n in 0..2 {
         let first = ana.say(&room, &format!("m{n}")).await;
         socket.expect("new_message").await;
@@ -91,6 +91,10 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
         socket.expect("message_sent").await;
     }
     ben.history(&room).await;
+    for frame in ["message_delivered", "message_read"] {
+        ben_socket.send(frame, json!({"chat_room_id": room, "seq": 3})).await;
+        socket.expect(&format!("{frame}_receipt")).await;
+    }
     ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
     socket.expect("message_read_receipt").await;
     ana.say(&group, "all").await;

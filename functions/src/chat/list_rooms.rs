@@ -6,7 +6,8 @@ use shared::{
         Fatal,
         http::{JsonPage, Me, PageReply, Query, serve},
     },
-    wire::chat::{ChatRoom, RoomList},
+    store::PageOf,
+    wire::chat::ChatRoom,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(list_rooms).await
 }
 
-async fn list_rooms(app: App, me: Me, Query(list): Query<RoomList>) -> PageReply<ChatRoom> {
-    let rooms = app.store.my_rooms(me.id, list.page).await?;
+async fn list_rooms(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<ChatRoom> {
+    let rooms = app.store.my_rooms(me.id, page).await?;
     Ok(JsonPage(rooms.map(ChatRoom::from)))
 }

@@ -6,7 +6,8 @@ use shared::{
         Fatal,
         http::{JsonPage, Me, PageReply, Query, serve},
     },
-    wire::friends::{FriendList, ListedFriend},
+    store::PageOf,
+    wire::friends::ListedFriend,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,6 +15,6 @@ async fn main() -> Result<(), Fatal> {
     serve(list).await
 }
 
-async fn list(app: App, me: Me, Query(list): Query<FriendList>) -> PageReply<ListedFriend> {
-    Ok(JsonPage(ListedFriend::page(app.store.friends(me.id, list.page).await?)))
+async fn list(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<ListedFriend> {
+    Ok(JsonPage(ListedFriend::page(app.store.friends(me.id, page).await?)))
 }

@@ -7,7 +7,8 @@ use shared::{
         Fatal, FromCall,
         http::{HttpCall, JsonPage, Me, Query, serve},
     },
-    wire::friends::{FriendList, ListedFriend},
+    store::PageOf,
+    wire::friends::ListedFriend,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,8 +22,8 @@ async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<ListedFrien
         ("OPTIONS", _) => Ok(None),
         ("GET", "/api/v1/friends/") => {
             let me = Me::from_call(&app, &call).await?;
-            let Query(list) = Query::<FriendList>::from_call(&app, &call).await?;
-            Ok(Some(JsonPage(ListedFriend::page(app.store.friends(me.id, list.page).await?))))
+            let Query(page) = Query::<PageOf>::from_call(&app, &call).await?;
+            Ok(Some(JsonPage(ListedFriend::page(app.store.friends(me.id, page).await?))))
         }
         _ => Err(Error::NotFound),
     }

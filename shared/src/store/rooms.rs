@@ -157,6 +157,16 @@ impl Store {
         Ok(self.table.update(update).await?.is_some())
     }
 
+    /// Moves a member's delivered position forward. `false` if it was there already, or the person is no member. What
+    /// was read is delivered.
+    pub async fn move_delivered(&self, room: RoomId, user: UserId, seq: u64, now: Timestamp) -> Result<bool> {
+        let update = Update::of(keys::member(room, user), "SET delivered_seq = :seq, delivered_at = :now")
+            .only_if("delivered_seq < :seq AND read_seq < :seq")
+            .value(":seq", seq)?
+            .value(":now", now)?;
+        Ok(self.table.update(update).await?.is_some())
+    }
+
     /// A person's rooms, newest activity first: five sequential round trips at the most, however many rooms. The last
     /// two are for rooms whose head hint lags, and for large groups in which the reader spoke last.
     pub async fn my_rooms(&self, me: UserId, page: PageOf) -> Result<Page<RoomSummary>> {

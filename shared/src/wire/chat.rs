@@ -12,11 +12,10 @@ use crate::{
     },
     id::{MessageId, RoomId, UserId},
     store::{
-        PageOf,
         messages::Send,
         rooms::{RoomAndRoster, RoomSummary},
     },
-    wire::fields::{Fields, Input, MAX_PAGE, paging},
+    wire::fields::{Fields, Input, MAX_PAGE},
 };
 
 /// `POST /chat/rooms`.
@@ -34,18 +33,6 @@ impl Input for RoomCreate {
         let (name, is_group) = (fields.optional("name"), fields.optional("is_group"));
         let participant_ids = fields.required("participant_ids")?;
         Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids })
-    }
-}
-
-/// `GET /chat/rooms`.
-pub struct RoomList {
-    /// Which part.
-    pub page: PageOf,
-}
-
-impl Input for RoomList {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { page: paging(fields)? })
     }
 }
 

@@ -120,17 +120,19 @@ impl<'a> Fields<'a> {
 }
 
 /// Which part of a list a caller wants.
-pub fn paging(fields: &mut Fields) -> Option<PageOf> {
-    let limit = fields.within("limit", 1, MAX_PAGE).and_then(|limit| usize::try_from(limit).ok());
-    let cursor: Option<String> = fields.optional("cursor");
-    let usable = |cursor: &String| {
-        cursor.len() <= MAX_CURSOR_BYTES
-            && cursor.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
-    };
-    if cursor.as_ref().is_some_and(|cursor| !usable(cursor)) {
-        fields.fault("cursor", "must be one that an earlier page gave");
+impl Input for PageOf {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let limit = fields.within("limit", 1, MAX_PAGE).and_then(|limit| usize::try_from(limit).ok());
+        let cursor: Option<String> = fields.optional("cursor");
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        if cursor
+            .as_ref()
+            .is_some_and(|cursor| cursor.len() > MAX_CURSOR_BYTES || !cursor.bytes().all(letter))
+        {
+            fields.fault("cursor", "must be one that an earlier page gave");
+        }
+        Some(Self { limit, cursor })
     }
-    Some(PageOf { limit, cursor })
 }
 
 /// A type that a field can have.

@@ -16,7 +16,7 @@ use crate::{
         Page, PageOf,
         friendships::{Direction, Friend},
     },
-    wire::fields::{Fields, Input, paging},
+    wire::fields::{Fields, Input},
 };
 
 /// `POST /friends/requests`.
@@ -56,19 +56,7 @@ impl Input for RequestList {
     fn read(fields: &mut Fields) -> Option<Self> {
         let directions = [("received", Direction::Received), ("sent", Direction::Sent)];
         let direction = fields.choice("direction", &directions);
-        Some(Self { page: paging(fields)?, direction: direction.unwrap_or(Direction::Received) })
-    }
-}
-
-/// `GET /friends`.
-pub struct FriendList {
-    /// Which part.
-    pub page: PageOf,
-}
-
-impl Input for FriendList {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { page: paging(fields)? })
+        Some(Self { page: PageOf::read(fields)?, direction: direction.unwrap_or(Direction::Received) })
     }
 }
 

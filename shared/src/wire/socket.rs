@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
-    id::{RequestId, RoomId, UserId},
+    id::{MessageId, RequestId, RoomId, UserId},
     wire::fields::{Fields, Input},
 };
 
@@ -32,16 +32,9 @@ pub enum Event {
     /// A message from somebody else, or from another device of one's own.
     NewMessage(Message),
     /// Somebody has read up to a position.
-    MessageReadReceipt {
-        /// Where.
-        chat_room_id: RoomId,
-        /// Who.
-        user_id: UserId,
-        /// Up to which message, included.
-        seq: u64,
-        /// Always empty: positions say it all. Kept for clients that look for it.
-        message_ids: [(); 0],
-    },
+    MessageReadReceipt(Receipt),
+    /// A device of somebody's has everything up to a position.
+    MessageDeliveredReceipt(Receipt),
     /// A room that one is in from now on.
     RoomCreated(ChatRoom),
     /// Somebody asks to be friends.
@@ -67,6 +60,19 @@ pub enum Event {
         /// As a problem's `detail`.
         message: String,
     },
+}
+
+/// How far somebody has come in a room.
+#[derive(Clone, Debug, Serialize)]
+pub struct Receipt {
+    /// Where.
+    pub chat_room_id: RoomId,
+    /// Who.
+    pub user_id: UserId,
+    /// Up to which message, included.
+    pub seq: u64,
+    /// Always empty: positions say it all. Kept for clients that look for it.
+    pub message_ids: [(); 0],
 }
 
 /// An event on its way, with the reference of the frame that it answers.
@@ -105,5 +111,37 @@ impl Input for Ping {
             fields.fault("timestamp", "must be a number or a string");
         }
         Some(Self { timestamp })
+    }
+}
+
+/// The data of a `message_read` frame.
+pub struct MessageRead {
+    /// Where.
+    pub room_id: RoomId,
+    /// Up to which message, included; without it, up to the newest.
+    pub seq: Option<u64>,
+}
+
+impl Input for MessageRead {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let room_id = fields.required_either("chat_room_id", "room_id");
+        let ids: Option<Vec<MessageId>> = fields.optional("message_ids");
+        let newest_named = ids.unwrap_or_default().into_iter().map(MessageId::seq).max();
+        Some(Self { seq: fields.optional("seq").max(newest_named), room_id: room_id? })
+    }
+}
+
+/// The data of a `message_delivered` frame.
+pub struct MessageDelivered {
+    /// Where.
+    pub room_id: RoomId,
+    /// Up to which message, included.
+    pub seq: u64,
+}
+
+impl Input for MessageDelivered {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (room_id, seq) = (fields.required_either("chat_room_id", "room_id"), fields.required("seq"));
+        Some(Self { room_id: room_id?, seq: seq? })
     }
 }

@@ -25,10 +25,17 @@ pub struct Seen {
     pub body: String,
 }
 
-type Wanted = Box<dyn Fn(&Seen) -> bool + Send>;
+type Wanted = Box<dyn Fn(&Seen) -> bool + Send + Sync>;
 
 /// Tells the test that its call has come, and gives it the means to let go.
 type Catch = oneshot::Sender<oneshot::Sender<()>>;
+
+/// An answer in the database's place.
+struct Prepared {
+    wanted: Wanted,
+    status: StatusCode,
+    answer: Value,
+}
 
 #[derive(Default)]
 struct Inner {
@@ -37,7 +44,7 @@ struct Inner {
     calls: TaskTracker,
     seen: Mutex<Vec<Seen>>,
     holds: Mutex<Vec<(Wanted, Catch)>>,
-    stand_ins: Mutex<Vec<(Arc<()>, Wanted, StatusCode, Value)>>,
+    answers: Mutex<Vec<Arc<Prepared>>>,
     client: reqwest::Client,
 }
 
@@ -54,12 +61,12 @@ pub struct Held(oneshot::Receiver<oneshot::Sender<()>>);
 /// While it lives, the proxy answers in the database's place.
 pub struct StandIn {
     inner: Arc<Inner>,
-    id: Arc<()>,
+    prepared: Arc<Prepared>,
 }
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        self.inner.stand_ins.lock().unwrap().retain(|(id, ..)| !Arc::ptr_eq(id, &self.id));
+        self.inner.answers.lock().unwrap().retain(|prepared| !Arc::ptr_eq(prepared, &self.prepared));
     }
 }
 
@@ -102,19 +109,19 @@ impl Proxy {
     }
 
     /// Holds the next call that is wanted, before the database sees it.
-    pub fn hold(&self, wanted: impl Fn(&Seen) -> bool + Send + 'static) -> Held {
+    pub fn hold(&self, wanted: impl Fn(&Seen) -> bool + Send + Sync + 'static) -> Held {
         let (caught, waiting) = oneshot::channel();
         self.inner.holds.lock().unwrap().push((Box::new(wanted), caught));
         Held(waiting)
     }
 
     /// Answers the calls that are wanted in the database's place.
-    pub fn answer(&self, wanted: impl Fn(&Seen) -> bool + Send + 'static, answer: Value) -> StandIn {
+    pub fn answer(&self, wanted: impl Fn(&Seen) -> bool + Send + Sync + 'static, answer: Value) -> StandIn {
         self.stand_in(Box::new(wanted), StatusCode::OK, answer)
     }
 
     /// Answers the calls that are wanted with an error of DynamoDB, named by its code.
-    pub fn fail(&self, wanted: impl Fn(&Seen) -> bool + Send + 'static, code: &str) -> StandIn {
+    pub fn fail(&self, wanted: impl Fn(&Seen) -> bool + Send + Sync + 'static, code: &str) -> StandIn {
         let ours = code == "InternalServerError";
         let status = if ours { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
         let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
@@ -122,9 +129,9 @@ impl Proxy {
     }
 
     fn stand_in(&self, wanted: Wanted, status: StatusCode, answer: Value) -> StandIn {
-        let id = Arc::new(());
-        self.inner.stand_ins.lock().unwrap().push((Arc::clone(&id), wanted, status, answer));
-        StandIn { inner: Arc::clone(&self.inner), id }
+        let prepared = Arc::new(Prepared { wanted, status, answer });
+        self.inner.answers.lock().unwrap().push(Arc::clone(&prepared));
+        StandIn { inner: Arc::clone(&self.inner), prepared }
     }
 }
 
@@ -156,10 +163,9 @@ async fn forward(inner: Arc<Inner>, method: Method, uri: Uri, headers: HeaderMap
         let place = holds.iter().position(|(wanted, _)| wanted(&seen));
         place.map(|place| holds.remove(place).1)
     };
-    let stand_in = {
-        let stand_ins = inner.stand_ins.lock().unwrap();
-        let chosen = stand_ins.iter().find(|(_, wanted, ..)| wanted(&seen));
-        chosen.map(|(.., status, answer)| (*status, answer.to_string()))
+    let prepared = {
+        let answers = inner.answers.lock().unwrap();
+        answers.iter().find(|prepared| (prepared.wanted)(&seen)).cloned()
     };
     inner.seen.lock().unwrap().push(seen);
     if let Some(caught) = hold {
@@ -169,8 +175,8 @@ async fn forward(inner: Arc<Inner>, method: Method, uri: Uri, headers: HeaderMap
             let _ = released.await;
         }
     }
-    if let Some((status, answer)) = stand_in {
-        return (status, kind_of_answer(true), answer).into_response();
+    if let Some(prepared) = prepared {
+        return (prepared.status, kind_of_answer(true), prepared.answer.to_string()).into_response();
     }
     let of_database = headers.contains_key("x-amz-target");
     let target = if of_database { &inner.database } else { &inner.sockets };

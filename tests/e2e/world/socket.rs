@@ -17,7 +17,7 @@ pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// The last frame of each type that was sent.
     sent: BTreeMap<String, Value>,
-    /// The names of the frames that have come or were taken.
+    /// The names of the frames that have come, or were sent and taken as far as one can see.
     pub exercised: BTreeSet<String>,
 }
 
@@ -41,9 +41,12 @@ impl Socket {
 
     pub async fn send_text(&mut self, text: &str) {
         if let Ok(frame) = serde_json::from_str::<Value>(text)
-            && let Some(kind) = frame["type"].as_str()
+            && let Some(kind) = frame["type"].as_str().map(str::to_owned)
         {
-            self.sent.insert(kind.to_owned(), frame);
+            if FRAMES.is_silent(&kind) && FRAMES.is_valid(&kind, &frame) {
+                self.exercised.insert(kind.clone());
+            }
+            self.sent.insert(kind, frame);
         }
         self.stream.send(Message::text(text)).await.unwrap();
     }

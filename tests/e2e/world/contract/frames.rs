@@ -54,6 +54,16 @@ impl Frames {
         name.to_owned()
     }
 
+    /// Whether this type of frame is documented, and answered only if it fails.
+    pub fn is_silent(&self, kind: &str) -> bool {
+        self.sent.contains(kind) && self.answers.values().all(|answered| answered != kind)
+    }
+
+    /// Whether a frame is as documented.
+    pub fn is_valid(&self, name: &str, frame: &Value) -> bool {
+        self.validators[name].is_valid(frame)
+    }
+
     /// The type of frame that this one answers, unless as an error.
     pub fn answered_by(&self, name: &str) -> Option<&str> {
         self.answers.get(name).map(String::as_str)

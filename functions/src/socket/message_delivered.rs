@@ -1,0 +1,21 @@
+//! `message_delivered`: this device has everything up to a position. The room is told.
+
+use shared::{
+    App,
+    receipts::Progress,
+    serve::{
+        Fatal,
+        socket::{Answer, Caller, Data, serve},
+    },
+    wire::socket::MessageDelivered,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(message_delivered).await
+}
+
+async fn message_delivered(app: App, caller: Caller, Data(reached): Data<MessageDelivered>) -> Answer {
+    app.progress(Progress::Delivered, reached.room_id, caller.id, Some(reached.seq)).await?;
+    Ok(None)
+}

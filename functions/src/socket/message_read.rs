@@ -1,0 +1,21 @@
+//! `message_read`: the person has read up to a position, or everything. The room is told.
+
+use shared::{
+    App,
+    receipts::Progress,
+    serve::{
+        Fatal,
+        socket::{Answer, Caller, Data, serve},
+    },
+    wire::socket::MessageRead,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(message_read).await
+}
+
+async fn message_read(app: App, caller: Caller, Data(read): Data<MessageRead>) -> Answer {
+    app.progress(Progress::Read, read.room_id, caller.id, read.seq).await?;
+    Ok(None)
+}

@@ -1,0 +1,111 @@
+//! How far a message has come: sent, delivered, read.
+
+use serde_json::{Value, json};
+
+use crate::world::{Actor, World};
+
+/// The status of everything that somebody said in a room, oldest first; `null` for what others said.
+async fn statuses(who: &Actor, room: &str) -> Vec<Value> {
+    who.history(room).await.iter().map(|message| message["status"].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_sent_then_delivered_then_read() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
+    for n in 1..=3 {
+        ana.say(&room, &format!("m{n}")).await;
+        at_ana.expect("new_message").await;
+        at_ben.expect("new_message").await;
+    }
+    assert_eq!(statuses(&ana, &room).await, ["sent", "sent", "sent"]);
+
+    at_ben.send("message_delivered", json!({"chat_room_id": room, "seq": 2})).await;
+    let receipt = json!({"chat_room_id": room, "user_id": ben.id, "seq": 2, "message_ids": []});
+    assert_eq!(at_ana.expect("message_delivered_receipt").await["data"], receipt);
+    assert_eq!(
+        at_ben.expect("message_delivered_receipt").await["data"],
+        receipt,
+        "his other devices hear of it too"
+    );
+    assert_eq!(statuses(&ana, &room).await, ["delivered", "delivered", "sent"]);
+
+    at_ben.send("message_read", json!({"room_id": room, "seq": 1})).await;
+    assert_eq!(at_ana.expect("message_read_receipt").await["data"]["seq"], 1);
+    assert_eq!(statuses(&ana, &room).await, ["read", "delivered", "sent"]);
+    assert_eq!(ben.get("/chat/rooms").await.ok()[0]["unread_count"], 2);
+    let seen = ana.get("/chat/rooms").await.ok()[0]["participants"][0].clone();
+    assert_eq!((&seen["read_seq"], &seen["delivered_seq"]), (&json!(1), &json!(2)));
+    assert!(seen["last_read_at"].is_string());
+    assert_eq!(statuses(&ben, &room).await, [Value::Null, Value::Null, Value::Null]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_messages_are_read_in_one_step_and_positions_never_move_back() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut ids = Vec::new();
+    for n in 0..50 {
+        ids.push(ana.say(&room, &format!("m{n}")).await["id"].clone());
+    }
+    let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
+    at_ben.send("message_read", json!({"chat_room_id": room, "message_ids": ids})).await;
+    assert_eq!(at_ana.expect("message_read_receipt").await["data"]["seq"], 50);
+    assert_eq!(at_ben.expect("message_read_receipt").await["data"]["seq"], 50);
+    // What was read already, in whatever way it is said again, is no news; nor is its delivery.
+    for (frame, data) in [
+        ("message_read", json!({"chat_room_id": room, "seq": 3})),
+        ("message_read", json!({"chat_room_id": room, "message_ids": [ids[7]]})),
+        ("message_read", json!({"chat_room_id": room})),
+        ("message_read", json!({"chat_room_id": room, "seq": u64::MAX})),
+        ("message_delivered", json!({"chat_room_id": room, "seq": 50})),
+    ] {
+        at_ben.send(frame, data).await;
+        at_ben.expect_nothing_more().await;
+    }
+    ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
+    at_ana.expect_nothing_more().await;
+    assert_eq!(ben.get("/chat/rooms").await.ok()[0]["unread_count"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_has_read_what_its_last_member_has_read() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let room = ana.group_with(&[&ben, &cleo]).await;
+    ana.say(&room, "hello").await;
+    let mut at_ana = ana.socket().await;
+    ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
+    at_ana.expect("message_read_receipt").await;
+    assert_eq!(statuses(&ana, &room).await, ["sent"]);
+    cleo.say(&room, "posting is reading").await;
+    at_ana.expect("new_message").await;
+    assert_eq!(statuses(&ana, &room).await, [json!("read"), Value::Null]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn positions_that_make_no_sense_or_are_not_theirs_are_refused() {
+    let world = World::new().await;
+    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let room = ana.room_with(&ben).await;
+    ana.say(&room, "hello").await;
+    let (mut at_ana, mut at_eve) = (ana.socket().await, eve.socket().await);
+    for frame in ["message_read", "message_delivered"] {
+        for (data, code) in [
+            (json!({"seq": 1}), "validation_failed"),
+            (json!({"chat_room_id": room, "seq": -1}), "validation_failed"),
+            (json!({"chat_room_id": room, "seq": 1}), "not_found"),
+            (json!({"chat_room_id": uuid::Uuid::new_v4(), "seq": 1}), "not_found"),
+        ] {
+            at_eve.send(frame, data).await;
+            assert_eq!(at_eve.expect("error").await["data"]["code"], code);
+        }
+    }
+    at_eve.send("message_read", json!({"chat_room_id": room, "message_ids": ["latest"]})).await;
+    assert_eq!(at_eve.expect("error").await["data"]["code"], "validation_failed");
+    at_ana.expect_nothing_more().await;
+    assert_eq!(statuses(&ana, &room).await, ["sent"]);
+}
