@@ -52,8 +52,12 @@ impl Stack {
         let mut template = Template::read(&options.template)?;
         check_binaries(&template, &options)?;
         let folder = DataFolder::open(options.data.as_deref())?;
-        let secret =
-            if options.is_loopback_only() { DEVELOPMENT_SECRET.to_owned() } else { folder.secret()? };
+        let secret = if options.is_loopback_only() {
+            DEVELOPMENT_SECRET.to_owned()
+        } else {
+            tracing::warn!("whoever reaches this machine's addresses can sign in here as anybody");
+            folder.secret()?
+        };
 
         let http_listener = listen(options.http, "the HTTP API (--http)").await?;
         let socket_listener = listen(options.ws, "the WebSocket API (--ws)").await?;

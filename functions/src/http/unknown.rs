@@ -2,13 +2,20 @@
 //! HTTP API does not fold trailing slashes.
 
 use shared::{
-    App, Error, Result,
+    App, Result,
+    error::Refusal,
     serve::{
         Fatal, FromCall,
         http::{HttpCall, JsonPage, Me, Query, serve},
     },
     store::PageOf,
     wire::friends::ListedFriend,
+};
+
+const NO_SUCH_CALL: Refusal = Refusal {
+    status: 404,
+    code: "not_found",
+    detail: "There is no such call: look at the method and the path.",
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,6 +32,6 @@ async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<ListedFrien
             let Query(page) = Query::<PageOf>::from_call(&app, &call).await?;
             Ok(Some(JsonPage(ListedFriend::page(app.store.friends(me.id, page).await?))))
         }
-        _ => Err(Error::NotFound),
+        _ => Err(NO_SUCH_CALL.into()),
     }
 }

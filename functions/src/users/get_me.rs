@@ -16,5 +16,5 @@ async fn main() -> Result<(), Fatal> {
 
 async fn get_me(app: App, me: Me) -> Reply<users::Me> {
     let profile = app.store.profile(me.id).await?;
-    Ok(Json(profile.ok_or(Error::NotFound)?.into()))
+    Ok(Json(profile.ok_or_else(|| Error::internal("the caller has no profile"))?.into()))
 }

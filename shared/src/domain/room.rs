@@ -138,6 +138,30 @@ impl Status {
     }
 }
 
+const NOBODY: &str = "must name someone besides you";
+const TOO_MANY: &str = "must name at most 40 people, you included";
+
+/// What is wrong with people to be named for a room, whoever names them.
+pub fn people_fault(people: &[UserId]) -> Option<&'static str> {
+    let distinct = people.iter().collect::<BTreeSet<_>>().len();
+    match distinct {
+        0 => Some(NOBODY),
+        1..=MAX_FOUNDERS => None,
+        _ => Some(TOO_MANY),
+    }
+}
+
+/// What is wrong with a name for a room.
+pub fn name_fault(name: &str) -> Option<&'static str> {
+    if name.trim().chars().count() > MAX_NAME_CHARS {
+        Some("must have at most 255 characters")
+    } else if name.contains(char::is_control) {
+        Some("must not contain control characters")
+    } else {
+        None
+    }
+}
+
 /// A room that shall be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Founding {
@@ -159,18 +183,12 @@ impl Founding {
     pub fn new(founder: UserId, others: &[UserId], is_group: bool, name: Option<&str>) -> Result<Self> {
         let people: BTreeSet<UserId> = others.iter().copied().chain([founder]).collect();
         if people.len() == 1 {
-            return Err(Error::invalid("participant_ids", "must name someone besides you"));
+            return Err(Error::invalid("participant_ids", NOBODY));
         }
         if people.len() > MAX_FOUNDERS {
-            return Err(Error::invalid("participant_ids", "must name at most 40 people, you included"));
+            return Err(Error::invalid("participant_ids", TOO_MANY));
         }
         let name = name.map(str::trim).filter(|name| !name.is_empty());
-        if name.is_some_and(|name| name.chars().count() > MAX_NAME_CHARS) {
-            return Err(Error::invalid("name", "must have at most 255 characters"));
-        }
-        if name.is_some_and(|name| name.contains(char::is_control)) {
-            return Err(Error::invalid("name", "must not contain control characters"));
-        }
         let mut others = people.iter().copied().filter(|person| *person != founder);
         Ok(match (others.next(), others.next()) {
             (Some(other), None) if !is_group => Self {

@@ -199,12 +199,12 @@ pub struct Data<T>(pub T);
 impl<T: Input> FromCall<SocketCall> for Data<T> {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
         let frame = call.frame.as_ref().map_err(|NotAFrame| Error::MalformedJson)?;
-        let values = match &frame.data {
-            None | Some(Value::Null) => Map::new(),
-            Some(Value::Object(values)) => values.clone(),
-            Some(_) => return Err(Error::invalid("data", "must be an object")),
-        };
-        Fields::of_json(values, &app.config).read().map(Self)
+        let read = |values: Map<String, Value>| Fields::of_json(values, &app.config).read().map(Self);
+        match &frame.data {
+            None | Some(Value::Null) => read(Map::new()).map_err(|_| Error::invalid("data", "is required")),
+            Some(Value::Object(values)) => read(values.clone()),
+            Some(_) => Err(Error::invalid("data", "must be an object")),
+        }
     }
 }
 

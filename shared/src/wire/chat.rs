@@ -30,9 +30,15 @@ pub struct RoomCreate {
 
 impl Input for RoomCreate {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (name, is_group) = (fields.optional("name"), fields.optional("is_group"));
-        let participant_ids = fields.required("participant_ids")?;
-        Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids })
+        let (name, is_group): (Option<String>, _) = (fields.optional("name"), fields.optional("is_group"));
+        let participant_ids: Option<Vec<UserId>> = fields.required("participant_ids");
+        if let Some(fault) = name.as_deref().and_then(room::name_fault) {
+            fields.fault("name", fault);
+        }
+        if let Some(fault) = participant_ids.as_deref().and_then(room::people_fault) {
+            fields.fault("participant_ids", fault);
+        }
+        Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids: participant_ids? })
     }
 }
 
@@ -92,8 +98,8 @@ const DEFAULT_LIMIT: u64 = 50;
 impl Input for History {
     fn read(fields: &mut Fields) -> Option<Self> {
         let limit = fields.within("limit", 1, MAX_PAGE).unwrap_or(DEFAULT_LIMIT);
-        let (offset, before) = (fields.optional("offset"), fields.optional("before_seq"));
-        let window = Window::choose(offset, before, fields.optional("after_seq"));
+        let [offset, before, after] = ["offset", "before_seq", "after_seq"].map(|name| fields.optional(name));
+        let window = Window::choose(offset, before, after);
         if window.is_none() {
             fields
                 .fault("before_seq", "cannot stand beside offset or after_seq, nor these beside each other");

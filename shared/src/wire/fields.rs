@@ -111,11 +111,12 @@ impl<'a> Fields<'a> {
 
     /// A number within bounds, both included, if given.
     pub fn within(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
-        let number = self.optional(name)?;
-        if !(least..=most).contains(&number) {
-            self.fault(name, &format!("must be from {least} to {most}"));
+        let value = self.values.get(name).filter(|value| !value.is_null())?;
+        let number = u64::parse(value, self.as_text).ok().filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            self.fault(name, &format!("must be a whole number from {least} to {most}"));
         }
-        Some(number)
+        number
     }
 }
 
@@ -175,7 +176,7 @@ impl Field for bool {
 impl Field for u64 {
     fn parse(value: &Value, as_text: bool) -> Result<Self, Fault> {
         let number = match value {
-            Value::String(text) if as_text => text.parse().ok(),
+            Value::String(text) if as_text && !text.starts_with('+') => text.parse().ok(),
             other => other.as_u64(),
         };
         number.ok_or(fault("must be a whole number, 0 or more"))
@@ -264,12 +265,15 @@ mod tests {
     fn every_bad_field_is_found_at_once() {
         let faults =
             read(&json!({"ids": ["9f0e0d0c-0b0a-4908-8706-050403020100", 7], "limit": 0, "action": "run"}));
-        let expected =
-            ["ids[1] must be a UUID", "limit must be from 1 to 100", "action must be one of: go, stop"];
+        let expected = [
+            "ids[1] must be a UUID",
+            "limit must be a whole number from 1 to 100",
+            "action must be one of: go, stop",
+        ];
         assert_eq!(faults.err().unwrap(), expected);
         assert_eq!(
             read(&json!({"limit": "5"})).err().unwrap(),
-            ["ids is required", "limit must be a whole number, 0 or more"]
+            ["ids is required", "limit must be a whole number from 1 to 100"]
         );
     }
 
@@ -287,7 +291,7 @@ mod tests {
             Fields::of_text(pairs.into_iter(), &config).optional::<u64>("limit")
         };
         assert_eq!(query("5"), Some(5));
-        for text in ["", "-1", "5.0", "1e3", "99999999999999999999", "٣"] {
+        for text in ["", "-1", "+5", " 5", "5.0", "1e3", "99999999999999999999", "٣"] {
             assert_eq!(query(text), None, "{text}");
         }
     }

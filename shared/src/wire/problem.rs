@@ -50,7 +50,7 @@ impl Problem {
             }
             Error::NotFound => plain(404, "not_found", "There is no such thing here."),
             Error::Refused(refusal) => plain(refusal.status, refusal.code, refusal.detail),
-            Error::TooLarge => plain(413, "too_large", "This is too large."),
+            Error::TooLarge => plain(413, "too_large", "A body has at most 64 KB."),
             Error::Busy(_) => plain(503, "busy", "Too much is going on here: please try again in a moment."),
             Error::Internal(_) => Self {
                 request_id: Some(request_id.to_owned()),

@@ -107,7 +107,7 @@ pub struct Ping {
 impl Input for Ping {
     fn read(fields: &mut Fields) -> Option<Self> {
         let timestamp: Value = fields.optional("timestamp").unwrap_or_default();
-        if timestamp.is_object() || timestamp.is_array() {
+        if !(timestamp.is_null() || timestamp.is_number() || timestamp.is_string()) {
             fields.fault("timestamp", "must be a number or a string");
         }
         Some(Self { timestamp })
