@@ -24,6 +24,7 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
 pub use http::HttpGateway;
+pub use http_event::TIME_HEADER;
 pub use websocket::SocketGateway;
 
 /// Marks a response that says what a function said, and that its own log has told.

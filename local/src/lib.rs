@@ -20,7 +20,8 @@ mod storage;
 mod template;
 mod token;
 
-pub use clock::{Clock, Moment};
+pub use clock::{Clock, Moment, epoch_millis};
+pub use gateway::TIME_HEADER;
 pub use log::LogLines;
 pub use options::{Options, binaries_beside_this_program, log_filter, no_colour, project_root};
 pub use stack::Stack;

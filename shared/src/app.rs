@@ -71,7 +71,14 @@ impl App {
         Self { config, clock, store, push, tokens, known: Arc::default() }
     }
 
-    /// The present moment.
+    /// The same app for one call that came at this time: all that the call does is dated alike.
+    #[must_use]
+    pub fn at(&self, time: Option<Timestamp>) -> Self {
+        let clock = time.map_or_else(|| self.clock.clone(), Clock::fixed);
+        Self { clock, ..self.clone() }
+    }
+
+    /// The present moment, or the time of the call.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -16,6 +16,12 @@ impl Timestamp {
         Self(DateTime::from_timestamp(seconds, 0).unwrap_or_default())
     }
 
+    /// The moment this many milliseconds after 1970; `None` where that is no date, or the epoch itself, which stands for
+    /// an absent time.
+    pub fn from_milliseconds(milliseconds: i64) -> Option<Self> {
+        DateTime::from_timestamp_millis(milliseconds).filter(|_| milliseconds > 0).map(Self)
+    }
+
     /// Whole seconds since 1970, as DynamoDB's TTL and JWTs count them.
     pub fn seconds(self) -> i64 {
         self.0.timestamp()
@@ -81,6 +87,11 @@ impl Clock {
     pub fn system() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the clock")]
         Self::from_fn(|| Utc::now().into())
+    }
+
+    /// A clock that stands still.
+    pub fn fixed(time: Timestamp) -> Self {
+        Self::from_fn(move || time)
     }
 
     /// A clock that asks `now` each time.

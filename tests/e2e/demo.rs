@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::Path, process::Stdio};
 
 use serde_json::{Value, json};
+use shared::clock::{Clock, Timestamp};
 
 use crate::world::{
     Actor, PATIENCE,
@@ -43,6 +44,23 @@ async fn seen_by_all(stack: &Process) -> Vec<Value> {
     all
 }
 
+/// Every conversation of somebody's is dated in its order, over a few days, and none in the future.
+async fn talked_for_days(who: &Actor) {
+    let time = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap();
+    let now = Clock::system().now();
+    let mut days = BTreeSet::new();
+    for room in who.get("/chat/rooms").await.ok().as_array().unwrap() {
+        let said = who.history(room["id"].as_str().unwrap()).await;
+        let times: Vec<Timestamp> = said.iter().map(|message| time(&message["created_at"])).collect();
+        assert!(times.is_sorted() && times.iter().all(|said| *said <= now), "{times:?}");
+        assert!(time(&room["created_at"]) <= times[0]);
+        days.extend(times.iter().map(|time| time.to_string()[..10].to_owned()));
+    }
+    assert!(days.len() >= 4, "{days:?}");
+    let since = time(&who.get("/friends/").await.ok()[0]["created_at"]);
+    assert!(now.since(since).num_days() >= 5);
+}
+
 async fn start(folder: &Path) -> Process {
     Process::start_with(folder, &[], Stdio::null()).await
 }
@@ -65,6 +83,7 @@ async fn a_first_start_makes_people_who_know_each_other_and_a_second_adds_nothin
     assert_eq!((&with_ben["unread"], &with_ben["name"]), (&json!(2), &Value::Null));
     let group = rooms.iter().find(|room| !room["name"].is_null()).unwrap();
     assert_eq!(group["people"], json!(["ana", "ben", "chloe"]));
+    talked_for_days(&stack.actor("ana").await).await;
     assert_eq!(stack.end("TERM").await, Some(0));
 
     let stack = start(folder.path()).await;

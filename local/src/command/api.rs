@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use local::TIME_HEADER;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -44,10 +45,17 @@ impl Api {
         serde_json::from_value(answer).context("POST /local/token answered no token")
     }
 
-    /// A call as somebody. `None` as body sends none.
-    pub async fn call(&self, who: &Token, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+    /// A call as somebody, at a time in milliseconds since 1970. `None` as body sends none.
+    pub async fn call(
+        &self,
+        who: &Token,
+        at: i64,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value> {
         let request = self.http.request(method.clone(), format!("{}/api/v1{path}", self.base));
-        let request = request.bearer_auth(&who.access_token);
+        let request = request.bearer_auth(&who.access_token).header(TIME_HEADER, at);
         let request = if let Some(body) = body { request.json(body) } else { request };
         self.answer(request).await.with_context(|| format!("{method} {path}"))
     }

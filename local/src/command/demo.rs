@@ -8,12 +8,14 @@ mod script;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use local::epoch_millis;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use self::script::{CHATS, Chat, FRIENDS, Line, PEOPLE, Person, WAITING};
+use self::script::{CHATS, Chat, FRIENDS, FRIENDS_SINCE, Line, PEOPLE, Person, WAITING, WAITING_SINCE};
 use super::api::{Api, Token};
 
 /// The file that says how far the demo data of a data folder has come.
@@ -84,6 +86,8 @@ pub fn usernames() -> impl Iterator<Item = &'static str> {
 struct Cast {
     api: Api,
     tokens: HashMap<&'static str, Token>,
+    /// The present, in milliseconds since 1970, from which everything that happened is dated back.
+    now: i64,
 }
 
 impl Cast {
@@ -94,7 +98,7 @@ impl Cast {
             let ask = json!({ "username": username, "name": name, "picture": script::face(username) });
             tokens.insert(username, api.token(&ask).await.with_context(|| username.to_owned())?);
         }
-        Ok(Self { api, tokens })
+        Ok(Self { api, tokens, now: epoch_millis() })
     }
 
     async fn play(&self) -> Result<()> {
@@ -102,7 +106,7 @@ impl Cast {
             self.befriend(from, to).await?;
         }
         for (from, to) in WAITING {
-            self.ask(from, to).await?;
+            self.ask(from, to, self.ago(WAITING_SINCE)).await?;
         }
         for chat in &CHATS {
             self.chat(chat).await?;
@@ -114,28 +118,33 @@ impl Cast {
         self.tokens.get(who).with_context(|| format!("{who} is none of the demo people"))
     }
 
+    fn ago(&self, time: Duration) -> i64 {
+        self.now - i64::try_from(time.as_millis()).unwrap_or_default()
+    }
+
     async fn get(&self, who: &str, path: &str) -> Result<Vec<Value>> {
-        let list = self.api.call(self.token(who)?, Method::GET, path, None).await?;
+        let list = self.api.call(self.token(who)?, self.now, Method::GET, path, None).await?;
         serde_json::from_value(list).with_context(|| format!("GET {path} answered no list"))
     }
 
-    async fn post(&self, who: &str, path: &str, body: &Value) -> Result<Value> {
-        self.api.call(self.token(who)?, Method::POST, path, Some(body)).await
+    async fn post(&self, who: &str, at: i64, path: &str, body: &Value) -> Result<Value> {
+        self.api.call(self.token(who)?, at, Method::POST, path, Some(body)).await
     }
 
-    async fn put(&self, who: &str, path: &str) -> Result<Value> {
-        self.api.call(self.token(who)?, Method::PUT, path, None).await
+    async fn put(&self, who: &str, at: i64, path: &str) -> Result<Value> {
+        self.api.call(self.token(who)?, at, Method::PUT, path, None).await
     }
 
     async fn befriend(&self, from: &str, to: &str) -> Result<()> {
-        if let Some(request) = self.ask(from, to).await? {
-            self.put(to, &format!("/friends/requests/{request}?action=accepted")).await?;
+        let at = self.ago(FRIENDS_SINCE);
+        if let Some(request) = self.ask(from, to, at).await? {
+            self.put(to, at, &format!("/friends/requests/{request}?action=accepted")).await?;
         }
         Ok(())
     }
 
     /// The id of the pending request; `None` if they are friends already.
-    async fn ask(&self, from: &str, to: &str) -> Result<Option<String>> {
+    async fn ask(&self, from: &str, to: &str, at: i64) -> Result<Option<String>> {
         let other = &self.token(to)?.user_id;
         let friends = self.get(from, "/friends/").await?;
         if friends.iter().any(|friend| friend["user_id"] == other.as_str()) {
@@ -144,7 +153,7 @@ impl Cast {
         let sent = self.get(from, "/friends/requests?direction=sent").await?;
         let request = match sent.into_iter().find(|request| request["receiver_id"] == other.as_str()) {
             Some(request) => request,
-            None => self.post(from, "/friends/requests", &json!({ "receiver_id": other })).await?,
+            None => self.post(from, at, "/friends/requests", &json!({ "receiver_id": other })).await?,
         };
         id(&request).map(Some)
     }
@@ -154,8 +163,9 @@ impl Cast {
         let room_id = id(&room)?;
         // A mark of having read belongs before the next line; where that was said, it was set.
         let said_before = room["seq"].as_u64().unwrap_or_default();
-        let mut seq = 0;
+        let (mut seq, mut at) = (0, self.ago(chat.began_ago));
         for (n, line) in chat.lines.iter().enumerate() {
+            at += line.takes();
             match *line {
                 Line::Says(who, content) => {
                     let message = json!({
@@ -164,13 +174,13 @@ impl Cast {
                         "client_message_id": format!("demo-{n}"),
                         "after_seq": seq,
                     });
-                    let message = self.post(who, "/chat/messages", &message).await?;
+                    let message = self.post(who, at, "/chat/messages", &message).await?;
                     seq = message["seq"].as_u64().unwrap_or_default();
                 }
                 Line::Reads(who) if said_before <= seq => {
-                    self.put(who, &format!("/chat/rooms/{room_id}/read")).await?;
+                    self.put(who, at, &format!("/chat/rooms/{room_id}/read")).await?;
                 }
-                Line::Reads(_) => {}
+                Line::Reads(_) | Line::Later(_) => {}
             }
         }
         Ok(())
@@ -188,7 +198,7 @@ impl Cast {
         let others: Vec<&str> =
             others.iter().map(|who| Ok(self.token(who)?.user_id.as_str())).collect::<Result<_>>()?;
         let wish = json!({ "participant_ids": others, "is_group": chat.group.is_some(), "name": chat.group });
-        self.post(founder, "/chat/rooms", &wish).await
+        self.post(founder, self.ago(chat.began_ago), "/chat/rooms", &wish).await
     }
 }
 

@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::{Endpoint, Fatal, FromCall, log_answered, measured};
 use crate::{
     App, Error, Result,
+    clock::Timestamp,
     id::UserId,
     store,
     wire::{
@@ -39,6 +40,14 @@ impl HttpCall {
     /// The method, in capitals, and the path as it was called.
     pub fn method_and_path(&self) -> (&str, &str) {
         (self.0.method().as_str(), self.0.raw_http_path())
+    }
+
+    /// When the gateway received it.
+    fn time(&self) -> Option<Timestamp> {
+        match self.0.request_context_ref() {
+            Some(RequestContext::ApiGatewayV2(context)) => Timestamp::from_milliseconds(context.time_epoch),
+            _ => None,
+        }
     }
 
     /// The route that the gateway chose, as in `/api/v1/chat/rooms/{room_id}/read`. What was called instead may be
@@ -76,7 +85,7 @@ where
     let call = HttpCall(request);
     let request_id =
         call.0.lambda_context_ref().map(|context| context.request_id.clone()).unwrap_or_default();
-    let (reply, measured) = measured(endpoint.run(app, &call)).await;
+    let (reply, measured) = measured(endpoint.run(&app.at(call.time()), &call)).await;
     let (response, error) = match reply.and_then(HttpReply::respond) {
         Ok(response) => (response, None),
         Err(error) => (problem(&Problem::of(&error, &request_id)), Some(error)),
