@@ -5,6 +5,7 @@
 
 mod accounts;
 mod bad_input;
+mod client_protocol;
 mod contract;
 mod demo;
 mod events;

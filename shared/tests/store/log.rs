@@ -203,3 +203,19 @@ async fn writes_that_meet_a_transaction_are_made_again() {
     assert!(matches!(refused, Err(Error::Busy(_))), "{refused:?}");
     assert_eq!(whole_log(&cloud, room, ben).await.len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn sixty_four_writers_at_once_all_succeed_at_one_try_more_for_each_slot_lost() {
+    const WRITERS: usize = 64;
+    let cloud = Cloud::new();
+    let (ana, ben, room) = pair(&cloud).await;
+    let sends: Vec<Send> = (0..WRITERS).map(|n| retry_of(room, ana, &format!("m{n}"), Some(0))).collect();
+    cloud.calls();
+    let appends = sends.iter().map(|send| cloud.app.store.append(send, cloud.app.now()));
+    futures::future::try_join_all(appends).await.unwrap();
+    let tries = cloud.calls().into_iter().filter(|call| call.operation == "PutItem").count();
+    println!("{WRITERS} writers at once: {tries} tries");
+    assert_eq!(tries, WRITERS * (WRITERS + 1) / 2, "all at the same moment: the worst that can be");
+    let log = whole_log(&cloud, room, ben).await;
+    assert_eq!(log.iter().map(|message| message.seq).collect::<Vec<_>>(), (1..=64).collect::<Vec<_>>());
+}
