@@ -8,7 +8,7 @@ use tokio::sync::watch;
 /// The clock behind every limit: idle and connection life, integration and function timeouts, back-off.
 ///
 /// It runs with real time. [`Clock::advance`] moves it forward at once, and everything whose limit has passed by then
-/// wakes up. Time stamps in events do not move with it, because functions read the real time themselves.
+/// wakes up. Time stamps in events do not move with it: what a call does is dated truly, whatever limit is brought about.
 #[derive(Clone, Debug)]
 pub struct Clock {
     origin: Instant,

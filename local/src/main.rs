@@ -203,7 +203,7 @@ fn greet(stack: &Stack, data: Option<&Path>, demo: &Demo) {
 Try:
   TOKEN=$(cargo run -qp local -- token ana --http {address})
   curl -s {http}/api/v1/users/me -H \"Authorization: Bearer $TOKEN\"
-  npx wscat -c \"{ws}?token=$TOKEN\"        # then type: {{\"type\": \"hello\"}}
+  npx -y wscat -c \"{ws}?token=$TOKEN\"        # then type: {{\"type\": \"hello\"}}
 
 Ctrl-C stops everything.
 ",
