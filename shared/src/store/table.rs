@@ -178,7 +178,10 @@ impl Table {
     pub async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted> {
         let call = self.client.transact_write_items().set_transact_items(Some(writes));
         let call = call.return_consumed_capacity(Total);
-        let sent = through_conflicts(|| call.clone().send());
+        // The SDK draws its tokens from a generator seeded by the process's clock: two processes that start together may
+        // draw the same one, and the table would take the second's transaction for a repetition of the first's.
+        let token = || uuid::Uuid::new_v4().to_string();
+        let sent = through_conflicts(|| call.clone().client_request_token(token()).send());
         match sent.await.map_err(SdkError::into_service_error) {
             Ok(answer) => {
                 has_written(answer.consumed_capacity.iter().flatten());

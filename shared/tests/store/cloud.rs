@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_smithy_runtime_api::{
     client::{
@@ -105,16 +106,7 @@ impl Cloud {
         engine.create_table(serde_json::from_value(schema).unwrap()).unwrap();
 
         let (recorded, start) = (Arc::<Mutex<Recorded>>::default(), Instant::now());
-        let wire = Wire { engine: engine.clone(), recorded: recorded.clone(), start };
-        let aws = aws_config::SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
-                "test", "test", None, None, "test",
-            )))
-            .http_client(SharedHttpClient::new(wire))
-            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-            .build();
+        let aws = sdk(Wire { engine: engine.clone(), recorded: recorded.clone(), start });
         let variable = |name: &str| match name {
             "TABLE_NAME" => Some(TABLE.to_owned()),
             "SOCKET_ENDPOINT" => Some("https://sockets.example/live".to_owned()),
@@ -131,6 +123,13 @@ impl Cloud {
         });
         let app = App::new(config, clock, store, push);
         Self { engine, recorded, start, client, app }
+    }
+
+    /// The store of one more process.
+    pub fn another_store(&self) -> Store {
+        let (engine, recorded) = (self.engine.clone(), self.recorded.clone());
+        let aws = sdk(Wire { engine, recorded, start: self.start });
+        Store::new(aws_sdk_dynamodb::Client::new(&aws), TABLE.to_owned())
     }
 
     /// A person of this name.
@@ -189,6 +188,19 @@ impl Cloud {
         let answer = serde_json::to_value(answer).unwrap();
         answer["Items"].as_array().cloned().unwrap_or_default()
     }
+}
+
+/// What the SDK's clients of one process are made from.
+fn sdk(wire: Wire) -> SdkConfig {
+    aws_config::SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
+            "test", "test", None, None, "test",
+        )))
+        .http_client(SharedHttpClient::new(wire))
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .build()
 }
 
 /// The wire between the SDK's clients and the cloud.

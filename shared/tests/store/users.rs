@@ -100,3 +100,15 @@ async fn an_email_belongs_to_the_first_who_brings_it_and_is_kept_as_a_hash() {
     let profile = format!("{:?}", cloud.partition(&format!("USER#{ana}")));
     assert!(!profile.contains("example.com"), "{profile}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn processes_that_draw_the_same_random_numbers_do_not_repeat_each_others_transactions() {
+    let cloud = Cloud::new();
+    for name in ["ana", "ben"] {
+        fastrand::seed(7);
+        let newcomer = Newcomer { username: Some(name.to_owned()), ..Newcomer::default() };
+        let user = UserId::from(Uuid::new_v4());
+        let profile = cloud.another_store().profile_or_new(user, &newcomer, cloud.app.now()).await.unwrap();
+        assert_eq!(profile.username, name);
+    }
+}
