@@ -44,18 +44,27 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 4;
 const FIRST_BACKOFF: Duration = Duration::from_millis(25);
 
+/// How a call to DynamoDB is tried again.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF)
+}
+
+/// How long a call to DynamoDB may take.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
 impl App {
     /// The app of a function's process: configuration from the environment, clients made once.
     pub async fn from_env() -> Result<Self> {
         let config = Config::from_env()?;
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-            .operation_timeout(OPERATION_TIMEOUT);
-        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF);
         let aws = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(retries)
-            .timeout_config(timeouts.build())
+            .retry_config(retries())
+            .timeout_config(timeouts())
             .load()
             .await;
         // Without a table, the first use of the store fails, not the start.

@@ -1,17 +1,42 @@
-//! What follows the commit of a message: its push to everyone present, the head hint, the sender's own position.
+//! What follows a commit: its push to everyone who is in the room and present, and the positions that it moves.
+
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     App,
     clock::Timestamp,
+    domain::room::Member,
     error::{BestEffort, Result},
     id::UserId,
     push::{Origin, Parcel},
-    store::{messages::Committed, presence::Connection},
-    wire::{
-        chat::Message,
-        socket::{Event, Frame},
-    },
+    store::{messages::Committed, presence::Connection, rooms::RoomAndRoster},
+    wire::socket::{Event, Frame},
 };
+
+/// A room, and the live connections of those who are in it.
+pub(crate) struct Audience {
+    pub room: RoomAndRoster,
+    pub live: Vec<Connection>,
+}
+
+impl Audience {
+    /// What goes to each connection. People see things differently; all devices of one see the same.
+    pub fn parcels(&self, event: impl Fn(&Member) -> Option<Event>) -> Result<Vec<Parcel>> {
+        let mut frames: HashMap<UserId, Option<Arc<[u8]>>> = HashMap::new();
+        for member in &self.room.members {
+            let user = member.shown.user_id;
+            if self.live.iter().any(|connection| connection.user_id == user) {
+                let frame = event(member).map(|event| Frame::of(&event).encode()).transpose()?;
+                frames.insert(user, frame);
+            }
+        }
+        let parcel = |connection: &Connection| {
+            let frame = frames.get(&connection.user_id).cloned().flatten()?;
+            Some(Parcel { connection: connection.clone(), frame })
+        };
+        Ok(self.live.iter().filter_map(parcel).collect())
+    }
+}
 
 impl App {
     /// Tells of a committed message: `message_sent` to the frame it came from, if any, and `new_message` to every
@@ -21,61 +46,70 @@ impl App {
     /// send comes here again, because its first try may have died just before.
     pub async fn deliver(&self, sent: &Committed, origin: Option<&Origin>) {
         let now = self.now();
-        let (room, seq, sender) = (sent.message.room_id, sent.message.seq, sent.message.sender_id);
-        let live = self.live_connections(sent, now).await;
-        let live = live.unwrap_or_else(|error| {
-            Err::<(), _>(error).can_fail("reading who is present");
-            Vec::new()
-        });
-        let (pushed, head, read) = futures::join!(
-            self.push_message(sent, origin, live, now),
+        let message = sent.message();
+        let (room, seq, sender) = (message.room_id, message.seq, message.sender_id);
+        // Positions move before anyone is told, so that whoever was told finds them moved.
+        let (audience, head, read) = futures::join!(
+            self.audience(&sent.room, now),
             self.store.move_head(room, seq),
             self.store.move_read(room, sender, seq, now),
         );
-        pushed.can_fail("pushing a message");
         head.can_fail("moving the head hint");
         read.map(drop).can_fail("moving the sender's position");
+        let audience = audience.unwrap_or_else(|error| {
+            Err::<(), _>(error).can_fail("reading who is present");
+            Audience { room: sent.room.clone(), live: Vec::new() }
+        });
+        self.push_message(sent, origin, &audience, now).await.can_fail("pushing a message");
     }
 
-    /// The live connections of those who are in the room now: presence is read after the commit, so that whoever
-    /// connected before it is reached, and whoever connects after it finds the message in the log.
-    async fn live_connections(&self, sent: &Committed, now: Timestamp) -> Result<Vec<Connection>> {
-        let room = &sent.room.room;
-        let (live, present) = self.store.connections_and_room(&sent.room.people(), room.id, now).await?;
-        if present.roster_version == room.roster_version {
-            return Ok(live);
+    /// Tells everyone in a room who is present what concerns them.
+    pub(crate) async fn tell_room(
+        &self,
+        room: &RoomAndRoster,
+        event: impl Fn(&Member) -> Option<Event>,
+    ) -> Result<()> {
+        let now = self.now();
+        let parcels = self.audience(room, now).await?.parcels(event)?;
+        self.push.deliver(parcels, now).await
+    }
+
+    /// Those who are in the room now: presence is read after the commit, so that whoever connected before it is
+    /// reached, and whoever connects after it finds what was committed in the log.
+    async fn audience(&self, before: &RoomAndRoster, now: Timestamp) -> Result<Audience> {
+        let id = before.room.id;
+        let (live, present) = self.store.connections_and_room(&before.people(), id, now).await?;
+        if present.roster_version == before.room.roster_version {
+            return Ok(Audience { room: before.clone(), live });
         }
-        let people = self.store.room_and_roster(room.id).await?.people();
-        self.store.connections(&people, now).await
+        let room = self.store.room_and_roster(id).await?;
+        let live = self.store.connections(&room.people(), now).await?;
+        Ok(Audience { room, live })
     }
 
     async fn push_message(
         &self,
         sent: &Committed,
         origin: Option<&Origin>,
-        live: Vec<Connection>,
+        audience: &Audience,
         now: Timestamp,
     ) -> Result<()> {
-        let sender = sent.message.sender_id;
-        let to_sender = Message::seen_by(sender, &sent.message, &sent.room.members);
-        let for_others = Frame::of(&Event::NewMessage(Message::shown(&sent.message, None))).encode()?;
-        let for_own_devices = Frame::of(&Event::NewMessage(to_sender.clone())).encode()?;
-        let frame_for = |user: UserId| {
-            if user == sender { for_own_devices.clone() } else { for_others.clone() }
-        };
-
+        let seen_by = |member: &Member| sent.in_full.seen_by(member, &audience.room.members).into();
         let answer = match origin {
             Some(origin) => {
-                let event = Event::MessageSent(to_sender);
+                let sender = sent.room.member(sent.message().sender_id)?;
+                let event = Event::MessageSent(seen_by(sender));
                 let frame = Frame { event: &event, reference: origin.reference.as_ref() };
                 Some(Parcel { connection: origin.connection.clone(), frame: frame.encode()? })
             }
             None => None,
         };
         let is_origin =
-            |connection: &Connection| origin.is_some_and(|from| from.connection.id == connection.id);
-        let others = live.into_iter().filter(|connection| !is_origin(connection));
-        let news = others.map(|connection| Parcel { frame: frame_for(connection.user_id), connection });
+            |parcel: &Parcel| origin.is_some_and(|from| from.connection.id == parcel.connection.id);
+        let seq = sent.message().seq;
+        let news = audience
+            .parcels(|member| (member.from_seq <= seq).then(|| Event::NewMessage(seen_by(member))))?;
+        let news = news.into_iter().filter(|parcel| !is_origin(parcel));
         self.push.deliver(answer.into_iter().chain(news), now).await
     }
 }

@@ -9,7 +9,10 @@ use tokio::{
 };
 use tokio_tungstenite::{client_async, connect_async, tungstenite::Message};
 
-use crate::world::{Actor, World};
+use crate::{
+    probes::probes,
+    world::{Actor, World},
+};
 
 /// Every item of the table.
 async fn everything(world: &World) -> Vec<Value> {
@@ -45,6 +48,14 @@ fn unprocessable(room: &str, me: &str) -> Vec<(&'static str, Value, Vec<&'static
             json!({"chat_room_id": "x", "content": "", "payload": 1}),
             vec!["chat_room_id", "payload", "content"],
         ),
+        (
+            "/chat/messages",
+            json!({"chat_room_id": room, "forward_room_id": "x", "content": "hi"}),
+            vec!["forward_message_id", "forward_room_id"],
+        ),
+        ("/chat/sync", json!({}), vec!["rooms"]),
+        ("/chat/sync", json!({"rooms": [], "cursor": 7}), vec!["rooms", "cursor"]),
+        ("/chat/sync", json!({"rooms": {room: {"seq": -1, "rev": 0}}}), vec!["rooms"]),
         ("/chat/rooms", json!({"participant_ids": []}), vec!["participant_ids"]),
         ("/chat/rooms", json!({"participant_ids": [me]}), vec!["participant_ids"]),
         ("/chat/rooms", json!({"participant_ids": [me, me]}), vec!["participant_ids"]),
@@ -80,6 +91,9 @@ async fn refused_calls_name_every_fault_and_change_nothing() {
             .await
             .problem(404, "not_found");
         ana.put(&format!("/chat/rooms/{room}/read")).await.problem(404, "not_found");
+    }
+    for probe in probes(&nowhere) {
+        assert_eq!(probe.call(&ana).await.status, probe.leads_to);
     }
     ana.post("/chat/rooms", json!({"participant_ids": [ben.id, nowhere]})).await.problem(404, "not_found");
     ana.post("/friends/requests", json!({"receiver_id": nowhere})).await.problem(404, "not_found");

@@ -6,11 +6,11 @@ use std::{
     sync::Mutex,
 };
 
-use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     names::template,
+    probes::probes,
     world::{
         Actor, Answer, Proxy, World,
         contract::{
@@ -33,90 +33,8 @@ impl Notes {
     fn expect(&self, status: u16, answer: &Answer) -> Value {
         assert_eq!(answer.status, status, "{:?}: {}", answer.documented, answer.text);
         self.0.lock().unwrap().extend(answer.documented.clone());
-        serde_json::from_str(&answer.text).unwrap()
+        serde_json::from_str(&answer.text).unwrap_or_default()
     }
-}
-
-/// A call of an operation that has a right form and leads nowhere.
-struct Probe {
-    operation: &'static str,
-    method: Method,
-    path: String,
-    body: Option<Value>,
-    /// A path (with its query) that cannot be. Operations with a body get an empty one instead.
-    bad_path: Option<&'static str>,
-    leads_to: u16,
-}
-
-impl Probe {
-    async fn call(&self, actor: &Actor) -> Answer {
-        actor.call(self.method.clone(), &self.path, self.body.as_ref().map(Value::to_string)).await
-    }
-
-    /// The logical id of the function behind it.
-    fn function(&self) -> String {
-        match self.operation {
-            "friendsListSlashed" => "HttpUnknownFunction".to_owned(),
-            name => format!("{}{}Function", name[..1].to_uppercase(), &name[1..]),
-        }
-    }
-
-    /// The binary of that function.
-    fn binary(&self) -> String {
-        let function = self.function();
-        let mut name = String::new();
-        for letter in function.trim_end_matches("Function").chars() {
-            if letter.is_uppercase() && !name.is_empty() {
-                name.push('-');
-            }
-            name.extend(letter.to_lowercase());
-        }
-        name
-    }
-}
-
-/// One for each operation; `nowhere` is an id of nothing.
-fn probes(nowhere: &str) -> Vec<Probe> {
-    let get = |operation, path: &str, bad_path, leads_to| Probe {
-        operation,
-        method: Method::GET,
-        path: path.to_owned(),
-        body: None,
-        bad_path,
-        leads_to,
-    };
-    let put = |operation, path: String, bad_path| Probe {
-        method: Method::PUT,
-        ..get(operation, &path, Some(bad_path), 404)
-    };
-    let post = |operation, path, body| Probe {
-        method: Method::POST,
-        body: Some(body),
-        ..get(operation, path, None, 404)
-    };
-    vec![
-        get("usersGetMe", "/users/me", None, 200),
-        get("friendsSearchUsers", "/friends/search?query=ben", Some("/friends/search?query=b"), 200),
-        post("friendsSendRequest", "/friends/requests", json!({"receiver_id": nowhere})),
-        get("friendsListRequests", "/friends/requests", Some("/friends/requests?direction=up"), 200),
-        put(
-            "friendsRespondToRequest",
-            format!("/friends/requests/{nowhere}?action=accepted"),
-            "/friends/requests/gym?action=maybe",
-        ),
-        get("friendsList", "/friends", Some("/friends?limit=0"), 200),
-        get("friendsListSlashed", "/friends/", Some("/friends/?limit=101"), 200),
-        post("chatCreateRoom", "/chat/rooms", json!({"participant_ids": [nowhere]})),
-        get("chatListRooms", "/chat/rooms", Some("/chat/rooms?cursor=%20"), 200),
-        post("chatSendMessage", "/chat/messages", json!({"chat_room_id": nowhere, "content": "hi"})),
-        get(
-            "chatListMessages",
-            &format!("/chat/rooms/{nowhere}/messages"),
-            Some("/chat/rooms/gym/messages"),
-            404,
-        ),
-        put("chatMarkRead", format!("/chat/rooms/{nowhere}/read"), "/chat/rooms/gym/read"),
-    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,6 +108,9 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
     notes.expect(200, &ben.put(&format!("/chat/rooms/{room}/read")).await);
     notes.expect(200, &ben.get("/chat/rooms?limit=1").await);
 
+    calls_about_a_message(&ana, &ben, room, notes).await;
+    calls_about_a_group(world, notes).await;
+
     // As if the log had grown long meanwhile: its newest message has a high position.
     let is_message =
         |body: &Value| body["Item"]["seq"] == json!({"N": "1"}) && !body["Item"]["content"].is_null();
@@ -204,10 +125,47 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
     notes.expect(409, &ana.post("/chat/messages", late).await);
 }
 
+/// What becomes of a message of Ana's and of one of Ben's, and what they may not do to them.
+async fn calls_about_a_message(ana: &Actor, ben: &Actor, room: &str, notes: &Notes) {
+    let (said, gone) = (ana.say(room, "helo").await, ana.say(room, "gone").await);
+    notes.expect(200, &ana.edit(&said, "hello").await);
+    notes.expect(403, &ben.edit(&said, "mine").await);
+    notes.expect(403, &ben.delete_message(&said).await);
+    for emoji in ["👍", "👎", "🔥", "🎉", "😀"] {
+        notes.expect(200, &ben.react(&said, emoji).await);
+    }
+    notes.expect(409, &ben.react(&said, "😂").await);
+    notes.expect(200, &ana.reactions(&said).await);
+    notes.expect(200, &ben.unreact(&said, "👍").await);
+    notes.expect(200, &ben.pin(&said).await);
+    notes.expect(200, &ana.get(&format!("/chat/rooms/{room}/pins")).await);
+    notes.expect(200, &ana.unpin(&said).await);
+    notes.expect(200, &ana.delete_message(&gone).await);
+    notes.expect(409, &ana.edit(&gone, "hello").await);
+    notes.expect(409, &ana.pin(&gone).await);
+    notes.expect(200, &ana.post("/chat/sync", json!({"rooms": {room: {"seq": 1, "rev": 0}}})).await);
+    notes.expect(200, &ana.room(room).await);
+}
+
+/// Who comes into a group and leaves it, and who may not say so.
+async fn calls_about_a_group(world: &World, notes: &Notes) {
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let group = ana.group_with(&[&ben]).await;
+    let said = ana.say(&group, "hello").await;
+    notes.expect(403, &ben.add(&group, &cleo).await);
+    notes.expect(403, &ben.remove(&group, &ana).await);
+    notes.expect(403, &ben.pin(&said).await);
+    notes.expect(403, &ben.unpin(&said).await);
+    notes.expect(200, &ana.add(&group, &cleo).await);
+    notes.expect(204, &cleo.remove(&group, &cleo).await);
+    world.fill(&group).await;
+    notes.expect(409, &ana.add(&group, &cleo).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_documented_frame_is_sent_and_no_other() {
     let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     let request = ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.ok();
     at_ben.expect("friend_request_received").await;
@@ -222,6 +180,29 @@ async fn every_documented_frame_is_sent_and_no_other() {
     for frame in ["message_delivered", "message_read"] {
         at_ben.send(frame, json!({"chat_room_id": room, "seq": 1})).await;
         at_ana.expect(&format!("{frame}_receipt")).await;
+    }
+    let said = ben.message(&room, 1).await;
+    ana.edit(&said, "Hello Ben!").await.ok();
+    ben.react(&said, "👍").await.ok();
+    ben.pin(&said).await.ok();
+    let gone = ana.say(&room, "gone").await;
+    ana.delete_message(&gone).await.ok();
+    let group = ana.group_with(&[&ben]).await;
+    ana.add(&group, &cleo).await.ok();
+    cleo.remove(&group, &cleo).await.nothing();
+    for kind in [
+        "message_updated",
+        "message_reaction",
+        "room_updated",
+        "new_message",
+        "message_deleted",
+        "room_created",
+        "participant_joined",
+        "new_message",
+        "participant_left",
+        "new_message",
+    ] {
+        at_ana.expect(kind).await;
     }
     at_ana.expect_nothing_more().await;
     at_ana.send("dance", json!({})).await;

@@ -10,8 +10,10 @@ use crate::{
     world::{Actor, World},
 };
 
-/// The one id in the samples that no real thing has, because requests are numbered by their time.
+/// The ids in the samples that no real thing has, because a part of these is random.
 const SAMPLE_REQUEST: &str = "019b76da-a800-7000-8000-000000000001";
+const SAMPLE_MESSAGE: &str = "019b76da-a800-8000-8000-000000010001";
+const SAMPLE_GROUP: &str = "019b76da-a800-4000-8000-000000000001";
 
 /// `events/friends/send-request.json` for `friends-send-request`.
 fn file(binary: &str) -> String {
@@ -34,6 +36,14 @@ async fn invoke_with(world: &World, binary: &str, event: String) -> Value {
 /// Calls a function of the HTTP API with its sample, and returns the body if the status is this one.
 async fn call(world: &World, binary: &str, status: u16) -> Value {
     body(&invoke(world, binary).await, status)
+}
+
+/// Calls a function of the HTTP API with its sample about nothing, and then with a real id in the place of that one.
+async fn call_about(world: &World, binary: &str, sample_id: &str, id: &str) -> Value {
+    assert_eq!(call(world, binary, 404).await["code"], "not_found", "{binary}");
+    let event = sample(binary);
+    assert!(event.contains(sample_id), "{binary}");
+    invoke_with(world, binary, event.replace(sample_id, id)).await
 }
 
 #[track_caller]
@@ -79,10 +89,7 @@ async fn the_samples_about_friends_get_their_answers() {
     let asked = asked["id"].as_str().unwrap();
     assert_eq!(ids(&call(&world, "friends-list-requests", 200).await), [asked]);
 
-    let problem = call(&world, "friends-respond-to-request", 404).await;
-    assert_eq!(problem["code"], "not_found");
-    let real = sample("friends-respond-to-request").replace(SAMPLE_REQUEST, asked);
-    let answer = invoke_with(&world, "friends-respond-to-request", real).await;
+    let answer = call_about(&world, "friends-respond-to-request", SAMPLE_REQUEST, asked).await;
     assert_eq!(body(&answer, 200)["message"], "Friend request accepted");
 
     for list in ["friends-list", "http-unknown"] {
@@ -107,6 +114,45 @@ async fn the_samples_about_rooms_get_their_answers() {
     let read = call(&world, "chat-mark-read", 200).await;
     assert_eq!(read["message"], "Messages marked as read");
     assert_eq!(ids(&json!(ben.history(room).await)), [message]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samples_about_messages_get_their_answers() {
+    let world = World::new().await;
+    let [ana, ben] = ana_and_ben(&world).await;
+    let room = ana.room_with(&ben).await;
+    let said = ana.say(&room, "Hi Ben!").await;
+    let id = said["id"].as_str().unwrap();
+    let about = async |binary: &str| body(&call_about(&world, binary, SAMPLE_MESSAGE, id).await, 200);
+
+    assert_eq!(about("chat-edit-message").await["content"], "Hi Ben, are you there?");
+    let thumb = json!([{"emoji": "👍", "count": 1, "mine": true}]);
+    assert_eq!(about("chat-add-reaction").await["reactions"], thumb);
+    assert_eq!(about("chat-list-reactions").await[0]["emojis"], json!(["👍"]));
+    assert_eq!(about("chat-remove-reaction").await["reactions"], json!([]));
+    assert_eq!(about("chat-pin-message").await["pinned_message_ids"], json!([id]));
+    assert_eq!(ids(&call(&world, "chat-list-pins", 200).await), [id]);
+    assert_eq!(about("chat-unpin-message").await["pinned_message_ids"], json!([]));
+    let gone = about("chat-delete-message").await;
+    assert_eq!((&gone["id"], &gone["is_deleted"]), (&said["id"], &json!(true)));
+    let news = call(&world, "chat-sync", 200).await;
+    assert_eq!((&news["complete"], &news["rooms"][0]["messages"]), (&json!(true), &json!([gone])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samples_about_people_in_rooms_get_their_answers() {
+    let world = World::new().await;
+    let [ana, ben] = ana_and_ben(&world).await;
+    let cleo = world.actor("cleo").await;
+    assert_eq!(call(&world, "chat-get-room", 404).await["code"], "not_found");
+    let room = ana.room_with(&ben).await;
+    assert_eq!(call(&world, "chat-get-room", 200).await["id"], room);
+    let group = ana.group_with(&[&cleo]).await;
+    let answer = call_about(&world, "chat-add-participant", SAMPLE_GROUP, &group).await;
+    assert_eq!(body(&answer, 200)["participant_count"], 3);
+    let answer = call_about(&world, "chat-remove-participant", SAMPLE_GROUP, &group).await;
+    assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")));
+    ben.room(&group).await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,9 +5,10 @@
 
 mod accounts;
 mod bad_input;
-mod client_protocol;
+mod changes;
 mod contract;
 mod demo;
+mod device;
 mod events;
 mod faults;
 mod friends;
@@ -16,11 +17,20 @@ mod load;
 mod messages;
 mod names;
 mod outsiders;
+mod participants;
+mod pins;
 mod plan_client;
 mod policies;
+mod probes;
 mod processes;
+mod reactions;
 mod receipts;
+#[path = "../replica.rs"]
+mod replica;
+mod replies;
 mod rooms;
+mod schedules;
 mod sockets;
 mod story;
+mod sync;
 mod world;

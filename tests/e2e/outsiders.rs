@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::{probes::probes, world::World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_exist() {
@@ -18,11 +18,19 @@ async fn a_room_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_exis
         eve.get(&format!("/chat/rooms/{room}/messages")).await,
         eve.put(&format!("/chat/rooms/{room}/read")).await,
         eve.post("/chat/messages", message(&room)).await,
+        eve.room(&room).await,
+        eve.get(&format!("/chat/rooms/{room}/pins")).await,
+        eve.add(&room, &eve).await,
+        eve.remove(&room, &ben).await,
     ];
     let there = [
         eve.get(&format!("/chat/rooms/{nowhere}/messages")).await,
         eve.put(&format!("/chat/rooms/{nowhere}/read")).await,
         eve.post("/chat/messages", message(&nowhere)).await,
+        eve.room(&nowhere).await,
+        eve.get(&format!("/chat/rooms/{nowhere}/pins")).await,
+        eve.add(&nowhere, &eve).await,
+        eve.remove(&nowhere, &ben).await,
     ];
     for (here, there) in here.iter().zip(&there) {
         here.problem(404, "not_found");
@@ -58,24 +66,8 @@ async fn a_request_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_e
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_is_answered_without_a_token() {
     let world = World::new().await;
-    let anon = world.stranger(None);
-    let id = uuid::Uuid::new_v4();
-    for path in [
-        "/users/me",
-        "/friends",
-        "/friends/",
-        "/friends/requests",
-        "/friends/search?query=an",
-        "/chat/rooms",
-        &format!("/chat/rooms/{id}/messages"),
-    ] {
-        anon.get(path).await.problem(401, "invalid_token");
-    }
-    for path in ["/friends/requests", "/chat/rooms", "/chat/messages"] {
-        anon.post(path, json!({})).await.problem(401, "invalid_token");
-    }
-    for path in [format!("/friends/requests/{id}?action=accepted"), format!("/chat/rooms/{id}/read")] {
-        anon.put(&path).await.problem(401, "invalid_token");
+    for probe in probes(&uuid::Uuid::new_v4().to_string()) {
+        probe.call(&world.stranger(None)).await.problem(401, "invalid_token");
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{World, each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_who_open_their_room_at_once_get_one_room() {
@@ -105,4 +105,11 @@ async fn every_member_of_a_group_hears_of_it_and_of_what_is_said() {
     }
     let shown = people[9].get("/chat/rooms").await.ok();
     assert_eq!(shown[0]["participants"].as_array().unwrap().len(), 9, "eight others and the caller");
+    let whole = people[9].room(&room).await.ok();
+    let mut names = each(&whole["participants"], "username");
+    assert_eq!(names.pop().unwrap(), "member9", "the caller comes last");
+    assert_eq!(names.len(), 9, "everyone else");
+    for field in ["id", "name", "last_message", "unread_count", "participant_count", "seq", "rev"] {
+        assert_eq!(whole[field], shown[0][field], "{field}");
+    }
 }

@@ -8,7 +8,7 @@ use shared::{
         http::{Body, Json, Me, Reply, serve},
     },
     wire::{
-        chat::{ChatRoom, RoomCreate},
+        rooms::{ChatRoom, RoomCreate},
         socket::Event,
     },
 };
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Fatal> {
     serve(create_room).await
 }
 
-async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) -> Reply<ChatRoom> {
+pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) -> Reply<ChatRoom> {
     let founding = Founding::new(me.id, &wish.participant_ids, wish.is_group, wish.name.as_deref())?;
     let people: Vec<_> = founding.people.iter().copied().collect();
     let profiles = app.store.profiles(&people).await?;

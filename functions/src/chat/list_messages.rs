@@ -7,7 +7,7 @@ use shared::{
         Fatal,
         http::{Json, Me, Path, Query, Reply, serve},
     },
-    wire::chat::{History, Message},
+    wire::messages::{History, Message},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,13 +15,12 @@ async fn main() -> Result<(), Fatal> {
     serve(list_messages).await
 }
 
-async fn list_messages(
+pub(crate) async fn list_messages(
     app: App,
     me: Me,
     Path(room): Path<RoomId>,
     Query(history): Query<History>,
 ) -> Reply<Vec<Message>> {
-    let (room, messages) = app.store.history(room, me.id, history.window, history.limit).await?;
-    let seen = messages.iter().map(|message| Message::seen_by(me.id, message, &room.members));
-    Ok(Json(seen.collect()))
+    let messages = app.store.history(room, me.id, history.window, history.limit).await?;
+    Ok(Json(messages.into_iter().map(Message::from).collect()))
 }

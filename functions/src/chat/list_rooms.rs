@@ -7,7 +7,7 @@ use shared::{
         http::{JsonPage, Me, PageReply, Query, serve},
     },
     store::PageOf,
-    wire::chat::ChatRoom,
+    wire::rooms::ChatRoom,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(list_rooms).await
 }
 
-async fn list_rooms(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<ChatRoom> {
+pub(crate) async fn list_rooms(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<ChatRoom> {
     let rooms = app.store.my_rooms(me.id, page).await?;
     Ok(JsonPage(rooms.map(ChatRoom::from)))
 }

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
     serve(mark_read).await
 }
 
-async fn mark_read(app: App, me: Me, Path(room_id): Path<RoomId>) -> Reply<Done> {
+pub(crate) async fn mark_read(app: App, me: Me, Path(room_id): Path<RoomId>) -> Reply<Done> {
     app.progress(Progress::Read, room_id, me.id, None).await?;
     Ok(Json(Done { message: "Messages marked as read".to_owned() }))
 }

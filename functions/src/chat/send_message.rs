@@ -6,7 +6,7 @@ use shared::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
     },
-    wire::chat::{Message, MessageCreate},
+    wire::messages::{Message, MessageCreate},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,8 +14,9 @@ async fn main() -> Result<(), Fatal> {
     serve(send_message).await
 }
 
-async fn send_message(app: App, me: Me, Body(message): Body<MessageCreate>) -> Reply<Message> {
+pub(crate) async fn send_message(app: App, me: Me, Body(message): Body<MessageCreate>) -> Reply<Message> {
     let sent = app.store.append(&message.from_sender(me.id), app.now()).await?;
     app.deliver(&sent, None).await;
-    Ok(Json(Message::seen_by(me.id, &sent.message, &sent.room.members)))
+    let sender = sent.room.member(me.id)?;
+    Ok(Json(sent.in_full.seen_by(sender, &sent.room.members).into()))
 }

@@ -15,6 +15,6 @@ async fn main() -> Result<(), Fatal> {
     serve(list).await
 }
 
-async fn list(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<ListedFriend> {
+pub(crate) async fn list(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<ListedFriend> {
     Ok(JsonPage(ListedFriend::page(app.store.friends(me.id, page).await?)))
 }

@@ -15,7 +15,11 @@ async fn main() -> Result<(), Fatal> {
     serve(list_requests).await
 }
 
-async fn list_requests(app: App, me: Me, Query(list): Query<RequestList>) -> PageReply<FriendRequest> {
+pub(crate) async fn list_requests(
+    app: App,
+    me: Me,
+    Query(list): Query<RequestList>,
+) -> PageReply<FriendRequest> {
     let requests = app.store.requests(me.id, list.direction, list.page).await?;
     let people: Vec<_> =
         requests.items.iter().flat_map(|request| [request.sender_id, request.receiver_id]).collect();

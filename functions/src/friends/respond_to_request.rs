@@ -19,7 +19,7 @@ async fn main() -> Result<(), Fatal> {
     serve(respond_to_request).await
 }
 
-async fn respond_to_request(
+pub(crate) async fn respond_to_request(
     app: App,
     me: Me,
     Path(request_id): Path<RequestId>,

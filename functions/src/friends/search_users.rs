@@ -18,7 +18,11 @@ async fn main() -> Result<(), Fatal> {
     serve(search_users).await
 }
 
-async fn search_users(app: App, me: Me, Query(search): Query<UserSearch>) -> Reply<Vec<FoundUser>> {
+pub(crate) async fn search_users(
+    app: App,
+    me: Me,
+    Query(search): Query<UserSearch>,
+) -> Reply<Vec<FoundUser>> {
     let found = app.store.search_users(&search.query, me.id, MAX_RESULTS).await?;
     let ids: Vec<_> = found.iter().map(|profile| profile.id).collect();
     let pairs = app.store.pairs(me.id, &ids).await?;

@@ -19,7 +19,11 @@ async fn main() -> Result<(), Fatal> {
     serve(send_request).await
 }
 
-async fn send_request(app: App, me: Me, Body(ask): Body<FriendRequestCreate>) -> Reply<FriendRequest> {
+pub(crate) async fn send_request(
+    app: App,
+    me: Me,
+    Body(ask): Body<FriendRequestCreate>,
+) -> Reply<FriendRequest> {
     let profiles = app.store.profiles(&[me.id, ask.receiver_id]).await?;
     if !profiles.contains_key(&ask.receiver_id) {
         return Err(Error::NotFound);

@@ -23,7 +23,7 @@ async fn main() -> Result<(), Fatal> {
     serve(unknown).await
 }
 
-async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<ListedFriend>>> {
+pub(crate) async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<ListedFriend>>> {
     match call.method_and_path() {
         // The gateway sends browsers' preflights here, and adds to the answer what they ask for.
         ("OPTIONS", _) => Ok(None),

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Fatal> {
     serve(connect).await
 }
 
-async fn connect(app: App, caller: Caller, Visitor(identity): Visitor) -> Answer {
+pub(crate) async fn connect(app: App, caller: Caller, Visitor(identity): Visitor) -> Answer {
     app.welcome(&identity).await?;
     app.push.admit(&caller.connection, caller.token_expires).await?;
     Ok(None)

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Fatal> {
     serve(disconnect).await
 }
 
-async fn disconnect(app: App, Ended(connection): Ended) -> Answer {
+pub(crate) async fn disconnect(app: App, Ended(connection): Ended) -> Answer {
     app.store.disconnected(connection.user_id, &connection.id, app.now()).await?;
     Ok(None)
 }

@@ -14,7 +14,7 @@ async fn main() -> Result<(), Fatal> {
     serve(hello).await
 }
 
-async fn hello(app: App, caller: Caller) -> Answer {
+pub(crate) async fn hello(app: App, caller: Caller) -> Answer {
     app.push.admit(&caller.connection, caller.token_expires).await?;
     Ok(Some(Event::ConnectionEstablished { user_id: caller.id, server_time: app.now() }))
 }

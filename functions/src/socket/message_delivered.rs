@@ -15,7 +15,11 @@ async fn main() -> Result<(), Fatal> {
     serve(message_delivered).await
 }
 
-async fn message_delivered(app: App, caller: Caller, Data(reached): Data<MessageDelivered>) -> Answer {
+pub(crate) async fn message_delivered(
+    app: App,
+    caller: Caller,
+    Data(reached): Data<MessageDelivered>,
+) -> Answer {
     app.progress(Progress::Delivered, reached.room_id, caller.id, Some(reached.seq)).await?;
     Ok(None)
 }

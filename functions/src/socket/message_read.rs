@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(message_read).await
 }
 
-async fn message_read(app: App, caller: Caller, Data(read): Data<MessageRead>) -> Answer {
+pub(crate) async fn message_read(app: App, caller: Caller, Data(read): Data<MessageRead>) -> Answer {
     app.progress(Progress::Read, read.room_id, caller.id, read.seq).await?;
     Ok(None)
 }

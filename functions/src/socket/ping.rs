@@ -13,6 +13,6 @@ async fn main() -> Result<(), Fatal> {
     serve(ping).await
 }
 
-async fn ping(_: Caller, Data(ping): Data<Ping>) -> Answer {
+pub(crate) async fn ping(_: Caller, Data(ping): Data<Ping>) -> Answer {
     Ok(Some(Event::Pong { timestamp: ping.timestamp }))
 }

@@ -7,7 +7,7 @@ use shared::{
         Fatal,
         socket::{Answer, Caller, Data, serve},
     },
-    wire::chat::MessageCreate,
+    wire::messages::MessageCreate,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(send_message).await
 }
 
-async fn send_message(
+pub(crate) async fn send_message(
     app: App,
     caller: Caller,
     origin: Origin,

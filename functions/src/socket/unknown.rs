@@ -17,6 +17,6 @@ async fn main() -> Result<(), Fatal> {
     serve(unknown).await
 }
 
-async fn unknown(_: Caller, _: AnyFrame) -> Answer {
+pub(crate) async fn unknown(_: Caller, _: AnyFrame) -> Answer {
     Err(Error::from(UNKNOWN_TYPE))
 }

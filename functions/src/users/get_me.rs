@@ -14,7 +14,7 @@ async fn main() -> Result<(), Fatal> {
     serve(get_me).await
 }
 
-async fn get_me(app: App, me: Me) -> Reply<users::Me> {
+pub(crate) async fn get_me(app: App, me: Me) -> Reply<users::Me> {
     let profile = app.store.profile(me.id).await?;
     Ok(Json(profile.ok_or_else(|| Error::internal("the caller has no profile"))?.into()))
 }

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::{
     clock::Timestamp,
+    domain::reaction::Tally,
     error::FieldError,
     id::{MessageId, RoomId, UserId},
 };
@@ -79,14 +80,9 @@ impl Draft {
         let mut fault = |field: &str, message: &str| {
             faults.push(FieldError { field: field.to_owned(), message: message.to_owned() });
         };
-        if self.content.trim().is_empty() && self.media_url.is_none() && self.payload.is_none() {
-            fault("content", "must not be blank");
-        }
-        if self.content.chars().count() > MAX_CONTENT_CHARS {
-            fault("content", "must have at most 4000 characters");
-        }
-        if self.content.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            fault("content", "must not contain control characters");
+        let stands_alone = self.media_url.is_none() && self.payload.is_none();
+        if let Some(problem) = content_fault(&self.content, stands_alone) {
+            fault("content", problem);
         }
         if self.media_url.as_deref().is_some_and(|url| !lies_under(url, media_origins)) {
             fault("media_url", "must lie under an allowed origin");
@@ -100,6 +96,19 @@ impl Draft {
             }
         }
         faults
+    }
+}
+
+/// What is wrong with the words of a message, which may be missing only beside something else.
+pub fn content_fault(content: &str, stands_alone: bool) -> Option<&'static str> {
+    if stands_alone && content.trim().is_empty() {
+        Some("must not be blank")
+    } else if content.chars().count() > MAX_CONTENT_CHARS {
+        Some("must have at most 4000 characters")
+    } else if content.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        Some("must not contain control characters")
+    } else {
+        None
     }
 }
 
@@ -156,6 +165,18 @@ pub struct Message {
     pub payload: Option<Map<String, Value>>,
     /// When it was committed, by the clock of the function that did it. Order is by `seq`, not by this.
     pub created_at: Timestamp,
+    /// Whether it was taken over from another message.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_forwarded: bool,
+    /// When its words were last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_at: Option<Timestamp>,
+    /// When it was emptied. Its place and its names stay for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+    /// How many people put which emoji to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reactions: Vec<Tally>,
 }
 
 /// An object as a text of JSON.
@@ -181,6 +202,11 @@ impl Message {
     /// Whether this is the very message that a repeated send means, whatever its content was.
     pub fn is_send(&self, sender_id: UserId, client_message_id: &str) -> bool {
         self.sender_id == sender_id && self.client_message_id == client_message_id
+    }
+
+    /// Whether nothing but its place is left of it.
+    pub fn is_deleted(&self) -> bool {
+        self.deleted_at.is_some()
     }
 }
 

@@ -1,8 +1,12 @@
 //! The pure rules: no async, no AWS, no clock. Each takes what was read and says what shall be, or why not.
 
+pub mod change;
 pub mod friendship;
 pub mod log;
 pub mod message;
 pub mod profile;
+pub mod reaction;
 pub mod room;
+pub mod roster;
 pub mod username;
+pub mod view;

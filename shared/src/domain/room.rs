@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     error::{Error, Result},
-    id::{RoomId, UserId},
+    id::{MessageId, RoomId, UserId},
 };
 
 /// The most people that the call which makes a room may name, the caller included: one transaction holds them.
@@ -61,8 +61,18 @@ pub struct Room {
     pub rev: u64,
     /// How many members it has.
     pub member_count: usize,
-    /// The shown fields of its first members, enough for any list that leaves the reader out.
-    pub first_members: Vec<ShownMember>,
+    /// Its first members: enough for any list that leaves the reader out.
+    pub first_members: Vec<UserId>,
+    /// The messages that are pinned, the newest pin first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<MessageId>,
+}
+
+impl Room {
+    /// The pins that somebody sees who sees the log from `from_seq` on.
+    pub fn pinned_from(&self, from_seq: u64) -> Vec<MessageId> {
+        self.pinned.iter().copied().filter(|id| id.seq() >= from_seq).collect()
+    }
 }
 
 /// What a list shows of a member.
@@ -89,6 +99,9 @@ pub struct Member {
     pub role: Role,
     /// The first position that they see.
     pub from_seq: u64,
+    /// The room's revision when they joined. What a client holds from before is of an earlier membership.
+    #[serde(default)]
+    pub joined_rev: u64,
     /// The last position that they have read; moves forward only.
     pub read_seq: u64,
     /// When they last read.
@@ -102,7 +115,7 @@ impl Member {
     /// Somebody who joins now.
     pub fn new(shown: ShownMember, role: Role, from_seq: u64) -> Self {
         let before = from_seq.saturating_sub(1);
-        Self { shown, role, from_seq, read_seq: before, read_at: None, delivered_seq: before }
+        Self { shown, role, from_seq, joined_rev: 0, read_seq: before, read_at: None, delivered_seq: before }
     }
 
     /// The last position that reached them: reading implies delivery.
@@ -111,7 +124,30 @@ impl Member {
     }
 }
 
-/// How far a message has come, as its sender sees it: the least of the others' positions.
+/// Whom a list shows of a room's members: one more than it has places for, since it leaves its reader out.
+pub fn first_members(members: &[Member]) -> Vec<UserId> {
+    members.iter().take(SHOWN_MEMBERS + 1).map(|member| member.shown.user_id).collect()
+}
+
+/// How far all of some members have come: the least of their positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// All of them have read up to there.
+    pub read_seq: u64,
+    /// A device of each of them has everything up to there.
+    pub delivered_seq: u64,
+}
+
+impl Reached {
+    /// How far everyone but `user` has come. Where there is nobody else, nothing has come anywhere.
+    pub fn by_others(members: &[Member], user: UserId) -> Self {
+        let others = || members.iter().filter(|member| member.shown.user_id != user);
+        let least = |position: fn(&Member) -> u64| others().map(position).min().unwrap_or_default();
+        Self { read_seq: least(|member| member.read_seq), delivered_seq: least(Member::reached_seq) }
+    }
+}
+
+/// How far a message has come, as its sender sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
@@ -124,13 +160,11 @@ pub enum Status {
 }
 
 impl Status {
-    /// The status of `sender`'s message at `seq`. In a room without others it stays sent.
-    pub fn of(seq: u64, sender: UserId, members: &[Member]) -> Self {
-        let others = || members.iter().filter(|member| member.shown.user_id != sender);
-        let least = |position: fn(&Member) -> u64| others().map(position).min().unwrap_or_default();
-        if least(|member| member.read_seq) >= seq {
+    /// The status of the message at `seq`, when its sender's others have come so far.
+    pub fn of(seq: u64, others: Reached) -> Self {
+        if others.read_seq >= seq {
             Self::Read
-        } else if least(Member::reached_seq) >= seq {
+        } else if others.delivered_seq >= seq {
             Self::Delivered
         } else {
             Self::Sent
@@ -215,10 +249,26 @@ pub fn caller_last<T>(people: &mut [T], is_caller: impl Fn(&T) -> bool) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    /// A group of two.
+    pub fn group() -> Room {
+        Room {
+            id: RoomId::random(),
+            kind: RoomKind::Group,
+            name: None,
+            created_at: Timestamp::from_seconds(0),
+            created_by: user(1),
+            roster_version: 1,
+            rev: 0,
+            member_count: 2,
+            first_members: Vec::new(),
+            pinned: Vec::new(),
+        }
+    }
 
     fn user(n: u128) -> UserId {
         Uuid::from_u128(n).into()
@@ -260,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_message_is_as_far_as_the_last_of_the_others() {
-        let status = |members: &[Member]| Status::of(5, user(1), members);
+        let status = |members: &[Member]| Status::of(5, Reached::by_others(members, user(1)));
         assert_eq!(status(&[member(1, 5, 5)]), Status::Sent);
         assert_eq!(status(&[member(1, 5, 5), member(2, 0, 4)]), Status::Sent);
         assert_eq!(status(&[member(1, 5, 5), member(2, 0, 5), member(3, 9, 0)]), Status::Delivered);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Page, PageOf, Store,
     item::{self, Query, read},
-    keys::{self, Key, Range},
+    keys::{self, Key},
     table::Transacted,
 };
 use crate::{
@@ -150,27 +150,6 @@ impl Store {
             Some((friend, profile))
         });
         Ok(Page { items: known.collect(), next: friends.next })
-    }
-
-    /// One page of a list whose items stand in one range. The cursor is the last item's sort key without the
-    /// range's prefix.
-    async fn page<T: serde::de::DeserializeOwned>(
-        &self,
-        query: Query,
-        range: &Range,
-        page: PageOf,
-    ) -> Result<Page<T>> {
-        let query = query.consistent().after(page.cursor.map(|cursor| format!("{}{cursor}", range.first)));
-        // One more than asked for tells whether there is more.
-        let query = match page.limit {
-            Some(limit) => query.limit(limit + 1),
-            None => query,
-        };
-        let mut items = self.table.query(query).await?;
-        let more = page.limit.is_some_and(|limit| items.len() > limit);
-        items.truncate(page.limit.unwrap_or(usize::MAX));
-        let next = items.last().filter(|_| more).map(|last| item::sk(last)[range.first.len()..].to_owned());
-        Ok(Page { items: items.into_iter().map(read).collect::<Result<_>>()?, next })
     }
 }
 

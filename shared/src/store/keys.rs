@@ -25,7 +25,7 @@ pub struct Range {
 /// Above every character that follows a prefix in a sort key.
 const END: char = '\u{10FFFF}';
 
-/// The last position that a sort key can hold.
+/// The last position or revision that a sort key can hold.
 const LAST_SEQ: u64 = 999_999_999_999;
 
 fn user(user: UserId) -> String {
@@ -41,8 +41,16 @@ fn room(room: RoomId) -> String {
     format!("ROOM#{room}")
 }
 
+fn place(number: u64) -> String {
+    format!("{:012}", number.min(LAST_SEQ))
+}
+
 fn message_sk(seq: u64) -> String {
-    format!("MSG#{:012}", seq.min(LAST_SEQ))
+    format!("{MESSAGE}{}", place(seq))
+}
+
+fn change_sk(rev: u64) -> String {
+    format!("CHANGE#{}", place(rev))
 }
 
 fn prefix(pk: String, prefix: &str) -> Range {
@@ -159,6 +167,9 @@ pub fn room_and_roster(r: RoomId) -> Range {
 /// The sort key of the head hint.
 pub const HEAD: &str = "HEAD";
 
+/// What the sort key of every message begins with.
+pub const MESSAGE: &str = "MSG#";
+
 /// The sort key of a room's own data.
 pub const META: &str = "META";
 
@@ -177,6 +188,26 @@ pub fn messages_from(r: RoomId, first: u64) -> Range {
     messages(r, first, LAST_SEQ)
 }
 
+/// What one person has put to a message.
+pub fn reaction(r: RoomId, seq: u64, u: UserId) -> Key {
+    Key { pk: room(r), sk: format!("REACTION#{}#{u}", place(seq)) }
+}
+
+/// What everyone has put to a message.
+pub fn reactions(r: RoomId, seq: u64) -> Range {
+    prefix(room(r), &format!("REACTION#{}#", place(seq)))
+}
+
+/// What a room's revision changed.
+pub fn change(r: RoomId, rev: u64) -> Key {
+    Key { pk: room(r), sk: change_sk(rev) }
+}
+
+/// What the revisions from one to another changed, both included.
+pub fn changes(r: RoomId, first: u64, last: u64) -> Range {
+    Range { pk: room(r), first: change_sk(first), last: change_sk(last) }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -189,7 +220,7 @@ mod tests {
         let range = room_and_roster(r);
         let inside = |key: &Key| key.pk == range.pk && (&range.first..=&range.last).contains(&&key.sk);
         assert!(inside(&head(r)) && inside(&member(r, u)) && inside(&meta(r)));
-        assert!(!inside(&message(r, 1)));
+        assert!(!inside(&message(r, 1)) && !inside(&change(r, 1)) && !inside(&reaction(r, 1, u)));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use crate::{
     clock::Timestamp,
     domain::{
         log::{self, Window},
-        message::{Draft, Message},
+        message::{Draft, Kind, Message},
         room::Member,
+        view::{InFull, View},
     },
     error::{Error, Result},
     id::{MessageId, RoomId, UserId},
@@ -27,8 +28,10 @@ const MAX_SLOTS: u64 = 256;
 pub struct Send {
     /// Who sends.
     pub sender_id: UserId,
-    /// What.
+    /// What. Where a message is forwarded, what it says comes from there.
     pub draft: Draft,
+    /// The message that is taken over, and its room.
+    pub forwarded: Option<(RoomId, MessageId)>,
     /// The client's own name for it. Without one it was never tried before.
     pub client_message_id: Option<String>,
     /// The newest position when the client first queued it: an earlier try can only lie above.
@@ -38,10 +41,17 @@ pub struct Send {
 /// A message that is in the log, and the room as it was read just before.
 #[derive(Clone, Debug)]
 pub struct Committed {
-    /// The message as it stands.
-    pub message: Message,
+    /// The message as it stands, with what its readers see beside it.
+    pub in_full: InFull,
     /// The room and the roster that authorised it.
     pub room: RoomAndRoster,
+}
+
+impl Committed {
+    /// The message as it stands.
+    pub fn message(&self) -> &Message {
+        &self.in_full.message
+    }
 }
 
 impl Store {
@@ -49,20 +59,14 @@ impl Store {
     ///
     /// Two sequential round trips where no other sender interferes; one more for each slot lost to another.
     pub async fn append(&self, send: &Send, now: Timestamp) -> Result<Committed> {
-        let draft = &send.draft;
-        let (room, earlier, replied) = futures::try_join!(
-            self.room_and_roster(draft.room_id),
+        let room_id = send.draft.room_id;
+        let (room, earlier, replied, forwarded) = futures::try_join!(
+            self.room_and_roster(room_id),
             self.newest_messages(send),
-            self.replied_message(draft),
+            self.replied_message(&send.draft),
+            self.forwarded_message(send),
         )?;
         let member = room.member(send.sender_id)?.clone();
-        if let Some(reply_to) = draft.reply_to_id {
-            let seen =
-                replied.is_some_and(|message| message.id == reply_to && message.seq >= member.from_seq);
-            if !seen {
-                return Err(Error::invalid("reply_to_id", "must be a message of this room"));
-            }
-        }
         let tail = earlier.first().map_or(0, |newest| newest.seq);
         if let Some(after_seq) = send.after_seq {
             log::check_search_bound(after_seq, tail)?;
@@ -70,19 +74,25 @@ impl Store {
         // Minted before the first write, so that the SDK's own retries cannot double the message.
         let client_message_id =
             send.client_message_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        if let Some(message) =
-            earlier.into_iter().find(|message| message.is_send(send.sender_id, &client_message_id))
-        {
-            return Ok(Committed { message, room });
+        let is_this = |message: &Message| message.is_send(send.sender_id, &client_message_id);
+        if let Some(message) = earlier.into_iter().find(is_this) {
+            return Ok(Committed { in_full: self.in_full(message).await?, room });
         }
+        let draft = send.draft_to_write(&member, replied.as_ref(), forwarded)?;
         for seq in tail + 1..=tail + MAX_SLOTS {
-            let message = message_at(seq, draft, &member, &client_message_id, now);
-            match self.table.put_new(item(keys::message(draft.room_id, seq), &message)?).await? {
-                Put::Written => return Ok(Committed { message, room }),
+            let message = Message {
+                is_forwarded: send.forwarded.is_some(),
+                ..message_at(seq, &draft, &member, &client_message_id, now)
+            };
+            match self.table.put_new(item(keys::message(room_id, seq), &message)?).await? {
+                Put::Written => {
+                    let in_full = InFull { replied, ..InFull::fresh(message) };
+                    return Ok(Committed { in_full, room });
+                }
                 Put::Taken(taken) => {
                     let taken: Message = read(taken)?;
-                    if taken.is_send(send.sender_id, &client_message_id) {
-                        return Ok(Committed { message: taken, room });
+                    if is_this(&taken) {
+                        return Ok(Committed { in_full: self.in_full(taken).await?, room });
                     }
                 }
             }
@@ -105,7 +115,14 @@ impl Store {
 
     async fn replied_message(&self, draft: &Draft) -> Result<Option<Message>> {
         match draft.reply_to_id {
-            Some(id) => self.table.get(keys::message(draft.room_id, id.seq()), true).await,
+            Some(id) => self.message(draft.room_id, id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn forwarded_message(&self, send: &Send) -> Result<Option<Message>> {
+        match send.forwarded {
+            Some((room, id)) => self.message_seen_by(send.sender_id, room, id).await,
             None => Ok(None),
         }
     }
@@ -116,29 +133,85 @@ impl Store {
         self.table.query(query).await?.pop().map(read).transpose()
     }
 
-    /// The messages in a window of the log that a member may see, newest first, and the room with its roster.
-    /// It costs what the window holds, however long the log is.
+    /// The messages in a window of the log as a member sees them, newest first. It costs what the window holds, however
+    /// long the log is: two sequential round trips, and one more where there are replies or reactions.
     pub async fn history(
         &self,
         room: RoomId,
         reader: UserId,
         window: Window,
         limit: u64,
-    ) -> Result<(RoomAndRoster, Vec<Message>)> {
+    ) -> Result<Vec<View>> {
         let (room_and_roster, newest) =
             futures::try_join!(self.room_and_roster(room), self.newest_message(room))?;
         let from_seq = room_and_roster.member(reader)?.from_seq;
         let tail = newest.map_or(0, |message| message.seq);
         let Some((first, last)) = window.positions(limit, from_seq, tail) else {
-            return Ok((room_and_roster, Vec::new()));
+            return Ok(Vec::new());
         };
         let query = Query::of(keys::messages(room, first, last)).consistent().newest_first();
-        let messages = self.table.query(query).await?.into_iter().map(read).collect::<Result<_>>()?;
-        Ok((room_and_roster, messages))
+        let messages = self.table.query(query).await?.into_iter().map(read);
+        let messages = messages.collect::<Result<Vec<Message>>>()?;
+        self.views_among(&room_and_roster, reader, messages).await
+    }
+
+    /// The pinned messages that a member sees, the newest pin first.
+    pub async fn pins(&self, room: RoomId, reader: UserId) -> Result<Vec<View>> {
+        let room_and_roster = self.room_and_roster(room).await?;
+        let pinned = room_and_roster.room.pinned_from(room_and_roster.member(reader)?.from_seq);
+        let keys = pinned.iter().map(|id| keys::message(room, id.seq()));
+        let found = self.table.batch_get(keys, true).await?.into_iter().map(read);
+        let mut messages = found.collect::<Result<Vec<Message>>>()?;
+        messages.sort_by_key(|message| pinned.iter().position(|id| *id == message.id));
+        self.views_among(&room_and_roster, reader, messages).await
+    }
+
+    pub(super) async fn views_among(
+        &self,
+        room: &RoomAndRoster,
+        reader: UserId,
+        messages: Vec<Message>,
+    ) -> Result<Vec<View>> {
+        let from_seq = room.member(reader)?.from_seq;
+        let messages = messages.into_iter();
+        let mut views: Vec<View> =
+            messages.map(|message| View::among(&room.members, message, reader)).collect();
+        let mut to_complete: Vec<(&mut View, u64)> = views.iter_mut().map(|view| (view, from_seq)).collect();
+        self.complete_views(reader, &mut to_complete).await?;
+        Ok(views)
     }
 }
 
-fn message_at(seq: u64, draft: &Draft, sender: &Member, client_message_id: &str, now: Timestamp) -> Message {
+impl Send {
+    /// What is written: the draft, checked against what it answers, or what it forwards.
+    fn draft_to_write(
+        &self,
+        sender: &Member,
+        replied: Option<&Message>,
+        forwarded: Option<Message>,
+    ) -> Result<Draft> {
+        let draft = self.draft.clone();
+        if draft.reply_to_id.is_some() && replied.is_none_or(|message| message.seq < sender.from_seq) {
+            return Err(Error::invalid("reply_to_id", "must be a message of this room"));
+        }
+        if self.forwarded.is_none() {
+            return Ok(draft);
+        }
+        let forwarded = forwarded.filter(|message| !message.is_deleted() && message.kind != Kind::System);
+        let Message { content, kind, media_url, payload, .. } = forwarded
+            .ok_or_else(|| Error::invalid("forward_message_id", "must be a message that you can see"))?;
+        Ok(Draft { content, kind, media_url, payload, ..draft })
+    }
+}
+
+/// A message as it enters the log.
+pub(super) fn message_at(
+    seq: u64,
+    draft: &Draft,
+    sender: &Member,
+    client_message_id: &str,
+    now: Timestamp,
+) -> Message {
     Message {
         id: MessageId::new(now, seq),
         room_id: draft.room_id,
@@ -153,5 +226,9 @@ fn message_at(seq: u64, draft: &Draft, sender: &Member, client_message_id: &str,
         reply_to_id: draft.reply_to_id,
         payload: draft.payload.clone(),
         created_at: now,
+        is_forwarded: false,
+        edited_at: None,
+        deleted_at: None,
+        reactions: Vec::new(),
     }
 }

@@ -1,21 +1,27 @@
 //! Remembers: one table, one file per domain of `impl Store`.
 
 pub mod capacity;
+pub mod changes;
 pub mod friendships;
 pub mod item;
 pub mod keys;
 pub mod messages;
 pub mod presence;
 pub mod rooms;
+pub mod roster;
+pub mod sync;
 pub mod table;
 pub mod users;
+pub mod views;
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{Delete, Put, TransactWriteItem},
+    types::{AttributeValue, Delete, Put, TransactWriteItem},
 };
-use serde::Serialize;
-use table::Table;
+use item::{Query, Update, read};
+use keys::Range;
+use serde::{Serialize, de::DeserializeOwned};
+use table::{Table, non_empty};
 
 use crate::error::{Error, Result};
 
@@ -45,11 +51,59 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
     }
 
+    /// A write of a transaction: an item in the place of what it was at its revision `rev`, and of nothing else.
+    fn replace(&self, key: keys::Key, body: impl Serialize, rev: u64) -> Result<TransactWriteItem> {
+        let put = Put::builder().table_name(self.table.name()).set_item(Some(item::item(key, body)?));
+        let put = put.condition_expression(AT_REVISION).expression_attribute_values(":rev", number(rev));
+        Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
+    }
+
+    /// A write of a transaction: no such item any more, if it is at its revision `rev`.
+    fn delete_at(&self, key: keys::Key, rev: u64) -> Result<TransactWriteItem> {
+        let delete = Delete::builder().table_name(self.table.name()).set_key(Some(item::attributes(key)));
+        let delete =
+            delete.condition_expression(AT_REVISION).expression_attribute_values(":rev", number(rev));
+        Ok(TransactWriteItem::builder().delete(delete.build().map_err(Error::internal)?).build())
+    }
+
+    /// A write of a transaction: a conditional change of one item.
+    fn update(&self, update: Update) -> Result<TransactWriteItem> {
+        let change = aws_sdk_dynamodb::types::Update::builder().table_name(self.table.name());
+        let change = change.set_key(Some(item::attributes(update.key))).update_expression(update.expression);
+        let change = change.set_condition_expression(update.condition);
+        let change = change.set_expression_attribute_names(non_empty(update.names));
+        let change = change.set_expression_attribute_values(non_empty(update.values));
+        Ok(TransactWriteItem::builder().update(change.build().map_err(Error::internal)?).build())
+    }
+
     /// A write of a transaction: no such item any more.
     fn delete(&self, key: keys::Key) -> Result<TransactWriteItem> {
         let delete = Delete::builder().table_name(self.table.name()).set_key(Some(item::attributes(key)));
         Ok(TransactWriteItem::builder().delete(delete.build().map_err(Error::internal)?).build())
     }
+
+    /// One page of a list whose items stand in one range. The cursor is the last item's sort key without the
+    /// range's prefix.
+    async fn page<T: DeserializeOwned>(&self, query: Query, range: &Range, page: PageOf) -> Result<Page<T>> {
+        let query = query.consistent().after(page.cursor.map(|cursor| format!("{}{cursor}", range.first)));
+        // One more than asked for tells whether there is more.
+        let query = match page.limit {
+            Some(limit) => query.limit(limit + 1),
+            None => query,
+        };
+        let mut items = self.table.query(query).await?;
+        let more = page.limit.is_some_and(|limit| items.len() > limit);
+        items.truncate(page.limit.unwrap_or(usize::MAX));
+        let next = items.last().filter(|_| more).map(|last| item::sk(last)[range.first.len()..].to_owned());
+        Ok(Page { items: items.into_iter().map(read).collect::<Result<_>>()?, next })
+    }
+}
+
+/// The condition that an item is what it was when it was read.
+const AT_REVISION: &str = "rev = :rev";
+
+fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
 }
 
 /// A part of a list that is read page after page.

@@ -113,7 +113,7 @@ fn live_connections(item: &Item, now: Timestamp) -> Vec<Connection> {
     owner.map(|user| connections(user, item, now).0).unwrap_or_default()
 }
 
-/// The live connections of an item, and the names of those whose time is over.
+/// The live connections of an item, and the names of those whose time is over, each in the order of their ids.
 fn connections(user_id: UserId, item: &Item, now: Timestamp) -> (Vec<Connection>, Vec<ConnectionId>) {
     let (mut live, mut over) = (Vec::new(), Vec::new());
     for (attribute, value) in item {
@@ -127,6 +127,8 @@ fn connections(user_id: UserId, item: &Item, now: Timestamp) -> (Vec<Connection>
             _ => over.push(id),
         }
     }
+    live.sort_by(|a, b| a.id.cmp(&b.id));
+    over.sort();
     (live, over)
 }
 

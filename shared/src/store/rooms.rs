@@ -12,11 +12,12 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    domain::profile::Profile,
     domain::{
         log,
         message::Message,
-        room::{Founding, Member, Role, Room, RoomKind, SHOWN_MEMBERS, ShownMember, Status},
+        profile::Profile,
+        room::{self, Founding, Member, Reached, Role, Room, RoomKind, SHOWN_MEMBERS, ShownMember, Status},
+        view::View,
     },
     error::{Error, Result},
     id::{RoomId, UserId},
@@ -30,9 +31,9 @@ struct Head {
 
 /// One room, as its member has it.
 #[derive(Serialize, Deserialize)]
-struct MyRoom {
-    room_id: RoomId,
-    joined_at: Timestamp,
+pub(super) struct MyRoom {
+    pub room_id: RoomId,
+    pub joined_at: Timestamp,
 }
 
 /// A room with everyone in it.
@@ -66,9 +67,7 @@ pub struct RoomSummary {
     /// The others that the list shows.
     pub others: Vec<Member>,
     /// The newest message, if this member may see it.
-    pub last_message: Option<Message>,
-    /// How far the newest message has come, if this member sent it.
-    pub last_status: Option<Status>,
+    pub last_message: Option<View>,
     /// The newest position.
     pub tail: u64,
 }
@@ -105,11 +104,8 @@ impl Store {
             roster_version: 1,
             rev: 0,
             member_count: members.len(),
-            first_members: members
-                .iter()
-                .take(SHOWN_MEMBERS + 1)
-                .map(|member| member.shown.clone())
-                .collect(),
+            first_members: room::first_members(&members),
+            pinned: Vec::new(),
         };
         let mut writes = vec![self.put_new(keys::meta(room.id), &room)?];
         for member in &members {
@@ -167,14 +163,12 @@ impl Store {
         Ok(self.table.update(update).await?.is_some())
     }
 
-    /// A person's rooms, newest activity first: five sequential round trips at the most, however many rooms. The last
-    /// two are for rooms whose head hint lags, and for large groups in which the reader spoke last.
+    /// A person's rooms, newest activity first: six sequential round trips at the most, however many rooms. The last
+    /// three are for rooms whose head hint lags, for large groups in which the reader spoke last, and for replies and
+    /// reactions.
     pub async fn my_rooms(&self, me: UserId, page: PageOf) -> Result<Page<RoomSummary>> {
         let start = page.cursor.as_deref().map(RoomSummary::place_at).transpose()?;
-        let listed = self.table.query(Query::of(keys::my_rooms(me)).consistent()).await?;
-        let rooms =
-            listed.into_iter().map(|item| Ok(read::<MyRoom>(item)?.room_id)).collect::<Result<Vec<_>>>()?;
-        let mut summaries = self.summaries(me, &rooms).await?;
+        let mut summaries = self.summaries(me, &self.room_ids(me).await?).await?;
         summaries.sort_by_cached_key(RoomSummary::place);
         let mut items: Vec<RoomSummary> = summaries
             .into_iter()
@@ -191,7 +185,27 @@ impl Store {
         Ok(self.summaries(me, &[room]).await?.pop())
     }
 
-    async fn summaries(&self, me: UserId, rooms: &[RoomId]) -> Result<Vec<RoomSummary>> {
+    /// The ids of a person's rooms, in their order.
+    pub(super) async fn room_ids(&self, me: UserId) -> Result<Vec<RoomId>> {
+        let listed = self.table.query(Query::of(keys::my_rooms(me)).consistent()).await?;
+        listed.into_iter().map(|item| Ok(read::<MyRoom>(item)?.room_id)).collect()
+    }
+
+    /// One room with everyone in it, if it is one of this person's.
+    pub async fn whole_room(&self, me: UserId, room: RoomId) -> Result<RoomSummary> {
+        let (room, newest) = futures::try_join!(self.room_and_roster(room), self.newest_message(room))?;
+        let tail = newest.as_ref().map_or(0, |message| message.seq);
+        let member = room.member(me)?.clone();
+        let seen = newest.into_iter().filter(|message| message.seq >= member.from_seq).collect();
+        let last_message = self.views_among(&room, me, seen).await?.pop();
+        let RoomAndRoster { room, mut members } = room;
+        members.retain(|member| member.shown.user_id != me);
+        Ok(RoomSummary { room, me: member, others: members, last_message, tail })
+    }
+
+    /// Some rooms as they are shown to one of their members, in the same order; those that are not the person's are left
+    /// out.
+    pub(super) async fn summaries(&self, me: UserId, rooms: &[RoomId]) -> Result<Vec<RoomSummary>> {
         let keys =
             rooms.iter().flat_map(|room| [keys::meta(*room), keys::head(*room), keys::member(*room, me)]);
         let mut found = by_key(self.table.batch_get(keys, true).await?);
@@ -205,11 +219,15 @@ impl Store {
             };
             let hint =
                 found.remove(&keys::head(id)).map(read::<Head>).transpose()?.map_or(0, |head| head.seq);
-            let (others, last_message, last_status) = (Vec::new(), None, None);
             let (room, me) = (read(room)?, read(member)?);
-            summaries.push(RoomSummary { room, me, others, last_message, last_status, tail: hint });
+            summaries.push(RoomSummary { room, me, others: Vec::new(), last_message: None, tail: hint });
         }
         self.complete(&mut summaries).await?;
+        let last_messages = summaries.iter_mut().filter_map(|summary| {
+            let from_seq = summary.me.from_seq;
+            summary.last_message.as_mut().map(|view| (view, from_seq))
+        });
+        self.complete_views(me, &mut last_messages.collect::<Vec<_>>()).await?;
         Ok(summaries)
     }
 
@@ -238,29 +256,33 @@ impl Store {
             found.get(&keys::message(id, hint)).cloned().map(read).transpose()?
         };
         summary.tail = newest.as_ref().map_or(hint, |message: &Message| message.seq);
-        summary.last_message = newest.filter(|message| message.seq >= summary.me.from_seq);
-        summary.last_status = self.last_status(summary).await?;
+        if let Some(message) = newest.filter(|message| message.seq >= summary.me.from_seq) {
+            let me = summary.me.shown.user_id;
+            let status = if message.sender_id == me {
+                Some(Status::of(message.seq, self.reached_by_others(summary).await?))
+            } else {
+                None
+            };
+            summary.last_message = Some(View::of(message, status));
+        }
         Ok(())
     }
 
-    /// The status of the newest message, if the reader sent it. Only a large room has to be read for that.
-    async fn last_status(&self, summary: &RoomSummary) -> Result<Option<Status>> {
+    /// How far everyone but the reader has come. Only a large room has to be read for that.
+    pub(super) async fn reached_by_others(&self, summary: &RoomSummary) -> Result<Reached> {
         let me = summary.me.shown.user_id;
-        let Some(message) = summary.last_message.as_ref().filter(|message| message.sender_id == me) else {
-            return Ok(None);
-        };
         if summary.room.member_count <= summary.others.len() + 1 {
-            return Ok(Some(Status::of(message.seq, me, &summary.others)));
+            return Ok(Reached::by_others(&summary.others, me));
         }
         let roster = self.room_and_roster(summary.room.id).await?;
-        Ok(Some(Status::of(message.seq, me, &roster.members)))
+        Ok(Reached::by_others(&roster.members, me))
     }
 }
 
 impl RoomSummary {
     /// When something last happened in the room.
     fn active_at(&self) -> Timestamp {
-        self.last_message.as_ref().map_or(self.me.shown.joined_at, |message| message.created_at)
+        self.last_message.as_ref().map_or(self.me.shown.joined_at, |view| view.message.created_at)
     }
 
     /// How many messages the member has not read.
@@ -287,8 +309,7 @@ impl RoomSummary {
 
     fn others_shown(&self) -> impl Iterator<Item = UserId> {
         let me = self.me.shown.user_id;
-        let others =
-            self.room.first_members.iter().map(|member| member.user_id).filter(move |user| *user != me);
+        let others = self.room.first_members.iter().copied().filter(move |user| *user != me);
         others.take(SHOWN_MEMBERS)
     }
 }

@@ -34,7 +34,7 @@ pub const BATCH_KEYS: usize = 100;
 /// How often unprocessed keys or a conflicting transaction are tried before giving up.
 const MAX_TRIES: u32 = 6;
 
-/// The wait before the second try; it doubles with each one more, and is jittered.
+/// The bound of the wait before the second try; it doubles with each one more.
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 
 /// How a conditional write ended.
@@ -270,9 +270,10 @@ const RETRYABLE: [&str; 8] = [
     "RequestLimitExceeded",
 ];
 
-/// Full jitter: anything up to the bound, so that those who collided do not collide again together.
-async fn wait_before_retry(attempt: u32) {
-    let bound = FIRST_WAIT * 2_u32.pow(attempt - 1);
+/// Waits before one try more, the longer the more there were, up to a bound. Full jitter: anything up to the bound, so
+/// that those who collided do not collide again together.
+pub(super) async fn wait_before_retry(attempt: u32) {
+    let bound = FIRST_WAIT * 2_u32.pow(attempt.clamp(1, MAX_TRIES) - 1);
     tokio::time::sleep(bound.mul_f64(fastrand::f64())).await;
 }
 
@@ -294,6 +295,6 @@ fn refused<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(
     }
 }
 
-fn non_empty<T>(map: HashMap<String, T>) -> Option<HashMap<String, T>> {
+pub(super) fn non_empty<T>(map: HashMap<String, T>) -> Option<HashMap<String, T>> {
     (!map.is_empty()).then_some(map)
 }

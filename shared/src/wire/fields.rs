@@ -1,9 +1,11 @@
 //! Reading the fields of a body, a query, a path or a frame's data: every bad one is found, and said in plain words.
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::{
     config::Config,
+    domain::reaction::Emoji,
     error::{Error, FieldError, Result},
     id::{MessageId, NotAnId, RequestId, RoomId, UserId},
     store::PageOf,
@@ -63,6 +65,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Whether a field is given and not `null`.
+    pub fn has(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(|value| !value.is_null())
+    }
+
     /// A field that may be absent or `null`.
     pub fn optional<T: Field>(&mut self, name: &str) -> Option<T> {
         let value = self.values.get(name).filter(|value| !value.is_null())?;
@@ -82,8 +89,7 @@ impl<'a> Fields<'a> {
 
     /// A field that must be there under the first or the second name.
     pub fn required_either<T: Field>(&mut self, name: &str, other_name: &str) -> Option<T> {
-        let given = |name: &&str| self.values.get(*name).is_some_and(|value| !value.is_null());
-        let Some(name) = [name, other_name].into_iter().find(given) else {
+        let Some(name) = [name, other_name].into_iter().find(|name| self.has(name)) else {
             self.fault(name, "is required");
             return None;
         };
@@ -103,7 +109,7 @@ impl<'a> Fields<'a> {
 
     /// One of some words.
     pub fn required_choice<T: Copy>(&mut self, name: &str, choices: &[(&'static str, T)]) -> Option<T> {
-        if self.values.get(name).is_none_or(Value::is_null) {
+        if !self.has(name) {
             self.fault(name, "is required");
         }
         self.choice(name, choices)
@@ -164,6 +170,14 @@ impl Field for Value {
 impl Field for String {
     fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
         value.as_str().map(str::to_owned).ok_or(fault("must be a string"))
+    }
+}
+
+/// In a path, some gateways leave it percent-encoded. No emoji has a `%`.
+impl Field for Emoji {
+    fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
+        let text = value.as_str().map(|text| percent_decode_str(text).decode_utf8_lossy());
+        text.and_then(|text| text.parse().ok()).ok_or(fault("must be one emoji"))
     }
 }
 

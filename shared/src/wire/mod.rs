@@ -1,8 +1,10 @@
 //! What clients see and send, by domain. Absent optional fields are `null`, never missing.
 
-pub mod chat;
 pub mod fields;
 pub mod friends;
+pub mod messages;
 pub mod problem;
+pub mod rooms;
 pub mod socket;
+pub mod sync;
 pub mod users;

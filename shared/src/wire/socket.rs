@@ -6,11 +6,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    chat::{ChatRoom, Message},
     friends::FriendRequest,
+    messages::{Message, Reaction},
+    rooms::{ChatRoom, Participant},
 };
 use crate::{
     clock::Timestamp,
+    domain::reaction::Emoji,
     error::{Error, Result},
     id::{MessageId, RequestId, RoomId, UserId},
     wire::fields::{Fields, Input},
@@ -31,12 +33,53 @@ pub enum Event {
     MessageSent(Message),
     /// A message from somebody else, or from another device of one's own.
     NewMessage(Message),
+    /// A message has other words.
+    MessageUpdated(Message),
+    /// A message was emptied.
+    MessageDeleted(Message),
+    /// Somebody put an emoji to a message, or took it back.
+    MessageReaction(ReactionChange),
     /// Somebody has read up to a position.
     MessageReadReceipt(Receipt),
     /// A device of somebody's has everything up to a position.
     MessageDeliveredReceipt(Receipt),
     /// A room that one is in from now on.
     RoomCreated(ChatRoom),
+    /// The room itself is another one.
+    RoomUpdated {
+        /// Which room.
+        chat_room_id: RoomId,
+        /// Its revision now.
+        rev: u64,
+        /// What it is called.
+        name: Option<String>,
+        /// The pinned messages that the reader sees, the newest pin first.
+        pinned_message_ids: Vec<MessageId>,
+    },
+    /// Somebody is in the room from now on.
+    ParticipantJoined {
+        /// Which room.
+        chat_room_id: RoomId,
+        /// Its revision now.
+        rev: u64,
+        /// Who.
+        participant: Participant,
+        /// How many are in it now.
+        participant_count: usize,
+    },
+    /// Somebody is no longer in the room.
+    ParticipantLeft {
+        /// Which room.
+        chat_room_id: RoomId,
+        /// Its revision now.
+        rev: u64,
+        /// Who.
+        user_id: UserId,
+        /// How many are in it now.
+        participant_count: usize,
+        /// Who owns the room now, if its owner left.
+        new_owner_id: Option<UserId>,
+    },
     /// Somebody asks to be friends.
     FriendRequestReceived(FriendRequest),
     /// Somebody has answered a request.
@@ -60,6 +103,29 @@ pub enum Event {
         /// As a problem's `detail`.
         message: String,
     },
+}
+
+/// What became of the reactions to a message.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReactionChange {
+    /// In which room.
+    pub chat_room_id: RoomId,
+    /// At which message.
+    pub message_id: MessageId,
+    /// Its position.
+    pub seq: u64,
+    /// The room's revision at its last change.
+    pub rev: u64,
+    /// Who put an emoji there or took it back.
+    pub user_id: UserId,
+    /// Their username.
+    pub username: String,
+    /// Which emoji.
+    pub emoji: Emoji,
+    /// Put there, or taken back.
+    pub is_added: bool,
+    /// All reactions to it, as the reader sees them.
+    pub reactions: Vec<Reaction>,
 }
 
 /// How far somebody has come in a room.

@@ -6,26 +6,12 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use aws_config::SdkConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use aws_smithy_runtime_api::{
-    client::{
-        http::{
-            HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-            SharedHttpConnector,
-        },
-        orchestrator::{HttpRequest, HttpResponse},
-        runtime_components::RuntimeComponents,
-    },
-    http::StatusCode,
-};
-use aws_smithy_types::body::SdkBody;
-use dynoxide::{Database, DynoxideError};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use dynoxide::Database;
 use serde_json::{Value, json};
 use shared::{
     App,
@@ -39,7 +25,13 @@ use shared::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-const TABLE: &str = "chat";
+use crate::network::{self, Answer, Network, TABLE};
+
+/// Where the cloud is.
+const REGION: &str = "us-east-1";
+
+/// What tokens are signed with.
+pub const SECRET: &str = "what the issuer of tokens and this system both know";
 
 /// When the tests' clock starts.
 const START: i64 = 1_770_000_000;
@@ -93,24 +85,15 @@ pub struct Cloud {
 
 impl Cloud {
     pub fn new() -> Self {
-        let engine = Database::memory().unwrap();
-        let schema = json!({
-            "TableName": TABLE,
-            "BillingMode": "PAY_PER_REQUEST",
-            "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            "AttributeDefinitions": [
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-        });
-        engine.create_table(serde_json::from_value(schema).unwrap()).unwrap();
-
+        let engine = network::engine();
         let (recorded, start) = (Arc::<Mutex<Recorded>>::default(), Instant::now());
-        let aws = sdk(Wire { engine: engine.clone(), recorded: recorded.clone(), start });
+        let wire = Wire { engine: engine.clone(), recorded: recorded.clone(), start };
+        let aws = network::sdk(wire, REGION);
         let variable = |name: &str| match name {
             "TABLE_NAME" => Some(TABLE.to_owned()),
             "SOCKET_ENDPOINT" => Some("https://sockets.example/live".to_owned()),
             "MEDIA_ORIGINS" => Some("https://media.example".to_owned()),
+            "JWT_SECRET" => Some(SECRET.to_owned()),
             _ => None,
         };
         let config = Config::from_lookup(variable).unwrap();
@@ -128,7 +111,7 @@ impl Cloud {
     /// The store of one more process.
     pub fn another_store(&self) -> Store {
         let (engine, recorded) = (self.engine.clone(), self.recorded.clone());
-        let aws = sdk(Wire { engine, recorded, start: self.start });
+        let aws = network::sdk(Wire { engine, recorded, start: self.start }, REGION);
         Store::new(aws_sdk_dynamodb::Client::new(&aws), TABLE.to_owned())
     }
 
@@ -190,19 +173,6 @@ impl Cloud {
     }
 }
 
-/// What the SDK's clients of one process are made from.
-fn sdk(wire: Wire) -> SdkConfig {
-    aws_config::SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(Credentials::new(
-            "test", "test", None, None, "test",
-        )))
-        .http_client(SharedHttpClient::new(wire))
-        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-        .build()
-}
-
 /// The wire between the SDK's clients and the cloud.
 #[derive(Clone)]
 struct Wire {
@@ -211,42 +181,21 @@ struct Wire {
     start: Instant,
 }
 
-impl fmt::Debug for Wire {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wire")
-    }
-}
-
-impl HttpClient for Wire {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-impl HttpConnector for Wire {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let wire = self.clone();
-        HttpConnectorFuture::new(async move { Ok(wire.answer(&request).await) })
-    }
-}
-
-impl Wire {
-    async fn answer(&self, request: &HttpRequest) -> HttpResponse {
-        let body = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap();
-        let (operation, connection, (status, answer)) =
-            if let Some(target) = request.headers().get("x-amz-target") {
-                let operation = target.rsplit('.').next().unwrap().to_owned();
+impl Network for Wire {
+    async fn answer(&self, call: network::Call) -> Result<Answer, ConnectorError> {
+        let (operation, connection, body, (status, answer)) = match call {
+            network::Call::Table { operation, body } => {
                 let answer = match self.conflict(&operation) {
                     Some(conflict) => (400, conflict.to_string()),
-                    None => dispatch(&self.engine, &operation, &body)
-                        .map_or_else(|error| (error.status_code(), error.to_json()), |json| (200, json)),
+                    None => network::perform(&self.engine, &operation, &body),
                 };
-                (operation, None, answer)
-            } else {
-                let connection = request.uri().rsplit('/').next().unwrap().replace("%3D", "=");
+                (operation, None, body, answer)
+            }
+            network::Call::Socket { method, connection, body } => {
                 let answer = self.socket(&connection, &body).await;
-                (request.method().to_owned(), Some(connection), answer)
-            };
+                (method, Some(connection), body, answer)
+            }
+        };
         tokio::time::sleep(Duration::from_secs(1)).await;
         let consumed: Value = serde_json::from_str(&answer).unwrap_or_default();
         self.recorded.lock().unwrap().calls.push(Call {
@@ -256,13 +205,11 @@ impl Wire {
             units: units(&consumed["ConsumedCapacity"]),
             on_index: body.contains("\"IndexName\""),
         });
-        let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(answer));
-        if status == 410 {
-            response.headers_mut().insert("x-amzn-errortype", "GoneException");
-        }
-        response
+        Ok((status, answer))
     }
+}
 
+impl Wire {
     fn conflict(&self, operation: &str) -> Option<Value> {
         let mut recorded = self.recorded.lock().unwrap();
         let left = recorded.conflicts.get_mut(operation).filter(|left| **left > 0)?;
@@ -295,23 +242,4 @@ fn units(consumed: &Value) -> f64 {
         Value::Array(tables) => tables.iter().map(units).sum(),
         table => table["CapacityUnits"].as_f64().unwrap_or_default(),
     }
-}
-
-fn dispatch(engine: &Database, operation: &str, body: &str) -> Result<String, DynoxideError> {
-    macro_rules! run {
-        ($call:ident) => {
-            serde_json::to_string(&engine.$call(serde_json::from_str(body).unwrap())?)
-        };
-    }
-    let answer = match operation {
-        "GetItem" => run!(get_item),
-        "PutItem" => run!(put_item),
-        "UpdateItem" => run!(update_item),
-        "Query" => run!(query),
-        "Scan" => run!(scan),
-        "BatchGetItem" => run!(batch_get_item),
-        "TransactWriteItems" => run!(transact_write_items),
-        other => panic!("the system makes no use of {other}"),
-    };
-    Ok(answer.unwrap())
 }

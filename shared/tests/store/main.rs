@@ -2,10 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so at once")]
 
+mod changes;
 mod cloud;
 mod cost;
+mod costs;
+mod device;
+#[path = "../cloud/endpoints.rs"]
+mod endpoints;
 mod friendships;
 mod log;
+#[path = "../cloud/network.rs"]
+mod network;
 mod pushes;
+mod raw;
 mod rooms;
+mod roster;
+mod sync;
+mod sync_races;
 mod users;

@@ -1,12 +1,16 @@
 //! People who call the API.
 
+use std::time::Duration;
+
+use local::TIME_HEADER;
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
+use shared::clock::Clock;
 
 use super::{
     Socket,
     contract::rest::{self, Documented, Exchange},
-    http_client,
+    http_client, in_seconds, signed,
 };
 
 /// Someone with or without a token.
@@ -18,6 +22,8 @@ pub struct Actor {
     http: reqwest::Client,
     base: String,
     ws: String,
+    /// So much later than now come the calls.
+    later: Duration,
 }
 
 impl Actor {
@@ -39,7 +45,14 @@ impl Actor {
 
     pub fn with_token(http: reqwest::Client, base: &str, ws: &str, token: Option<&str>) -> Self {
         let (base, ws, token) = (base.to_owned(), ws.to_owned(), token.map(str::to_owned));
-        Self { id: String::new(), name: String::new(), token, http, base, ws }
+        Self { id: String::new(), name: String::new(), token, http, base, ws, later: Duration::ZERO }
+    }
+
+    /// The same person, so much later: their calls come then, with a token that is still good.
+    pub fn later(&self, secret: &str, later: Duration) -> Self {
+        let expires = in_seconds(i64::try_from(later.as_secs()).unwrap() + 3600);
+        let token = signed(secret, &json!({"sub": self.id, "exp": expires}));
+        Self { token: Some(token), later, ..self.clone() }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -48,6 +61,10 @@ impl Actor {
 
     pub async fn put(&self, path: &str) -> Answer {
         self.call(Method::PUT, path, None).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
     }
 
     pub async fn post(&self, path: &str, body: Value) -> Answer {
@@ -70,6 +87,10 @@ impl Actor {
         let mut request = self.http.request(method.clone(), &url);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        if !self.later.is_zero() {
+            let now = Clock::system().now().milliseconds();
+            request = request.header(TIME_HEADER, now + u64::try_from(self.later.as_millis()).unwrap());
         }
         if let Some(body) = body.clone() {
             request = request.header("content-type", "application/json").body(body);
@@ -96,6 +117,12 @@ impl Actor {
     pub async fn try_socket(&self) -> Result<Socket, u16> {
         let token = self.token.as_ref().map(|token| format!("?token={token}")).unwrap_or_default();
         Socket::connect(&format!("{}{token}", self.ws), None).await
+    }
+
+    /// A socket at a door that may be closed.
+    pub async fn reach_socket(&self) -> Option<Socket> {
+        let token = self.token.as_ref()?;
+        Socket::reach(&format!("{}?token={token}", self.ws)).await
     }
 
     /// A socket that brings the token in the header, as clients other than browsers can.
@@ -158,6 +185,20 @@ impl Answer {
         assert_eq!(self.status, 200, "{}", self.text);
         assert_eq!(self.headers["content-type"], "application/json");
         serde_json::from_str(&self.text).unwrap()
+    }
+
+    /// Makes sure that it is a 204, and says nothing.
+    #[track_caller]
+    pub fn nothing(&self) {
+        assert_eq!((self.status, self.text.as_str()), (204, ""));
+    }
+
+    /// The one field that a refused call names as bad.
+    #[track_caller]
+    pub fn bad_field(&self, field: &str) {
+        let problem = self.problem(422, "validation_failed");
+        let named = problem["errors"].as_array().unwrap();
+        assert_eq!((named.len(), &named[0]["field"]), (1, &json!(field)), "{problem}");
     }
 
     /// The problem that the call ran into, in the contract's form.

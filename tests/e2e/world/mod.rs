@@ -1,6 +1,7 @@
 //! What tests are made of: a stack, actors who call it, their sockets, and a proxy before its database.
 
 mod actor;
+mod chat;
 pub mod contract;
 pub mod process;
 mod proxy;
@@ -10,10 +11,11 @@ mod token;
 use std::time::Duration;
 
 pub use actor::{Actor, Answer};
+pub use chat::{as_others_see, each, path_of};
 use local::{LogLines, Options, Stack};
 pub use proxy::{Proxy, Seen};
 use serde_json::{Value, json};
-pub use socket::Socket;
+pub use socket::{Socket, heard_at};
 pub use token::{in_seconds, signed};
 
 /// The longest that anything in a test may take; only a test that fails waits for it.
@@ -65,6 +67,11 @@ impl World {
         actors.try_into().unwrap_or_else(|_| panic!("as many as names"))
     }
 
+    /// Someone, so much later.
+    pub fn later(&self, actor: &Actor, later: Duration) -> Actor {
+        actor.later(self.stack.jwt_secret(), later)
+    }
+
     /// Someone with a good token who has never been here.
     pub fn newcomer(&self) -> Actor {
         let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
@@ -95,6 +102,28 @@ impl World {
         answer
     }
 
+    /// Makes a member of a group one of its admins, which no call does.
+    pub async fn make_admin(&self, room: &str, who: &Actor) {
+        self.set(room, &format!("MEMBER#{}", who.id), "role", json!({"S": "admin"})).await;
+    }
+
+    /// As if a group had as many members as it can, whom it would take long to add.
+    pub async fn fill(&self, room: &str) {
+        self.set(room, "META", "member_count", json!({"N": "256"})).await;
+    }
+
+    /// Changes one attribute of an item of a room.
+    async fn set(&self, room: &str, sk: &str, attribute: &str, value: Value) {
+        let update = json!({
+            "Key": {"pk": {"S": format!("ROOM#{room}")}, "sk": {"S": sk}},
+            "UpdateExpression": "SET #attribute = :value",
+            "ConditionExpression": "attribute_exists(pk)",
+            "ExpressionAttributeNames": {"#attribute": attribute},
+            "ExpressionAttributeValues": {":value": value},
+        });
+        self.database("UpdateItem", update).await;
+    }
+
     /// Kills every process of a function, as if the machine had failed.
     pub fn kill(&self, binary: &str) {
         let pids = self.stack.function_pids(binary);
@@ -103,6 +132,12 @@ impl World {
             kill("KILL", pid);
         }
     }
+}
+
+/// Kills a process that may be gone already.
+pub fn kill_if_there(pid: u32) {
+    let killed = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).output();
+    assert!(killed.is_ok());
 }
 
 /// Sends a signal to a process.

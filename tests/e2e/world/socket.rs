@@ -1,6 +1,9 @@
 //! A client's end of a WebSocket.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -19,6 +22,7 @@ pub struct Socket {
     sent: BTreeMap<String, Value>,
     /// The names of the frames that have come, or were sent and taken as far as one can see.
     pub exercised: BTreeSet<String>,
+    is_open: bool,
 }
 
 impl Socket {
@@ -29,10 +33,19 @@ impl Socket {
             request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         }
         match connect_async(request).await {
-            Ok((stream, _)) => Ok(Self { stream, sent: BTreeMap::new(), exercised: BTreeSet::new() }),
+            Ok((stream, _)) => Ok(Self::of(stream)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(other) => panic!("{other}"),
         }
+    }
+
+    /// Connects where that may fail in any way.
+    pub async fn reach(url: &str) -> Option<Self> {
+        connect_async(url).await.ok().map(|(stream, _)| Self::of(stream))
+    }
+
+    fn of(stream: WebSocketStream<MaybeTlsStream<TcpStream>>) -> Self {
+        Self { stream, sent: BTreeMap::new(), exercised: BTreeSet::new(), is_open: true }
     }
 
     pub async fn send(&mut self, kind: &str, data: Value) {
@@ -69,6 +82,40 @@ impl Socket {
         let frame = frame.await.expect("a frame in time");
         self.check(&frame);
         frame
+    }
+
+    /// Sends a frame on a connection that may have ended; `None` if it has.
+    pub async fn try_send(&mut self, kind: &str, data: Value) -> Option<()> {
+        let frame = json!({"type": kind, "data": data}).to_string();
+        self.is_open &= self.stream.send(Message::text(frame)).await.is_ok();
+        self.is_open.then_some(())
+    }
+
+    /// The next frame of a connection that may end, if one comes in this time.
+    pub async fn next_within(&mut self, wait: Duration) -> Option<Value> {
+        let next = async {
+            loop {
+                match self.stream.next().await? {
+                    Ok(Message::Text(text)) => return serde_json::from_str(&text).ok(),
+                    Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                    _ => return None,
+                }
+            }
+        };
+        let frame: Option<Value> = match tokio::time::timeout(wait, next).await {
+            Ok(None) => {
+                self.is_open = false;
+                None
+            }
+            Ok(frame) => frame,
+            Err(_) => None,
+        };
+        frame.inspect(|frame| drop(FRAMES.check_received(frame)))
+    }
+
+    /// Whether it has not ended, as far as was noticed.
+    pub fn is_open(&self) -> bool {
+        self.is_open
     }
 
     fn check(&mut self, frame: &Value) {
@@ -120,4 +167,13 @@ impl Socket {
     pub fn cut(self) {
         drop(self.stream.into_inner());
     }
+}
+
+/// The data of the next frame at each of some devices, which must be of this type.
+pub async fn heard_at<const N: usize>(devices: [&mut Socket; N], kind: &str) -> [Value; N] {
+    let mut heard = Vec::new();
+    for device in devices {
+        heard.push(device.expect(kind).await["data"].take());
+    }
+    heard.try_into().unwrap_or_else(|_| unreachable!("one of each device"))
 }

@@ -14,6 +14,9 @@ use super::schema::{OPENAPI, faults, from_text, resolve, validator};
 /// One answer that the contract knows: an operation, a status and a content type.
 pub type Documented = (String, u16, String);
 
+/// Stands where an answer has no content, and so no type of it.
+const NO_CONTENT: &str = "none";
+
 /// A call as it was made, and what came back.
 pub struct Exchange<'a> {
     pub method: &'a str,
@@ -97,18 +100,18 @@ pub fn check(exchange: &Exchange) -> Option<Documented> {
 pub fn documented() -> BTreeSet<Documented> {
     let replies = OPERATIONS.iter().flat_map(|operation| {
         operation.replies.iter().flat_map(|(status, reply)| {
-            reply.contents.keys().map(|content| (operation.id.clone(), *status, content.clone()))
+            reply.kinds().into_iter().map(|kind| (operation.id.clone(), *status, kind.to_owned()))
         })
     });
     replies.collect()
 }
 
 fn content_type(headers: &HeaderMap) -> String {
-    headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("none").to_owned()
+    headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or(NO_CONTENT).to_owned()
 }
 
 fn contents(holder: &Value) -> BTreeMap<String, Validator> {
-    let contents = holder["content"].as_object().unwrap().iter();
+    let contents = holder["content"].as_object().into_iter().flatten();
     contents.map(|(kind, content)| (kind.clone(), validator(&OPENAPI, &content["schema"]))).collect()
 }
 
@@ -211,15 +214,19 @@ impl Reply {
         Self { headers: headers.collect(), contents: contents(reply) }
     }
 
+    /// The content types that it may have.
+    fn kinds(&self) -> Vec<&str> {
+        if self.contents.is_empty() {
+            return vec![NO_CONTENT];
+        }
+        self.contents.keys().map(String::as_str).collect()
+    }
+
     fn fault(&self, exchange: &Exchange) -> Option<String> {
         let kind = content_type(exchange.headers);
-        let Some(validator) = self.contents.get(&kind) else {
+        if !self.kinds().contains(&kind.as_str()) {
             return Some(format!("its content type {kind} is not documented"));
-        };
-        let body = match serde_json::from_str(exchange.text) {
-            Ok(body) => body,
-            Err(error) => return Some(format!("its body is no JSON: {error}")),
-        };
+        }
         let unknown = exchange.headers.keys().map(reqwest::header::HeaderName::as_str).find(|name| {
             let common = COMMON_HEADERS.contains(name) || name.starts_with("access-control-");
             !common && !self.headers.contains_key(*name)
@@ -229,8 +236,18 @@ impl Reply {
                 header.fault(exchange.headers.get(name).map(|value| value.to_str().unwrap()))
             })
         };
-        faults(validator, &body)
+        self.content_fault(&kind, exchange.text)
             .or_else(|| unknown.map(|name| format!("its header {name} is not documented")))
             .or_else(of_headers)
+    }
+
+    fn content_fault(&self, kind: &str, text: &str) -> Option<String> {
+        match self.contents.get(kind) {
+            None => (!text.is_empty()).then(|| "it has content, and none is documented".to_owned()),
+            Some(validator) => match serde_json::from_str(text) {
+                Ok(body) => faults(validator, &body),
+                Err(error) => Some(format!("its body is no JSON: {error}")),
+            },
+        }
     }
 }

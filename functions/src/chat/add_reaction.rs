@@ -1,0 +1,20 @@
+//! `PUT /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions/{emoji}`: put an emoji to a message.
+
+use shared::{
+    App,
+    domain::change::Action,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, Reply, serve},
+    },
+    wire::messages::{Message, ReactionPath},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(add_reaction).await
+}
+
+pub(crate) async fn add_reaction(app: App, me: Me, Path(at): Path<ReactionPath>) -> Reply<Message> {
+    Ok(Json(app.change(&at.message, me.id, &Action::React(at.emoji)).await?.into()))
+}

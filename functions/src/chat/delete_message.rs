@@ -1,0 +1,20 @@
+//! `DELETE /api/v1/chat/rooms/{room_id}/messages/{message_id}`: empty a message; its place in the log stays.
+
+use shared::{
+    App,
+    domain::change::Action,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, Reply, serve},
+    },
+    wire::messages::{Message, MessagePath},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(delete_message).await
+}
+
+pub(crate) async fn delete_message(app: App, me: Me, Path(message): Path<MessagePath>) -> Reply<Message> {
+    Ok(Json(app.change(&message, me.id, &Action::Delete).await?.into()))
+}

@@ -1,0 +1,25 @@
+//! `PATCH /api/v1/chat/rooms/{room_id}/messages/{message_id}`: the sender finds other words, within a day.
+
+use shared::{
+    App,
+    domain::change::Action,
+    serve::{
+        Fatal,
+        http::{Body, Json, Me, Path, Reply, serve},
+    },
+    wire::messages::{Message, MessageEdit, MessagePath},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(edit_message).await
+}
+
+pub(crate) async fn edit_message(
+    app: App,
+    me: Me,
+    Path(message): Path<MessagePath>,
+    Body(edit): Body<MessageEdit>,
+) -> Reply<Message> {
+    Ok(Json(app.change(&message, me.id, &Action::Edit(edit.content)).await?.into()))
+}

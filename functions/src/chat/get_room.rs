@@ -1,0 +1,20 @@
+//! `GET /api/v1/chat/rooms/{room_id}`: one room, with everyone in it.
+
+use shared::{
+    App,
+    id::RoomId,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, Reply, serve},
+    },
+    wire::rooms::ChatRoom,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(get_room).await
+}
+
+pub(crate) async fn get_room(app: App, me: Me, Path(room): Path<RoomId>) -> Reply<ChatRoom> {
+    Ok(Json(app.store.whole_room(me.id, room).await?.into()))
+}

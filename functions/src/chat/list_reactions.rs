@@ -1,0 +1,26 @@
+//! `GET /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions`: who put which emoji to a message.
+
+use shared::{
+    App,
+    serve::{
+        Fatal,
+        http::{JsonPage, Me, PageReply, Path, Query, serve},
+    },
+    store::PageOf,
+    wire::messages::{MessagePath, Reactor},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(list_reactions).await
+}
+
+pub(crate) async fn list_reactions(
+    app: App,
+    me: Me,
+    Path(message): Path<MessagePath>,
+    Query(page): Query<PageOf>,
+) -> PageReply<Reactor> {
+    let MessagePath { room_id, message_id } = message;
+    Ok(JsonPage(Reactor::page(app.store.reactions_to(room_id, message_id, me.id, page).await?)))
+}

@@ -1,0 +1,24 @@
+//! `DELETE /api/v1/chat/rooms/{room_id}/participants/{user_id}`: leave a group, or make somebody leave it.
+
+use shared::{
+    App, Result,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, serve},
+    },
+    wire::rooms::ParticipantPath,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(remove_participant).await
+}
+
+pub(crate) async fn remove_participant(
+    app: App,
+    me: Me,
+    Path(at): Path<ParticipantPath>,
+) -> Result<Option<Json<()>>> {
+    app.remove_participant(at.room_id, me.id, at.user_id).await?;
+    Ok(None)
+}

@@ -1,0 +1,20 @@
+//! `DELETE /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions/{emoji}`: take one's emoji back from a message.
+
+use shared::{
+    App,
+    domain::change::Action,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, Reply, serve},
+    },
+    wire::messages::{Message, ReactionPath},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(remove_reaction).await
+}
+
+pub(crate) async fn remove_reaction(app: App, me: Me, Path(at): Path<ReactionPath>) -> Reply<Message> {
+    Ok(Json(app.change(&at.message, me.id, &Action::Unreact(at.emoji)).await?.into()))
+}

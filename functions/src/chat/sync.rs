@@ -1,0 +1,20 @@
+//! `POST /api/v1/chat/sync`: all that a client misses of its rooms.
+
+use shared::{
+    App,
+    serve::{
+        Fatal,
+        http::{Body, Json, Me, Reply, serve},
+    },
+    wire::sync::{Sync, SyncRequest},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(sync).await
+}
+
+pub(crate) async fn sync(app: App, me: Me, Body(request): Body<SyncRequest>) -> Reply<Sync> {
+    let news = app.store.sync(me.id, &request.held, request.after, app.now()).await?;
+    Ok(Json(news.into()))
+}

@@ -1,0 +1,21 @@
+//! `DELETE /api/v1/chat/rooms/{room_id}/messages/{message_id}/pin`: no longer keep a message in view.
+
+use shared::{
+    App,
+    domain::change::Action,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, Reply, serve},
+    },
+    wire::{messages::MessagePath, rooms::ChatRoom},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(unpin_message).await
+}
+
+pub(crate) async fn unpin_message(app: App, me: Me, Path(message): Path<MessagePath>) -> Reply<ChatRoom> {
+    app.change(&message, me.id, &Action::Unpin).await?;
+    Ok(Json(app.store.whole_room(me.id, message.room_id).await?.into()))
+}

@@ -1,0 +1,136 @@
+//! Joining and leaving a group: the membership, both lists that hold it, and the system message that says so, in one
+//! transaction.
+
+use super::{
+    Store,
+    changes::MAX_TRIES,
+    item::Update,
+    keys,
+    messages::message_at,
+    rooms::{MyRoom, RoomAndRoster},
+    table::{Transacted, wait_before_retry},
+};
+use crate::{
+    clock::Timestamp,
+    domain::{
+        message::{Draft, Kind, Message},
+        profile::Profile,
+        room::{self, Member, Role, Room, ShownMember},
+        roster,
+        view::InFull,
+    },
+    error::{Error, Result},
+    id::{RoomId, UserId},
+    store::messages::Committed,
+};
+
+impl Store {
+    /// Adds somebody to a group. They see the log from the message on that says so. `None` if they are in it already.
+    pub async fn join(
+        &self,
+        room_id: RoomId,
+        actor: UserId,
+        newcomer: &Profile,
+        now: Timestamp,
+    ) -> Result<Option<Committed>> {
+        for attempt in 1..=MAX_TRIES {
+            let (before, newest) =
+                futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
+            let actor = before.member(actor)?;
+            if before.member(newcomer.id).is_ok() {
+                return Ok(None);
+            }
+            roster::check_add(&before.room, actor)?;
+            let said = system_message(&before, newest, actor, roster::joined(actor, &newcomer.username), now);
+            let Profile { id: user_id, username, avatar_url, .. } = newcomer.clone();
+            let shown = ShownMember { user_id, username, avatar_url, joined_at: now };
+            let joined_rev = before.room.rev + 1;
+            let member = Member { joined_rev, ..Member::new(shown, Role::Member, said.seq) };
+            let mut members = before.members.clone();
+            members.push(member.clone());
+            let after = roster_after(&before.room, members);
+            let mut writes = self.revision(&before.room, &after.room, None, now)?;
+            writes.push(self.put_new(keys::message(room_id, said.seq), &said)?);
+            writes.push(self.put_new(keys::member(room_id, user_id), &member)?);
+            writes.push(self.put(keys::my_room(user_id, room_id), MyRoom { room_id, joined_at: now })?);
+            if self.table.transact(writes).await? == Transacted::Written {
+                return Ok(Some(Committed { in_full: InFull::fresh(said), room: after }));
+            }
+            wait_before_retry(attempt).await;
+        }
+        Err(busy())
+    }
+
+    /// Takes somebody out of a group, themselves or by another. Where its owner leaves, it also says who owns it now.
+    pub async fn leave(
+        &self,
+        room_id: RoomId,
+        actor: UserId,
+        leaver: UserId,
+        now: Timestamp,
+    ) -> Result<(Committed, Option<UserId>)> {
+        for attempt in 1..=MAX_TRIES {
+            let (before, newest) =
+                futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
+            let actor = before.member(actor)?;
+            roster::check_remove(&before.room, &before.members, actor, leaver)?;
+            let said = roster::left(actor, before.member(leaver)?);
+            let said = system_message(&before, newest, actor, said, now);
+            let heir = roster::heir(&before.members, leaver);
+            let mut members = before.members.clone();
+            members.retain(|member| member.shown.user_id != leaver);
+            for member in &mut members {
+                if Some(member.shown.user_id) == heir {
+                    member.role = Role::Owner;
+                }
+            }
+            let after = roster_after(&before.room, members);
+            let mut writes = self.revision(&before.room, &after.room, None, now)?;
+            writes.push(self.put_new(keys::message(room_id, said.seq), &said)?);
+            writes.push(self.delete(keys::member(room_id, leaver))?);
+            writes.push(self.delete(keys::my_room(leaver, room_id))?);
+            if let Some(heir) = heir {
+                let update =
+                    Update::of(keys::member(room_id, heir), "SET #role = :role").name("#role", "role");
+                let update = update.only_if("attribute_exists(pk)").value(":role", Role::Owner)?;
+                writes.push(self.update(update)?);
+            }
+            if self.table.transact(writes).await? == Transacted::Written {
+                return Ok((Committed { in_full: InFull::fresh(said), room: after }, heir));
+            }
+            wait_before_retry(attempt).await;
+        }
+        Err(busy())
+    }
+}
+
+fn busy() -> Error {
+    Error::Busy("the room is changed all the time".into())
+}
+
+/// A room with other members: the next revision, and the next version of its roster.
+fn roster_after(before: &Room, mut members: Vec<Member>) -> RoomAndRoster {
+    members.sort_by_key(|member| member.shown.user_id);
+    let room = Room {
+        rev: before.rev + 1,
+        roster_version: before.roster_version + 1,
+        member_count: members.len(),
+        first_members: room::first_members(&members),
+        ..before.clone()
+    };
+    RoomAndRoster { room, members }
+}
+
+/// What the log says next of something that `actor` did.
+fn system_message(
+    room: &RoomAndRoster,
+    newest: Option<Message>,
+    actor: &Member,
+    content: String,
+    now: Timestamp,
+) -> Message {
+    let seq = newest.map_or(0, |message| message.seq) + 1;
+    let (room_id, kind) = (room.room.id, Kind::System);
+    let draft = Draft { room_id, content, kind, media_url: None, reply_to_id: None, payload: None };
+    message_at(seq, &draft, actor, &uuid::Uuid::new_v4().to_string(), now)
+}

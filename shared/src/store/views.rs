@@ -1,0 +1,142 @@
+//! What readers see beside a message: what it answers, as that stands now, and who put which emoji to it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{
+    Page, PageOf, Store,
+    changes::Reaction,
+    item::{self, Query, read},
+    keys::{self, Key},
+};
+use crate::{
+    clock::Timestamp,
+    domain::{
+        message::Message,
+        profile::Profile,
+        reaction::Emoji,
+        room::Member,
+        view::{InFull, View},
+    },
+    error::{Error, Result},
+    id::{MessageId, RoomId, UserId},
+};
+
+/// Somebody's reactions to a message.
+#[derive(Clone, Debug)]
+pub struct Reacted {
+    /// Who.
+    pub profile: Profile,
+    /// Which emoji, in the order of first use.
+    pub emojis: Vec<Emoji>,
+    /// When they last changed.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// A message with all that any of its readers may see beside it. One round trip, or none where there is nothing.
+    pub async fn in_full(&self, message: Message) -> Result<InFull> {
+        let (replied, reacted) = futures::try_join!(self.replied(&message), self.reacted(&message))?;
+        Ok(InFull { message, replied, reacted })
+    }
+
+    async fn replied(&self, message: &Message) -> Result<Option<Message>> {
+        match message.reply_to_id {
+            Some(id) => self.message(message.room_id, id).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn reacted(&self, message: &Message) -> Result<BTreeMap<UserId, Vec<Emoji>>> {
+        if message.reactions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let range = keys::reactions(message.room_id, message.seq);
+        let items = self.table.query(Query::of(range).consistent()).await?;
+        let reactions = items.into_iter().map(|item| read(item).map(|it: Reaction| (it.user_id, it.emojis)));
+        reactions.collect()
+    }
+
+    /// Adds to views what their reader sees beside the messages; each view comes with the first position that the
+    /// reader sees in its room. One round trip, or none where there is nothing.
+    pub async fn complete_views(&self, reader: UserId, views: &mut [(&mut View, u64)]) -> Result<()> {
+        let answered: BTreeMap<MessageId, Key> = views
+            .iter()
+            .filter_map(|(view, from_seq)| Some((view, view.answers(*from_seq)?)))
+            .map(|(view, id)| (id, keys::message(view.message.room_id, id.seq())))
+            .collect();
+        let messages = views.iter().map(|(view, _)| &view.message);
+        let mut known: HashMap<MessageId, Message> = messages
+            .clone()
+            .filter(|message| answered.contains_key(&message.id))
+            .map(|message| (message.id, message.clone()))
+            .collect();
+        let replied = answered.iter().filter(|(id, _)| !known.contains_key(id)).map(|(_, key)| key.clone());
+        let reacted = messages
+            .filter(|message| !message.reactions.is_empty())
+            .map(|message| keys::reaction(message.room_id, message.seq, reader));
+        let mut mine: HashMap<Key, Vec<Emoji>> = HashMap::new();
+        for found in self.table.batch_get(replied.chain(reacted).collect::<Vec<_>>(), true).await? {
+            if item::sk(&found).starts_with(keys::MESSAGE) {
+                let message: Message = read(found)?;
+                known.insert(message.id, message);
+            } else if let Some(key) = item::key(&found) {
+                mine.insert(key, read::<Reaction>(found)?.emojis);
+            }
+        }
+        for (view, from_seq) in views {
+            view.reply_to = view.answers(*from_seq).and_then(|id| known.get(&id).cloned());
+            let key = keys::reaction(view.message.room_id, view.message.seq, reader);
+            view.mine = mine.remove(&key).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Who put which emoji to a message that `reader` sees, in the order of their ids.
+    pub async fn reactions_to(
+        &self,
+        room: RoomId,
+        id: MessageId,
+        reader: UserId,
+        page: PageOf,
+    ) -> Result<Page<Reacted>> {
+        let range = keys::reactions(room, id.seq());
+        let (message, reactions) = futures::try_join!(
+            self.message_seen_by(reader, room, id),
+            self.page::<Reaction>(Query::of(range.clone()), &range, page),
+        )?;
+        if message.ok_or(Error::NotFound)?.is_deleted() {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let people: Vec<UserId> = reactions.items.iter().map(|reaction| reaction.user_id).collect();
+        let mut profiles = self.profiles(&people).await?;
+        let known = reactions.items.into_iter().filter_map(|Reaction { user_id, emojis, at, .. }| {
+            let profile = profiles.remove(&user_id)?;
+            Some(Reacted { profile, emojis, at })
+        });
+        Ok(Page { items: known.collect(), next: reactions.next })
+    }
+
+    /// The message of this id, if there is one.
+    pub(super) async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>> {
+        let message: Option<Message> = self.table.get(keys::message(room, id.seq()), true).await?;
+        Ok(message.filter(|message| message.id == id))
+    }
+
+    /// The message of this id, if `reader` is in its room and sees it there.
+    pub(super) async fn message_seen_by(
+        &self,
+        reader: UserId,
+        room: RoomId,
+        id: MessageId,
+    ) -> Result<Option<Message>> {
+        let items =
+            self.table.batch_get([keys::member(room, reader), keys::message(room, id.seq())], true).await?;
+        let (messages, members): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| item::sk(item).starts_with(keys::MESSAGE));
+        let (Some(message), Some(member)) = (messages.into_iter().next(), members.into_iter().next()) else {
+            return Ok(None);
+        };
+        let (message, member): (Message, Member) = (read(message)?, read(member)?);
+        Ok(Some(message).filter(|message| message.id == id && message.seq >= member.from_seq))
+    }
+}

@@ -1,0 +1,267 @@
+//! Messages, as clients send and see them.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        log::Window,
+        message::{self, Draft, Kind},
+        reaction::{Emoji, Tally},
+        room::Status,
+        view::View,
+    },
+    id::{MessageId, RoomId, UserId},
+    store::{Page, messages::Send, views::Reacted},
+    wire::fields::{Fields, Input, MAX_PAGE},
+};
+
+/// `POST /chat/messages`, and the data of a `send_message` frame.
+pub struct MessageCreate {
+    draft: Draft,
+    forwarded: Option<(RoomId, MessageId)>,
+    client_message_id: Option<String>,
+    after_seq: Option<u64>,
+}
+
+/// The longest `client_message_id`, in bytes.
+const MAX_CLIENT_ID_BYTES: usize = 64;
+
+impl Input for MessageCreate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let room_id = fields.required_either("chat_room_id", "room_id");
+        let draft = Draft {
+            // Stands in for a missing id, so that every other fault is found too; such a draft never leaves here.
+            room_id: room_id.unwrap_or_else(RoomId::random),
+            content: fields.optional("content").unwrap_or_default(),
+            kind: fields.choice("message_type", &Kind::SENDABLE).unwrap_or(Kind::Text),
+            media_url: fields.optional::<String>("media_url").map(|url| message::normal_url(&url)),
+            reply_to_id: fields.optional("reply_to_id"),
+            payload: fields.optional("payload"),
+        };
+        let client_message_id: Option<String> = fields.optional("client_message_id");
+        if client_message_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_CLIENT_ID_BYTES) {
+            fields.fault("client_message_id", "must have 1 to 64 bytes");
+        }
+        let after_seq = fields.optional("after_seq");
+        let forwards = fields.has("forward_room_id") || fields.has("forward_message_id");
+        let forwarded = if forwards { forwarded(fields) } else { None };
+        if !forwards {
+            for fault in draft.faults(fields.media_origins()) {
+                fields.fault(&fault.field, &fault.message);
+            }
+        }
+        room_id.map(|_| Self { draft, forwarded, client_message_id, after_seq })
+    }
+}
+
+/// The message that shall be taken over. What it says is taken from there and cannot be given beside it.
+fn forwarded(fields: &mut Fields) -> Option<(RoomId, MessageId)> {
+    if ["content", "message_type", "media_url", "payload"].iter().any(|name| fields.has(name)) {
+        let fault = "cannot stand beside content, message_type, media_url or payload";
+        fields.fault("forward_message_id", fault);
+    }
+    let (room, message) = (fields.required("forward_room_id"), fields.required("forward_message_id"));
+    Some((room?, message?))
+}
+
+impl MessageCreate {
+    /// This message, sent by somebody.
+    pub fn from_sender(self, sender_id: UserId) -> Send {
+        let Self { draft, forwarded, client_message_id, after_seq } = self;
+        Send { sender_id, draft, forwarded, client_message_id, after_seq }
+    }
+}
+
+/// `GET /chat/rooms/{room_id}/messages`.
+pub struct History {
+    /// Which part of the log.
+    pub window: Window,
+    /// At most so many.
+    pub limit: u64,
+}
+
+/// The plan's page size.
+const DEFAULT_LIMIT: u64 = 50;
+
+impl Input for History {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let limit = fields.within("limit", 1, MAX_PAGE).unwrap_or(DEFAULT_LIMIT);
+        let [offset, before, after] = ["offset", "before_seq", "after_seq"].map(|name| fields.optional(name));
+        let window = Window::choose(offset, before, after);
+        if window.is_none() {
+            fields
+                .fault("before_seq", "cannot stand beside offset or after_seq, nor these beside each other");
+        }
+        Some(Self { window: window?, limit })
+    }
+}
+
+/// A message: one shape everywhere.
+#[expect(clippy::struct_field_names, reason = "the plan names the fields")]
+#[derive(Clone, Debug, Serialize)]
+pub struct Message {
+    id: MessageId,
+    chat_room_id: RoomId,
+    sender_id: UserId,
+    sender_username: String,
+    content: String,
+    message_type: Kind,
+    media_url: Option<String>,
+    reply_to_id: Option<MessageId>,
+    reply_to: Option<Preview>,
+    is_edited: bool,
+    is_deleted: bool,
+    is_forwarded: bool,
+    created_at: Timestamp,
+    edited_at: Option<Timestamp>,
+    seq: u64,
+    rev: u64,
+    status: Option<Status>,
+    client_message_id: String,
+    payload: Option<Map<String, Value>>,
+    reactions: Vec<Reaction>,
+}
+
+impl From<View> for Message {
+    fn from(view: View) -> Self {
+        let View { message, status, reply_to, mine } = view;
+        Self {
+            id: message.id,
+            chat_room_id: message.room_id,
+            sender_id: message.sender_id,
+            is_edited: message.edited_at.is_some(),
+            is_deleted: message.is_deleted(),
+            sender_username: message.sender_username,
+            content: message.content,
+            message_type: message.kind,
+            media_url: message.media_url,
+            reply_to_id: message.reply_to_id,
+            reply_to: reply_to.map(Preview::from),
+            is_forwarded: message.is_forwarded,
+            created_at: message.created_at,
+            edited_at: message.edited_at,
+            seq: message.seq,
+            rev: message.rev,
+            status,
+            client_message_id: message.client_message_id,
+            payload: message.payload,
+            reactions: Reaction::all(message.reactions, &mine),
+        }
+    }
+}
+
+/// What a message answers, in short.
+#[derive(Clone, Debug, Serialize)]
+struct Preview {
+    id: MessageId,
+    sender_id: UserId,
+    sender_username: String,
+    message_type: Kind,
+    content: String,
+    is_deleted: bool,
+}
+
+/// So many characters of what a message answers are shown with it.
+const PREVIEW_CHARS: usize = 100;
+
+impl From<message::Message> for Preview {
+    fn from(message: message::Message) -> Self {
+        Self {
+            id: message.id,
+            sender_id: message.sender_id,
+            is_deleted: message.is_deleted(),
+            sender_username: message.sender_username,
+            message_type: message.kind,
+            content: message.content.chars().take(PREVIEW_CHARS).collect(),
+        }
+    }
+}
+
+/// An emoji at a message.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reaction {
+    emoji: Emoji,
+    count: u64,
+    mine: bool,
+}
+
+impl Reaction {
+    /// All that stand at a message, for a reader who put some of them there.
+    pub fn all(tallies: Vec<Tally>, mine: &[Emoji]) -> Vec<Self> {
+        let seen = |Tally { emoji, count }| Self { mine: mine.contains(&emoji), emoji, count };
+        tallies.into_iter().map(seen).collect()
+    }
+}
+
+/// `PATCH /chat/rooms/{room_id}/messages/{message_id}`.
+pub struct MessageEdit {
+    /// The new words.
+    pub content: String,
+}
+
+impl Input for MessageEdit {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let content: String = fields.required("content")?;
+        if let Some(fault) = message::content_fault(&content, false) {
+            fields.fault("content", fault);
+        }
+        Some(Self { content })
+    }
+}
+
+/// A message, by the parameters of a path.
+pub struct MessagePath {
+    /// Its room.
+    pub room_id: RoomId,
+    /// Its id.
+    pub message_id: MessageId,
+}
+
+impl Input for MessagePath {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (room_id, message_id) = (fields.required("room_id"), fields.required("message_id"));
+        Some(Self { room_id: room_id?, message_id: message_id? })
+    }
+}
+
+/// An emoji at a message, by the parameters of a path.
+pub struct ReactionPath {
+    /// The message.
+    pub message: MessagePath,
+    /// The emoji.
+    pub emoji: Emoji,
+}
+
+impl Input for ReactionPath {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (message, emoji) = (MessagePath::read(fields), fields.required("emoji"));
+        Some(Self { message: message?, emoji: emoji? })
+    }
+}
+
+/// Somebody who reacted to a message.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reactor {
+    user_id: UserId,
+    username: String,
+    display_name: Option<String>,
+    avatar_url: Option<String>,
+    emojis: Vec<Emoji>,
+    reacted_at: Timestamp,
+}
+
+impl Reactor {
+    /// A page of the list.
+    pub fn page(page: Page<Reacted>) -> Page<Self> {
+        page.map(|Reacted { profile, emojis, at }| Self {
+            user_id: profile.id,
+            username: profile.username,
+            display_name: profile.display_name,
+            avatar_url: profile.avatar_url,
+            emojis,
+            reacted_at: at,
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! Rooms and their people, as clients make and see them.
+
+use serde::Serialize;
+
+use crate::{
+    clock::Timestamp,
+    domain::room::{self, Member, Role, Room, RoomKind, caller_last},
+    id::{MessageId, RoomId, UserId},
+    store::rooms::{RoomAndRoster, RoomSummary},
+    wire::{
+        fields::{Fields, Input},
+        messages::Message,
+    },
+};
+
+/// `POST /chat/rooms`.
+pub struct RoomCreate {
+    /// What a group is called.
+    pub name: Option<String>,
+    /// Whether two people want a group rather than their direct room.
+    pub is_group: bool,
+    /// Who shall be in it; the caller is added.
+    pub participant_ids: Vec<UserId>,
+}
+
+impl Input for RoomCreate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (name, is_group): (Option<String>, _) = (fields.optional("name"), fields.optional("is_group"));
+        let participant_ids: Option<Vec<UserId>> = fields.required("participant_ids");
+        if let Some(fault) = name.as_deref().and_then(room::name_fault) {
+            fields.fault("name", fault);
+        }
+        if let Some(fault) = participant_ids.as_deref().and_then(room::people_fault) {
+            fields.fault("participant_ids", fault);
+        }
+        Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids: participant_ids? })
+    }
+}
+
+/// A person in a room.
+#[derive(Clone, Debug, Serialize)]
+pub struct Participant {
+    user_id: UserId,
+    username: String,
+    avatar_url: Option<String>,
+    joined_at: Timestamp,
+    last_read_at: Option<Timestamp>,
+    role: Role,
+    read_seq: u64,
+    delivered_seq: u64,
+}
+
+impl From<Member> for Participant {
+    fn from(member: Member) -> Self {
+        let delivered_seq = member.reached_seq();
+        let room::ShownMember { user_id, username, avatar_url, joined_at } = member.shown;
+        let (last_read_at, role, read_seq) = (member.read_at, member.role, member.read_seq);
+        Self { user_id, username, avatar_url, joined_at, last_read_at, role, read_seq, delivered_seq }
+    }
+}
+
+/// A chat room, as one of its members sees it: the caller comes last among the participants.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChatRoom {
+    id: RoomId,
+    name: Option<String>,
+    is_group: bool,
+    created_at: Timestamp,
+    last_message: Option<Message>,
+    unread_count: u64,
+    participants: Vec<Participant>,
+    participant_count: usize,
+    pinned_message_ids: Vec<MessageId>,
+    seq: u64,
+    rev: u64,
+}
+
+impl ChatRoom {
+    fn new(room: Room, mut members: Vec<Member>, reader: UserId) -> Self {
+        caller_last(&mut members, |member| member.shown.user_id == reader);
+        let from_seq = members.last().map_or(1, |reader| reader.from_seq);
+        Self {
+            pinned_message_ids: room.pinned_from(from_seq),
+            id: room.id,
+            name: room.name,
+            is_group: room.kind == RoomKind::Group,
+            created_at: room.created_at,
+            last_message: None,
+            unread_count: 0,
+            participants: members.into_iter().map(Participant::from).collect(),
+            participant_count: room.member_count,
+            seq: 0,
+            rev: room.rev,
+        }
+    }
+
+    /// A room that has no messages yet.
+    pub fn fresh(room: RoomAndRoster, reader: UserId) -> Self {
+        Self::new(room.room, room.members, reader)
+    }
+}
+
+impl From<RoomSummary> for ChatRoom {
+    fn from(summary: RoomSummary) -> Self {
+        let reader = summary.me.shown.user_id;
+        let (unread_count, seq) = (summary.unread(), summary.tail);
+        let last_message = summary.last_message.map(Message::from);
+        let members = summary.others.into_iter().chain([summary.me]).collect();
+        Self { last_message, unread_count, seq, ..Self::new(summary.room, members, reader) }
+    }
+}
+
+/// Somebody's place in a room, by the parameters of a path.
+pub struct ParticipantPath {
+    /// The room.
+    pub room_id: RoomId,
+    /// Who.
+    pub user_id: UserId,
+}
+
+impl Input for ParticipantPath {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (room_id, user_id) = (fields.required("room_id"), fields.required("user_id"));
+        Some(Self { room_id: room_id?, user_id: user_id? })
+    }
+}

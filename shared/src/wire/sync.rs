@@ -1,0 +1,100 @@
+//! What a client holds of its rooms, and what it misses.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::{
+    fields::{Fields, Input},
+    messages::Message,
+    rooms::ChatRoom,
+};
+use crate::{
+    domain::{log::Held, view::View},
+    id::RoomId,
+    store::sync::{News, RoomNews},
+};
+
+/// So many rooms may be named in one call; they fit its body.
+const MAX_NAMED: usize = 500;
+
+/// `POST /chat/sync`.
+pub struct SyncRequest {
+    /// How far the client has each room that it holds.
+    pub held: BTreeMap<RoomId, Held>,
+    /// What the last answer said in `next_cursor`.
+    pub after: Option<RoomId>,
+}
+
+impl Input for SyncRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let rooms: Option<Map<String, Value>> = fields.required("rooms");
+        let after = fields.optional("cursor");
+        let rooms = rooms?;
+        if rooms.len() > MAX_NAMED {
+            fields.fault("rooms", "must name at most 500 rooms");
+        }
+        let held: Option<BTreeMap<RoomId, Held>> = rooms.iter().map(held).collect();
+        if held.is_none() {
+            fields.fault("rooms", "must be an object of {\"seq\", \"rev\"} by room id");
+        }
+        Some(Self { held: held?, after })
+    }
+}
+
+fn held((id, position): (&String, &Value)) -> Option<(RoomId, Held)> {
+    let number = |name: &str| position.get(name)?.as_u64();
+    Some((id.parse().ok()?, Held { seq: number("seq")?, rev: number("rev")? }))
+}
+
+/// What a client misses.
+#[derive(Debug, Serialize)]
+pub struct Sync {
+    complete: bool,
+    next_cursor: Option<RoomId>,
+    rooms: Vec<SyncedRoom>,
+    left: Vec<RoomId>,
+}
+
+impl From<News> for Sync {
+    fn from(news: News) -> Self {
+        Self {
+            complete: news.next.is_none(),
+            next_cursor: news.next,
+            rooms: news.rooms.into_iter().map(SyncedRoom::from).collect(),
+            left: news.left,
+        }
+    }
+}
+
+/// What a client misses of one room.
+#[derive(Debug, Serialize)]
+struct SyncedRoom {
+    room: ChatRoom,
+    complete: bool,
+    seq: u64,
+    rev: u64,
+    messages: Vec<Message>,
+    changed: Vec<Message>,
+    others_read_seq: u64,
+    others_delivered_seq: u64,
+}
+
+impl From<RoomNews> for SyncedRoom {
+    fn from(news: RoomNews) -> Self {
+        let shown = |views: Vec<View>| views.into_iter().map(Message::from).collect();
+        let complete = news.messages.is_some();
+        let messages = news.messages.unwrap_or_default();
+        Self {
+            room: news.summary.into(),
+            complete,
+            seq: news.held.seq,
+            rev: news.held.rev,
+            messages: shown(messages.new),
+            changed: shown(messages.changed),
+            others_read_seq: news.others.read_seq,
+            others_delivered_seq: news.others.delivered_seq,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What every function costs in a typical case, counted: the table of `README.md`.
+//!
+//! The real endpoints answer the calls that the gateway would make, over the real SDK and the embedded engine.
+
+mod call;
+mod town;
+
+use serde_json::{Value, json};
+
+use self::{
+    call::Call,
+    town::{Cost, NEWCOMER, STRANGER, Town, text},
+};
+
+/// A function in a typical case, and what that takes: round trips to the table and to connections, one after the other;
+/// read units; write units; frames.
+type Row = (&'static str, &'static str, u64, f64, f64, usize);
+
+const EXPECTED: [Row; 39] = [
+    ("users-get-me", "again", 1, 1.0, 0.0, 0),
+    ("users-get-me", "the first time ever", 3, 2.0, 18.0, 0),
+    ("friends-search-users", "8 people found", 3, 12.5, 0.0, 0),
+    ("friends-send-request", "", 5, 4.0, 6.0, 1),
+    ("friends-list-requests", "1 request", 2, 3.0, 0.0, 0),
+    ("friends-respond-to-request", "accepted", 5, 3.0, 10.0, 1),
+    ("friends-list", "15 friends", 2, 16.0, 0.0, 0),
+    ("http-unknown", "`GET /friends/`, 15 friends", 2, 16.0, 0.0, 0),
+    ("chat-create-room", "2 people, new", 5, 7.0, 10.0, 2),
+    ("chat-create-room", "2 people, again", 3, 7.0, 0.0, 0),
+    ("chat-create-room", "10 people", 4, 20.0, 42.0, 10),
+    ("chat-list-rooms", "16 rooms", 5, 106.0, 0.0, 0),
+    ("chat-get-room", "10 people", 2, 4.0, 0.0, 0),
+    ("chat-sync", "16 rooms, nothing missed", 6, 107.0, 0.0, 0),
+    ("chat-send-message", "to 1 person", 4, 5.0, 3.0, 2),
+    ("chat-send-message", "to 9 people", 4, 13.0, 3.0, 10),
+    ("chat-list-messages", "50 messages", 3, 12.0, 0.0, 0),
+    ("chat-mark-read", "10 people", 4, 12.0, 1.0, 10),
+    ("chat-edit-message", "10 people", 5, 16.0, 6.0, 10),
+    ("chat-add-reaction", "10 people", 5, 16.0, 8.0, 10),
+    ("chat-remove-reaction", "10 people", 5, 16.0, 8.0, 10),
+    ("chat-list-reactions", "10 people", 2, 13.0, 0.0, 0),
+    ("chat-pin-message", "10 people", 6, 18.0, 4.0, 10),
+    ("chat-list-pins", "1 pin", 3, 4.0, 0.0, 0),
+    ("chat-unpin-message", "10 people", 6, 18.0, 4.0, 10),
+    ("chat-delete-message", "10 people", 4, 14.0, 6.0, 10),
+    ("chat-sync", "16 rooms, 11 messages and 6 changes missed", 7, 112.0, 0.0, 0),
+    ("chat-add-participant", "to 10 people", 11, 32.0, 12.0, 22),
+    ("chat-remove-participant", "from 11 people", 8, 25.0, 12.0, 21),
+    ("socket-authorize", "", 0, 0.0, 0.0, 0),
+    ("socket-connect", "", 1, 0.0, 1.0, 0),
+    ("socket-hello", "", 2, 0.0, 1.0, 1),
+    ("socket-ping", "", 1, 0.0, 0.0, 1),
+    ("socket-send-message", "to 1 person", 4, 5.0, 3.0, 2),
+    ("socket-send-message", "to 9 people", 4, 13.0, 3.0, 10),
+    ("socket-message-delivered", "10 people", 4, 12.0, 1.0, 10),
+    ("socket-message-read", "10 people", 4, 12.0, 1.0, 10),
+    ("socket-unknown", "", 1, 0.0, 0.0, 1),
+    ("socket-disconnect", "", 1, 0.0, 1.0, 0),
+];
+
+/// Every function in its typical cases, one after the other in the same town.
+async fn counted(town: &Town) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    macro_rules! count {
+        ($who:expr, $function:literal, $case:literal, $call:expr) => {
+            let cost = town.cost($who, $call).await;
+            rows.push(row($function, $case, cost))
+        };
+    }
+    let user = |n: usize| town.people[n];
+
+    count!(0, "users-get-me", "again", Call::of("users-get-me"));
+    let first = town.first_cost(NEWCOMER, Call::of("users-get-me")).await;
+    rows.push(row("users-get-me", "the first time ever", first));
+
+    let search = Call::of("friends-search-users").query("query", "person1");
+    count!(0, "friends-search-users", "8 people found", search);
+    let ask = Call::of("friends-send-request").body(json!({"receiver_id": user(STRANGER)}));
+    count!(0, "friends-send-request", "", ask);
+    let requests = Call::of("friends-list-requests");
+    let request = town.by(STRANGER, requests.clone()).await[0]["id"].as_str().unwrap().to_owned();
+    count!(STRANGER, "friends-list-requests", "1 request", requests);
+    let accept = Call::of("friends-respond-to-request").at("request_id", request).query("action", "accepted");
+    count!(STRANGER, "friends-respond-to-request", "accepted", accept);
+    count!(0, "friends-list", "15 friends", Call::of("friends-list"));
+    count!(0, "http-unknown", "`GET /friends/`, 15 friends", Call::of("http-unknown"));
+
+    let pair = Call::of("chat-create-room").body(json!({"participant_ids": [user(STRANGER)]}));
+    count!(0, "chat-create-room", "2 people, new", pair.clone());
+    count!(0, "chat-create-room", "2 people, again", pair);
+    let ten = json!({"participant_ids": town.people[6..15], "is_group": true});
+    count!(5, "chat-create-room", "10 people", Call::of("chat-create-room").body(ten));
+    count!(0, "chat-list-rooms", "16 rooms", Call::of("chat-list-rooms"));
+    count!(0, "chat-get-room", "10 people", town.at_group("chat-get-room"));
+    let held = held(&town.by(0, Call::of("chat-sync").body(json!({"rooms": {}}))).await);
+    let sync = || Call::of("chat-sync").body(json!({"rooms": held}));
+    count!(0, "chat-sync", "16 rooms, nothing missed", sync());
+
+    let (pair, group) = (&town.pairs[0], &town.group);
+    count!(0, "chat-send-message", "to 1 person", town.sending("chat-send-message", pair).await);
+    count!(0, "chat-send-message", "to 9 people", town.sending("chat-send-message", group).await);
+    count!(1, "chat-list-messages", "50 messages", town.at_group("chat-list-messages"));
+    count!(1, "chat-mark-read", "10 people", town.at_group("chat-mark-read"));
+    let edit = town.at_message("chat-edit-message").body(json!({"content": format!("{}!", text())}));
+    count!(0, "chat-edit-message", "10 people", edit);
+    let party = |function| town.at_message(function).at("emoji", "🎉");
+    count!(1, "chat-add-reaction", "10 people", party("chat-add-reaction"));
+    count!(1, "chat-remove-reaction", "10 people", party("chat-remove-reaction"));
+    count!(1, "chat-list-reactions", "10 people", town.at_message("chat-list-reactions"));
+    count!(0, "chat-pin-message", "10 people", town.at_message("chat-pin-message"));
+    count!(1, "chat-list-pins", "1 pin", town.at_group("chat-list-pins"));
+    count!(0, "chat-unpin-message", "10 people", town.at_message("chat-unpin-message"));
+    count!(0, "chat-delete-message", "10 people", town.at_message("chat-delete-message"));
+    for (n, pair) in town.pairs[1..4].iter().enumerate() {
+        for _ in 0..3 {
+            town.say(n + 2, pair, json!({})).await;
+        }
+    }
+    count!(0, "chat-sync", "16 rooms, 11 messages and 6 changes missed", sync());
+    let stranger = |function| town.at_group(function).at("user_id", user(STRANGER).to_string());
+    count!(0, "chat-add-participant", "to 10 people", stranger("chat-add-participant"));
+    count!(0, "chat-remove-participant", "from 11 people", stranger("chat-remove-participant"));
+
+    count!(0, "socket-authorize", "", Call::of("socket-authorize"));
+    count!(0, "socket-connect", "", Call::of("socket-connect"));
+    count!(0, "socket-hello", "", Call::of("socket-hello"));
+    count!(0, "socket-ping", "", Call::of("socket-ping"));
+    count!(0, "socket-send-message", "to 1 person", town.sending("socket-send-message", pair).await);
+    count!(0, "socket-send-message", "to 9 people", town.sending("socket-send-message", group).await);
+    let newest = town.by(0, town.at_group("chat-get-room")).await["seq"].clone();
+    let reached = |function| Call::of(function).body(json!({"chat_room_id": group, "seq": newest}));
+    count!(1, "socket-message-delivered", "10 people", reached("socket-message-delivered"));
+    count!(1, "socket-message-read", "10 people", reached("socket-message-read"));
+    count!(0, "socket-unknown", "", Call::of("socket-unknown"));
+    count!(0, "socket-disconnect", "", Call::of("socket-disconnect"));
+    rows
+}
+
+fn row(function: &'static str, case: &'static str, cost: Cost) -> Row {
+    let Cost { round_trips, read_units, write_units, frames } = cost;
+    (function, case, round_trips, read_units, write_units, frames)
+}
+
+/// How far a client has every room that has taken in all that it was told.
+fn held(news: &Value) -> Value {
+    let rooms = news["rooms"].as_array().unwrap().iter();
+    let held = rooms.map(|room| {
+        let id = room["room"]["id"].as_str().unwrap().to_owned();
+        (id, json!({"seq": room["seq"], "rev": room["rev"]}))
+    });
+    Value::Object(held.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_function_costs_what_the_table_says() {
+    // Boxed: without optimisation, what waits here is more than a thread's stack.
+    let town = Box::pin(Town::new()).await;
+    let rows = Box::pin(counted(&town)).await;
+    println!("| function | typical case | round trips | read units | write units | frames |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    let readme = include_str!("../../../../README.md");
+    let mut missing = Vec::new();
+    for (function, case, round_trips, read_units, write_units, frames) in &rows {
+        let line =
+            format!("| `{function}` | {case} | {round_trips} | {read_units} | {write_units} | {frames} |");
+        println!("{line}");
+        if !readme.contains(&line) {
+            missing.push(line);
+        }
+    }
+    assert_eq!(rows, EXPECTED);
+    assert!(missing.is_empty(), "README.md says otherwise: {missing:#?}");
+}
+
+#[test]
+fn no_function_is_without_its_cost() {
+    let index = include_str!("../../../../functions/Cargo.toml");
+    let functions = index.split("[[bin]]\nname = \"").skip(1).filter_map(|rest| rest.split('"').next());
+    let functions: Vec<&str> = functions.collect();
+    assert!(functions.len() > 30);
+    for function in functions {
+        assert!(EXPECTED.iter().any(|row| row.0 == function), "{function}");
+    }
+}

@@ -1,0 +1,384 @@
+//! Groups that people join and leave: what they see, what they no longer see, and who hears of it.
+
+use serde_json::{Value, json};
+
+use crate::world::{Actor, World, as_others_see, each, heard_at};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_joins_is_shown_to_everyone_and_every_device_hears_of_it() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let room = ana.group_with(&[&ben]).await;
+    ana.say(&room, "just us").await;
+    let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
+    let mut at_cleo = cleo.socket().await;
+
+    let answer = ana.add(&room, &cleo).await.ok();
+    assert_eq!(
+        (&answer["participant_count"], &answer["rev"], &answer["seq"]),
+        (&json!(3), &json!(1), &json!(2))
+    );
+    assert_eq!(answer, ana.room(&room).await.ok());
+    assert_eq!(answer["participants"][2]["username"], "ana", "the caller comes last");
+    let newcomer = |room: &Value| {
+        let people = room["participants"].as_array().unwrap();
+        people.iter().find(|person| person["user_id"] == cleo.id.as_str()).unwrap().clone()
+    };
+    assert_eq!(newcomer(&answer)["role"], "member");
+    let said = answer["last_message"].clone();
+    assert_eq!((&said["message_type"], &said["content"]), (&json!("system"), &json!("ana added cleo")));
+    assert_eq!((&said["sender_id"], &said["sender_username"]), (&json!(ana.id), &json!("ana")));
+
+    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "participant_joined").await;
+    for heard in heard {
+        let expected = json!({
+            "chat_room_id": room, "rev": 1, "participant": newcomer(&answer), "participant_count": 3
+        });
+        assert_eq!(heard, expected);
+    }
+    let created = at_cleo.expect("room_created").await["data"].take();
+    let listed = cleo.get("/chat/rooms").await.ok()[0].take();
+    for field in ["id", "name", "is_group", "last_message", "unread_count", "seq", "rev", "participant_count"]
+    {
+        assert_eq!(created[field], listed[field], "{field}");
+    }
+    assert_eq!((&listed["unread_count"], &listed["rev"]), (&json!(1), &json!(1)));
+    assert_eq!(each(&created["participants"], "username")[2], "cleo");
+    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben, &mut at_cleo], "new_message").await;
+    let others = as_others_see(&said);
+    assert_eq!(heard, [said.clone(), said, others.clone(), others.clone()]);
+    assert_eq!(listed["last_message"], others);
+
+    // Again, and nothing changes; the newcomer is told again, because the first try may have died before it told anyone.
+    assert_eq!(ana.add(&room, &cleo).await.ok(), answer);
+    assert_eq!(at_cleo.expect("room_created").await["data"], listed);
+    cleo.say(&room, "hello").await;
+    heard_at([&mut phone, &mut tablet, &mut at_ben, &mut at_cleo], "new_message").await;
+    for device in [&mut phone, &mut tablet, &mut at_ben, &mut at_cleo] {
+        device.expect_nothing_more().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newcomer_sees_what_is_said_from_their_joining_on_and_nothing_of_before() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let room = ana.group_with(&[&ben]).await;
+    let (early, other) = (ben.say(&room, "early").await, ana.say(&room, "other").await);
+    ben.react(&early, "👍").await.ok();
+    ana.pin(&early).await.ok();
+    ana.add(&room, &cleo).await.ok();
+    let joined = cleo.message(&room, 3).await;
+    let mut at_cleo = cleo.socket().await;
+
+    assert_eq!(cleo.history(&room).await, std::slice::from_ref(&joined));
+    for query in ["before_seq=3", "after_seq=0&limit=1", "offset=1", "offset=2"] {
+        let page = cleo.get(&format!("/chat/rooms/{room}/messages?{query}")).await.ok();
+        let expected = if query.starts_with("after") { json!([joined]) } else { json!([]) };
+        assert_eq!(page, expected, "{query}");
+    }
+    assert_eq!(cleo.room(&room).await.ok()["pinned_message_ids"], json!([]));
+    assert_eq!(cleo.get("/chat/rooms").await.ok()[0]["pinned_message_ids"], json!([]));
+    assert_eq!(cleo.pins(&room).await, json!([]));
+    for answer in [
+        cleo.reactions(&early).await,
+        cleo.react(&early, "👍").await,
+        cleo.unreact(&early, "👍").await,
+        cleo.edit(&early, "mine").await,
+        cleo.delete_message(&early).await,
+        cleo.pin(&early).await,
+        cleo.unpin(&early).await,
+    ] {
+        answer.problem(404, "not_found");
+    }
+    let reply = json!({"chat_room_id": room, "content": "re", "reply_to_id": early["id"]});
+    cleo.post("/chat/messages", reply).await.bad_field("reply_to_id");
+    cleo.forward(&early, &room).await.bad_field("forward_message_id");
+
+    // Of what becomes of the early ones the newcomer hears only that the room is at another revision, and what answers
+    // them shows nothing of them.
+    ben.edit(&early, "changed").await.ok();
+    ana.react(&other, "🔥").await.ok();
+    ana.delete_message(&other).await.ok();
+    for rev in 4..=6 {
+        let heard = at_cleo.expect("room_updated").await["data"].take();
+        let nothing = json!({"chat_room_id": room, "rev": rev, "name": "gym", "pinned_message_ids": []});
+        assert_eq!(heard, nothing);
+    }
+    let reply = ben.reply(&early, "about that").await;
+    assert_eq!(reply["reply_to"]["content"], "changed");
+    let seen = at_cleo.expect("new_message").await["data"].take();
+    assert_eq!((&seen["content"], &seen["reply_to"]), (&json!("about that"), &Value::Null));
+    assert_eq!(cleo.message(&room, 4).await, seen);
+    assert_eq!(cleo.get("/chat/rooms").await.ok()[0]["last_message"], seen);
+    ana.pin(&reply).await.ok();
+    let updated = at_cleo.expect("room_updated").await;
+    assert_eq!(updated["data"]["pinned_message_ids"], json!([reply["id"]]));
+    assert_eq!(cleo.pins(&room).await[0]["reply_to"], Value::Null);
+    ben.react(&reply, "👍").await.ok();
+    assert_eq!(at_cleo.expect("message_reaction").await["data"]["seq"], 4);
+    at_cleo.expect_nothing_more().await;
+    assert_eq!(each(&ana.pins(&room).await, "id"), [&reply["id"], &early["id"]]);
+}
+
+/// What anyone who is not in a room gets from each call about it.
+async fn sees_nothing_of(who: &Actor, room: &str, message: &Value) {
+    for answer in [
+        who.room(room).await,
+        who.get(&format!("/chat/rooms/{room}/messages")).await,
+        who.get(&format!("/chat/rooms/{room}/pins")).await,
+        who.put(&format!("/chat/rooms/{room}/read")).await,
+        who.post("/chat/messages", json!({"chat_room_id": room, "content": "still here"})).await,
+        who.reactions(message).await,
+        who.react(message, "👍").await,
+        who.edit(message, "mine").await,
+        who.delete_message(message).await,
+        who.pin(message).await,
+        who.add(room, who).await,
+        who.remove(room, who).await,
+    ] {
+        answer.problem(404, "not_found");
+    }
+    assert_eq!(who.get("/chat/rooms").await.ok(), json!([]));
+    let news = who.sync(json!({room: {"seq": 1, "rev": 0}})).await;
+    assert_eq!((&news["rooms"], &news["left"]), (&json!([]), &json!([room])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_removed_hears_and_sees_nothing_from_that_moment_on() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let room = ana.group_with(&[&ben, &cleo]).await;
+    let said = cleo.say(&room, "here").await;
+    cleo.react(&said, "👍").await.ok();
+    let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
+    let mut at_cleo = cleo.socket().await;
+
+    ana.remove(&room, &cleo).await.nothing();
+    let left = json!({
+        "chat_room_id": room, "rev": 2, "user_id": cleo.id, "participant_count": 2, "new_owner_id": null
+    });
+    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben, &mut at_cleo], "participant_left").await;
+    assert_eq!(heard, [(); 4].map(|()| left.clone()));
+    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "new_message").await;
+    for message in &heard {
+        assert_eq!(
+            (&message["message_type"], &message["content"]),
+            (&json!("system"), &json!("ana removed cleo"))
+        );
+        assert_eq!((&message["seq"], &message["sender_id"]), (&json!(2), &json!(ana.id)));
+    }
+    sees_nothing_of(&cleo, &room, &said).await;
+    let answer = ana.room(&room).await.ok();
+    assert_eq!(
+        (&answer["participant_count"], &answer["seq"], &answer["rev"]),
+        (&json!(2), &json!(2), &json!(2))
+    );
+    assert!(!each(&answer["participants"], "user_id").contains(&&json!(cleo.id)));
+
+    ben.say(&room, "without her").await;
+    ben.react(&said, "🔥").await.ok();
+    ana.pin(&said).await.ok();
+    at_cleo.send("message_read", json!({"chat_room_id": room, "seq": 1})).await;
+    assert_eq!(at_cleo.expect("error").await["data"]["code"], "not_found");
+    at_cleo.expect_nothing_more().await;
+    for kind in ["new_message", "message_reaction", "room_updated"] {
+        heard_at([&mut phone, &mut tablet, &mut at_ben], kind).await;
+    }
+    ana.remove(&room, &cleo).await.problem(404, "not_found");
+    for device in [&mut phone, &mut tablet, &mut at_ben] {
+        device.expect_nothing_more().await;
+    }
+    let reactions = ana.message(&room, 1).await["reactions"].clone();
+    assert_eq!(each(&reactions, "emoji"), ["👍", "🔥"], "what she did stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_back_does_not_see_what_was_said_meanwhile_or_before() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let room = ana.group_with(&[&ben, &cleo]).await;
+    ana.say(&room, "one").await;
+    let held = cleo.say(&room, "two").await;
+    cleo.remove(&room, &cleo).await.nothing();
+    let meanwhile = ben.say(&room, "meanwhile").await;
+    ana.add(&room, &cleo).await.ok();
+    let after = ben.say(&room, "after").await;
+
+    let seen = cleo.history(&room).await;
+    let seqs: Vec<_> = seen.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, [5, 6]);
+    assert_eq!((&seen[0]["content"], &seen[1]), (&json!("ana added cleo"), &as_others_see(&after)));
+    for message in [&held, &meanwhile] {
+        cleo.reactions(message).await.problem(404, "not_found");
+    }
+    // A device that holds what was said before drops it; one that has taken in the joining goes on from there.
+    let behind = cleo.sync(json!({&room: {"seq": 2, "rev": 0}})).await;
+    assert_eq!(
+        (&behind["rooms"][0]["complete"], &behind["rooms"][0]["messages"]),
+        (&json!(false), &json!([]))
+    );
+    let fresh = cleo.sync(json!({&room: {"seq": 5, "rev": 2}})).await;
+    assert_eq!(fresh["rooms"][0]["complete"], true);
+    assert_eq!(fresh["rooms"][0]["messages"], json!([as_others_see(&after)]));
+    assert_eq!(cleo.get("/chat/rooms").await.ok()[0]["unread_count"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_who_leaves_hands_over_to_the_first_admin_or_else_the_first_member() {
+    let world = World::new().await;
+    let [ana, ben, cleo, dana] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    let room = ana.group_with(&[&ben]).await;
+    ana.add(&room, &cleo).await.ok();
+    ana.add(&room, &dana).await.ok();
+    world.make_admin(&room, &dana).await;
+    let mut at_cleo = cleo.socket().await;
+    for (leaver, heir, left) in [(&ana, Some(&dana), 3), (&dana, Some(&ben), 2), (&ben, Some(&cleo), 1)] {
+        leaver.remove(&room, leaver).await.nothing();
+        let heard = at_cleo.expect("participant_left").await["data"].take();
+        assert_eq!((&heard["user_id"], &heard["participant_count"]), (&json!(leaver.id), &json!(left)));
+        assert_eq!(heard["new_owner_id"], json!(heir.map(|heir| &heir.id)));
+        let said = at_cleo.expect("new_message").await["data"]["content"].take();
+        assert_eq!(said, format!("{} left", leaver.name));
+        let people = cleo.room(&room).await.ok()["participants"].take();
+        let owners: Vec<_> =
+            people.as_array().unwrap().iter().filter(|person| person["role"] == "owner").collect();
+        assert_eq!((owners.len(), &owners[0]["user_id"]), (1, &json!(heir.unwrap().id)));
+    }
+    cleo.add(&room, &ben).await.ok();
+    at_cleo.expect("participant_joined").await;
+    at_cleo.expect("new_message").await;
+    // A member who leaves hands over nothing.
+    ben.remove(&room, &ben).await.nothing();
+    assert_eq!(at_cleo.expect("participant_left").await["data"]["new_owner_id"], Value::Null);
+    at_cleo.expect("new_message").await;
+    cleo.remove(&room, &cleo).await.nothing();
+    assert_eq!(at_cleo.expect("participant_left").await["data"]["participant_count"], 0);
+    at_cleo.expect_nothing_more().await;
+    for who in [&ana, &ben, &cleo, &dana] {
+        who.room(&room).await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
+    let world = World::new().await;
+    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let room = ana.group_with(&[&ben, &cleo]).await;
+    world.make_admin(&room, &ben).await;
+    let mut nobody = eve.clone();
+    nobody.id = uuid::Uuid::new_v4().to_string();
+    let before = ana.room(&room).await.ok();
+    cleo.add(&room, &eve).await.problem(403, "not_allowed");
+    for (who, whom) in [(&cleo, &ben), (&cleo, &ana), (&ben, &ana)] {
+        who.remove(&room, whom).await.problem(403, "not_allowed");
+    }
+    for (who, whom) in [(&ana, &nobody), (&ana, &eve)] {
+        who.remove(&room, whom).await.problem(404, "not_found");
+    }
+    ana.add(&room, &nobody).await.problem(404, "not_found");
+    for whom in [&eve, &cleo] {
+        eve.add(&room, whom).await.problem(404, "not_found");
+        eve.remove(&room, whom).await.problem(404, "not_found");
+    }
+    for path in
+        [format!("/chat/rooms/{room}/participants/eve"), format!("/chat/rooms/gym/participants/{}", eve.id)]
+    {
+        let field = if path.contains("gym") { "room_id" } else { "user_id" };
+        ana.put(&path).await.bad_field(field);
+        ana.delete(&path).await.bad_field(field);
+        world.stranger(None).put(&path).await.problem(401, "invalid_token");
+        world.stranger(None).delete(&path).await.problem(401, "invalid_token");
+    }
+    let direct = ana.room_with(&ben).await;
+    ana.add(&direct, &cleo).await.problem(403, "direct_room");
+    for whom in [&ana, &ben] {
+        ana.remove(&direct, whom).await.problem(403, "direct_room");
+    }
+    assert_eq!(ana.room(&room).await.ok(), before);
+
+    ben.add(&room, &eve).await.ok();
+    ben.remove(&room, &cleo).await.nothing();
+    ana.remove(&room, &ben).await.nothing();
+    assert_eq!(eve.room(&room).await.ok()["participant_count"], 2);
+    world.fill(&room).await;
+    ana.add(&room, &cleo).await.problem(409, "room_full");
+    ana.add(&room, &eve).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_who_come_while_everybody_talks_take_their_places_in_one_order() {
+    const EACH: usize = 6;
+    const MOST_TRIES: usize = 50;
+    let world = World::new().await;
+    let [ana, ben, cleo, dana, elif] = world.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
+    let room = ana.group_with(&[&ben]).await;
+    let talking = [&ana, &ben].map(|who| async {
+        for n in 0..EACH {
+            who.say(&room, &format!("m{n}")).await;
+        }
+    });
+    let coming = [&cleo, &dana, &elif].map(|who| async {
+        for _ in 0..MOST_TRIES {
+            let answer = ana.add(&room, who).await;
+            if answer.status == 200 {
+                return;
+            }
+            answer.problem(503, "busy");
+            assert!(answer.headers.contains_key("retry-after"));
+        }
+        panic!("{MOST_TRIES} tries were not enough");
+    });
+    tokio::join!(futures::future::join_all(talking), futures::future::join_all(coming));
+
+    let log = ana.history(&room).await;
+    let seqs: Vec<_> = log.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=(2 * EACH + 3) as u64).collect::<Vec<_>>(), "dense, and nothing twice");
+    for who in [&cleo, &dana, &elif] {
+        let seen = who.history(&room).await;
+        assert_eq!(seen[0]["content"], format!("ana added {}", who.name));
+        let ids =
+            |messages: &[Value]| messages.iter().map(|message| message["id"].clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&seen), ids(&log[log.len() - seen.len()..]));
+    }
+    let answer = ana.room(&room).await.ok();
+    assert_eq!((&answer["participant_count"], &answer["rev"]), (&json!(5), &json!(3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_on_its_way_reaches_whoever_is_in_the_room_when_it_arrives() {
+    let (world, proxy) = World::with_proxy().await;
+    let [ana, ben, cleo, dana] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    let room = ana.group_with(&[&ben, &cleo]).await;
+    let (mut at_ben, mut at_cleo, mut at_dana) =
+        (ben.socket().await, cleo.socket().await, dana.socket().await);
+    // It is in the log, and the function is about to ask who is present.
+    let committed =
+        proxy.hold(|call| call.caller == "ChatSendMessageFunction" && call.body.contains("PRESENCE"));
+    let sending = tokio::spawn({
+        let (ana, room) = (ana.clone(), room.clone());
+        async move { ana.say(&room, "just in time").await }
+    });
+    let guard = committed.caught().await;
+    ana.remove(&room, &cleo).await.nothing();
+    ana.add(&room, &dana).await.ok();
+    at_cleo.expect("participant_left").await;
+    at_dana.expect("room_created").await;
+    assert_eq!(at_dana.expect("new_message").await["data"]["content"], "ana added dana");
+    drop(guard);
+    let said = sending.await.unwrap();
+    for (kind, seq) in [
+        ("participant_left", None),
+        ("new_message", Some(2)),
+        ("participant_joined", None),
+        ("new_message", Some(3)),
+        ("new_message", Some(1)),
+    ] {
+        assert_eq!(at_ben.expect(kind).await["data"]["seq"].as_u64(), seq);
+    }
+    for device in [&mut at_ben, &mut at_cleo, &mut at_dana] {
+        device.expect_nothing_more().await;
+    }
+    let first = ben.message(&room, 1).await;
+    assert_eq!((&first["id"], &first["content"]), (&said["id"], &json!("just in time")));
+}

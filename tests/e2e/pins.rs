@@ -1,0 +1,97 @@
+//! Pinned messages: kept in view of everyone in a room, the newest pin first.
+
+use serde_json::{Value, json};
+
+use crate::world::{World, as_others_see, each, heard_at};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let (first, second) = (ana.say(&room, "first").await, ana.say(&room, "second").await);
+    let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
+
+    let answer = ana.pin(&second).await.ok();
+    assert_eq!((&answer["pinned_message_ids"], &answer["rev"]), (&json!([second["id"]]), &json!(1)));
+    assert_eq!(answer, ana.room(&room).await.ok());
+    let frame = |rev: u64, ids: Value| json!({"chat_room_id": room, "rev": rev, "name": null, "pinned_message_ids": ids});
+    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
+    assert_eq!(heard, [(); 3].map(|()| frame(1, json!([second["id"]]))));
+    assert_eq!(ana.pin(&second).await.ok(), answer, "it is pinned already, and that is no news");
+
+    let both = json!([first["id"], second["id"]]);
+    assert_eq!(ben.pin(&first).await.ok()["pinned_message_ids"], both, "the newest pin first");
+    heard_at([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
+    for who in [&ana, &ben] {
+        let rooms = who.get("/chat/rooms").await.ok();
+        assert_eq!((&rooms[0]["pinned_message_ids"], &rooms[0]["rev"]), (&both, &json!(2)));
+    }
+    let [first_seen, second_seen] = [&first, &second].map(as_others_see);
+    assert_eq!(ben.pins(&room).await, json!([first_seen, second_seen]));
+    assert_eq!(ana.pins(&room).await, json!([first, second]), "pinning is no change of a message");
+
+    let answer = ana.unpin(&first).await.ok();
+    assert_eq!((&answer["pinned_message_ids"], &answer["rev"]), (&json!([second["id"]]), &json!(3)));
+    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
+    assert_eq!(heard[2], frame(3, json!([second["id"]])));
+    assert_eq!(ana.unpin(&first).await.ok(), answer, "it was not pinned");
+
+    // A deleted message is no longer pinned; one frame says both.
+    let gone = ana.delete_message(&second).await.ok();
+    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "message_deleted").await;
+    assert_eq!((&heard[2], &gone["rev"]), (&as_others_see(&gone), &json!(4)));
+    assert_eq!(ana.room(&room).await.ok()["pinned_message_ids"], json!([]));
+    assert_eq!(ben.pins(&room).await, json!([]));
+    ben.pin(&second).await.problem(409, "message_deleted");
+    for device in [&mut phone, &mut tablet, &mut at_ben] {
+        device.expect_nothing_more().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_group_only_those_who_run_it_pin_and_everyone_sees_it() {
+    let world = World::new().await;
+    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let room = ana.group_with(&[&ben, &cleo]).await;
+    world.make_admin(&room, &ben).await;
+    let (first, second) = (cleo.say(&room, "first").await, ana.say(&room, "second").await);
+    cleo.pin(&first).await.problem(403, "not_allowed");
+    ana.pin(&first).await.ok();
+    ben.pin(&second).await.ok();
+    cleo.unpin(&first).await.problem(403, "not_allowed");
+    assert_eq!(each(&cleo.pins(&room).await, "id"), [&second["id"], &first["id"]]);
+    ben.unpin(&first).await.ok();
+    ana.unpin(&second).await.ok();
+    assert_eq!(cleo.pins(&room).await, json!([]));
+    let nowhere = uuid::Uuid::new_v4();
+    for (who, room) in [(&eve, room.as_str()), (&ana, &nowhere.to_string())] {
+        who.get(&format!("/chat/rooms/{room}/pins")).await.problem(404, "not_found");
+    }
+    ana.get("/chat/rooms/gym/pins").await.bad_field("room_id");
+    world.stranger(None).get(&format!("/chat/rooms/{room}/pins")).await.problem(401, "invalid_token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_most_fifty_messages_of_a_room_are_pinned() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut said = Vec::new();
+    for n in 0..=50 {
+        said.push(ana.say(&room, &format!("m{n}")).await);
+    }
+    let (last, fitting) = said.split_last().unwrap();
+    for message in fitting {
+        ana.pin(message).await.ok();
+    }
+    ana.pin(last).await.problem(409, "too_many_pins");
+    ana.pin(&fitting[7]).await.ok();
+    let mut newest_first: Vec<&Value> = fitting.iter().map(|message| &message["id"]).collect();
+    newest_first.reverse();
+    assert_eq!(each(&ben.pins(&room).await, "id"), newest_first);
+    ben.unpin(&fitting[7]).await.ok();
+    let full = ben.pin(last).await.ok();
+    assert_eq!(full["pinned_message_ids"].as_array().unwrap().len(), 50);
+    assert_eq!(full["pinned_message_ids"][0], last["id"]);
+}

@@ -1,0 +1,124 @@
+//! One call of each operation, which has a right form and leads nowhere.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::world::{Actor, Answer};
+
+/// A call of an operation that has a right form and leads nowhere.
+pub struct Probe {
+    operation: &'static str,
+    pub method: Method,
+    pub path: String,
+    pub body: Option<Value>,
+    /// A path (with its query) that cannot be. Operations with a body get an empty one instead.
+    pub bad_path: Option<&'static str>,
+    pub leads_to: u16,
+}
+
+impl Probe {
+    pub async fn call(&self, actor: &Actor) -> Answer {
+        actor.call(self.method.clone(), &self.path, self.body.as_ref().map(Value::to_string)).await
+    }
+
+    /// The logical id of the function behind it.
+    pub fn function(&self) -> String {
+        match self.operation {
+            "friendsListSlashed" => "HttpUnknownFunction".to_owned(),
+            name => format!("{}{}Function", name[..1].to_uppercase(), &name[1..]),
+        }
+    }
+
+    /// The binary of that function.
+    pub fn binary(&self) -> String {
+        let function = self.function();
+        let mut name = String::new();
+        for letter in function.trim_end_matches("Function").chars() {
+            if letter.is_uppercase() && !name.is_empty() {
+                name.push('-');
+            }
+            name.extend(letter.to_lowercase());
+        }
+        name
+    }
+}
+
+/// One for each operation; `nowhere` is an id of nothing.
+pub fn probes(nowhere: &str) -> Vec<Probe> {
+    let get = |operation, path: &str, bad_path, leads_to| Probe {
+        operation,
+        method: Method::GET,
+        path: path.to_owned(),
+        body: None,
+        bad_path,
+        leads_to,
+    };
+    let with = |method, operation, path: String, bad_path| Probe {
+        method,
+        ..get(operation, &path, Some(bad_path), 404)
+    };
+    let put = |operation, path, bad_path| with(Method::PUT, operation, path, bad_path);
+    let delete = |operation, path, bad_path| with(Method::DELETE, operation, path, bad_path);
+    let post = |operation, path, body| Probe {
+        method: Method::POST,
+        body: Some(body),
+        ..get(operation, path, None, 404)
+    };
+    let room = format!("/chat/rooms/{nowhere}");
+    let message = format!("{room}/messages/{nowhere}");
+    let edit = json!({"content": "hi"});
+    vec![
+        get("usersGetMe", "/users/me", None, 200),
+        get("friendsSearchUsers", "/friends/search?query=ben", Some("/friends/search?query=b"), 200),
+        post("friendsSendRequest", "/friends/requests", json!({"receiver_id": nowhere})),
+        get("friendsListRequests", "/friends/requests", Some("/friends/requests?direction=up"), 200),
+        put(
+            "friendsRespondToRequest",
+            format!("/friends/requests/{nowhere}?action=accepted"),
+            "/friends/requests/gym?action=maybe",
+        ),
+        get("friendsList", "/friends", Some("/friends?limit=0"), 200),
+        get("friendsListSlashed", "/friends/", Some("/friends/?limit=101"), 200),
+        post("chatCreateRoom", "/chat/rooms", json!({"participant_ids": [nowhere]})),
+        get("chatListRooms", "/chat/rooms", Some("/chat/rooms?cursor=%20"), 200),
+        post("chatSendMessage", "/chat/messages", json!({"chat_room_id": nowhere, "content": "hi"})),
+        get("chatListMessages", &format!("{room}/messages"), Some("/chat/rooms/gym/messages"), 404),
+        put("chatMarkRead", format!("{room}/read"), "/chat/rooms/gym/read"),
+        get("chatGetRoom", &room, Some("/chat/rooms/gym"), 404),
+        put(
+            "chatAddParticipant",
+            format!("{room}/participants/{nowhere}"),
+            "/chat/rooms/gym/participants/ana",
+        ),
+        delete(
+            "chatRemoveParticipant",
+            format!("{room}/participants/{nowhere}"),
+            "/chat/rooms/gym/participants/ana",
+        ),
+        Probe { method: Method::PATCH, ..post("chatEditMessage", &message, edit) },
+        delete("chatDeleteMessage", message.clone(), "/chat/rooms/gym/messages/first"),
+        get(
+            "chatListReactions",
+            &format!("{message}/reactions"),
+            Some("/chat/rooms/gym/messages/first/reactions"),
+            404,
+        ),
+        put(
+            "chatAddReaction",
+            format!("{message}/reactions/👍"),
+            "/chat/rooms/gym/messages/first/reactions/up",
+        ),
+        delete(
+            "chatRemoveReaction",
+            format!("{message}/reactions/👍"),
+            "/chat/rooms/gym/messages/first/reactions/up",
+        ),
+        put("chatPinMessage", format!("{message}/pin"), "/chat/rooms/gym/messages/first/pin"),
+        delete("chatUnpinMessage", format!("{message}/pin"), "/chat/rooms/gym/messages/first/pin"),
+        get("chatListPins", &format!("{room}/pins"), Some("/chat/rooms/gym/pins"), 404),
+        Probe {
+            leads_to: 200,
+            ..post("chatSync", "/chat/sync", json!({"rooms": {nowhere: {"seq": 1, "rev": 0}}}))
+        },
+    ]
+}

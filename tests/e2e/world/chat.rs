@@ -1,0 +1,102 @@
+//! What people do in rooms, beside talking.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Actor, Answer};
+
+/// The path of a message.
+pub fn path_of(message: &Value) -> String {
+    let [room, id] = ["chat_room_id", "id"].map(|field| message[field].as_str().unwrap());
+    format!("/chat/rooms/{room}/messages/{id}")
+}
+
+/// A message of one's own as the others in the room see it: without its status.
+pub fn as_others_see(message: &Value) -> Value {
+    let mut seen = message.clone();
+    seen["status"] = Value::Null;
+    seen
+}
+
+impl Actor {
+    pub async fn edit(&self, message: &Value, content: &str) -> Answer {
+        let body = json!({"content": content}).to_string();
+        self.call(Method::PATCH, &path_of(message), Some(body)).await
+    }
+
+    pub async fn delete_message(&self, message: &Value) -> Answer {
+        self.delete(&path_of(message)).await
+    }
+
+    pub async fn react(&self, message: &Value, emoji: &str) -> Answer {
+        self.put(&format!("{}/reactions/{emoji}", path_of(message))).await
+    }
+
+    pub async fn unreact(&self, message: &Value, emoji: &str) -> Answer {
+        self.delete(&format!("{}/reactions/{emoji}", path_of(message))).await
+    }
+
+    pub async fn reactions(&self, message: &Value) -> Answer {
+        self.get(&format!("{}/reactions", path_of(message))).await
+    }
+
+    pub async fn pin(&self, message: &Value) -> Answer {
+        self.put(&format!("{}/pin", path_of(message))).await
+    }
+
+    pub async fn unpin(&self, message: &Value) -> Answer {
+        self.delete(&format!("{}/pin", path_of(message))).await
+    }
+
+    pub async fn pins(&self, room: &str) -> Value {
+        self.get(&format!("/chat/rooms/{room}/pins")).await.ok()
+    }
+
+    /// Answers a message.
+    pub async fn reply(&self, message: &Value, content: &str) -> Value {
+        let reply = json!({
+            "chat_room_id": message["chat_room_id"], "content": content, "reply_to_id": message["id"]
+        });
+        self.post("/chat/messages", reply).await.ok()
+    }
+
+    /// Hands a message on to a room.
+    pub async fn forward(&self, message: &Value, room: &str) -> Answer {
+        let (from, id) = (&message["chat_room_id"], &message["id"]);
+        let body = json!({"chat_room_id": room, "forward_room_id": from, "forward_message_id": id});
+        self.post("/chat/messages", body).await
+    }
+
+    /// The message at a position, as this person sees it.
+    pub async fn message(&self, room: &str, seq: u64) -> Value {
+        let path = format!("/chat/rooms/{room}/messages?limit=1&before_seq={}", seq + 1);
+        let page = self.get(&path).await.ok();
+        assert_eq!(page[0]["seq"], seq);
+        page[0].clone()
+    }
+
+    /// One room, with everyone in it.
+    pub async fn room(&self, room: &str) -> Answer {
+        self.get(&format!("/chat/rooms/{room}")).await
+    }
+
+    /// Brings somebody into a group.
+    pub async fn add(&self, room: &str, who: &Self) -> Answer {
+        self.put(&format!("/chat/rooms/{room}/participants/{}", who.id)).await
+    }
+
+    /// Makes somebody leave a group; oneself leaves.
+    pub async fn remove(&self, room: &str, who: &Self) -> Answer {
+        self.delete(&format!("/chat/rooms/{room}/participants/{}", who.id)).await
+    }
+
+    /// What a device misses that holds these rooms: `{room: {seq, rev}}`.
+    pub async fn sync(&self, rooms: Value) -> Value {
+        self.post("/chat/sync", json!({"rooms": rooms})).await.ok()
+    }
+}
+
+/// What one field of each item of a list is.
+pub fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a Value> {
+    list.as_array().unwrap().iter().map(|item| &item[field]).collect()
+}
