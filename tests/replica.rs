@@ -124,7 +124,9 @@ impl Replica {
     /// Takes messages of a room's history in.
     pub fn take_history(&mut self, room: &str, messages: &[Value]) {
         if let Some(held) = self.rooms.get_mut(room) {
-            messages.iter().for_each(|message| held.merge(message));
+            for message in messages {
+                held.merge(message);
+            }
             held.advance();
         }
     }

@@ -146,8 +146,8 @@ impl Device {
 
     async fn say_on_socket(&mut self, message: &Value) -> Option<Value> {
         self.come_online().await;
-        let twice = self.rng.u8(..4) == 0;
-        for _ in 0..1 + u8::from(twice) {
+        let tries = if self.rng.u8(..4) == 0 { 2 } else { 1 };
+        for _ in 0..tries {
             self.socket.as_mut()?.try_send("send_message", message.clone()).await?;
         }
         loop {

@@ -269,7 +269,10 @@ async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
     let mut nobody = eve.clone();
     nobody.id = uuid::Uuid::new_v4().to_string();
     let before = ana.room(&room).await.ok();
-    cleo.add(&room, &eve).await.problem(403, "not_allowed");
+    // Also those who are in it: each call tells them again.
+    for whom in [&eve, &ben] {
+        cleo.add(&room, whom).await.problem(403, "not_allowed");
+    }
     for (who, whom) in [(&cleo, &ben), (&cleo, &ana), (&ben, &ana)] {
         who.remove(&room, whom).await.problem(403, "not_allowed");
     }
@@ -291,7 +294,9 @@ async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
         world.stranger(None).delete(&path).await.problem(401, "invalid_token");
     }
     let direct = ana.room_with(&ben).await;
-    ana.add(&direct, &cleo).await.problem(403, "direct_room");
+    for whom in [&cleo, &ben] {
+        ana.add(&direct, whom).await.problem(403, "direct_room");
+    }
     for whom in [&ana, &ben] {
         ana.remove(&direct, whom).await.problem(403, "direct_room");
     }

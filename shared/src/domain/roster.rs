@@ -19,15 +19,15 @@ const DIRECT_ROOM: Refusal = Refusal {
 const ROOM_FULL: Refusal =
     Refusal { status: 409, code: "room_full", detail: "A group has at most 256 members." };
 
-/// Whether `actor` may add somebody to the room.
-pub fn check_add(room: &Room, actor: &Member) -> Result<()> {
+/// Whether `actor` may add somebody to the room. Who `is_in` it already takes no place.
+pub fn check_add(room: &Room, actor: &Member, is_in: bool) -> Result<()> {
     if room.kind == RoomKind::Direct {
         return Err(DIRECT_ROOM.into());
     }
     if actor.role == Role::Member {
         return Err(NOT_ALLOWED.into());
     }
-    if room.member_count >= MAX_MEMBERS {
+    if room.member_count >= MAX_MEMBERS && !is_in {
         return Err(ROOM_FULL.into());
     }
     Ok(())
@@ -98,12 +98,14 @@ mod tests {
     #[test]
     fn owners_and_admins_add_people_until_the_group_is_full() {
         for (role, allowed) in [(Role::Owner, true), (Role::Admin, true), (Role::Member, false)] {
-            assert_eq!(check_add(&group(), &member(1, role, 0)).is_ok(), allowed, "{role:?}");
+            assert_eq!(check_add(&group(), &member(1, role, 0), false).is_ok(), allowed, "{role:?}");
         }
         let owner = member(1, Role::Owner, 0);
-        assert!(check_add(&Room { member_count: 255, ..group() }, &owner).is_ok());
-        assert!(check_add(&Room { member_count: 256, ..group() }, &owner).is_err());
-        assert!(check_add(&Room { kind: RoomKind::Direct, ..group() }, &owner).is_err());
+        let full = Room { member_count: 256, ..group() };
+        assert!(check_add(&Room { member_count: 255, ..group() }, &owner, false).is_ok());
+        assert!(check_add(&full, &owner, false).is_err());
+        assert!(check_add(&full, &owner, true).is_ok());
+        assert!(check_add(&Room { kind: RoomKind::Direct, ..group() }, &owner, false).is_err());
     }
 
     #[test]

@@ -37,10 +37,11 @@ impl Store {
             let (before, newest) =
                 futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
             let actor = before.member(actor)?;
-            if before.member(newcomer.id).is_ok() {
+            let is_in = before.member(newcomer.id).is_ok();
+            roster::check_add(&before.room, actor, is_in)?;
+            if is_in {
                 return Ok(None);
             }
-            roster::check_add(&before.room, actor)?;
             let said = system_message(&before, newest, actor, roster::joined(actor, &newcomer.username), now);
             let Profile { id: user_id, username, avatar_url, .. } = newcomer.clone();
             let shown = ShownMember { user_id, username, avatar_url, joined_at: now };

@@ -1,0 +1,99 @@
+//! The rule for clients: each ends with what a fresh load by the same person shows.
+
+use serde_json::Value;
+
+use crate::{
+    checks::Fresh,
+    device::Device,
+    ledger::{number, text},
+    replica::{difference, shown},
+    world::World,
+};
+
+impl World {
+    /// Some clients hold what a fresh load by the same person shows.
+    pub fn check_clients(&self, property: &'static str, fresh: &[Fresh], which: impl Fn(&Device) -> bool) {
+        let mut found = Vec::new();
+        for device in &self.devices {
+            let device = device.borrow();
+            if !which(&device) {
+                continue;
+            }
+            let me = &self.people[device.person].id;
+            let (mut held, mut fresh) = (device.replica.shown(), fresh[device.person].shown());
+            if !self.plan.is_reliable() {
+                // Who says something has read what was before, even where their position could not be moved.
+                for side in [&mut held, &mut fresh] {
+                    side.as_object_mut().unwrap().values_mut().for_each(|room| read_by_senders(room, me));
+                }
+            }
+            if let Some(difference) = difference(&held, &fresh) {
+                found.push((property, format!("{}: {difference}", device.name)));
+            }
+        }
+        self.all_broken(found);
+    }
+
+    /// What a room's answers say of its messages agrees with what they say of its people.
+    pub fn check_agreement(&self, fresh: &[Fresh]) {
+        let mut found = Vec::new();
+        for (person, fresh) in fresh.iter().enumerate() {
+            let me = &self.people[person].id;
+            for (id, room) in fresh.shown().as_object().unwrap() {
+                let mut expected = room.clone();
+                derive(&mut expected, me);
+                if let Some(difference) = difference(room, &expected) {
+                    let name = format!("{} in the {}", self.people[person].name, self.room_name(id));
+                    found.push(("agreement", format!("{name}: {difference}")));
+                }
+            }
+        }
+        self.all_broken(found);
+    }
+}
+
+impl Fresh {
+    fn shown(&self) -> Value {
+        let rooms = self.rooms.iter().map(|(id, room)| {
+            let messages = self.messages[id].values().cloned().collect();
+            (room.clone(), messages)
+        });
+        shown(&rooms.collect::<Vec<_>>())
+    }
+}
+
+fn participants(room: &mut Value) -> &mut Vec<Value> {
+    room["room"]["participants"].as_array_mut().unwrap()
+}
+
+/// Moves everyone's positions to their newest message, and what follows from that.
+fn read_by_senders(room: &mut Value, me: &str) {
+    let messages = room["messages"].as_array().unwrap().clone();
+    for participant in participants(room) {
+        let own = messages.iter().filter(|message| message["sender_id"] == participant["user_id"]);
+        let newest = own.map(|message| number(&message["seq"])).max().unwrap_or_default();
+        for field in ["read_seq", "delivered_seq"] {
+            participant[field] = number(&participant[field]).max(newest).into();
+        }
+    }
+    derive(room, me);
+}
+
+/// What follows from a room's messages and positions: statuses, the newest message, how many are unread.
+fn derive(room: &mut Value, me: &str) {
+    let (own, others): (Vec<Value>, Vec<Value>) =
+        participants(room).iter().cloned().partition(|participant| participant["user_id"] == *me);
+    let least = |field: &str| others.iter().map(|other| number(&other[field])).min().unwrap_or_default();
+    let (read, delivered) = (least("read_seq"), least("delivered_seq"));
+    for message in room["messages"].as_array_mut().unwrap() {
+        let seq = number(&message["seq"]);
+        if text(&message["sender_id"]) == me {
+            let status = [("read", read), ("delivered", delivered)].into_iter().find(|(_, to)| *to >= seq);
+            message["status"] = status.map_or("sent", |(status, _)| status).into();
+        }
+    }
+    let newest = room["messages"].as_array().unwrap().last().cloned().unwrap_or_default();
+    room["room"]["last_message"] = newest;
+    let own = own.first().map_or(0, |own| number(&own["read_seq"]));
+    room["room"]["unread_count"] = number(&room["room"]["seq"]).saturating_sub(own).into();
+}
