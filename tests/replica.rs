@@ -48,7 +48,6 @@ impl Replica {
             return false;
         }
         if kind == "room_created" {
-            self.rooms.remove(id);
             return true;
         }
         let Some(held) = self.rooms.get_mut(id) else { return data.get("chat_room_id").is_some() };
@@ -176,8 +175,6 @@ pub fn difference(held: &Value, fresh: &Value) -> Option<String> {
 impl Held {
     fn take_message(&mut self, message: &Value) -> bool {
         let seq = number(&message["seq"]);
-        // Who posts has read.
-        self.reach(&message["sender_id"], "read_seq", seq);
         self.merge(message);
         self.advance();
         seq > self.seq
@@ -234,6 +231,8 @@ impl Held {
 
     /// A message as an answer shows it, unless a newer state of it is held.
     fn merge(&mut self, message: &Value) {
+        // Who posts has read.
+        self.reach(&message["sender_id"], "read_seq", number(&message["seq"]));
         let held = self.messages.entry(number(&message["seq"])).or_insert_with(|| message.clone());
         if number(&held["rev"]) <= number(&message["rev"]) {
             *held = message.clone();

@@ -14,7 +14,7 @@ use crate::{
     },
     wire::{
         messages::{MessagePath, Reaction},
-        rooms::{ChatRoom, Participant},
+        rooms::ChatRoom,
         socket::{Event, ReactionChange},
     },
 };
@@ -28,7 +28,9 @@ impl App {
         let changed = self.store.change_message(at.room_id, at.message_id, actor, action, self.now()).await?;
         let Changed { message, room, part } = changed;
         let actor = room.member(actor)?;
-        let message = self.store.in_full(message).await?;
+        let (audience, message) =
+            futures::join!(self.audience(&room, self.now()), self.store.in_full(message));
+        let message = message?;
         let event = |reader: &Member| match part {
             Some(Part::Room) => Some(room_event(&room, reader)),
             Some(Part::Message) if message.message.seq < reader.from_seq => Some(room_event(&room, reader)),
@@ -36,7 +38,7 @@ impl App {
             None if message.message.rev == 0 || message.message.seq < reader.from_seq => None,
             None => Some(whole_message(message.seen_by(reader, &room.members))),
         };
-        self.tell_room(&room, event).await.can_fail("telling of a change");
+        self.tell(audience, event).await.can_fail("telling of a change");
         Ok(message.seen_by(actor, &room.members))
     }
 
@@ -50,29 +52,30 @@ impl App {
         newcomer: UserId,
     ) -> Result<ChatRoom> {
         let profile = self.store.profiles(&[newcomer]).await?.remove(&newcomer).ok_or(Error::NotFound)?;
-        if let Some(joined) = self.store.join(room_id, actor, &profile, self.now()).await? {
-            let room = &joined.room;
-            let participant = Participant::from(room.member(newcomer)?.clone());
-            let event = Event::ParticipantJoined {
-                chat_room_id: room_id,
-                rev: room.room.rev,
-                participant,
-                participant_count: room.members.len(),
-            };
-            let for_others = |member: &Member| (member.shown.user_id != newcomer).then(|| event.clone());
-            // One after the other: whoever reads of a newcomer knows them.
-            self.tell_room(room, for_others).await.can_fail("telling of a newcomer");
-            self.tell_newcomer(room_id, newcomer).await.can_fail("telling the newcomer");
+        let joined = self.store.join(room_id, actor, &profile, self.now()).await?;
+        let room = match &joined {
+            Some(joined) => joined.room.clone(),
+            None => self.store.room_and_roster(room_id).await?,
+        };
+        let (others_told, newcomer_told) =
+            futures::join!(self.tell_of_newcomer(&room, newcomer), self.tell_newcomer(room_id, newcomer),);
+        others_told.can_fail("telling of a newcomer");
+        newcomer_told.can_fail("telling the newcomer");
+        // After that, so that whoever reads of a newcomer knows them.
+        if let Some(joined) = joined {
             self.deliver(&joined, None).await;
-        } else {
-            self.tell_newcomer(room_id, newcomer).await.can_fail("telling the newcomer again");
         }
         Ok(self.store.whole_room(actor, room_id).await?.into())
     }
 
     /// Takes somebody out of a group, and tells everyone in it and them.
     pub async fn remove_participant(&self, room_id: RoomId, actor: UserId, leaver: UserId) -> Result<()> {
-        let (left, new_owner_id) = self.store.leave(room_id, actor, leaver, self.now()).await?;
+        let left = match self.store.leave(room_id, actor, leaver, self.now()).await {
+            // Who is not in a room has left it. Whether there is such a room is not said.
+            Err(Error::NotFound) if actor == leaver => None,
+            other => other?,
+        };
+        let Some((left, new_owner_id)) = left else { return Ok(()) };
         let event = Event::ParticipantLeft {
             chat_room_id: room_id,
             rev: left.room.room.rev,
@@ -80,14 +83,35 @@ impl App {
             participant_count: left.room.members.len(),
             new_owner_id,
         };
-        self.tell_room(&left.room, |_| Some(event.clone())).await.can_fail("telling of a leaver");
-        self.push.tell(&[leaver], &event, self.now()).await.can_fail("telling the leaver");
+        let leaver = [leaver];
+        let (others_told, leaver_told) = futures::join!(
+            self.tell_room(&left.room, |_| Some(event.clone())),
+            self.push.tell(&leaver, &event, self.now()),
+        );
+        others_told.can_fail("telling of a leaver");
+        leaver_told.can_fail("telling the leaver");
         self.deliver(&left, None).await;
         Ok(())
     }
 
+    /// Everyone else in the room hears of a newcomer, at the revision that they joined with.
+    async fn tell_of_newcomer(&self, room: &RoomAndRoster, newcomer: UserId) -> Result<()> {
+        let member = room.member(newcomer)?;
+        let event = Event::ParticipantJoined {
+            chat_room_id: room.room.id,
+            rev: member.joined_rev,
+            participant: member.clone().into(),
+            participant_count: room.members.len(),
+        };
+        let is_told = member.joined_rev > 0;
+        let for_others =
+            |reader: &Member| (is_told && reader.shown.user_id != newcomer).then(|| event.clone());
+        self.tell_room(room, for_others).await
+    }
+
+    /// A newcomer gets the room as their list shows it, which fits a frame.
     async fn tell_newcomer(&self, room_id: RoomId, newcomer: UserId) -> Result<()> {
-        let room = self.store.whole_room(newcomer, room_id).await?;
+        let room = self.store.my_room(newcomer, room_id).await?.ok_or(Error::NotFound)?;
         self.push.tell(&[newcomer], &Event::RoomCreated(room.into()), self.now()).await
     }
 }

@@ -69,14 +69,21 @@ impl App {
         room: &RoomAndRoster,
         event: impl Fn(&Member) -> Option<Event>,
     ) -> Result<()> {
-        let now = self.now();
-        let parcels = self.audience(room, now).await?.parcels(event)?;
-        self.push.deliver(parcels, now).await
+        self.tell(self.audience(room, self.now()).await, event).await
+    }
+
+    /// Tells an audience what concerns it.
+    pub(crate) async fn tell(
+        &self,
+        audience: Result<Audience>,
+        event: impl Fn(&Member) -> Option<Event>,
+    ) -> Result<()> {
+        self.push.deliver(audience?.parcels(event)?, self.now()).await
     }
 
     /// Those who are in the room now: presence is read after the commit, so that whoever connected before it is
     /// reached, and whoever connects after it finds what was committed in the log.
-    async fn audience(&self, before: &RoomAndRoster, now: Timestamp) -> Result<Audience> {
+    pub(crate) async fn audience(&self, before: &RoomAndRoster, now: Timestamp) -> Result<Audience> {
         let id = before.room.id;
         let (live, present) = self.store.connections_and_room(&before.people(), id, now).await?;
         if present.roster_version == before.room.roster_version {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, as_others_see, each, heard_at};
+use crate::world::{Seen, World, as_others_see, each, heard_at};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
@@ -47,6 +47,30 @@ async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
     for device in [&mut phone, &mut tablet, &mut at_ben] {
         device.expect_nothing_more().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_deleted_while_somebody_pins_it_is_not_pinned() {
+    let (world, proxy) = World::with_proxy().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let message = ana.say(&room, "gone soon").await;
+    // The pin has read the message, and not yet the room, when the message goes.
+    let of_pin =
+        |call: &Seen, operation: &str| call.caller == "ChatPinMessageFunction" && call.operation == operation;
+    let held = proxy.hold(move |call| of_pin(call, "Query") && call.body.contains("HEAD"));
+    let pinning = tokio::spawn({
+        let (ben, message) = (ben.clone(), message.clone());
+        async move { ben.pin(&message).await }
+    });
+    let room_read = held.caught().await;
+    while !proxy.seen().iter().any(|call| of_pin(call, "BatchGetItem")) {
+        tokio::task::yield_now().await;
+    }
+    ana.delete_message(&message).await.ok();
+    drop(room_read);
+    pinning.await.unwrap().problem(409, "message_deleted");
+    assert_eq!(ana.room(&room).await.ok()["pinned_message_ids"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,7 +53,12 @@ fn actions(statement: &Value) -> Vec<String> {
 
 /// What a call needs: a transaction needs the actions of its writes.
 fn needed(call: &Seen) -> Vec<&str> {
-    let writes = [("\"Put\"", "PutItem"), ("\"Delete\"", "DeleteItem"), ("\"Update\"", "UpdateItem")];
+    let writes = [
+        ("\"Put\"", "PutItem"),
+        ("\"Delete\"", "DeleteItem"),
+        ("\"Update\"", "UpdateItem"),
+        ("\"ConditionCheck\"", "ConditionCheckItem"),
+    ];
     match call.operation.as_str() {
         "TransactWriteItems" => writes
             .into_iter()

@@ -93,6 +93,8 @@ async fn a_message_that_is_handed_on_says_the_same_in_another_room() {
     let heard = heard_at([&mut tablet, &mut at_cleo], "new_message").await;
     assert_eq!(heard, [sent.clone(), as_others_see(&sent)]);
 
+    // The words are not the forwarder's to change.
+    ana.edit(&sent, "my words").await.problem(403, "forwarded");
     // A retry is the same message, whatever has become of the other one.
     ben.edit(&voice, "listen well").await.ok();
     ben.delete_message(&voice).await.ok();

@@ -55,7 +55,7 @@ async fn a_device_that_was_off_gets_what_was_said_and_changed_meanwhile() {
     ben.reply(&said[0], "six").await;
     let last = ana.forward(&said[3], &room).await.ok();
     ben.edit(&last, "mine").await.problem(403, "not_the_sender");
-    ana.edit(&last, "seven").await.ok();
+    ana.react(&last, "👍").await.ok();
     let joined = cleo.group_with(&[&ana]).await;
     cleo.say(&joined, "welcome").await;
     ben.remove(&left, &ana).await.nothing();
@@ -68,6 +68,15 @@ async fn a_device_that_was_off_gets_what_was_said_and_changed_meanwhile() {
         news["left"].as_array().unwrap().iter().map(|room| room.as_str().unwrap()).collect();
     assert_eq!(gone, BTreeSet::from([left.as_str(), nobodys.as_str()]));
     assert_eq!(news["rooms"].as_array().unwrap().len(), 2);
+
+    // Who asks about one room alone gets the same of it, and nothing of the others.
+    for (id, theirs) in [(&room, json!([])), (&left, json!([left]))] {
+        let body = json!({"rooms": {id: caught_up}, "only_named": true});
+        let alone = ana.post("/chat/sync", body).await.ok();
+        assert_eq!((&alone["complete"], &alone["left"]), (&json!(true), &theirs));
+        let expected: Vec<&Value> = if id == &room { vec![news_of(&news, &room)] } else { Vec::new() };
+        assert_eq!(alone["rooms"].as_array().unwrap().iter().collect::<Vec<_>>(), expected);
+    }
 
     let of_room = news_of(&news, &room);
     assert_eq!(of_room["complete"], true);
@@ -234,7 +243,7 @@ async fn too_much_for_one_answer_comes_in_several_or_means_to_load_the_room_anew
     rooms.sort();
     let [long, heavy, small] = &rooms;
     // Many short ones; a few of the longest, which are 16 KB each; and one.
-    let (words, longest) = ("x".repeat(2000), "🏃".repeat(4000));
+    let (words, longest) = ("x".repeat(1000), "🏃".repeat(4000));
     for (room, times, words) in [(long, 501, words.as_str()), (heavy, 132, &longest), (small, 1, "one")] {
         say_often(&world, &ben, room, times, words).await;
     }
@@ -255,11 +264,11 @@ async fn too_much_for_one_answer_comes_in_several_or_means_to_load_the_room_anew
     assert_eq!((&second["left"], &second["next_cursor"]), (&json!([]), &Value::Null));
 
     let news = ask([501, 0, 0], None).await;
-    assert_eq!(counts(&news), [(true, 0), (false, 0), (true, 1)], "two megabytes are too much");
-    let first = ask([101, 50, 0], None).await;
-    assert_eq!((counts(&first), &first["complete"]), (vec![(true, 400)], &json!(false)));
-    let second = ask([101, 50, 0], Some(&first["next_cursor"])).await;
-    assert_eq!((counts(&second), &second["complete"]), (vec![(true, 82), (true, 1)], &json!(true)));
+    assert_eq!(counts(&news), [(true, 0), (false, 0), (true, 1)], "a megabyte is the most");
+    let first = ask([11, 117, 0], None).await;
+    assert_eq!((counts(&first), &first["complete"]), (vec![(true, 490)], &json!(false)));
+    let second = ask([11, 117, 0], Some(&first["next_cursor"])).await;
+    assert_eq!((counts(&second), &second["complete"]), (vec![(true, 15), (true, 1)], &json!(true)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn sync(app: App, me: Me, Body(request): Body<SyncRequest>) -> Reply<Sync> {
-    let news = app.store.sync(me.id, &request.held, request.after, app.now()).await?;
+    let news = app.store.sync(me.id, &request.held, request.which, request.after, app.now()).await?;
     Ok(Json(news.into()))
 }

@@ -5,7 +5,7 @@ use chrono::Duration;
 use super::{
     message::{Kind, Message, content_fault},
     reaction::{self, Emoji, MAX_KINDS_AT_A_MESSAGE, MAX_KINDS_OF_A_PERSON},
-    room::{Member, Role, Room, RoomKind},
+    room::{Member, NOT_ALLOWED, Role, Room, RoomKind},
 };
 use crate::{
     clock::Timestamp,
@@ -22,8 +22,8 @@ const NOT_THE_SENDER: Refusal =
     Refusal { status: 403, code: "not_the_sender", detail: "Only its sender can edit a message." };
 const TOO_LATE: Refusal =
     Refusal { status: 403, code: "too_late", detail: "A message can be edited for 24 hours." };
-const NOT_ALLOWED: Refusal =
-    Refusal { status: 403, code: "not_allowed", detail: "You are not allowed to do this in this room." };
+const FORWARDED: Refusal =
+    Refusal { status: 403, code: "forwarded", detail: "A forwarded message cannot be edited." };
 const DELETED: Refusal =
     Refusal { status: 409, code: "message_deleted", detail: "This message has been deleted." };
 const TOO_MANY_REACTIONS: Refusal = Refusal {
@@ -112,6 +112,9 @@ fn edit(target: &mut Target, content: &str, now: Timestamp) -> Result<()> {
     }
     target.not_deleted()?;
     let message = &mut target.message;
+    if message.is_forwarded {
+        return Err(FORWARDED.into());
+    }
     if message.content == content {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    error::{Error, Result},
+    error::{Error, Refusal, Result},
     id::{MessageId, RoomId, UserId},
 };
 
@@ -18,6 +18,10 @@ pub const MAX_NAME_CHARS: usize = 255;
 
 /// How many members a room shows in a list, beside the caller.
 pub const SHOWN_MEMBERS: usize = 8;
+
+/// Someone's role does not let them do it.
+pub const NOT_ALLOWED: Refusal =
+    Refusal { status: 403, code: "not_allowed", detail: "You are not allowed to do this in this room." };
 
 /// Whether a room belongs to a pair of people or to a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

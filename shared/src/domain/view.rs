@@ -30,7 +30,9 @@ impl View {
 
     /// A message of a room whose members are known, as far as is known yet.
     pub fn among(members: &[Member], message: Message, reader: UserId) -> Self {
-        Self::at(Reached::by_others(members, reader), message, reader)
+        let own = message.sender_id == reader;
+        let status = own.then(|| Status::of(message.seq, Reached::by_others(members, reader)));
+        Self::of(message, status)
     }
 
     /// A message whose reader's others have come so far, as far as is known yet.
@@ -65,9 +67,10 @@ impl InFull {
     /// As one member of its room sees it.
     pub fn seen_by(&self, reader: &Member, members: &[Member]) -> View {
         let user = reader.shown.user_id;
-        let view = View::among(members, self.message.clone(), user);
-        let answers = view.answers(reader.from_seq);
-        let reply_to = self.replied.clone().filter(|replied| Some(replied.id) == answers);
-        View { reply_to, mine: self.reacted.get(&user).cloned().unwrap_or_default(), ..view }
+        let mut view = View::among(members, self.message.clone(), user);
+        view.message.reply_to_id = view.answers(reader.from_seq);
+        view.reply_to = self.replied.clone().filter(|replied| Some(replied.id) == view.message.reply_to_id);
+        view.mine = self.reacted.get(&user).cloned().unwrap_or_default();
+        view
     }
 }

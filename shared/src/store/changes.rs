@@ -5,13 +5,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Store,
-    item::{Item, read, sk},
-    keys,
-    rooms::RoomAndRoster,
-    table::{Transacted, wait_before_retry},
-};
+use super::{Store, item::read, keys, rooms::RoomAndRoster, table::wait_before_retry, views::split_messages};
 use crate::{
     clock::Timestamp,
     domain::{
@@ -29,6 +23,11 @@ const KEPT: Duration = Duration::days(30);
 
 /// How often a room that others keep changing is read again.
 pub(super) const MAX_TRIES: u32 = 16;
+
+/// Why a change gave up.
+pub(super) fn changed_all_the_time() -> Error {
+    Error::Busy("the room is changed all the time".into())
+}
 
 /// What one revision of a room changed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,13 +94,13 @@ impl Store {
             let part = if after.message == target.message { Part::Room } else { Part::Message };
             after.room.rev += 1;
             let writes = self.change_writes(part, &target, &mut after, reacted, now)?;
-            if self.table.transact(writes).await? == Transacted::Written {
+            if self.table.transact_as_read(writes).await? {
                 room.room = after.room;
                 return Ok(Changed { message: after.message, room, part: Some(part) });
             }
             wait_before_retry(attempt).await;
         }
-        Err(Error::Busy("the room is changed all the time".into()))
+        Err(changed_all_the_time())
     }
 
     /// A message as its changer finds it, and the revision of their reactions to it, if there are any.
@@ -115,9 +114,8 @@ impl Store {
         let keys = [keys::message(room, seq), keys::reaction(room, seq, actor)];
         let (room, found) = futures::try_join!(self.room_and_roster(room), self.table.batch_get(keys, true))?;
         let member = room.member(actor)?.clone();
-        let (messages, reactions): (Vec<Item>, Vec<Item>) =
-            found.into_iter().partition(|item| sk(item).starts_with(keys::MESSAGE));
-        let message: Option<Message> = messages.into_iter().next().map(read).transpose()?;
+        let (messages, reactions) = split_messages(found)?;
+        let message = messages.into_iter().next();
         let message = message.filter(|message| message.id == id && seq >= member.from_seq);
         let message = message.ok_or(Error::NotFound)?;
         let reaction: Option<Reaction> = reactions.into_iter().next().map(read).transpose()?;
@@ -137,9 +135,12 @@ impl Store {
         let (room, seq, rev) = (before.room.id, before.message.seq, after.room.rev);
         let changed = (part == Part::Message).then_some(seq);
         let mut writes = self.revision(&before.room, &after.room, changed, now)?;
-        if part == Part::Message {
-            after.message.rev = rev;
-            writes.push(self.replace(keys::message(room, seq), &after.message, before.message.rev)?);
+        match part {
+            Part::Message => {
+                after.message.rev = rev;
+                writes.push(self.replace(keys::message(room, seq), &after.message, before.message.rev)?);
+            }
+            Part::Room => writes.push(self.check_at(keys::message(room, seq), before.message.rev)?),
         }
         if after.mine != before.mine {
             let user_id = before.actor.shown.user_id;

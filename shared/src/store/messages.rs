@@ -63,7 +63,7 @@ impl Store {
         let (room, earlier, replied, forwarded) = futures::try_join!(
             self.room_and_roster(room_id),
             self.newest_messages(send),
-            self.replied_message(&send.draft),
+            self.replied(room_id, send.draft.reply_to_id),
             self.forwarded_message(send),
         )?;
         let member = room.member(send.sender_id)?.clone();
@@ -111,13 +111,6 @@ impl Store {
         let query = Query::of(keys::messages_from(send.draft.room_id, first)).consistent().newest_first();
         let newest = self.table.query(query.limit(usize::try_from(back).unwrap_or(usize::MAX))).await?;
         newest.into_iter().map(read).collect()
-    }
-
-    async fn replied_message(&self, draft: &Draft) -> Result<Option<Message>> {
-        match draft.reply_to_id {
-            Some(id) => self.message(draft.room_id, id).await,
-            None => Ok(None),
-        }
     }
 
     async fn forwarded_message(&self, send: &Send) -> Result<Option<Message>> {

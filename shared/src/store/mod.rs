@@ -16,7 +16,7 @@ pub mod views;
 
 use aws_sdk_dynamodb::{
     Client,
-    types::{AttributeValue, Delete, Put, TransactWriteItem},
+    types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem},
 };
 use item::{Query, Update, read};
 use keys::Range;
@@ -56,6 +56,14 @@ impl Store {
         let put = Put::builder().table_name(self.table.name()).set_item(Some(item::item(key, body)?));
         let put = put.condition_expression(AT_REVISION).expression_attribute_values(":rev", number(rev));
         Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
+    }
+
+    /// A condition of a transaction: an item is still at its revision `rev`.
+    fn check_at(&self, key: keys::Key, rev: u64) -> Result<TransactWriteItem> {
+        let check =
+            ConditionCheck::builder().table_name(self.table.name()).set_key(Some(item::attributes(key)));
+        let check = check.condition_expression(AT_REVISION).expression_attribute_values(":rev", number(rev));
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build())
     }
 
     /// A write of a transaction: no such item any more, if it is at its revision `rev`.

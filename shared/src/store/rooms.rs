@@ -123,16 +123,20 @@ impl Store {
 
     /// A room and everyone in it, as of now. Whether the caller is one of them is for the caller to check, by
     /// [`RoomAndRoster::member`].
+    ///
+    /// The room's own item is read first: a query is no snapshot, and whoever joins or leaves while it goes on moves the
+    /// room's revision beyond what was read. So a change under the condition of that revision knows all members.
     pub async fn room_and_roster(&self, room: RoomId) -> Result<RoomAndRoster> {
-        let items = self.table.query(Query::of(keys::room_and_roster(room)).consistent()).await?;
+        let query = Query::of(keys::room_and_roster(room)).consistent().newest_first();
         let (mut room, mut members) = (None, Vec::new());
-        for item in items {
+        for item in self.table.query(query).await? {
             match item::sk(&item) {
                 keys::META => room = Some(read::<Room>(item)?),
                 keys::HEAD => {}
                 _ => members.push(read::<Member>(item)?),
             }
         }
+        members.reverse();
         Ok(RoomAndRoster { room: room.ok_or(Error::NotFound)?, members })
     }
 

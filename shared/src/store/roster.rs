@@ -3,12 +3,12 @@
 
 use super::{
     Store,
-    changes::MAX_TRIES,
+    changes::{MAX_TRIES, changed_all_the_time},
     item::Update,
     keys,
     messages::message_at,
     rooms::{MyRoom, RoomAndRoster},
-    table::{Transacted, wait_before_retry},
+    table::wait_before_retry,
 };
 use crate::{
     clock::Timestamp,
@@ -19,7 +19,7 @@ use crate::{
         roster,
         view::InFull,
     },
-    error::{Error, Result},
+    error::Result,
     id::{RoomId, UserId},
     store::messages::Committed,
 };
@@ -53,29 +53,32 @@ impl Store {
             let mut writes = self.revision(&before.room, &after.room, None, now)?;
             writes.push(self.put_new(keys::message(room_id, said.seq), &said)?);
             writes.push(self.put_new(keys::member(room_id, user_id), &member)?);
+            // Whatever an earlier membership may have left there.
             writes.push(self.put(keys::my_room(user_id, room_id), MyRoom { room_id, joined_at: now })?);
-            if self.table.transact(writes).await? == Transacted::Written {
+            if self.table.transact_as_read(writes).await? {
                 return Ok(Some(Committed { in_full: InFull::fresh(said), room: after }));
             }
             wait_before_retry(attempt).await;
         }
-        Err(busy())
+        Err(changed_all_the_time())
     }
 
-    /// Takes somebody out of a group, themselves or by another. Where its owner leaves, it also says who owns it now.
+    /// Takes somebody out of a group, themselves or by another; `None` if they are not in it. Where its owner leaves, it
+    /// also says who owns it now.
     pub async fn leave(
         &self,
         room_id: RoomId,
         actor: UserId,
         leaver: UserId,
         now: Timestamp,
-    ) -> Result<(Committed, Option<UserId>)> {
+    ) -> Result<Option<(Committed, Option<UserId>)>> {
         for attempt in 1..=MAX_TRIES {
             let (before, newest) =
                 futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
             let actor = before.member(actor)?;
             roster::check_remove(&before.room, &before.members, actor, leaver)?;
-            let said = roster::left(actor, before.member(leaver)?);
+            let Ok(left) = before.member(leaver) else { return Ok(None) };
+            let said = roster::left(actor, left);
             let said = system_message(&before, newest, actor, said, now);
             let heir = roster::heir(&before.members, leaver);
             let mut members = before.members.clone();
@@ -96,17 +99,13 @@ impl Store {
                 let update = update.only_if("attribute_exists(pk)").value(":role", Role::Owner)?;
                 writes.push(self.update(update)?);
             }
-            if self.table.transact(writes).await? == Transacted::Written {
-                return Ok((Committed { in_full: InFull::fresh(said), room: after }, heir));
+            if self.table.transact_as_read(writes).await? {
+                return Ok(Some((Committed { in_full: InFull::fresh(said), room: after }, heir)));
             }
             wait_before_retry(attempt).await;
         }
-        Err(busy())
+        Err(changed_all_the_time())
     }
-}
-
-fn busy() -> Error {
-    Error::Busy("the room is changed all the time".into())
 }
 
 /// A room with other members: the next revision, and the next version of its roster.

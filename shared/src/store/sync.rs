@@ -26,12 +26,21 @@ use crate::{
 /// The most rooms in one answer.
 const MAX_ROOMS: usize = 100;
 
-/// The most that the messages of one answer may weigh, in bytes of JSON: with its rooms it stays below the 6 MB that a
-/// function can answer.
-const MAX_BYTES: usize = 2 * 1024 * 1024;
+/// The most that the messages of one answer may weigh, in bytes of JSON. The answer is escaped once more on its way to
+/// the gateway, and its rooms and previews come on top: together they stay below the 6 MB that a function can answer.
+const MAX_BYTES: usize = 1024 * 1024;
 
 /// So many rooms are read at once.
 const CONCURRENT_ROOMS: usize = 16;
+
+/// Which rooms a client asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All that are its owner's, those too that it has not heard of.
+    All,
+    /// Those that it holds.
+    Held,
+}
 
 /// What a client misses of its rooms.
 #[derive(Clone, Debug)]
@@ -88,7 +97,8 @@ impl Behind {
 }
 
 impl Store {
-    /// What somebody's client that holds rooms up to `held` misses, of the rooms after `after`.
+    /// What somebody's client that holds rooms up to `held` misses, of the rooms after `after`: of all that are theirs, or
+    /// of those that it holds.
     ///
     /// Revisions and newest positions are read first, then what leads up to them: that is there for certain, and stands
     /// at its revision or a later one. What came since then comes with the next call.
@@ -96,10 +106,14 @@ impl Store {
         &self,
         me: UserId,
         held: &BTreeMap<RoomId, Held>,
+        which: Which,
         after: Option<RoomId>,
         now: Timestamp,
     ) -> Result<News> {
-        let mine = self.room_ids(me).await?;
+        let mine = match which {
+            Which::All => self.room_ids(me).await?,
+            Which::Held => held.keys().copied().collect(),
+        };
         let ahead = mine.iter().copied().filter(|id| after.is_none_or(|after| *id > after));
         let mut ids: Vec<RoomId> = ahead.take(MAX_ROOMS + 1).collect();
         let mut is_last = ids.len() <= MAX_ROOMS;

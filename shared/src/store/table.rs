@@ -88,8 +88,9 @@ impl Table {
         let call = self.client.put_item().table_name(&self.name).set_item(Some(item));
         let call = call.condition_expression("attribute_not_exists(pk)");
         let call = call.return_values_on_condition_check_failure(AllOld).return_consumed_capacity(Total);
-        let sent = through_conflicts(|| call.clone().send());
-        match sent.await.map_err(SdkError::into_service_error) {
+        let sent =
+            through_conflicts(|| async { call.clone().send().await.map_err(SdkError::into_service_error) });
+        match sent.await {
             Ok(answer) => {
                 has_written(&answer.consumed_capacity);
                 Ok(Put::Written)
@@ -108,8 +109,9 @@ impl Table {
         let call = call.set_expression_attribute_names(non_empty(update.names));
         let call = call.set_expression_attribute_values(non_empty(update.values));
         let call = call.return_values(ReturnValue::AllNew).return_consumed_capacity(Total);
-        let sent = through_conflicts(|| call.clone().send());
-        match sent.await.map_err(SdkError::into_service_error) {
+        let sent =
+            through_conflicts(|| async { call.clone().send().await.map_err(SdkError::into_service_error) });
+        match sent.await {
             Ok(answer) => {
                 has_written(&answer.consumed_capacity);
                 Ok(Some(answer.attributes.unwrap_or_default()))
@@ -174,19 +176,25 @@ impl Table {
         Err(Error::Busy(Cause::from("keys stay unprocessed")))
     }
 
+    /// Writes all or nothing, once. `false` if a condition failed or another write was in the way: what was read is not what
+    /// is there any more.
+    pub async fn transact_as_read(&self, writes: Vec<TransactWriteItem>) -> Result<bool> {
+        match self.send_transaction(&writes).await {
+            Ok(()) => Ok(true),
+            Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                let is_lost = |code| code == "ConditionalCheckFailed" || RETRYABLE.contains(&code);
+                let lost = reasons(&cancelled).filter(|code| *code != "None").all(is_lost);
+                if lost { Ok(false) } else { Err(Error::internal(cancelled)) }
+            }
+            Err(error) if error.is_conflict() => Ok(false),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
     /// Writes all or nothing. Conflicts with other transactions are tried again; failed conditions are the answer.
     pub async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted> {
-        let call = self.client.transact_write_items().set_transact_items(Some(writes));
-        let call = call.return_consumed_capacity(Total);
-        // The SDK draws its tokens from a generator seeded by the process's clock: two processes that start together may
-        // draw the same one, and the table would take the second's transaction for a repetition of the first's.
-        let token = || uuid::Uuid::new_v4().to_string();
-        let sent = through_conflicts(|| call.clone().client_request_token(token()).send());
-        match sent.await.map_err(SdkError::into_service_error) {
-            Ok(answer) => {
-                has_written(answer.consumed_capacity.iter().flatten());
-                Ok(Transacted::Written)
-            }
+        match through_conflicts(|| self.send_transaction(&writes)).await {
+            Ok(()) => Ok(Transacted::Written),
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 let failed = |(at, code)| (code == "ConditionalCheckFailed").then_some(at);
                 let refused: Vec<usize> = reasons(&cancelled).enumerate().filter_map(failed).collect();
@@ -198,6 +206,17 @@ impl Table {
             }
             Err(error) => Err(refused(error)),
         }
+    }
+
+    async fn send_transaction(&self, writes: &[TransactWriteItem]) -> Result<(), TransactWriteItemsError> {
+        let call = self.client.transact_write_items().set_transact_items(Some(writes.to_vec()));
+        // The SDK draws its tokens from a generator seeded by the process's clock: two processes that start together may
+        // draw the same one, and the table would take the second's transaction for a repetition of the first's.
+        let call =
+            call.client_request_token(uuid::Uuid::new_v4().to_string()).return_consumed_capacity(Total);
+        let answer = call.send().await.map_err(SdkError::into_service_error)?;
+        has_written(answer.consumed_capacity.iter().flatten());
+        Ok(())
     }
 }
 
@@ -242,16 +261,14 @@ fn reasons(cancelled: &TransactionCanceledException) -> impl Iterator<Item = &st
 }
 
 /// Makes a call again while other writes are in its way, within a bound.
-async fn through_conflicts<T, E, Sent>(call: impl Fn() -> Sent) -> Result<T, SdkError<E>>
+async fn through_conflicts<T, E, Sent>(call: impl Fn() -> Sent) -> Result<T, E>
 where
-    Sent: Future<Output = Result<T, SdkError<E>>>,
+    Sent: Future<Output = Result<T, E>>,
     E: Conflicting,
 {
     for attempt in 1..MAX_TRIES {
         match call().await {
-            Err(SdkError::ServiceError(refused)) if refused.err().is_conflict() => {
-                wait_before_retry(attempt).await;
-            }
+            Err(error) if error.is_conflict() => wait_before_retry(attempt).await,
             outcome => return outcome,
         }
     }

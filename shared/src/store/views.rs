@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     Page, PageOf, Store,
     changes::Reaction,
-    item::{self, Query, read},
+    item::{self, Item, Query, read},
     keys::{self, Key},
 };
 use crate::{
@@ -35,15 +35,16 @@ pub struct Reacted {
 impl Store {
     /// A message with all that any of its readers may see beside it. One round trip, or none where there is nothing.
     pub async fn in_full(&self, message: Message) -> Result<InFull> {
-        let (replied, reacted) = futures::try_join!(self.replied(&message), self.reacted(&message))?;
+        let (replied, reacted) =
+            futures::try_join!(self.replied(message.room_id, message.reply_to_id), self.reacted(&message))?;
         Ok(InFull { message, replied, reacted })
     }
 
-    async fn replied(&self, message: &Message) -> Result<Option<Message>> {
-        match message.reply_to_id {
-            Some(id) => self.message(message.room_id, id).await,
-            None => Ok(None),
-        }
+    /// The message that another of its room answers, if it answers one.
+    pub(super) async fn replied(&self, room: RoomId, id: Option<MessageId>) -> Result<Option<Message>> {
+        let Some(id) = id else { return Ok(None) };
+        let message: Option<Message> = self.table.get(keys::message(room, id.seq()), true).await?;
+        Ok(message.filter(|message| message.id == id))
     }
 
     async fn reacted(&self, message: &Message) -> Result<BTreeMap<UserId, Vec<Emoji>>> {
@@ -75,16 +76,17 @@ impl Store {
             .filter(|message| !message.reactions.is_empty())
             .map(|message| keys::reaction(message.room_id, message.seq, reader));
         let mut mine: HashMap<Key, Vec<Emoji>> = HashMap::new();
-        for found in self.table.batch_get(replied.chain(reacted).collect::<Vec<_>>(), true).await? {
-            if item::sk(&found).starts_with(keys::MESSAGE) {
-                let message: Message = read(found)?;
-                known.insert(message.id, message);
-            } else if let Some(key) = item::key(&found) {
-                mine.insert(key, read::<Reaction>(found)?.emojis);
+        let found = self.table.batch_get(replied.chain(reacted).collect::<Vec<_>>(), true).await?;
+        let (messages, reactions) = split_messages(found)?;
+        known.extend(messages.into_iter().map(|message| (message.id, message)));
+        for reaction in reactions {
+            if let Some(key) = item::key(&reaction) {
+                mine.insert(key, read::<Reaction>(reaction)?.emojis);
             }
         }
         for (view, from_seq) in views {
-            view.reply_to = view.answers(*from_seq).and_then(|id| known.get(&id).cloned());
+            view.message.reply_to_id = view.answers(*from_seq);
+            view.reply_to = view.message.reply_to_id.and_then(|id| known.get(&id).cloned());
             let key = keys::reaction(view.message.room_id, view.message.seq, reader);
             view.mine = mine.remove(&key).unwrap_or_default();
         }
@@ -116,12 +118,6 @@ impl Store {
         Ok(Page { items: known.collect(), next: reactions.next })
     }
 
-    /// The message of this id, if there is one.
-    pub(super) async fn message(&self, room: RoomId, id: MessageId) -> Result<Option<Message>> {
-        let message: Option<Message> = self.table.get(keys::message(room, id.seq()), true).await?;
-        Ok(message.filter(|message| message.id == id))
-    }
-
     /// The message of this id, if `reader` is in its room and sees it there.
     pub(super) async fn message_seen_by(
         &self,
@@ -131,12 +127,18 @@ impl Store {
     ) -> Result<Option<Message>> {
         let items =
             self.table.batch_get([keys::member(room, reader), keys::message(room, id.seq())], true).await?;
-        let (messages, members): (Vec<_>, Vec<_>) =
-            items.into_iter().partition(|item| item::sk(item).starts_with(keys::MESSAGE));
+        let (messages, members) = split_messages(items)?;
         let (Some(message), Some(member)) = (messages.into_iter().next(), members.into_iter().next()) else {
             return Ok(None);
         };
-        let (message, member): (Message, Member) = (read(message)?, read(member)?);
+        let member: Member = read(member)?;
         Ok(Some(message).filter(|message| message.id == id && message.seq >= member.from_seq))
     }
+}
+
+/// The messages among some items, and the rest.
+pub(super) fn split_messages(items: Vec<Item>) -> Result<(Vec<Message>, Vec<Item>)> {
+    let (messages, rest): (Vec<Item>, Vec<Item>) =
+        items.into_iter().partition(|item| item::sk(item).starts_with(keys::MESSAGE));
+    Ok((messages.into_iter().map(read).collect::<Result<_>>()?, rest))
 }

@@ -78,7 +78,8 @@ pub struct ChatRoom {
 impl ChatRoom {
     fn new(room: Room, mut members: Vec<Member>, reader: UserId) -> Self {
         caller_last(&mut members, |member| member.shown.user_id == reader);
-        let from_seq = members.last().map_or(1, |reader| reader.from_seq);
+        let sees_from = |member: &Member| (member.shown.user_id == reader).then_some(member.from_seq);
+        let from_seq = members.iter().find_map(sees_from).unwrap_or(u64::MAX);
         Self {
             pinned_message_ids: room.pinned_from(from_seq),
             id: room.id,

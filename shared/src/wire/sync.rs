@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::{log::Held, view::View},
     id::RoomId,
-    store::sync::{News, RoomNews},
+    store::sync::{News, RoomNews, Which},
 };
 
 /// So many rooms may be named in one call; they fit its body.
@@ -23,6 +23,8 @@ const MAX_NAMED: usize = 500;
 pub struct SyncRequest {
     /// How far the client has each room that it holds.
     pub held: BTreeMap<RoomId, Held>,
+    /// Whether it asks about these alone.
+    pub which: Which,
     /// What the last answer said in `next_cursor`.
     pub after: Option<RoomId>,
 }
@@ -30,7 +32,8 @@ pub struct SyncRequest {
 impl Input for SyncRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let rooms: Option<Map<String, Value>> = fields.required("rooms");
-        let after = fields.optional("cursor");
+        let (after, only_named) = (fields.optional("cursor"), fields.optional("only_named"));
+        let which = if only_named.unwrap_or(false) { Which::Held } else { Which::All };
         let rooms = rooms?;
         if rooms.len() > MAX_NAMED {
             fields.fault("rooms", "must name at most 500 rooms");
@@ -39,7 +42,7 @@ impl Input for SyncRequest {
         if held.is_none() {
             fields.fault("rooms", "must be an object of {\"seq\", \"rev\"} by room id");
         }
-        Some(Self { held: held?, after })
+        Some(Self { held: held?, which, after })
     }
 }
 

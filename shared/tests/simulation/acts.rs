@@ -50,6 +50,7 @@ impl World {
             76..80 => chosen(&|rng| What::Unreact(EMOJI[rng.usize(..3)]), false),
             80..83 => chosen(&|_| What::Pin, false),
             83..85 => chosen(&|_| What::Unpin, false),
+            85 => self.catch_up(d),
             _ => self.invite_or_part(d),
         }
     }
@@ -58,7 +59,8 @@ impl World {
     pub fn pick(&self, d: usize, room: &str, own: bool) -> Option<(u64, String)> {
         let device = self.devices[d].borrow();
         let me = &self.people[device.person].id;
-        let fits = |message: &&Value| message["is_deleted"] != true && (!own || message["sender_id"] == **me);
+        let is_own = |message: &Value| message["sender_id"] == **me && message["message_type"] != "system";
+        let fits = |message: &&Value| message["is_deleted"] != true && (!own || is_own(message));
         let held = (1..=device.replica.seq(room)).filter_map(|seq| device.replica.message(room, seq));
         let messages: Vec<&Value> = held.filter(fits).collect();
         // Mostly one of the newest, so that people meet.

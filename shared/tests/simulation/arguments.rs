@@ -14,7 +14,8 @@ pub enum Wish {
     Nothing,
 }
 
-const USUAL: u64 = 1000;
+/// So many schedules run unless something else is asked for.
+pub const USUAL: u64 = 1000;
 
 /// The name by which a filter finds this test.
 const NAME: &str = "simulation";

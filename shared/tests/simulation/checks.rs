@@ -16,6 +16,10 @@ pub struct Fresh {
     pub rooms: BTreeMap<String, Value>,
     /// Each room's messages, by position.
     pub messages: BTreeMap<String, BTreeMap<u64, Value>>,
+    /// Some rooms as each is shown alone.
+    pub whole: Vec<Value>,
+    /// Some rooms' pinned messages, as they are listed.
+    pub pins: Vec<(String, Vec<Value>)>,
     /// Who put which emoji to each message that has any, by room and position.
     pub reactions: BTreeMap<(String, u64), Vec<Value>>,
 }

@@ -47,6 +47,19 @@ impl World {
                     found.push(("agreement", format!("{name}: {difference}")));
                 }
             }
+            for room in &fresh.whole {
+                if let Some(difference) = difference(room, &fresh.rooms[text(&room["id"])]) {
+                    found.push(("agreement", format!("{} alone: {difference}", self.people[person].name)));
+                }
+            }
+            for (room, listed) in &fresh.pins {
+                let pinned = fresh.rooms[room]["pinned_message_ids"].as_array().unwrap();
+                let messages =
+                    pinned.iter().map(|id| fresh.messages[room].values().find(|it| it["id"] == *id));
+                if !messages.eq(listed.iter().map(Some)) {
+                    found.push(("agreement", format!("{listed:?} are listed, {pinned:?} are pinned")));
+                }
+            }
         }
         self.all_broken(found);
     }

@@ -38,6 +38,8 @@ pub struct Deed {
     pub ended: u64,
     /// Whether it was answered that it is done.
     pub is_acknowledged: bool,
+    /// Why it was not done.
+    pub refused: Option<String>,
 }
 
 /// A call that was given up may still take effect within this time, in milliseconds.
@@ -67,7 +69,16 @@ impl World {
         let deed = {
             let mut ledger = self.ledger.borrow_mut();
             let (room, began) = (room.to_owned(), self.cloud.now());
-            let deed = Deed { person, room, seq, what, began, ended: u64::MAX, is_acknowledged: false };
+            let deed = Deed {
+                person,
+                room,
+                seq,
+                what,
+                began,
+                ended: u64::MAX,
+                is_acknowledged: false,
+                refused: None,
+            };
             ledger.deeds.push(deed);
             ledger.deeds.len() - 1
         };
@@ -79,7 +90,11 @@ impl World {
                 match world.call(person, rest.clone()).await {
                     Some(reply) if reply.status < 500 && reply.status != 429 => {
                         let is_done = reply.status < 300;
-                        world.ledger.borrow_mut().deeds[deed].is_acknowledged = is_done;
+                        let code = || reply.body["code"].as_str().unwrap_or_default().to_owned();
+                        let mut ledger = world.ledger.borrow_mut();
+                        ledger.deeds[deed].is_acknowledged = is_done;
+                        ledger.deeds[deed].refused = (!is_done).then(code);
+                        drop(ledger);
                         let is_message = is_done && reply.body["chat_room_id"].is_string();
                         if is_message {
                             world.see(person, &reply.body, asked_at);

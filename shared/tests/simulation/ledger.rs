@@ -78,7 +78,7 @@ pub fn identity(message: &Value) -> Value {
 
 /// What everyone is shown alike of a message as it stands at a revision.
 pub fn state(message: &Value) -> Value {
-    let fields = ["content", "message_type", "is_deleted", "edited_at", "is_forwarded", "reply_to_id"];
+    let fields = ["content", "message_type", "is_deleted", "edited_at", "is_forwarded"];
     let mut state: serde_json::Map<String, Value> =
         fields.iter().map(|field| ((*field).to_owned(), message[field].clone())).collect();
     let counts = message["reactions"].as_array().into_iter().flatten();

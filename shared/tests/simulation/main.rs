@@ -41,7 +41,7 @@ use std::{
     thread,
 };
 
-use arguments::Wish;
+use arguments::{USUAL, Wish};
 use schedule::{Outcome, run};
 
 /// So many seeds run twice, to see that they replay exactly.
@@ -87,6 +87,9 @@ fn many(schedules: u64) -> ExitCode {
             }
             let outcome = run(seed, false);
             sum.add(&outcome);
+            if seed % USUAL == 0 && schedules > USUAL {
+                println!("{seed} schedules");
+            }
             if !outcome.broken.is_empty() {
                 failed.store(true, Ordering::Relaxed);
                 failures.push(seed);

@@ -35,6 +35,13 @@ impl World {
                     ));
                 }
             }
+            for deed in &deeds {
+                if let Some(code) =
+                    deed.refused.as_deref().filter(|code| !self.may_refuse(truth, &deeds, deed, code))
+                {
+                    found.push(("answers", format!("{code} for {deed:?}")));
+                }
+            }
             for (seq, item) in &truth.log {
                 let deeds: Vec<&Deed> = deeds.iter().copied().filter(|deed| deed.seq == *seq).collect();
                 let place = format!("{name} {seq}");
@@ -54,6 +61,27 @@ impl World {
         }
         drop(ledger);
         self.all_broken(found);
+    }
+
+    /// Whether something may be refused for this reason.
+    fn may_refuse(&self, truth: &Truth, deeds: &[&Deed], deed: &Deed, code: &str) -> bool {
+        let is_group = deed.room == self.rooms[0];
+        let is_always_there = |person: usize| truth.present(person).is_some_and(|stay| stay.from == 1);
+        match code {
+            "not_found" => match deed.what {
+                What::Remove(other) => !is_always_there(deed.person) || !is_always_there(other),
+                _ => is_group && !is_always_there(deed.person),
+            },
+            "not_allowed" => {
+                is_group && matches!(deed.what, What::Pin | What::Unpin | What::Add(_) | What::Remove(_))
+            }
+            "message_deleted" => {
+                deeds.iter().any(|other| other.seq == deed.seq && other.what == What::Delete)
+            }
+            "forwarded" => truth.log.get(&deed.seq).is_some_and(|item| item["is_forwarded"]["BOOL"] == true),
+            "too_late" => self.plan.has_long_waits,
+            _ => false,
+        }
     }
 
     /// The reactions at a message are those that people put there, and are counted right.

@@ -149,6 +149,7 @@ impl World {
         let limit = self.rng.borrow_mut().u64(1..=100);
         let rooms = self.list_rooms(person, Some(limit)).await.unwrap_or_default();
         let (mut messages, mut reactions) = (BTreeMap::new(), BTreeMap::new());
+        let (mut whole, mut pins) = (Vec::new(), Vec::new());
         for room in &rooms {
             let (mut log, mut before) = (BTreeMap::new(), number(&room["seq"]) + 1);
             loop {
@@ -158,16 +159,24 @@ impl World {
                 before = number(&oldest["seq"]);
                 log.extend(page.into_iter().map(|message| (number(&message["seq"]), message)));
             }
+            let id = text(&room["id"]).to_owned();
+            if self.rng.borrow_mut().u32(..3) == 0 {
+                let at = |route| Rest::new(route).at("room_id", &id);
+                let shown = self.call(person, at("GET /api/v1/chat/rooms/{room_id}")).await;
+                whole.extend(shown.map(|reply| reply.body));
+                let listed = self.call(person, at("GET /api/v1/chat/rooms/{room_id}/pins")).await;
+                pins.extend(listed.map(|reply| (id.clone(), reply.body.as_array().unwrap().clone())));
+            }
             for (seq, message) in &log {
                 if message["reactions"] != json!([]) {
                     let listed = self.list_reactions(person, message).await;
-                    reactions.insert((text(&room["id"]).to_owned(), *seq), listed);
+                    reactions.insert((id.clone(), *seq), listed);
                 }
             }
-            messages.insert(text(&room["id"]).to_owned(), log);
+            messages.insert(id, log);
         }
         let rooms = rooms.into_iter().map(|room| (text(&room["id"]).to_owned(), room)).collect();
-        Fresh { rooms, messages, reactions }
+        Fresh { rooms, messages, whole, pins, reactions }
     }
 
     async fn list_reactions(self: &Rc<Self>, person: usize, message: &Value) -> Vec<Value> {

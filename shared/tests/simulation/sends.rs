@@ -26,7 +26,8 @@ impl World {
     pub fn queue(self: &Rc<Self>, d: usize, room: &str) {
         let dice = self.rng.borrow_mut().u32(..10);
         let answered = if dice < 2 { self.pick(d, room, false) } else { None };
-        let forwarded = if dice == 2 { self.pick(d, room, false) } else { None };
+        let from = self.rng.borrow_mut().choice(self.rooms.clone()).unwrap();
+        let forwarded = if dice == 2 { self.pick(d, &from, false) } else { None };
         let mut device = self.devices[d].borrow_mut();
         let mut ledger = self.ledger.borrow_mut();
         let (person, after_seq) = (device.person, device.replica.seq(room));
@@ -35,7 +36,7 @@ impl World {
         let mut body = json!({"chat_room_id": room, "client_message_id": client_id, "after_seq": after_seq});
         let content = format!("{} says {sent}", self.people[person].name);
         if let Some((_, id)) = &forwarded {
-            body["forward_room_id"] = room.into();
+            body["forward_room_id"] = from.into();
             body["forward_message_id"] = id.as_str().into();
         } else {
             body["content"] = content.as_str().into();

@@ -10,7 +10,7 @@ use shared::{
         reaction::Emoji,
     },
     id::{RoomId, UserId},
-    store::sync::News,
+    store::sync::{News, Which},
 };
 
 use crate::cloud::Cloud;
@@ -72,7 +72,7 @@ impl Device {
 
 /// One answer.
 pub async fn sync(cloud: &Cloud, me: UserId, held: &BTreeMap<RoomId, Held>, after: Option<RoomId>) -> News {
-    cloud.app.store.sync(me, held, after, cloud.app.now()).await.unwrap()
+    cloud.app.store.sync(me, held, Which::All, after, cloud.app.now()).await.unwrap()
 }
 
 /// All that somebody sees of a room, by position.

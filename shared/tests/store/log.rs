@@ -9,7 +9,7 @@ use shared::{
         message::{Draft, Kind, Message},
     },
     id::{MessageId, RoomId, UserId},
-    store::{PageOf, item::item, keys, messages::Send},
+    store::{PageOf, item::item, keys, messages::Send, sync::Which},
 };
 
 use crate::{cloud::Cloud, rooms::room};
@@ -265,7 +265,7 @@ async fn a_room_of_a_million_messages_costs_what_a_room_of_ten_does() {
         assert_eq!(store.my_rooms(ben, PageOf::default()).await.unwrap().items[0].tail, length + 1);
         note("the list of rooms");
         let held = BTreeMap::from([(room, Held { seq: length - 2, rev: 0 })]);
-        let news = store.sync(ben, &held, None, cloud.app.now()).await.unwrap();
+        let news = store.sync(ben, &held, Which::All, None, cloud.app.now()).await.unwrap();
         assert_eq!(news.rooms[0].messages.as_ref().unwrap().new.len(), 3);
         note("a sync");
         costs.push(units);
