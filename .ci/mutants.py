@@ -1,7 +1,8 @@
 """Plants faults in a copy of the sources, one after the other, and fails if the simulation does not find each.
 
-The faults stand in shared/tests/simulation/mutants.toml. The copy is kept in target/mutants and built with the usual target
-folder, so that dependencies are built once. Names as arguments choose among the faults.
+The faults stand in shared/tests/simulation/mutants.toml. The copy is built in a target folder of its own, target/mutants: in the
+usual one, Cargo could take what was built of a fault for the real thing. What is built of the dependencies is taken from there.
+Words as arguments choose the faults whose names hold one of them.
 """
 
 import os
@@ -10,23 +11,37 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-COPY = TARGET / "mutants"
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "mutants"
 MUTANTS = ROOT / "shared" / "tests" / "simulation" / "mutants.toml"
 NOT_COPIED = shutil.ignore_patterns("target", ".git", ".local", "node_modules", "__pycache__")
-COMMAND = ["cargo", "test", "--locked", "--workspace", "--test", "simulation", *os.environ.get("CARGO_OPTIONS", "").split()]
+COMMAND = ["cargo", "test", "--locked", "--workspace", "--test", "simulation"]
 RUN_SECONDS = 1800
 
 
-def cargo(*arguments):
+def take_dependencies():
+    """Copies libraries from the usual target folder, with their times, by which Cargo knows them."""
+    usual, own = TARGET.parent / "debug", TARGET / "debug"
+    if own.exists() or not usual.exists():
+        return
+
+    def not_libraries(folder, names):
+        is_library = lambda name: name.endswith((".rlib", ".rmeta", ".so", ".d"))
+        return [name for name in names if not is_library(name)] if pathlib.Path(folder).name == "deps" else []
+
+    for folder in ["deps", "build", ".fingerprint"]:
+        shutil.copytree(usual / folder, own / folder, symlinks=True, ignore=not_libraries)
+
+
+def cargo(copy, *arguments):
     environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET), "RUST_BACKTRACE": "0"}
     return subprocess.run(
         [*COMMAND, *arguments],
-        cwd=COPY,
+        cwd=copy,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -35,11 +50,11 @@ def cargo(*arguments):
     )
 
 
-def plant(mutant):
+def plant(copy, mutant):
     """Makes the edits in the copy; returns the files as they were."""
     before = {}
     for edit in mutant["edit"]:
-        path = COPY / edit["file"]
+        path = copy / edit["file"]
         text = path.read_text()
         before.setdefault(path, text)
         count = text.count(edit["find"])
@@ -55,14 +70,14 @@ def restore(before):
         path.write_text(text)
 
 
-def judge(mutant):
+def judge(copy, mutant):
     """Whether the simulation finds the fault, and what it says."""
-    before = plant(mutant)
+    before = plant(copy, mutant)
     try:
-        built = cargo("--no-run")
+        built = cargo(copy, "--no-run")
         if built.returncode != 0:
             return False, "does not compile:\n" + built.stdout[-3000:]
-        output = cargo().stdout
+        output = cargo(copy).stdout
     except subprocess.TimeoutExpired:
         return False, "never ends"
     finally:
@@ -76,17 +91,20 @@ def judge(mutant):
 
 
 def main():
+    words = sys.argv[1:]
     mutants = tomllib.loads(MUTANTS.read_text())["mutant"]
-    wanted = [mutant for mutant in mutants if len(sys.argv) == 1 or any(word in mutant["name"] for word in sys.argv[1:])]
-    shutil.rmtree(COPY, ignore_errors=True)
-    shutil.copytree(ROOT, COPY, ignore=NOT_COPIED)
+    wanted = [mutant for mutant in mutants if not words or any(word in mutant["name"] for word in words)]
     missed = 0
-    for mutant in wanted:
-        began = time.monotonic()
-        found, text = judge(mutant)
-        missed += not found
-        print(f"{'found ' if found else 'MISSED'} {mutant['name']:<55} {text} ({time.monotonic() - began:.0f} s)", flush=True)
-    shutil.rmtree(COPY, ignore_errors=True)
+    take_dependencies()
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / "copy"
+        shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
+        for mutant in wanted:
+            began = time.monotonic()
+            found, text = judge(copy, mutant)
+            missed += not found
+            word, seconds = "found " if found else "MISSED", time.monotonic() - began
+            print(f"{word} {mutant['name']:<55} {text} ({seconds:.0f} s)", flush=True)
     print(f"{len(wanted) - missed} of {len(wanted)} faults were found")
     sys.exit(1 if missed else 0)
 

@@ -116,6 +116,7 @@ impl Replica {
             held.rev = held.rev.max(rev);
             held.seq = held.seq.max(seq);
             held.advance();
+            held.unpin_deleted();
         }
         anew
     }
@@ -202,6 +203,14 @@ impl Held {
             self.room.insert("rev".to_owned(), rev.into());
         }
         self.take_rev(rev)
+    }
+
+    /// An answer may show pins as they were before a deletion that came by a frame.
+    fn unpin_deleted(&mut self) {
+        let deleted = self.messages.values().filter(|message| message["is_deleted"] == true);
+        for id in deleted.map(|message| message["id"].clone()).collect::<Vec<_>>() {
+            self.unpin(&id);
+        }
     }
 
     /// A deleted message is not pinned any more.

@@ -11,39 +11,52 @@ use shared::{
 };
 
 mod functions;
-use functions::*;
 
 /// Answers a call of the HTTP API by the function of this name.
 pub async fn call_http(app: &App, function: &str, request: Request) -> Response<Body> {
     match function {
-        "chat-add-participant" => boxed_http(app, chat_add_participant::add_participant, request).await,
-        "chat-add-reaction" => boxed_http(app, chat_add_reaction::add_reaction, request).await,
-        "chat-create-room" => boxed_http(app, chat_create_room::create_room, request).await,
-        "chat-delete-message" => boxed_http(app, chat_delete_message::delete_message, request).await,
-        "chat-edit-message" => boxed_http(app, chat_edit_message::edit_message, request).await,
-        "chat-get-room" => boxed_http(app, chat_get_room::get_room, request).await,
-        "chat-list-messages" => boxed_http(app, chat_list_messages::list_messages, request).await,
-        "chat-list-pins" => boxed_http(app, chat_list_pins::list_pins, request).await,
-        "chat-list-reactions" => boxed_http(app, chat_list_reactions::list_reactions, request).await,
-        "chat-list-rooms" => boxed_http(app, chat_list_rooms::list_rooms, request).await,
-        "chat-mark-read" => boxed_http(app, chat_mark_read::mark_read, request).await,
-        "chat-pin-message" => boxed_http(app, chat_pin_message::pin_message, request).await,
+        "chat-add-participant" => {
+            boxed_http(app, functions::chat_add_participant::add_participant, request).await
+        }
+        "chat-add-reaction" => boxed_http(app, functions::chat_add_reaction::add_reaction, request).await,
+        "chat-create-room" => boxed_http(app, functions::chat_create_room::create_room, request).await,
+        "chat-delete-message" => {
+            boxed_http(app, functions::chat_delete_message::delete_message, request).await
+        }
+        "chat-edit-message" => boxed_http(app, functions::chat_edit_message::edit_message, request).await,
+        "chat-get-room" => boxed_http(app, functions::chat_get_room::get_room, request).await,
+        "chat-list-messages" => boxed_http(app, functions::chat_list_messages::list_messages, request).await,
+        "chat-list-pins" => boxed_http(app, functions::chat_list_pins::list_pins, request).await,
+        "chat-list-reactions" => {
+            boxed_http(app, functions::chat_list_reactions::list_reactions, request).await
+        }
+        "chat-list-rooms" => boxed_http(app, functions::chat_list_rooms::list_rooms, request).await,
+        "chat-mark-read" => boxed_http(app, functions::chat_mark_read::mark_read, request).await,
+        "chat-pin-message" => boxed_http(app, functions::chat_pin_message::pin_message, request).await,
         "chat-remove-participant" => {
-            boxed_http(app, chat_remove_participant::remove_participant, request).await
+            boxed_http(app, functions::chat_remove_participant::remove_participant, request).await
         }
-        "chat-remove-reaction" => boxed_http(app, chat_remove_reaction::remove_reaction, request).await,
-        "chat-send-message" => boxed_http(app, chat_send_message::send_message, request).await,
-        "chat-sync" => boxed_http(app, chat_sync::sync, request).await,
-        "chat-unpin-message" => boxed_http(app, chat_unpin_message::unpin_message, request).await,
-        "friends-list" => boxed_http(app, friends_list::list, request).await,
-        "friends-list-requests" => boxed_http(app, friends_list_requests::list_requests, request).await,
+        "chat-remove-reaction" => {
+            boxed_http(app, functions::chat_remove_reaction::remove_reaction, request).await
+        }
+        "chat-send-message" => boxed_http(app, functions::chat_send_message::send_message, request).await,
+        "chat-sync" => boxed_http(app, functions::chat_sync::sync, request).await,
+        "chat-unpin-message" => boxed_http(app, functions::chat_unpin_message::unpin_message, request).await,
+        "friends-list" => boxed_http(app, functions::friends_list::list, request).await,
+        "friends-list-requests" => {
+            boxed_http(app, functions::friends_list_requests::list_requests, request).await
+        }
         "friends-respond-to-request" => {
-            boxed_http(app, friends_respond_to_request::respond_to_request, request).await
+            boxed_http(app, functions::friends_respond_to_request::respond_to_request, request).await
         }
-        "friends-search-users" => boxed_http(app, friends_search_users::search_users, request).await,
-        "friends-send-request" => boxed_http(app, friends_send_request::send_request, request).await,
-        "http-unknown" => boxed_http(app, http_unknown::unknown, request).await,
-        "users-get-me" => boxed_http(app, users_get_me::get_me, request).await,
+        "friends-search-users" => {
+            boxed_http(app, functions::friends_search_users::search_users, request).await
+        }
+        "friends-send-request" => {
+            boxed_http(app, functions::friends_send_request::send_request, request).await
+        }
+        "http-unknown" => boxed_http(app, functions::http_unknown::unknown, request).await,
+        "users-get-me" => boxed_http(app, functions::users_get_me::get_me, request).await,
         other => panic!("{other} is no function of the HTTP API"),
     }
 }
@@ -51,16 +64,16 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
 /// Answers a call of the WebSocket API by the function of this name.
 pub async fn call_socket(app: &App, function: &str, event: ApiGatewayWebsocketProxyRequest) -> Value {
     match function {
-        "socket-connect" => boxed_socket(app, socket_connect::connect, event).await,
-        "socket-disconnect" => boxed_socket(app, socket_disconnect::disconnect, event).await,
-        "socket-hello" => boxed_socket(app, socket_hello::hello, event).await,
+        "socket-connect" => boxed_socket(app, functions::socket_connect::connect, event).await,
+        "socket-disconnect" => boxed_socket(app, functions::socket_disconnect::disconnect, event).await,
+        "socket-hello" => boxed_socket(app, functions::socket_hello::hello, event).await,
         "socket-message-delivered" => {
-            boxed_socket(app, socket_message_delivered::message_delivered, event).await
+            boxed_socket(app, functions::socket_message_delivered::message_delivered, event).await
         }
-        "socket-message-read" => boxed_socket(app, socket_message_read::message_read, event).await,
-        "socket-ping" => boxed_socket(app, socket_ping::ping, event).await,
-        "socket-send-message" => boxed_socket(app, socket_send_message::send_message, event).await,
-        "socket-unknown" => boxed_socket(app, socket_unknown::unknown, event).await,
+        "socket-message-read" => boxed_socket(app, functions::socket_message_read::message_read, event).await,
+        "socket-ping" => boxed_socket(app, functions::socket_ping::ping, event).await,
+        "socket-send-message" => boxed_socket(app, functions::socket_send_message::send_message, event).await,
+        "socket-unknown" => boxed_socket(app, functions::socket_unknown::unknown, event).await,
         other => panic!("{other} is no function of the WebSocket API"),
     }
 }

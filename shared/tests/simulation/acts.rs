@@ -50,7 +50,7 @@ impl World {
             76..80 => chosen(&|rng| What::Unreact(EMOJI[rng.usize(..3)]), false),
             80..83 => chosen(&|_| What::Pin, false),
             83..85 => chosen(&|_| What::Unpin, false),
-            85 => self.catch_up(d),
+            85..88 => self.catch_up(d),
             _ => self.invite_or_part(d),
         }
     }
@@ -75,7 +75,7 @@ impl World {
         let group = self.rooms[0].clone();
         let is_here = self.devices[d].borrow().held().contains_key(&group);
         let other = self.rng.borrow_mut().usize(..self.people.len());
-        if is_here && self.rng.borrow_mut().u32(..3) > 0 {
+        if is_here && self.rng.borrow_mut().u32(..4) > 0 {
             self.change(d, &group, 0, &self.people[other].id, What::Add(other));
         } else if is_here && self.rng.borrow_mut().bool() {
             self.change(d, &group, 0, &self.people[other].id, What::Remove(other));

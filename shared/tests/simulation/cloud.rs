@@ -100,8 +100,12 @@ impl Cloud {
         }
         // On its way, a call takes effect whether or not somebody still waits for it.
         let cloud = self.clone();
-        let late = fault == Fault::Slow || death == Some(Death::Meanwhile);
-        let effect = tokio::spawn(async move { cloud.effect(&operation, &body, late).await });
+        let longest = match (fault, death) {
+            (Fault::Slow, _) | (_, Some(Death::Meanwhile)) => 6000,
+            _ if self.state().happens("sluggish", |rates| rates.sluggish) => 1500,
+            _ => 0,
+        };
+        let effect = tokio::spawn(async move { cloud.effect(&operation, &body, longest).await });
         if death == Some(Death::Meanwhile) {
             return die(running.as_ref()).await;
         }

@@ -39,11 +39,11 @@ impl Cloud {
         }
     }
 
-    /// What a call does once it is sent, and what it is answered.
-    pub async fn effect(&self, operation: &str, body: &str, late: bool) -> Answer {
+    /// What a call does once it is sent, and what it is answered; so many milliseconds later at the most.
+    pub async fn effect(&self, operation: &str, body: &str, longest: u64) -> Answer {
         let mut latency = self.state().latency();
-        if late {
-            latency += Duration::from_millis(self.state().rng.u64(..6000));
+        if longest > 0 {
+            latency += Duration::from_millis(self.state().rng.u64(..longest));
         }
         sleep(latency).await;
         match operation {

@@ -17,6 +17,8 @@ pub struct Rates {
     pub conflict: f64,
     /// A call takes so long that it may be given up, and takes effect later.
     pub slow: f64,
+    /// A call takes long, but not so long that it is given up.
+    pub sluggish: f64,
     /// A read that is not consistent does not see the newest writes.
     pub stale: f64,
     /// A query answers fewer items than it could.
@@ -85,7 +87,7 @@ impl Plan {
         };
         let people = rng.usize(2..=4);
         let devices = (0..people).map(|_| rng.usize(1..=2)).collect();
-        let founders = if people > 2 && rng.bool() { people - 1 } else { people };
+        let founders = if people > 2 && rng.u32(..4) > 0 { people - 1 } else { people };
         let pause = [3, 15, 40, 150, 1500][rng.usize(..5)];
         let has_long_waits = rng.u32(..4) == 0;
         let steps = rng.usize(20..=60);
@@ -101,10 +103,17 @@ impl Plan {
 
 fn rates(weather: Weather, rng: &mut Rng) -> Rates {
     let mut rates = Rates::default();
-    let legal = Rates { stale: 0.5, short_page: 0.3, unprocessed: 0.05, split: 0.3, ..Rates::default() };
+    let legal = Rates {
+        sluggish: 0.03,
+        stale: 0.5,
+        short_page: 0.3,
+        unprocessed: 0.05,
+        split: 0.3,
+        ..Rates::default()
+    };
     match weather {
         Weather::Calm => {}
-        Weather::Fair => rates = Rates { conflict: 0.02, twice: 0.05, ..legal },
+        Weather::Fair => rates = Rates { sluggish: 0.1, conflict: 0.02, twice: 0.05, ..legal },
         Weather::Rough | Weather::Storm => {
             rates = Rates { unprocessed: 0.1, ..legal };
             let (one_in, most) = if weather == Weather::Rough { (2, 0.06) } else { (3, 0.35) };
