@@ -22,8 +22,8 @@ use crate::{
 impl App {
     /// Does something to a message, and tells everyone in the room. The answer is the message as the actor sees it.
     ///
-    /// An action that was done before is told again, as the message stands: the try that did it may have died before it
-    /// told anyone.
+    /// What was done to a message before is told again, as the message stands: the try that did it may have died before it
+    /// told anyone. A pin is not: the room's present revision may be somebody else's change.
     pub async fn change(&self, at: &MessagePath, actor: UserId, action: &Action) -> Result<View> {
         let changed = self.store.change_message(at.room_id, at.message_id, actor, action, self.now()).await?;
         let Changed { message, room, part } = changed;
@@ -58,7 +58,7 @@ impl App {
             None => self.store.room_and_roster(room_id).await?,
         };
         let (others_told, newcomer_told) =
-            futures::join!(self.tell_of_newcomer(&room, newcomer), self.tell_newcomer(room_id, newcomer),);
+            futures::join!(self.tell_of_newcomer(&room, newcomer), self.tell_newcomer(room_id, newcomer));
         others_told.can_fail("telling of a newcomer");
         newcomer_told.can_fail("telling the newcomer");
         // After that, so that whoever reads of a newcomer knows them.

@@ -159,6 +159,7 @@ impl Store {
         self.views_among(&room_and_roster, reader, messages).await
     }
 
+    /// Messages of a room as one of its members sees them, in the same order.
     pub(super) async fn views_among(
         &self,
         room: &RoomAndRoster,

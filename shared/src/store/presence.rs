@@ -92,7 +92,7 @@ impl Store {
         Ok(items.iter().flat_map(|item| live_connections(item, now)).collect())
     }
 
-    /// The live connections of some people, and a room as it stands at the same moment.
+    /// The live connections of some people, and a room as it stands then: one call, though no snapshot.
     pub async fn connections_and_room(
         &self,
         people: &[UserId],
