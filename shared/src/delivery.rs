@@ -6,7 +6,7 @@ use crate::{
     App,
     clock::Timestamp,
     domain::room::Member,
-    error::{BestEffort, Result},
+    error::{BestEffort, Error, Result},
     id::UserId,
     push::{Origin, Parcel},
     store::{messages::Committed, presence::Connection, rooms::RoomAndRoster},
@@ -81,7 +81,7 @@ impl App {
         self.push.deliver(audience?.parcels(event)?, self.now()).await
     }
 
-    /// Those who are in the room now: presence is read after the commit, so that whoever connected before it is
+    /// Those who are in the room now, or nobody if it has been closed since: presence is read after the commit, so that whoever connected before it is
     /// reached, and whoever connects after it finds what was committed in the log.
     pub(crate) async fn audience(&self, before: &RoomAndRoster, now: Timestamp) -> Result<Audience> {
         let id = before.room.id;
@@ -89,7 +89,10 @@ impl App {
         if present.roster_version == before.room.roster_version {
             return Ok(Audience { room: before.clone(), live });
         }
-        let room = self.store.room_and_roster(id).await?;
+        let room = match self.store.room_and_roster(id).await {
+            Err(Error::NotFound) => return Ok(Audience { room: before.clone(), live: Vec::new() }),
+            room => room?,
+        };
         let live = self.store.connections(&room.people(), now).await?;
         Ok(Audience { room, live })
     }

@@ -18,6 +18,10 @@ pub struct Pair {
     pub high: UserId,
     /// What they are to each other.
     pub state: State,
+    /// Since when the lesser id blocks the other one.
+    pub blocked_by_low: Option<Timestamp>,
+    /// Since when the greater id blocks the other one.
+    pub blocked_by_high: Option<Timestamp>,
     /// Counts the transitions; 0 while nothing was ever stored.
     pub version: u64,
 }
@@ -117,7 +121,17 @@ impl Pair {
     /// Two people of whom nothing is stored.
     pub fn strangers(a: UserId, b: UserId) -> Self {
         let (low, high) = if a < b { (a, b) } else { (b, a) };
-        Self { low, high, state: State::Strangers, version: 0 }
+        Self { low, high, state: State::Strangers, blocked_by_low: None, blocked_by_high: None, version: 0 }
+    }
+
+    /// Whether either has blocked the other: then neither exists for the other.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked_by_low.is_some() || self.blocked_by_high.is_some()
+    }
+
+    /// Whether they are friends.
+    pub fn are_friends(&self) -> bool {
+        matches!(self.state, State::Friends { .. })
     }
 
     /// The other one.
@@ -136,7 +150,7 @@ impl Pair {
     }
 
     fn becomes(&self, state: State) -> Self {
-        Self { low: self.low, high: self.high, state, version: self.version + 1 }
+        Self { state, version: self.version + 1, ..self.clone() }
     }
 }
 

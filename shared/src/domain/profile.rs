@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::privacy::Settings;
 use crate::{clock::Timestamp, id::UserId};
 
 /// A person as the system knows them.
@@ -17,9 +18,9 @@ pub struct Profile {
     /// Their picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
-    /// Whether their exact e-mail address finds them. Off unless they turn it on.
+    /// What they let others see and do.
     #[serde(default)]
-    pub findable_by_email: bool,
+    pub settings: Settings,
     /// When they first came.
     pub created_at: Timestamp,
 }

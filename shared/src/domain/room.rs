@@ -63,6 +63,9 @@ pub struct Room {
     pub roster_version: u64,
     /// Counts changes of anything but new messages.
     pub rev: u64,
+    /// Whether it is shut: for its people it does not exist while it is. A direct room is, while one blocks the other.
+    #[serde(default, skip_serializing_if = "is_open")]
+    pub is_closed: bool,
     /// How many members it has.
     pub member_count: usize,
     /// Its first members: enough for any list that leaves the reader out.
@@ -70,6 +73,11 @@ pub struct Room {
     /// The messages that are pinned, the newest pin first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<MessageId>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_open(is_closed: &bool) -> bool {
+    !is_closed
 }
 
 impl Room {
@@ -268,6 +276,7 @@ pub(super) mod tests {
             created_by: user(1),
             roster_version: 1,
             rev: 0,
+            is_closed: false,
             member_count: 2,
             first_members: Vec::new(),
             pinned: Vec::new(),

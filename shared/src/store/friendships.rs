@@ -27,11 +27,16 @@ struct StoredPair {
     version: u64,
     #[serde(flatten)]
     state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blocked_by_low: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blocked_by_high: Option<Timestamp>,
 }
 
 impl From<StoredPair> for Pair {
     fn from(stored: StoredPair) -> Self {
-        Self { low: stored.low, high: stored.high, state: stored.state, version: stored.version }
+        let StoredPair { low, high, version, state, blocked_by_low, blocked_by_high } = stored;
+        Self { low, high, state, blocked_by_low, blocked_by_high, version }
     }
 }
 
@@ -111,6 +116,8 @@ impl Store {
             high: after.high,
             version: after.version,
             state: after.state.clone(),
+            blocked_by_low: after.blocked_by_low,
+            blocked_by_high: after.blocked_by_high,
         };
         let item = item::item(keys::pair(after.low, after.high), stored)?;
         let put = Put::builder().table_name(self.table.name()).set_item(Some(item));

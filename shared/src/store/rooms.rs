@@ -103,6 +103,7 @@ impl Store {
             created_by: founding.founder,
             roster_version: 1,
             rev: 0,
+            is_closed: false,
             member_count: members.len(),
             first_members: room::first_members(&members),
             pinned: Vec::new(),
@@ -121,7 +122,7 @@ impl Store {
         }
     }
 
-    /// A room and everyone in it, as of now. Whether the caller is one of them is for the caller to check, by
+    /// A room and everyone in it, as of now, unless it is closed. Whether the caller is one of them is for the caller to check, by
     /// [`RoomAndRoster::member`].
     ///
     /// The room's own item is read first: a query is no snapshot, and whoever joins or leaves while it goes on moves the
@@ -137,7 +138,8 @@ impl Store {
             }
         }
         members.reverse();
-        Ok(RoomAndRoster { room: room.ok_or(Error::NotFound)?, members })
+        let room = room.filter(|room| !room.is_closed).ok_or(Error::NotFound)?;
+        Ok(RoomAndRoster { room, members })
     }
 
     /// Moves the head hint forward.
@@ -207,8 +209,8 @@ impl Store {
         Ok(RoomSummary { room, me: member, others: members, last_message, tail })
     }
 
-    /// Some rooms as they are shown to one of their members, in the same order; those that are not the person's are left
-    /// out.
+    /// Some rooms as they are shown to one of their members, in the same order; those that are not the person's, and
+    /// closed ones, are left out.
     pub(super) async fn summaries(&self, me: UserId, rooms: &[RoomId]) -> Result<Vec<RoomSummary>> {
         let keys =
             rooms.iter().flat_map(|room| [keys::meta(*room), keys::head(*room), keys::member(*room, me)]);
@@ -223,7 +225,10 @@ impl Store {
             };
             let hint =
                 found.remove(&keys::head(id)).map(read::<Head>).transpose()?.map_or(0, |head| head.seq);
-            let (room, me) = (read(room)?, read(member)?);
+            let (room, me): (Room, _) = (read(room)?, read(member)?);
+            if room.is_closed {
+                continue;
+            }
             summaries.push(RoomSummary { room, me, others: Vec::new(), last_message: None, tail: hint });
         }
         self.complete(&mut summaries).await?;

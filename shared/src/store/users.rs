@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     domain::{
+        privacy::Settings,
         profile::{Newcomer, Profile},
         username,
     },
@@ -58,7 +59,7 @@ impl Store {
                 username: name.clone(),
                 display_name: newcomer.display_name.clone(),
                 avatar_url: newcomer.avatar_url.clone(),
-                findable_by_email: false,
+                settings: Settings::default(),
                 created_at: now,
             };
             match self.create_profile(&profile, email.as_deref()).await? {
@@ -106,7 +107,7 @@ impl Store {
         let asked: Vec<UserId> = found.iter().copied().chain(by_email).collect();
         let mut profiles = self.profiles(&asked).await?;
         let owner = by_email.and_then(|user| profiles.remove(&user));
-        let owner = owner.filter(|owner| owner.findable_by_email && owner.id != caller);
+        let owner = owner.filter(|owner| owner.settings.findable_by_email && owner.id != caller);
         let named = found.iter().filter_map(|user| profiles.remove(user));
         Ok(owner.into_iter().chain(named).take(limit).collect())
     }

@@ -14,7 +14,7 @@ use crate::{
         message::Message,
         profile::Profile,
         reaction::Emoji,
-        room::Member,
+        room::{Member, Room},
         view::{InFull, View},
     },
     error::{Error, Result},
@@ -125,14 +125,15 @@ impl Store {
         room: RoomId,
         id: MessageId,
     ) -> Result<Option<Message>> {
-        let items =
-            self.table.batch_get([keys::member(room, reader), keys::message(room, id.seq())], true).await?;
-        let (messages, members) = split_messages(items)?;
-        let (Some(message), Some(member)) = (messages.into_iter().next(), members.into_iter().next()) else {
-            return Ok(None);
-        };
-        let member: Member = read(member)?;
-        Ok(Some(message).filter(|message| message.id == id && message.seq >= member.from_seq))
+        let keys = [keys::member(room, reader), keys::meta(room), keys::message(room, id.seq())];
+        let (messages, rest) = split_messages(self.table.batch_get(keys, true).await?)?;
+        let (rooms, members): (Vec<Item>, Vec<Item>) =
+            rest.into_iter().partition(|item| item::sk(item) == keys::META);
+        let room: Option<Room> = rooms.into_iter().next().map(read).transpose()?;
+        let member: Option<Member> = members.into_iter().next().map(read).transpose()?;
+        let (Some(room), Some(member)) = (room, member) else { return Ok(None) };
+        let sees = |message: &Message| message.id == id && message.seq >= member.from_seq && !room.is_closed;
+        Ok(messages.into_iter().next().filter(sees))
     }
 }
 

@@ -77,7 +77,7 @@ async fn an_email_finds_its_owner_exactly_and_only_where_they_allow_it() {
 
     let key = shared::store::item::attributes(keys::profile(ana));
     let allow = cloud.client.update_item().table_name("chat").set_key(Some(key));
-    let allow = allow.update_expression("SET findable_by_email = :yes");
+    let allow = allow.update_expression("SET settings.findable_by_email = :yes");
     let yes = aws_sdk_dynamodb::types::AttributeValue::Bool(true);
     allow.expression_attribute_values(":yes", yes).send().await.unwrap();
     assert_eq!(found(&cloud, "ana@example.com", ben).await, ["ana"]);

@@ -38,7 +38,7 @@ const EXPECTED: [Row; 39] = [
     ("chat-edit-message", "10 people", 4, 16.0, 6.0, 10),
     ("chat-add-reaction", "10 people", 4, 16.0, 8.0, 10),
     ("chat-remove-reaction", "10 people", 4, 16.0, 8.0, 10),
-    ("chat-list-reactions", "10 people", 2, 13.0, 0.0, 0),
+    ("chat-list-reactions", "10 people", 2, 14.0, 0.0, 0),
     ("chat-pin-message", "10 people", 5, 18.0, 6.0, 10),
     ("chat-list-pins", "1 pin", 3, 4.0, 0.0, 0),
     ("chat-unpin-message", "10 people", 5, 18.0, 6.0, 10),
