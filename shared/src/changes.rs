@@ -51,7 +51,8 @@ impl App {
         actor: UserId,
         newcomer: UserId,
     ) -> Result<ChatRoom> {
-        let profile = self.store.profiles(&[newcomer]).await?.remove(&newcomer).ok_or(Error::NotFound)?;
+        let profile =
+            self.store.reachable(actor, &[newcomer]).await?.remove(&newcomer).ok_or(Error::NotFound)?;
         let joined = self.store.join(room_id, actor, &profile, self.now()).await?;
         let room = match &joined {
             Some(joined) => joined.room.clone(),

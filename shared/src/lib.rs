@@ -11,6 +11,7 @@ pub mod config;
 pub mod delivery;
 pub mod domain;
 pub mod error;
+pub mod friendships;
 pub mod id;
 pub mod push;
 pub mod receipts;

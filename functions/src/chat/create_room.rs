@@ -21,18 +21,15 @@ async fn main() -> Result<(), Fatal> {
 pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) -> Reply<ChatRoom> {
     let founding = Founding::new(me.id, &wish.participant_ids, wish.is_group, wish.name.as_deref())?;
     let people: Vec<_> = founding.people.iter().copied().collect();
-    let profiles = app.store.profiles(&people).await?;
-    if profiles.len() < people.len() {
-        return Err(Error::NotFound);
-    }
     let now = app.now();
     if founding.kind == RoomKind::Direct
         && let Some(room) = app.store.my_room(me.id, founding.id).await?
     {
         return Ok(Json(room.into()));
     }
+    let profiles = app.store.reachable(me.id, &people).await?;
     let Some(room) = app.store.found_room(&founding, &profiles, now).await? else {
-        // The other one opened it at the same moment.
+        // The other one opened it at the same moment, or shut the caller out.
         let room = app.store.my_room(me.id, founding.id).await?;
         return Ok(Json(room.ok_or(Error::NotFound)?.into()));
     };

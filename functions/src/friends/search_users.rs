@@ -2,7 +2,6 @@
 
 use shared::{
     App,
-    domain::friendship::Standing,
     serve::{
         Fatal,
         http::{Json, Me, Query, Reply, serve},
@@ -24,11 +23,6 @@ pub(crate) async fn search_users(
     Query(search): Query<UserSearch>,
 ) -> Reply<Vec<FoundUser>> {
     let found = app.store.search_users(&search.query, me.id, MAX_RESULTS).await?;
-    let ids: Vec<_> = found.iter().map(|profile| profile.id).collect();
-    let pairs = app.store.pairs(me.id, &ids).await?;
-    let shown = found.into_iter().map(|profile| {
-        let standing = pairs.get(&profile.id).map_or(Standing::None, |pair| pair.standing(me.id));
-        FoundUser::new(profile, standing)
-    });
+    let shown = found.into_iter().map(|(profile, pair)| FoundUser::new(profile, pair.standing(me.id)));
     Ok(Json(shown.collect()))
 }

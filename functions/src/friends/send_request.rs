@@ -2,7 +2,7 @@
 
 use shared::{
     App, BestEffort, Error,
-    domain::friendship,
+    domain::friendship::Action,
     id::RequestId,
     serve::{
         Fatal,
@@ -24,14 +24,11 @@ pub(crate) async fn send_request(
     me: Me,
     Body(ask): Body<FriendRequestCreate>,
 ) -> Reply<FriendRequest> {
-    let profiles = app.store.profiles(&[me.id, ask.receiver_id]).await?;
-    if !profiles.contains_key(&ask.receiver_id) {
-        return Err(Error::NotFound);
-    }
     let now = app.now();
-    let rule = |pair: &_| friendship::request(pair, me.id, RequestId::at(now), now);
-    let request = app.store.move_pair(me.id, ask.receiver_id, rule).await?;
-    let request = FriendRequest::pending(&request, &profiles);
+    let profiles = app.store.may_ask(me.id, ask.receiver_id).await?;
+    let pair = app.befriend(me.id, ask.receiver_id, Action::Ask(RequestId::at(now))).await?;
+    let request = pair.request().ok_or(Error::NotFound)?;
+    let request = FriendRequest::pending(request, &profiles);
     let event = Event::FriendRequestReceived(request.clone());
     app.push.tell(&[ask.receiver_id], &event, now).await.can_fail("friend request push");
     Ok(Json(request))

@@ -1,4 +1,8 @@
-//! What two people are to each other, and how that may change: `state × action → state | refusal`.
+//! What two people are to each other, and how that may change: `state × action × actor → state | refusal`.
+
+pub mod counts;
+#[cfg(test)]
+mod tests;
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
@@ -80,6 +84,32 @@ impl Answer {
     }
 }
 
+/// What one of the two does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Asks to be friends, by a request of this id.
+    Ask(RequestId),
+    /// Answers the other's request.
+    Answer(RequestId, Answer),
+    /// Takes back their own request.
+    Cancel(RequestId),
+    /// Ends the friendship.
+    Unfriend,
+    /// Shuts the other out.
+    Block,
+    /// Takes back their own block.
+    Unblock,
+    /// Goes away for good: ends all that is between the two but the other's block.
+    Part,
+}
+
+impl Action {
+    /// Whether it can change who blocks whom.
+    pub fn concerns_blocks(self) -> bool {
+        matches!(self, Self::Block | Self::Unblock | Self::Part)
+    }
+}
+
 /// How one side sees the other, for lists of people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,6 +129,8 @@ const RETRY_AFTER: Duration = Duration::hours(24);
 
 const YOURSELF: Refusal =
     Refusal { status: 400, code: "cannot_befriend_yourself", detail: "You cannot be friends with yourself." };
+const BLOCK_YOURSELF: Refusal =
+    Refusal { status: 400, code: "cannot_block_yourself", detail: "You cannot block yourself." };
 const ALREADY_FRIENDS: Refusal =
     Refusal { status: 400, code: "already_friends", detail: "You are friends already." };
 const ALREADY_SENT: Refusal = Refusal {
@@ -116,6 +148,11 @@ const TOO_SOON: Refusal = Refusal {
     code: "request_too_soon",
     detail: "This person has declined lately: you can ask again a day after their answer.",
 };
+const YOU_BLOCKED_THEM: Refusal = Refusal {
+    status: 400,
+    code: "you_blocked_them",
+    detail: "You have blocked this person: unblock them first.",
+};
 
 impl Pair {
     /// Two people of whom nothing is stored.
@@ -129,9 +166,22 @@ impl Pair {
         self.blocked_by_low.is_some() || self.blocked_by_high.is_some()
     }
 
+    /// Since when this one of the two blocks the other.
+    pub fn blocked_by(&self, who: UserId) -> Option<Timestamp> {
+        if self.low == who { self.blocked_by_low } else { self.blocked_by_high }
+    }
+
     /// Whether they are friends.
     pub fn are_friends(&self) -> bool {
         matches!(self.state, State::Friends { .. })
+    }
+
+    /// The request that waits for its answer.
+    pub fn request(&self) -> Option<&Request> {
+        match &self.state {
+            State::Pending(request) => Some(request),
+            State::Strangers | State::Friends { .. } | State::Rejected { .. } => None,
+        }
     }
 
     /// The other one.
@@ -149,151 +199,76 @@ impl Pair {
         }
     }
 
-    fn becomes(&self, state: State) -> Self {
-        Self { state, version: self.version + 1, ..self.clone() }
-    }
-}
-
-/// `sender_id` asks the other one of the pair to be friends.
-pub fn request(
-    pair: &Pair,
-    sender_id: UserId,
-    request_id: RequestId,
-    now: Timestamp,
-) -> Result<(Pair, Request)> {
-    if pair.low == pair.high {
-        return Err(YOURSELF.into());
-    }
-    match &pair.state {
-        State::Friends { .. } => Err(ALREADY_FRIENDS.into()),
-        State::Pending(waiting) if waiting.sender_id == sender_id => Err(ALREADY_SENT.into()),
-        State::Pending(_) => Err(WAITING.into()),
-        State::Rejected { sender_id: rejected, rejected_at }
-            if *rejected == sender_id && now.since(*rejected_at) < RETRY_AFTER =>
-        {
-            Err(TOO_SOON.into())
-        }
-        State::Strangers | State::Rejected { .. } => {
-            let receiver_id = pair.other(sender_id);
-            let request = Request { request_id, sender_id, receiver_id, created_at: now };
-            Ok((pair.becomes(State::Pending(request.clone())), request))
-        }
-    }
-}
-
-/// `me` answers a request. Only its receiver can, and only while it is pending: else there is nothing to find.
-pub fn respond(
-    pair: &Pair,
-    me: UserId,
-    request_id: RequestId,
-    answer: Answer,
-    now: Timestamp,
-) -> Result<Pair> {
-    match (&pair.state, answer) {
-        (State::Pending(request), _) if request.request_id != request_id || request.receiver_id != me => {
-            Err(Error::NotFound)
-        }
-        (State::Pending(_), Answer::Accepted) => Ok(pair.becomes(State::Friends { since: now })),
-        (State::Pending(request), Answer::Rejected) => {
-            Ok(pair.becomes(State::Rejected { sender_id: request.sender_id, rejected_at: now }))
-        }
-        (State::Strangers | State::Friends { .. } | State::Rejected { .. }, _) => Err(Error::NotFound),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use uuid::Uuid;
-
-    use super::*;
-
-    const HOUR: i64 = 3600;
-
-    fn people() -> (UserId, UserId) {
-        (Uuid::from_u128(1).into(), Uuid::from_u128(2).into())
-    }
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_seconds(1_770_000_000 + seconds)
-    }
-
-    fn asked(sender: UserId, pair: &Pair, seconds: i64) -> Result<(Pair, Request)> {
-        request(pair, sender, RequestId::at(at(seconds)), at(seconds))
-    }
-
-    fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
-        match result.unwrap_err() {
-            Error::Refused(refusal) => refusal.code,
-            Error::NotFound => "not_found",
-            other => panic!("{other}"),
-        }
-    }
-
-    #[test]
-    fn nobody_befriends_themselves() {
-        let (ana, _) = people();
-        assert_eq!(code(asked(ana, &Pair::strangers(ana, ana), 0)), "cannot_befriend_yourself");
-    }
-
-    #[test]
-    fn a_request_is_made_once_and_answered_once_by_its_receiver() {
-        let (ana, ben) = people();
-        let (pending, ask) = asked(ana, &Pair::strangers(ben, ana), 0).unwrap();
-        assert_eq!(
-            (pending.standing(ana), pending.standing(ben)),
-            (Standing::RequestSent, Standing::RequestReceived)
-        );
-        assert_eq!(code(asked(ana, &pending, 1)), "request_already_sent");
-        assert_eq!(code(asked(ben, &pending, 1)), "request_waiting");
-        assert_eq!(code(respond(&pending, ana, ask.request_id, Answer::Accepted, at(2))), "not_found");
-        let other = RequestId::at(at(9));
-        assert_eq!(code(respond(&pending, ben, other, Answer::Accepted, at(2))), "not_found");
-
-        let friends = respond(&pending, ben, ask.request_id, Answer::Accepted, at(2)).unwrap();
-        assert_eq!(friends.state, State::Friends { since: at(2) });
-        assert_eq!(code(respond(&friends, ben, ask.request_id, Answer::Accepted, at(3))), "not_found");
-        assert_eq!(code(asked(ben, &friends, 3)), "already_friends");
-    }
-
-    #[test]
-    fn a_rejected_sender_waits_a_day_and_the_other_side_does_not() {
-        let (ana, ben) = people();
-        let (pending, ask) = asked(ana, &Pair::strangers(ana, ben), 0).unwrap();
-        let rejected = respond(&pending, ben, ask.request_id, Answer::Rejected, at(0)).unwrap();
-        assert_eq!(rejected.standing(ana), Standing::None);
-        assert_eq!(code(asked(ana, &rejected, 24 * HOUR - 1)), "request_too_soon");
-        assert!(asked(ana, &rejected, 24 * HOUR).is_ok());
-        assert!(asked(ben, &rejected, 1).is_ok());
-    }
-
-    proptest! {
-        /// Whatever two people do, each step is a refusal that changes nothing or one transition, and friendship
-        /// comes only from the receiver's "yes" to a pending request.
-        #[test]
-        fn any_interleaving_has_one_outcome(steps in prop::collection::vec((0..2u8, 0..3u8, 0..48i64), 1..40)) {
-            let (ana, ben) = people();
-            let mut pair = Pair::strangers(ana, ben);
-            let mut last = RequestId::at(at(0));
-            let mut hours = 0;
-            for (who, action, later) in steps {
-                hours += later;
-                let me = if who == 0 { ana } else { ben };
-                let before = pair.clone();
-                let next = match action {
-                    0 => asked(me, &pair, hours * HOUR).map(|(next, ask)| { last = ask.request_id; next }),
-                    1 => respond(&pair, me, last, Answer::Accepted, at(hours * HOUR)),
-                    _ => respond(&pair, me, last, Answer::Rejected, at(hours * HOUR)),
-                };
-                let Ok(next) = next else { continue };
-                prop_assert_eq!(next.version, before.version + 1);
-                match (&before.state, &next.state) {
-                    (State::Pending(ask), State::Friends { .. } | State::Rejected { .. }) => prop_assert_eq!(ask.receiver_id, me),
-                    (State::Strangers | State::Rejected { .. }, State::Pending(ask)) => prop_assert_eq!(ask.sender_id, me),
-                    other => prop_assert!(false, "no such transition: {:?}", other),
-                }
-                pair = next;
+    /// The pair once `actor` has done something: at the next version, or unchanged where there was nothing to do.
+    ///
+    /// Who has blocked somebody is told so; who is blocked finds nobody. A refusal of one's own block comes first, so that
+    /// it does not depend on the other's.
+    pub fn after(&self, actor: UserId, action: Action, now: Timestamp) -> Result<Self> {
+        let (is_self, other) = (self.low == self.high, self.other(actor));
+        let state = match (action, &self.state) {
+            (Action::Ask(_), _) if is_self => return Err(YOURSELF.into()),
+            (Action::Ask(_), _) if self.blocked_by(actor).is_some() => return Err(YOU_BLOCKED_THEM.into()),
+            (Action::Ask(_), _) if self.blocked_by(other).is_some() => return Err(Error::NotFound),
+            (Action::Ask(_), State::Friends { .. }) => return Err(ALREADY_FRIENDS.into()),
+            (Action::Ask(_), State::Pending(waiting)) if waiting.sender_id == actor => {
+                return Err(ALREADY_SENT.into());
             }
+            (Action::Ask(_), State::Pending(_)) => return Err(WAITING.into()),
+            (Action::Ask(_), State::Rejected { sender_id, rejected_at })
+                if *sender_id == actor && now.since(*rejected_at) < RETRY_AFTER =>
+            {
+                return Err(TOO_SOON.into());
+            }
+            (Action::Ask(request_id), State::Strangers | State::Rejected { .. }) => {
+                let (sender_id, receiver_id) = (actor, other);
+                State::Pending(Request { request_id, sender_id, receiver_id, created_at: now })
+            }
+
+            (Action::Answer(id, answer), State::Pending(request))
+                if request.request_id == id && request.receiver_id == actor =>
+            {
+                match answer {
+                    Answer::Accepted => State::Friends { since: now },
+                    Answer::Rejected => State::Rejected { sender_id: request.sender_id, rejected_at: now },
+                }
+            }
+            (Action::Cancel(id), State::Pending(request))
+                if request.request_id == id && request.sender_id == actor =>
+            {
+                State::Strangers
+            }
+            (Action::Answer(..) | Action::Cancel(_), _) => return Err(Error::NotFound),
+
+            (Action::Block, _) if is_self => return Err(BLOCK_YOURSELF.into()),
+            (Action::Unfriend, State::Friends { .. }) => State::Strangers,
+            (Action::Block | Action::Part, state) => ended(state, actor, now),
+            (Action::Unfriend | Action::Unblock, state) => state.clone(),
+        };
+        let blocked_since = match action {
+            Action::Block => self.blocked_by(actor).or(Some(now)),
+            Action::Unblock | Action::Part => None,
+            Action::Ask(_) | Action::Answer(..) | Action::Cancel(_) | Action::Unfriend => {
+                self.blocked_by(actor)
+            }
+        };
+        let mut after = Self { state, ..self.clone() };
+        *(if self.low == actor { &mut after.blocked_by_low } else { &mut after.blocked_by_high }) =
+            blocked_since;
+        if after != *self {
+            after.version += 1;
         }
+        Ok(after)
+    }
+}
+
+/// What is left between two once one of them wants nothing of the other. Not to want somebody who asks is to say no;
+/// and an earlier no holds as long as it would have.
+fn ended(state: &State, actor: UserId, now: Timestamp) -> State {
+    match state {
+        State::Pending(request) if request.receiver_id == actor => {
+            State::Rejected { sender_id: request.sender_id, rejected_at: now }
+        }
+        State::Strangers | State::Pending(_) | State::Friends { .. } => State::Strangers,
+        State::Rejected { .. } => state.clone(),
     }
 }

@@ -9,5 +9,6 @@ pub mod profile;
 pub mod reaction;
 pub mod room;
 pub mod roster;
+pub mod suggestion;
 pub mod username;
 pub mod view;

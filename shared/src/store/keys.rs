@@ -134,6 +134,21 @@ pub fn friends(u: UserId) -> Range {
     prefix(user(u), "FRIEND#")
 }
 
+/// Somebody whom `u` blocks.
+pub fn block(u: UserId, blocked: UserId) -> Key {
+    Key { pk: user(u), sk: format!("BLOCK#{blocked}") }
+}
+
+/// All whom a person blocks.
+pub fn blocks(u: UserId) -> Range {
+    prefix(user(u), "BLOCK#")
+}
+
+/// How many requests, friends and blocks a person has.
+pub fn counts(u: UserId) -> Key {
+    Key { pk: user(u), sk: "COUNTS".into() }
+}
+
 /// One room, as its member has it.
 pub fn my_room(u: UserId, r: RoomId) -> Key {
     Key { pk: user(u), sk: format!("ROOM#{r}") }

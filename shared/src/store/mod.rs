@@ -2,13 +2,16 @@
 
 pub mod capacity;
 pub mod changes;
+pub mod circles;
 pub mod friendships;
 pub mod item;
 pub mod keys;
 pub mod messages;
+pub mod pairs;
 pub mod presence;
 pub mod rooms;
 pub mod roster;
+pub mod suggestions;
 pub mod sync;
 pub mod table;
 pub mod users;

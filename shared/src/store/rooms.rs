@@ -73,7 +73,7 @@ pub struct RoomSummary {
 }
 
 impl Store {
-    /// Makes a room; `None` if it is a pair's and they have it already.
+    /// Makes a room; `None` if it is a pair's and they have it already, or one blocks the other.
     pub async fn found_room(
         &self,
         founding: &Founding,
@@ -109,6 +109,9 @@ impl Store {
             pinned: Vec::new(),
         };
         let mut writes = vec![self.put_new(keys::meta(room.id), &room)?];
+        if let (RoomKind::Direct, [low, high]) = (room.kind, &room.first_members[..]) {
+            writes.push(self.check_unblocked(*low, *high)?);
+        }
         for member in &members {
             let user = member.shown.user_id;
             writes.push(self.put_new(keys::member(room.id, user), member)?);

@@ -1,6 +1,6 @@
 //! Profiles, the claims to usernames and e-mail addresses, and the search index.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     domain::{
+        friendship::Pair,
         privacy::Settings,
         profile::{Newcomer, Profile},
         username,
@@ -99,37 +100,52 @@ impl Store {
         })
     }
 
-    /// The people whose username holds `query` (folded, at least two characters), or whose e-mail address it is
-    /// if they allow that. In the order of the index; the caller is never among them.
-    pub async fn search_users(&self, query: &str, caller: UserId, limit: usize) -> Result<Vec<Profile>> {
-        let (found, by_email) =
+    /// The people whom `caller` may find by `query` (folded, at least two characters): those whose username holds it, and
+    /// the one whose e-mail address it is. What they are to the caller goes with them. In the order of the index; the caller
+    /// is never among them.
+    pub async fn search_users(
+        &self,
+        query: &str,
+        caller: UserId,
+        limit: usize,
+    ) -> Result<Vec<(Profile, Pair)>> {
+        let (mut found, by_email) =
             futures::try_join!(self.users_named(query, caller, limit), self.user_of_email(query))?;
-        let asked: Vec<UserId> = found.iter().copied().chain(by_email).collect();
-        let mut profiles = self.profiles(&asked).await?;
-        let owner = by_email.and_then(|user| profiles.remove(&user));
-        let owner = owner.filter(|owner| owner.settings.findable_by_email && owner.id != caller);
-        let named = found.iter().filter_map(|user| profiles.remove(user));
-        Ok(owner.into_iter().chain(named).take(limit).collect())
+        if let Some(owner) = by_email.filter(|owner| *owner != caller) {
+            let owner = self.can_see(caller, owner).await;
+            let owner = match owner {
+                Err(Error::NotFound) => None,
+                owner => Some(owner?).filter(|(owner, _)| owner.settings.findable_by_email),
+            };
+            found.retain(|(named, _)| owner.as_ref().is_none_or(|(owner, _)| owner.id != named.id));
+            found.splice(0..0, owner);
+            found.truncate(limit);
+        }
+        Ok(found)
     }
 
-    async fn users_named(&self, query: &str, caller: UserId, limit: usize) -> Result<Vec<UserId>> {
+    /// Those whose username holds `query` are looked at a few at a time, until enough of them may be found.
+    async fn users_named(&self, query: &str, caller: UserId, limit: usize) -> Result<Vec<(Profile, Pair)>> {
         let range = keys::search(&username::partition(query), query);
-        let (mut found, mut last) = (Vec::new(), None);
+        let (mut seen, mut found, mut last) = (HashSet::from([caller]), Vec::new(), None);
         for _ in 0..SEARCH_READS {
             let page = self.table.query(Query::of(range.clone()).after(last).limit(SEARCH_ITEMS)).await?;
             let is_whole = page.len() < SEARCH_ITEMS;
             last = page.last().map(|item| sk(item).to_owned());
-            for item in page {
-                let Claim { user_id } = read(item)?;
-                if user_id != caller && !found.contains(&user_id) {
-                    found.push(user_id);
+            let named = page.into_iter().map(|item| Ok(read::<Claim>(item)?.user_id));
+            let mut named: Vec<UserId> = named.collect::<Result<_>>()?;
+            named.retain(|user| seen.insert(*user));
+            for some in named.chunks(limit) {
+                found.extend(self.findable(caller, some).await?);
+                if found.len() >= limit {
+                    found.truncate(limit);
+                    return Ok(found);
                 }
             }
-            if is_whole || found.len() >= limit {
+            if is_whole {
                 break;
             }
         }
-        found.truncate(limit);
         Ok(found)
     }
 

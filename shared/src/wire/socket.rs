@@ -91,6 +91,23 @@ pub enum Event {
         /// `accepted` or `rejected`.
         action: &'static str,
     },
+    /// A request does not wait any more: its sender has taken it back.
+    FriendRequestCancelled {
+        /// Which request.
+        request_id: RequestId,
+    },
+    /// Somebody is not a friend any more.
+    FriendRemoved {
+        /// Who.
+        user_id: UserId,
+    },
+    /// The reader, on one of their devices, has blocked somebody or taken that back.
+    BlockChanged {
+        /// Whom.
+        user_id: UserId,
+        /// Whether they are blocked now.
+        is_blocked: bool,
+    },
     /// The answer to `ping`.
     Pong {
         /// What the client sent.

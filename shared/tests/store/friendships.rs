@@ -2,7 +2,7 @@
 
 use shared::{
     Error, Result,
-    domain::friendship::{self, Answer, Request},
+    domain::friendship::{Action, Answer, Request},
     id::{RequestId, UserId},
     store::{PageOf, friendships::Direction},
 };
@@ -11,14 +11,13 @@ use crate::cloud::Cloud;
 
 async fn ask(cloud: &Cloud, from: UserId, to: UserId) -> Result<Request> {
     let now = cloud.app.now();
-    let rule = |pair: &_| friendship::request(pair, from, RequestId::at(now), now);
-    cloud.app.store.move_pair(from, to, rule).await
+    let moved = cloud.app.store.move_pair(from, to, Action::Ask(RequestId::at(now)), now).await?;
+    Ok(moved.after.request().unwrap().clone())
 }
 
 async fn answer(cloud: &Cloud, me: UserId, request: &Request, answer: Answer) -> Result<()> {
-    let now = cloud.app.now();
-    let rule = |pair: &_| Ok((friendship::respond(pair, me, request.request_id, answer, now)?, ()));
-    cloud.app.store.move_pair(me, request.sender_id, rule).await
+    let action = Action::Answer(request.request_id, answer);
+    cloud.app.store.move_pair(me, request.sender_id, action, cloud.app.now()).await.map(drop)
 }
 
 async fn lists(cloud: &Cloud, user: UserId) -> (usize, usize, usize) {

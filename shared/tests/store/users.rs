@@ -12,7 +12,7 @@ fn named(name: &str) -> Newcomer {
 
 async fn found(cloud: &Cloud, query: &str, caller: UserId) -> Vec<String> {
     let people = cloud.app.store.search_users(query, caller, 20).await.unwrap();
-    people.into_iter().map(|profile| profile.username).collect()
+    people.into_iter().map(|(profile, _)| profile.username).collect()
 }
 
 #[tokio::test(start_paused = true)]

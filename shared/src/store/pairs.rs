@@ -1,0 +1,244 @@
+//! Pairs of people: the one place of truth of what two are to each other. Each step of a pair is one transaction with
+//! both sides' lists and counts, and with the pair's direct room where it closes or opens.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Store,
+    friendships::listed,
+    item::{self, Update, read},
+    keys, number,
+    table::{Transacted, wait_before_retry},
+};
+use crate::{
+    clock::Timestamp,
+    domain::{
+        friendship::{Action, Pair, State, counts::Counted},
+        room::Room,
+    },
+    error::{Error, Refusal, Result},
+    id::{RoomId, UserId},
+};
+
+/// A pair as the table has it.
+#[derive(Serialize, Deserialize)]
+struct StoredPair {
+    low: UserId,
+    high: UserId,
+    version: u64,
+    #[serde(flatten)]
+    state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blocked_by_low: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blocked_by_high: Option<Timestamp>,
+}
+
+impl From<StoredPair> for Pair {
+    fn from(stored: StoredPair) -> Self {
+        let StoredPair { low, high, version, state, blocked_by_low, blocked_by_high } = stored;
+        Self { low, high, state, blocked_by_low, blocked_by_high, version }
+    }
+}
+
+impl From<&Pair> for StoredPair {
+    fn from(pair: &Pair) -> Self {
+        let Pair { low, high, state, blocked_by_low, blocked_by_high, version } = pair.clone();
+        Self { low, high, version, state, blocked_by_low, blocked_by_high }
+    }
+}
+
+/// A step that a pair has taken; where there was nothing to do, both are the same.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// The pair as it was.
+    pub before: Pair,
+    /// The pair as it is.
+    pub after: Pair,
+}
+
+/// The writes of a step, and those of them that a person's bound can refuse, with what it then says.
+struct Step {
+    writes: Vec<TransactWriteItem>,
+    bounds: Vec<(usize, Refusal)>,
+}
+
+/// The place of the pair's own write in a step.
+const PAIR: usize = 0;
+
+/// How often a pair that others keep moving is read again. Each time somebody else's step was taken, so two people
+/// on a few devices never come near.
+const MAX_MOVES: u32 = 16;
+
+impl Store {
+    /// What two people are to each other.
+    pub async fn pair(&self, a: UserId, b: UserId) -> Result<Pair> {
+        let strangers = Pair::strangers(a, b);
+        let stored: Option<StoredPair> =
+            self.table.get(keys::pair(strangers.low, strangers.high), true).await?;
+        Ok(stored.map_or(strangers, Pair::from))
+    }
+
+    /// What one person is to each of some others, of whom nothing may be stored.
+    pub async fn pairs(&self, me: UserId, others: &[UserId]) -> Result<HashMap<UserId, Pair>> {
+        let strangers = others.iter().map(|other| (*other, Pair::strangers(me, *other)));
+        let mut pairs: HashMap<UserId, Pair> = strangers.collect();
+        let keys = pairs.values().map(|pair| keys::pair(pair.low, pair.high));
+        for item in self.table.batch_get(keys, true).await? {
+            let pair = Pair::from(read::<StoredPair>(item)?);
+            pairs.insert(pair.other(me), pair);
+        }
+        Ok(pairs)
+    }
+
+    /// Lets `actor` do something to what is between them and another. If somebody else moved it since it was read, it is
+    /// read again and the rule is asked again; [`Error::Busy`] if that never ends.
+    pub async fn move_pair(
+        &self,
+        actor: UserId,
+        other: UserId,
+        action: Action,
+        now: Timestamp,
+    ) -> Result<Moved> {
+        for attempt in 1..=MAX_MOVES {
+            let (before, room) =
+                futures::try_join!(self.pair(actor, other), self.room_at_stake(actor, other, action))?;
+            let after = before.after(actor, action, now)?;
+            let moved = Moved { before, after };
+            if moved.before == moved.after {
+                return Ok(moved);
+            }
+            let Step { writes, bounds } = self.step(&moved, actor, room, now)?;
+            match self.table.transact(writes).await {
+                Ok(Transacted::Written) => return Ok(moved),
+                Ok(Transacted::Refused(at)) if at.contains(&PAIR) => {}
+                Ok(Transacted::Refused(at)) => {
+                    if let Some((_, refusal)) = bounds.iter().find(|(place, _)| at.contains(place)) {
+                        return Err((*refusal).into());
+                    }
+                }
+                // Others whose counts this step moves are in the way for longer than one call tries.
+                Err(Error::Busy(_)) => {}
+                Err(error) => return Err(error),
+            }
+            wait_before_retry(attempt).await;
+        }
+        Err(Error::Busy("the pair is changed all the time".into()))
+    }
+
+    /// The direct room of two, if it exists and an action can close or open it.
+    async fn room_at_stake(&self, a: UserId, b: UserId, action: Action) -> Result<Option<Room>> {
+        if !action.concerns_blocks() {
+            return Ok(None);
+        }
+        self.table.get(keys::meta(RoomId::direct(a, b)), true).await
+    }
+
+    fn step(&self, moved: &Moved, actor: UserId, room: Option<Room>, now: Timestamp) -> Result<Step> {
+        let Moved { before, after } = moved;
+        let (mut writes, mut bounds) = (vec![self.put_pair(before, after)?], Vec::new());
+        for who in [actor, before.other(actor)] {
+            if let Some((update, refusal)) = count(moved, who, who == actor)? {
+                bounds.extend(refusal.map(|refusal| (writes.len(), refusal)));
+                writes.push(self.update(update)?);
+            }
+        }
+        let (old, new) = (listed(before), listed(after));
+        let keys = |entries: &[(keys::Key, _)], key: &keys::Key| entries.iter().any(|(kept, _)| kept == key);
+        for (key, _) in old.iter().filter(|(key, _)| !keys(&new, key)) {
+            writes.push(self.delete(key.clone())?);
+        }
+        for (key, entry) in new.iter().filter(|(key, _)| !keys(&old, key)) {
+            writes.push(self.put(key.clone(), entry)?);
+        }
+        writes.extend(self.shut_or_open(moved, room, now)?);
+        Ok(Step { writes, bounds })
+    }
+
+    /// The direct room closes with the first block, and opens with the end of the last one. Where there is none, none may
+    /// be made while its people are blocked: the making of it is under the condition of [`Store::check_unblocked`].
+    fn shut_or_open(
+        &self,
+        moved: &Moved,
+        room: Option<Room>,
+        now: Timestamp,
+    ) -> Result<Vec<TransactWriteItem>> {
+        let is_closed = moved.after.is_blocked();
+        if is_closed == moved.before.is_blocked() {
+            return Ok(Vec::new());
+        }
+        match room {
+            Some(room) => {
+                let (roster_version, rev) = (room.roster_version + 1, room.rev + 1);
+                let after = Room { roster_version, rev, is_closed, ..room.clone() };
+                self.revision(&room, &after, None, now)
+            }
+            None if is_closed => {
+                let direct = RoomId::direct(moved.after.low, moved.after.high);
+                Ok(vec![self.check(keys::meta(direct), "attribute_not_exists(pk)")?])
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// A condition of a transaction: neither of the two blocks the other.
+    pub(super) fn check_unblocked(&self, a: UserId, b: UserId) -> Result<TransactWriteItem> {
+        let Pair { low, high, .. } = Pair::strangers(a, b);
+        let nobody = "attribute_not_exists(blocked_by_low) AND attribute_not_exists(blocked_by_high)";
+        self.check(keys::pair(low, high), nobody)
+    }
+
+    fn check(&self, key: keys::Key, condition: &str) -> Result<TransactWriteItem> {
+        let check = ConditionCheck::builder().table_name(self.table.name());
+        let check = check.set_key(Some(item::attributes(key))).condition_expression(condition);
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build())
+    }
+
+    fn put_pair(&self, before: &Pair, after: &Pair) -> Result<TransactWriteItem> {
+        let item = item::item(keys::pair(after.low, after.high), StoredPair::from(after))?;
+        let put = Put::builder().table_name(self.table.name()).set_item(Some(item));
+        let put = if before.version == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("#version = :version")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(":version", number(before.version))
+        };
+        Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
+    }
+}
+
+/// What a step changes in a person's counts, if anything, and what to say if it is one too many.
+fn count(moved: &Moved, who: UserId, is_own: bool) -> Result<Option<(Update, Option<Refusal>)>> {
+    let change = |counted: Counted| counted.in_pair(&moved.after, who) - counted.in_pair(&moved.before, who);
+    let changes: Vec<_> = Counted::ALL.into_iter().map(|counted| (counted, change(counted))).collect();
+    let changes: Vec<_> = changes.into_iter().filter(|(_, change)| *change != 0).collect();
+    if changes.is_empty() {
+        return Ok(None);
+    }
+    let terms: Vec<String> = (0..changes.len()).map(|n| format!("#n{n} :n{n}")).collect();
+    let mut update = Update::of(keys::counts(who), format!("ADD {}", terms.join(", ")));
+    let mut refusal = None;
+    for (n, (counted, change)) in changes.into_iter().enumerate() {
+        update = update.name(format!("#n{n}"), attribute(counted)).value(&format!(":n{n}"), change)?;
+        if change > 0 {
+            // No step adds two things to one person.
+            refusal = Some(counted.refusal(is_own));
+            let within = format!("attribute_not_exists(#n{n}) OR #n{n} < :limit");
+            update = update.only_if(within).value(":limit", counted.limit())?;
+        }
+    }
+    Ok(Some((update, refusal)))
+}
+
+/// Where a person's counts keep something.
+fn attribute(counted: Counted) -> &'static str {
+    match counted {
+        Counted::RequestsSent => "requests_sent",
+        Counted::Friends => "friends",
+        Counted::Blocks => "blocks",
+    }
+}
