@@ -73,6 +73,9 @@ struct Serve {
     /// Run the binaries as they are, without building first.
     #[arg(long)]
     no_build: bool,
+    /// A variable for every function, over what the template says; may be given more than once.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
     /// Write the addresses and the process id to this file, as JSON, when requests will be served.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -91,6 +94,13 @@ async fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a variable is NAME=VALUE".to_owned()),
     }
 }
 
@@ -122,6 +132,7 @@ async fn run(arguments: Serve, log: &Log) -> Result<()> {
         dynamodb: arguments.dynamodb,
         data: data.clone(),
         binaries: binaries(arguments.release),
+        env: arguments.env.into_iter().collect(),
         ..Options::default()
     };
     let stack = Stack::start(options).await?;

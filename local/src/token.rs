@@ -36,6 +36,8 @@ pub struct Extras {
     pub picture: Option<String>,
     /// How long it lasts, in seconds; it may be negative. Without it, a day.
     pub expires_in: Option<i64>,
+    /// When it was issued, claim `iat`, in seconds since 1970: before the first call that is made with it. Without it, now.
+    pub issued_at: Option<i64>,
 }
 
 /// Signs tokens that the functions accept.
@@ -62,7 +64,7 @@ impl Issuer {
             "user_id": user_id,
             "username": username,
             "email": format!("{username}@example.com"),
-            "iat": now,
+            "iat": extras.issued_at.unwrap_or(now),
             "exp": now.saturating_add(extras.expires_in.unwrap_or(LIFE_SECONDS)),
         });
         let optional =

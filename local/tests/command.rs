@@ -14,6 +14,7 @@ fn arguments_that_contradict_each_other_are_refused() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("cannot be used with"));
     assert_eq!(local(&["--http", "nowhere"]).status.code(), Some(2));
+    assert_eq!(local(&["--env", "JWT_ISSUERS"]).status.code(), Some(2));
 }
 
 #[test]
@@ -22,7 +23,7 @@ fn the_help_names_every_argument() {
     assert!(help.status.success());
     let help = String::from_utf8(help.stdout).unwrap();
     let arguments = ["token", "--http", "--ws", "--dynamodb", "--data", "--memory", "--no-demo", "--release"];
-    for argument in arguments.into_iter().chain(["--no-build", "--ready-file"]) {
+    for argument in arguments.into_iter().chain(["--no-build", "--env", "--ready-file"]) {
         assert!(help.contains(argument), "{argument}");
     }
 }

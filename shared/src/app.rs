@@ -9,7 +9,7 @@ use std::{
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 
 use crate::{
-    auth::{Identity, Verifier},
+    auth::{Http, Identity, Verifier},
     clock::{Clock, Timestamp},
     config::Config,
     error::{Error, Result},
@@ -29,7 +29,7 @@ pub struct App {
     pub store: Store,
     /// The way to people's devices.
     pub push: Push,
-    tokens: Option<Verifier>,
+    tokens: Verifier,
     known: Arc<Mutex<HashSet<UserId>>>,
 }
 
@@ -76,7 +76,7 @@ impl App {
 
     /// An app of given parts.
     pub fn new(config: Config, clock: Clock, store: Store, push: Push) -> Self {
-        let tokens = config.tokens.as_ref().map(Verifier::new);
+        let tokens = Verifier::new(&config.tokens, &Http::default());
         Self { config, clock, store, push, tokens, known: Arc::default() }
     }
 
@@ -93,9 +93,11 @@ impl App {
     }
 
     /// Who the token proves its bearer to be.
-    pub fn verify(&self, token: &str) -> Result<Identity> {
-        let tokens = self.tokens.as_ref().ok_or_else(|| Error::internal("JWT_SECRET is not set"))?;
-        tokens.verify(token, self.now())
+    pub async fn verify(&self, token: &str) -> Result<Identity> {
+        if self.config.tokens.is_empty() {
+            return Err(Error::internal("neither JWT_SECRET nor JWT_ISSUERS is set"));
+        }
+        self.tokens.verify(token, self.now()).await
     }
 
     /// Makes sure that a person who comes for the first time has a profile.

@@ -1,10 +1,20 @@
 //! The functions' configuration: the only place that reads environment variables.
 
-use crate::error::{Error, Result};
+use crate::{
+    auth::IssuerConfig,
+    error::{Error, Result},
+};
 
 /// Every variable that a function may read, as `template.yaml` spells them.
-pub const VARIABLES: [&str; 6] =
-    ["TABLE_NAME", "SOCKET_ENDPOINT", "JWT_SECRET", "JWT_ISSUER", "JWT_AUDIENCE", "MEDIA_ORIGINS"];
+pub const VARIABLES: [&str; 7] = [
+    "TABLE_NAME",
+    "SOCKET_ENDPOINT",
+    "JWT_SECRET",
+    "JWT_ISSUER",
+    "JWT_AUDIENCE",
+    "JWT_ISSUERS",
+    "MEDIA_ORIGINS",
+];
 
 /// The configuration of one function. What it is not given is `None` or empty.
 #[derive(Clone)]
@@ -13,21 +23,37 @@ pub struct Config {
     pub table: Option<String>,
     /// The HTTPS address of the WebSocket stage, to which pushes are posted.
     pub socket_endpoint: Option<String>,
-    /// How tokens are checked.
-    pub tokens: Option<TokenConfig>,
+    /// Whose tokens are believed.
+    pub tokens: TokenConfig,
     /// Origins that a `media_url` may lie under, such as `https://media.example.com`.
     pub media_origins: Vec<String>,
 }
 
-/// What a token must be to be believed.
-#[derive(Clone)]
+/// Whose tokens are believed: of one issuer by a shared secret, of others by the keys that they publish.
+#[derive(Clone, Default)]
 pub struct TokenConfig {
+    /// The issuer that we share a secret with.
+    pub secret: Option<SecretConfig>,
+    /// The issuers that publish their keys.
+    pub issuers: Vec<IssuerConfig>,
+}
+
+/// What a token signed with the shared secret must be to be believed.
+#[derive(Clone)]
+pub struct SecretConfig {
     /// The secret shared with the issuer, for HS256.
     pub secret: String,
     /// The `iss` that tokens must carry.
     pub issuer: Option<String>,
     /// The `aud` that tokens must carry.
     pub audience: Option<String>,
+}
+
+impl TokenConfig {
+    /// Whether nobody's tokens are believed.
+    pub fn is_empty(&self) -> bool {
+        self.secret.is_none() && self.issuers.is_empty()
+    }
 }
 
 impl Config {
@@ -41,12 +67,14 @@ impl Config {
 
     /// Reads variables from `lookup`. An empty variable counts as absent.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let [table, socket_endpoint, secret, issuer, audience, media_origins] =
+        let [table, socket_endpoint, secret, issuer, audience, issuers, media_origins] =
             VARIABLES.map(|name| lookup(name).filter(|value| !value.is_empty()));
-        let tokens = secret.map(|secret| TokenConfig { secret, issuer, audience });
-        if tokens.as_ref().is_some_and(|tokens| tokens.secret.len() < MIN_SECRET_BYTES) {
+        let secret = secret.map(|secret| SecretConfig { secret, issuer, audience });
+        if secret.as_ref().is_some_and(|config| config.secret.len() < MIN_SECRET_BYTES) {
             return Err(Error::internal("JWT_SECRET must be at least 32 bytes long (RFC 7518, section 3.2)"));
         }
+        let issuers = issuers.as_deref().map_or(Ok(Vec::new()), IssuerConfig::read_list)?;
+        let tokens = TokenConfig { secret, issuers };
         let media_origins = media_origins.unwrap_or_default();
         let media_origins = media_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
         Ok(Self { table, socket_endpoint, tokens, media_origins: media_origins.map(str::to_owned).collect() })
@@ -67,18 +95,35 @@ mod tests {
 
     #[test]
     fn an_empty_variable_is_an_absent_one() {
-        let config =
-            config(&[("TABLE_NAME", "chat"), ("SOCKET_ENDPOINT", ""), ("MEDIA_ORIGINS", "")]).unwrap();
+        let config = config(&[
+            ("TABLE_NAME", "chat"),
+            ("SOCKET_ENDPOINT", ""),
+            ("MEDIA_ORIGINS", ""),
+            ("JWT_ISSUERS", ""),
+        ])
+        .unwrap();
         assert_eq!(config.table.as_deref(), Some("chat"));
         assert!(
-            config.socket_endpoint.is_none() && config.tokens.is_none() && config.media_origins.is_empty()
+            config.socket_endpoint.is_none() && config.tokens.is_empty() && config.media_origins.is_empty()
         );
     }
 
     #[test]
     fn a_short_secret_stops_the_function_at_its_start() {
         assert!(config(&[("JWT_SECRET", &"s".repeat(31))]).is_err());
-        assert!(config(&[("JWT_SECRET", &"s".repeat(32))]).unwrap().tokens.is_some());
+        assert!(!config(&[("JWT_SECRET", &"s".repeat(32))]).unwrap().tokens.is_empty());
+    }
+
+    #[test]
+    fn issuers_that_will_not_do_stop_the_function_at_its_start() {
+        let issuers =
+            r#"[{"issuer":"https://a.example","jwks_url":"https://a.example/keys","audience":"us"}]"#;
+        let tokens = config(&[("JWT_ISSUERS", issuers)]).unwrap().tokens;
+        assert!(tokens.secret.is_none() && tokens.issuers.len() == 1);
+        for wrong in ["https://a.example", "{}", r#"[{"issuer":"https://a.example"}]"#] {
+            let error = config(&[("JWT_ISSUERS", wrong)]).err().unwrap();
+            assert!(error.to_string().contains("JWT_ISSUERS: "), "{error}");
+        }
     }
 
     #[test]

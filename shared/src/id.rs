@@ -70,15 +70,19 @@ fn parse(text: &str) -> Result<Uuid, NotAnId> {
 const NAMESPACE: Uuid = Uuid::from_u128(0x5c0f_9d5e_6f2b_4a1e_9a55_0e7c_61d1_a7c4);
 
 impl UserId {
-    /// The person that a token means: an id of our own if `user_id` or `sub` is one, else an id derived from
-    /// the issuer and its subject, so that the same person of the same issuer always gets the same id.
+    /// The person that a token of an issuer who names our users means: an id of our own if `user_id` or `sub` is one, else
+    /// an id derived from the issuer and its subject, so that the same person of the same issuer always gets the same id.
     pub fn from_claims(user_id: Option<&str>, issuer: Option<&str>, subject: Option<&str>) -> Option<Self> {
         let own = |text: Option<&str>| text.and_then(|text| text.parse().ok());
-        own(user_id).or_else(|| own(subject)).or_else(|| {
-            let subject = subject.filter(|subject| !subject.is_empty())?;
-            let issuer = Uuid::new_v5(&Uuid::NAMESPACE_URL, issuer?.as_bytes());
-            Some(Self(Uuid::new_v5(&issuer, subject.as_bytes())))
-        })
+        own(user_id).or_else(|| own(subject)).or_else(|| Self::derived(issuer, subject))
+    }
+
+    /// The person that an issuer means by a subject, whatever that looks like: issuers share no ids, and none can choose
+    /// one.
+    pub fn derived(issuer: Option<&str>, subject: Option<&str>) -> Option<Self> {
+        let subject = subject.filter(|subject| !subject.is_empty())?;
+        let issuer = Uuid::new_v5(&Uuid::NAMESPACE_URL, issuer?.as_bytes());
+        Some(Self(Uuid::new_v5(&issuer, subject.as_bytes())))
     }
 }
 
@@ -174,5 +178,7 @@ mod tests {
         assert_ne!(UserId::from_claims(None, Some("https://else.example"), Some("108")), Some(derived));
         assert_eq!(UserId::from_claims(None, None, Some("ana")), None);
         assert_eq!(UserId::from_claims(None, issuer, Some("")), None);
+        assert_eq!(UserId::derived(issuer, Some("108")), Some(derived));
+        assert_ne!(UserId::derived(issuer, Some(ANA)), Some(ana));
     }
 }

@@ -93,12 +93,16 @@ struct Cast {
 impl Cast {
     async fn assemble(base: &str) -> Result<Self> {
         let api = Api::new(base)?;
-        let mut tokens = HashMap::new();
+        let (mut tokens, now) = (HashMap::new(), epoch_millis());
+        // The first thing that they did.
+        let issued_at = (now - i64::try_from(FRIENDS_SINCE.as_millis())?) / 1000;
         for Person { username, name } in PEOPLE {
-            let ask = json!({ "username": username, "name": name, "picture": script::face(username) });
+            let picture = script::face(username);
+            let ask =
+                json!({ "username": username, "name": name, "picture": picture, "issued_at": issued_at });
             tokens.insert(username, api.token(&ask).await.with_context(|| username.to_owned())?);
         }
-        Ok(Self { api, tokens, now: epoch_millis() })
+        Ok(Self { api, tokens, now })
     }
 
     async fn play(&self) -> Result<()> {

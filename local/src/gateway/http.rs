@@ -142,7 +142,9 @@ impl HttpGateway {
             return refuse(&reason);
         }
         let Ok(extras) = Extras::deserialize(&ask) else {
-            return refuse("`name` and `picture` must be strings, `expires_in` a whole number of seconds.");
+            return refuse(
+                "`name` and `picture` must be strings, `expires_in` and `issued_at` whole numbers of seconds.",
+            );
         };
         match self.token(username, &extras).await {
             Ok(token) => json_response(StatusCode::OK, &json!(token)),

@@ -1,36 +1,55 @@
 //! Who a token proves the caller to be. This system issues no tokens.
+//!
+//! A key decides what it may check: the shared secret HS256, an RSA key RS256, a P-256 key ES256. The token's header only
+//! chooses among keys of its own kind, and its `iss` among issuers.
 
-use std::collections::HashSet;
+mod claims;
+mod fetch;
+mod issuers;
+mod key_set;
+mod keys;
+mod token;
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, errors::ErrorKind};
-use serde::{Deserialize, Deserializer};
+use std::sync::Arc;
+
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use serde_json::Value;
+
+pub use fetch::Http;
+pub use issuers::IssuerConfig;
 
 use crate::{
     clock::Timestamp,
-    config::TokenConfig,
+    config::{SecretConfig, TokenConfig},
     domain::profile::Newcomer,
     error::{Error, Result},
     id::UserId,
 };
+use claims::Trust;
+use issuers::texts;
+use keys::Keys;
+use token::Token;
 
-/// How far the issuer's clock may be off, in seconds.
-const LEEWAY: i64 = 60;
+/// How long before its end a token may be used, in seconds: a year where the issuer publishes its keys, since such tokens
+/// live for hours; a hundred years for the shared secret, whose owner decides, so that an `exp` is a date at all.
+const LONGEST_LIFE: i64 = 366 * 86_400;
+const LONGEST_LIFE_BY_SECRET: i64 = 100 * LONGEST_LIFE;
 
-/// Longer tokens are refused unread, in bytes.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
-
-/// The longest display name kept, in characters.
-const MAX_NAME_CHARS: usize = 100;
-
-/// The longest avatar URL kept, in bytes: it is repeated in every room's roster.
-const MAX_AVATAR_BYTES: usize = 512;
-
-/// Checks tokens with the secret shared with the issuer.
+/// Checks tokens: by the secret shared with one issuer, and by the keys that others publish.
 #[derive(Clone)]
 pub struct Verifier {
+    secret: Option<Arc<Secret>>,
+    issuers: Arc<[Issuer]>,
+}
+
+struct Secret {
     key: DecodingKey,
-    validation: Validation,
+    config: SecretConfig,
+}
+
+struct Issuer {
+    config: IssuerConfig,
+    keys: Arc<Keys>,
 }
 
 /// Someone whose token was found good.
@@ -40,202 +59,81 @@ pub struct Identity {
     pub user_id: UserId,
     /// When the token ends, in seconds since 1970.
     pub expires: i64,
+    /// When it was issued, in seconds since 1970, if it says so.
+    pub issued_at: Option<i64>,
     /// What the token says of them, for their first visit.
     pub newcomer: Newcomer,
 }
 
 impl Verifier {
-    /// HS256 and nothing else: the algorithm belongs to the key, never to the token.
-    pub fn new(config: &TokenConfig) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Times are checked against our own clock, below.
-        validation.validate_exp = false;
-        validation.required_spec_claims = HashSet::new();
-        validation.validate_aud = config.audience.is_some();
-        if let Some(audience) = &config.audience {
-            validation.set_audience(&[audience]);
-            validation.required_spec_claims.insert("aud".to_owned());
-        }
-        if let Some(issuer) = &config.issuer {
-            validation.set_issuer(&[issuer]);
-            validation.required_spec_claims.insert("iss".to_owned());
-        }
-        Self { key: DecodingKey::from_secret(config.secret.as_bytes()), validation }
+    /// A verifier that fetches nothing until a token needs it.
+    pub fn new(config: &TokenConfig, http: &Http) -> Self {
+        let secret = config.secret.clone().map(|config| {
+            Arc::new(Secret { key: DecodingKey::from_secret(config.secret.as_bytes()), config })
+        });
+        let issuers = config.issuers.iter().cloned().map(|config| {
+            let keys = Keys::new(config.jwks_url.clone(), http.clone());
+            Issuer { config, keys }
+        });
+        Self { secret, issuers: issuers.collect() }
     }
 
     /// Who the token proves its bearer to be at this moment.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Identity> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(Error::InvalidToken("too long"));
+    pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Identity> {
+        let token = Token::read(token)?;
+        let issuer = token.claims.get("iss").and_then(Value::as_str);
+        let published =
+            self.issuers.iter().find(|known| issuer.is_some_and(|name| known.config.is_named(name)));
+        match (token.algorithm, &self.secret, published) {
+            (Algorithm::HS256, Some(secret), published) => {
+                secret.config.check_purpose(&token, published.is_some())?;
+                check_signature(&token, &secret.key)?;
+                let longest_life = LONGEST_LIFE_BY_SECRET;
+                claims::identity(&token.claims, &Trust { issuer, names_users: true, longest_life }, now)
+            }
+            (Algorithm::HS256, None, _) => Err(Error::InvalidToken("algorithm not allowed")),
+            (_, _, Some(Issuer { config, keys })) => {
+                config.check_purpose(&token.claims)?;
+                let key = keys.find(token.key_id.as_deref(), token.algorithm, now).await?;
+                check_signature(&token, &key)?;
+                let issuer = Some(config.issuer.as_str());
+                let trust = Trust { issuer, names_users: config.names_users, longest_life: LONGEST_LIFE };
+                claims::identity(&token.claims, &trust, now)
+            }
+            (_, _, None) => Err(Error::InvalidToken("other issuer")),
         }
-        let claims = decode::<Claims>(token, &self.key, &self.validation).map_err(|error| {
-            Error::InvalidToken(match error.kind() {
-                ErrorKind::InvalidSignature => "bad signature",
-                ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => "algorithm not allowed",
-                ErrorKind::InvalidIssuer => "other issuer",
-                ErrorKind::InvalidAudience => "other audience",
-                ErrorKind::MissingRequiredClaim(_) => "claim missing",
-                _ => "malformed",
-            })
-        })?;
-        claims.claims.identity(now)
     }
 }
 
-/// The claims that are read. Those of an unexpected type count as absent, except the times.
-#[derive(Deserialize)]
-struct Claims {
-    exp: Option<f64>,
-    nbf: Option<f64>,
-    #[serde(default, deserialize_with = "text")]
-    iss: Option<String>,
-    #[serde(default, deserialize_with = "text")]
-    sub: Option<String>,
-    #[serde(default, deserialize_with = "text")]
-    user_id: Option<String>,
-    #[serde(default, deserialize_with = "text")]
-    username: Option<String>,
-    #[serde(default, deserialize_with = "text")]
-    email: Option<String>,
-    #[serde(default)]
-    email_verified: Value,
-    #[serde(default, deserialize_with = "text")]
-    name: Option<String>,
-    #[serde(default, deserialize_with = "text")]
-    picture: Option<String>,
-}
-
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(value.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned))
-}
-
-impl Claims {
-    fn identity(self, now: Timestamp) -> Result<Identity> {
-        let expires = seconds(self.exp.ok_or(Error::InvalidToken("no exp"))?);
-        if now.seconds() >= expires.saturating_add(LEEWAY) {
-            return Err(Error::TokenExpired);
+impl SecretConfig {
+    /// Makes sure that a token is of the issuer that the secret is shared with, and for us. Without an issuer configured that
+    /// is anyone's, but not one of those who publish their keys.
+    fn check_purpose(&self, token: &Token, is_of_another: bool) -> Result<()> {
+        let issuer = token.claims.get("iss").and_then(Value::as_str);
+        match &self.issuer {
+            Some(own) if issuer != Some(own) => return Err(Error::InvalidToken("other issuer")),
+            None if is_of_another => return Err(Error::InvalidToken("other issuer")),
+            _ => {}
         }
-        if self.nbf.is_some_and(|nbf| seconds(nbf).saturating_sub(LEEWAY) > now.seconds()) {
-            return Err(Error::InvalidToken("not valid yet"));
+        match &self.audience {
+            Some(own) if !texts(token.claims.get("aud")).any(|audience| audience == own) => {
+                Err(Error::InvalidToken("other audience"))
+            }
+            _ => Ok(()),
         }
-        let user_id = UserId::from_claims(self.user_id.as_deref(), self.iss.as_deref(), self.sub.as_deref())
-            .ok_or(Error::InvalidToken("names no user"))?;
-        // A refreshed token of the existing backend carries the username in `sub` and the id in `user_id`.
-        let named_by_sub = self.sub.filter(|sub| self.user_id.is_some() && sub.parse::<UserId>().is_err());
-        // Some issuers say it in a text, most do not say it at all.
-        let verified = match &self.email_verified {
-            Value::Null | Value::Bool(true) => true,
-            said => said == "true",
-        };
-        let newcomer = Newcomer {
-            username: self.username.or(named_by_sub),
-            email: self.email.filter(|_| verified),
-            display_name: self.name.map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
-            avatar_url: self
-                .picture
-                .filter(|url| url.starts_with("https://") && url.len() <= MAX_AVATAR_BYTES),
-        };
-        Ok(Identity { user_id, expires, newcomer })
     }
 }
 
-/// A `NumericDate` (RFC 7519, section 2) in whole seconds.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "`as` saturates, and times beyond i64 are as good as its ends"
-)]
-fn seconds(date: f64) -> i64 {
-    date as i64
+/// Makes sure that the key's owner has signed the token. The key must be one for the token's algorithm.
+fn check_signature(token: &Token, key: &DecodingKey) -> Result<()> {
+    match crypto::verify(token.signature, token.message.as_bytes(), key, token.algorithm) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::InvalidToken("bad signature")),
+        Err(_) => Err(Error::InvalidToken("malformed signature")),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use jsonwebtoken::{EncodingKey, Header, encode};
-    use serde_json::json;
-
-    use super::*;
-
-    const SECRET: &str = "a secret for tests, of more than 32 bytes";
-    const ANA: &str = "9f0e0d0c-0b0a-4908-8706-050403020100";
-    const NOW: i64 = 1_770_000_000;
-
-    fn config() -> TokenConfig {
-        TokenConfig { secret: SECRET.to_owned(), issuer: None, audience: None }
-    }
-
-    fn signed(header: &Header, claims: &Value, secret: &str) -> String {
-        encode(header, claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
-    }
-
-    fn verify_with(config: &TokenConfig, claims: &Value) -> Result<Identity> {
-        let token = signed(&Header::default(), claims, SECRET);
-        Verifier::new(config).verify(&token, Timestamp::from_seconds(NOW))
-    }
-
-    fn verify(claims: &Value) -> Result<Identity> {
-        verify_with(&config(), claims)
-    }
-
-    #[test]
-    fn the_backends_token_names_its_user() {
-        let claims =
-            json!({"sub": ANA, "user_id": ANA, "username": "ana", "email": "a@example.com", "exp": NOW + 60});
-        let ana = verify(&claims).unwrap();
-        assert_eq!((ana.user_id.to_string().as_str(), ana.expires), (ANA, NOW + 60));
-        assert_eq!(ana.newcomer.username.as_deref(), Some("ana"));
-        assert_eq!(ana.newcomer.email.as_deref(), Some("a@example.com"));
-    }
-
-    #[test]
-    fn a_refreshed_token_carries_the_username_in_sub() {
-        let ana = verify(&json!({"sub": "ana", "user_id": ANA, "exp": NOW + 60})).unwrap();
-        assert_eq!(ana.user_id.to_string(), ANA);
-        assert_eq!(ana.newcomer.username.as_deref(), Some("ana"));
-    }
-
-    #[test]
-    fn an_unverified_address_or_an_odd_picture_is_not_taken() {
-        let claims = json!({"sub": ANA, "exp": NOW + 60, "email": "a@b.c", "email_verified": "false",
-            "picture": "javascript:1", "name": 7, "username": " "});
-        let newcomer = verify(&claims).unwrap().newcomer;
-        assert!(newcomer.email.is_none() && newcomer.avatar_url.is_none() && newcomer.display_name.is_none());
-        assert!(newcomer.username.is_none());
-    }
-
-    #[test]
-    fn times_are_checked_with_a_minutes_leeway() {
-        assert!(verify(&json!({"sub": ANA, "exp": NOW - 59})).is_ok());
-        assert!(matches!(verify(&json!({"sub": ANA, "exp": NOW - 60})), Err(Error::TokenExpired)));
-        assert!(matches!(verify(&json!({"sub": ANA})), Err(Error::InvalidToken("no exp"))));
-        assert!(matches!(verify(&json!({"sub": ANA, "exp": "soon"})), Err(Error::InvalidToken(_))));
-        assert!(verify(&json!({"sub": ANA, "exp": NOW + 99, "nbf": NOW + 60})).is_ok());
-        assert!(verify(&json!({"sub": ANA, "exp": NOW + 99, "nbf": NOW + 61})).is_err());
-    }
-
-    #[test]
-    fn issuer_and_audience_are_required_once_configured() {
-        let strict = TokenConfig { issuer: Some("us".into()), audience: Some("chat".into()), ..config() };
-        let claims = |iss: &str, aud: &str| json!({"sub": ANA, "exp": NOW + 60, "iss": iss, "aud": aud});
-        assert!(verify_with(&strict, &claims("us", "chat")).is_ok());
-        assert!(verify_with(&strict, &claims("them", "chat")).is_err());
-        assert!(verify_with(&strict, &claims("us", "shop")).is_err());
-        assert!(verify_with(&strict, &json!({"sub": ANA, "exp": NOW + 60})).is_err());
-    }
-
-    #[test]
-    fn only_hs256_by_our_secret_counts() {
-        let claims = json!({"sub": ANA, "exp": NOW + 60});
-        let verifier = Verifier::new(&config());
-        let refused = |token: &str| verifier.verify(token, Timestamp::from_seconds(NOW)).is_err();
-        let good = signed(&Header::default(), &claims, SECRET);
-        assert!(!refused(&good));
-        assert!(refused(&signed(&Header::default(), &claims, "another secret of more than 32 bytes")));
-        assert!(refused(&signed(&Header::new(Algorithm::HS512), &claims, SECRET)));
-        // {"alg":"none","typ":"JWT"} before the same claims, without a signature.
-        let body = good.split('.').nth(1).unwrap();
-        assert!(refused(&format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{body}.")));
-        assert!(refused("") && refused("a.b.c") && refused(&"a".repeat(10_000)));
-        assert!(verify(&json!({"sub": "ana", "exp": NOW + 60})).is_err());
-    }
-}
+mod issuer_of_tests;
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,8 @@ use crate::{
 pub(super) const USER_ID: &str = "user_id";
 /// Where the end of the token stands, in seconds since 1970.
 pub(super) const EXPIRES: &str = "expires";
+/// When the token was issued, in seconds since 1970.
+const ISSUED_AT: &str = "issued_at";
 const USERNAME: &str = "username";
 const EMAIL: &str = "email";
 const DISPLAY_NAME: &str = "display_name";
@@ -49,7 +51,7 @@ pub async fn serve() -> Result<(), Fatal> {
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Request>| {
         let app = app.clone();
         async move {
-            let (decision, measured) = measured(async { decide(&app, &event.payload) }).await;
+            let (decision, measured) = measured(decide(&app, &event.payload)).await;
             let request_id = event.context.request_id;
             let status = decision.as_ref().err().map_or(200, |error| Problem::of(error, &request_id).status);
             log_answered!(decision.as_ref().err(), measured, route = "authorize", status, request_id);
@@ -60,10 +62,10 @@ pub async fn serve() -> Result<(), Fatal> {
 }
 
 /// Lets in whoever brings a good token, as `?token=` (browsers cannot set headers) or as a bearer.
-pub fn decide(app: &App, request: &Request) -> Result<Decision> {
+pub async fn decide(app: &App, request: &Request) -> Result<Decision> {
     let header = request.headers.get("authorization").and_then(|header| header.to_str().ok());
     let token = request.query_string_parameters.first("token").or_else(|| header.and_then(bearer));
-    let identity = app.verify(token.ok_or(Error::InvalidToken("none"))?)?;
+    let identity = app.verify(token.ok_or(Error::InvalidToken("none"))?).await?;
 
     let mut statement = IamPolicyStatement::default();
     statement.action = vec!["execute-api:Invoke".to_owned()];
@@ -82,6 +84,7 @@ fn context(identity: Identity) -> HashMap<String, String> {
     let known = [
         (USER_ID, Some(identity.user_id.to_string())),
         (EXPIRES, Some(identity.expires.to_string())),
+        (ISSUED_AT, identity.issued_at.map(|issued| issued.to_string())),
         (USERNAME, username),
         (EMAIL, email),
         (DISPLAY_NAME, display_name),
@@ -98,5 +101,6 @@ pub(super) fn identity(user_id: UserId, expires: i64, text: impl Fn(&str) -> Opt
         display_name: text(DISPLAY_NAME),
         avatar_url: text(AVATAR_URL),
     };
-    Identity { user_id, expires, newcomer }
+    let issued_at = text(ISSUED_AT).and_then(|issued| issued.parse().ok());
+    Identity { user_id, expires, issued_at, newcomer }
 }

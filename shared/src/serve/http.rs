@@ -170,7 +170,7 @@ impl FromCall<HttpCall> for Me {
         let header = call.0.headers().get(AUTHORIZATION).ok_or(Error::InvalidToken("none"))?;
         let header = header.to_str().map_err(|_| Error::InvalidToken("not text"))?;
         let token = bearer(header).ok_or(Error::InvalidToken("not a bearer token"))?;
-        let identity = app.verify(token)?;
+        let identity = app.verify(token).await?;
         app.welcome(&identity).await?;
         Ok(Self { id: identity.user_id })
     }

@@ -265,7 +265,7 @@ impl World {
                 "domainName": "live.example",
                 "connectionId": connection,
                 "apiId": "live",
-                "authorizer": self.authorized(person),
+                "authorizer": self.authorized(person).await,
             },
             "body": body,
             "isBase64Encoded": false,
@@ -278,7 +278,7 @@ impl World {
     }
 
     /// What the authorizer says of a person's token.
-    fn authorized(&self, person: usize) -> Value {
+    async fn authorized(&self, person: usize) -> Value {
         let request = json!({
             "type": "REQUEST",
             "methodArn": "arn:aws:execute-api:us-east-1:123456789012:live/live/$connect",
@@ -286,7 +286,7 @@ impl World {
             "requestContext": {},
         });
         let request = serde_json::from_value(request).unwrap();
-        let decision = authorizer::decide(&self.app, &request).unwrap();
+        let decision = authorizer::decide(&self.app, &request).await.unwrap();
         serde_json::to_value(decision.context).unwrap()
     }
 }

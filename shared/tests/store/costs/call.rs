@@ -56,7 +56,7 @@ impl Call {
             event["queryStringParameters"]["token"] = token.clone().into();
             event["multiValueQueryStringParameters"]["token"] = json!([token]);
             let request = serde_json::from_value(event).unwrap();
-            return authorizer::decide(&cloud.app, &request).unwrap().principal_id.into();
+            return authorizer::decide(&cloud.app, &request).await.unwrap().principal_id.into();
         }
         if domain == "socket" {
             event["requestContext"]["requestTimeEpoch"] = time.into();
