@@ -17,6 +17,7 @@ pub mod push;
 pub mod receipts;
 pub mod serve;
 pub mod store;
+pub mod typing;
 pub mod wire;
 
 pub use app::App;

@@ -181,6 +181,10 @@ async fn every_documented_frame_is_sent_and_no_other() {
         at_ben.send(frame, json!({"chat_room_id": room, "seq": 1})).await;
         at_ana.expect(&format!("{frame}_receipt")).await;
     }
+    for frame in ["typing_start", "typing_stop"] {
+        at_ben.send(frame, json!({"chat_room_id": room})).await;
+        at_ana.expect("typing_indicator").await;
+    }
     let said = ben.message(&room, 1).await;
     ana.edit(&said, "Hello Ben!").await.ok();
     ben.react(&said, "👍").await.ok();

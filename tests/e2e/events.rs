@@ -184,6 +184,8 @@ async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
         "send-message",
         "message-delivered",
         "message-read",
+        "typing-start",
+        "typing-stop",
         "unknown",
         "disconnect",
     ] {

@@ -33,4 +33,5 @@ mod schedules;
 mod sockets;
 mod story;
 mod sync;
+mod typing;
 mod world;

@@ -125,6 +125,10 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
         ben_socket.send(frame, json!({"chat_room_id": room, "seq": 3})).await;
         socket.expect(&format!("{frame}_receipt")).await;
     }
+    for frame in ["typing_start", "typing_stop"] {
+        ben_socket.send(frame, json!({"chat_room_id": room})).await;
+        socket.expect("typing_indicator").await;
+    }
     ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
     socket.expect("message_read_receipt").await;
     ana.say(&group, "all").await;

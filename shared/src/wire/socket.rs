@@ -43,6 +43,17 @@ pub enum Event {
     MessageReadReceipt(Receipt),
     /// A device of somebody's has everything up to a position.
     MessageDeliveredReceipt(Receipt),
+    /// Somebody is writing something, or has stopped.
+    TypingIndicator {
+        /// Where.
+        chat_room_id: RoomId,
+        /// Who.
+        user_id: UserId,
+        /// Their username.
+        username: String,
+        /// Whether they are writing.
+        is_typing: bool,
+    },
     /// A room that one is in from now on.
     RoomCreated(ChatRoom),
     /// The room itself is another one.
@@ -226,5 +237,17 @@ impl Input for MessageDelivered {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (room_id, seq) = (fields.required_either("chat_room_id", "room_id"), fields.required("seq"));
         Some(Self { room_id: room_id?, seq: seq? })
+    }
+}
+
+/// The data of a `typing_start` or `typing_stop` frame.
+pub struct Typing {
+    /// Where.
+    pub room_id: RoomId,
+}
+
+impl Input for Typing {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { room_id: fields.required_either("chat_room_id", "room_id")? })
     }
 }

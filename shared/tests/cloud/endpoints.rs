@@ -73,6 +73,8 @@ pub async fn call_socket(app: &App, function: &str, event: ApiGatewayWebsocketPr
         "socket-message-read" => boxed_socket(app, functions::socket_message_read::message_read, event).await,
         "socket-ping" => boxed_socket(app, functions::socket_ping::ping, event).await,
         "socket-send-message" => boxed_socket(app, functions::socket_send_message::send_message, event).await,
+        "socket-typing-start" => boxed_socket(app, functions::socket_typing_start::typing_start, event).await,
+        "socket-typing-stop" => boxed_socket(app, functions::socket_typing_stop::typing_stop, event).await,
         "socket-unknown" => boxed_socket(app, functions::socket_unknown::unknown, event).await,
         other => panic!("{other} is no function of the WebSocket API"),
     }

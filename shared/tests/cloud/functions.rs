@@ -62,6 +62,10 @@ pub mod socket_message_read;
 pub mod socket_ping;
 #[path = "../../../functions/src/socket/send_message.rs"]
 pub mod socket_send_message;
+#[path = "../../../functions/src/socket/typing_start.rs"]
+pub mod socket_typing_start;
+#[path = "../../../functions/src/socket/typing_stop.rs"]
+pub mod socket_typing_stop;
 #[path = "../../../functions/src/socket/unknown.rs"]
 pub mod socket_unknown;
 #[path = "../../../functions/src/users/get_me.rs"]

@@ -112,6 +112,11 @@ impl World {
         self.set(room, "META", "member_count", json!({"N": "256"})).await;
     }
 
+    /// Shuts a room, as a block does with the direct room of its two people.
+    pub async fn close(&self, room: &str) {
+        self.set(room, "META", "is_closed", json!({"BOOL": true})).await;
+    }
+
     /// Changes one attribute of an item of a room.
     async fn set(&self, room: &str, sk: &str, attribute: &str, value: Value) {
         let update = json!({

@@ -16,7 +16,7 @@ use self::{
 /// read units; write units; frames.
 type Row = (&'static str, &'static str, u64, f64, f64, usize);
 
-const EXPECTED: [Row; 39] = [
+const EXPECTED: [Row; 41] = [
     ("users-get-me", "again", 1, 1.0, 0.0, 0),
     ("users-get-me", "the first time ever", 3, 2.0, 18.0, 0),
     ("friends-search-users", "8 people found", 2, 16.5, 0.0, 0),
@@ -54,6 +54,8 @@ const EXPECTED: [Row; 39] = [
     ("socket-send-message", "to 9 people", 4, 13.0, 3.0, 10),
     ("socket-message-delivered", "10 people", 4, 12.0, 1.0, 10),
     ("socket-message-read", "10 people", 4, 12.0, 1.0, 10),
+    ("socket-typing-start", "10 people", 3, 10.0, 0.0, 9),
+    ("socket-typing-stop", "10 people", 3, 10.0, 0.0, 9),
     ("socket-unknown", "", 1, 0.0, 0.0, 1),
     ("socket-disconnect", "", 1, 0.0, 1.0, 0),
 ];
@@ -131,6 +133,9 @@ async fn counted(town: &Town) -> Vec<Row> {
     let reached = |function| Call::of(function).body(json!({"chat_room_id": group, "seq": newest}));
     count!(1, "socket-message-delivered", "10 people", reached("socket-message-delivered"));
     count!(1, "socket-message-read", "10 people", reached("socket-message-read"));
+    let typing = |function| Call::of(function).body(json!({"chat_room_id": group}));
+    count!(1, "socket-typing-start", "10 people", typing("socket-typing-start"));
+    count!(1, "socket-typing-stop", "10 people", typing("socket-typing-stop"));
     count!(0, "socket-unknown", "", Call::of("socket-unknown"));
     count!(0, "socket-disconnect", "", Call::of("socket-disconnect"));
     rows

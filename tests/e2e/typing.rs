@@ -1,0 +1,69 @@
+//! Who is writing something: told to the others in the room, kept nowhere.
+
+use serde_json::json;
+
+use crate::world::{World, heard_at};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_others_in_the_room_see_who_writes_and_nobody_else_does() {
+    let world = World::new().await;
+    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let group = ana.group_with(&[&ben, &cleo]).await;
+    let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
+    let (mut at_ben, mut ben_too) = (ben.socket().await, ben.socket().await);
+    let (mut at_cleo, mut at_eve) = (cleo.socket().await, eve.socket().await);
+    for (frame, room, is_typing) in [
+        ("typing_start", "chat_room_id", true),
+        ("typing_start", "room_id", true),
+        ("typing_stop", "room_id", false),
+    ] {
+        phone.send(frame, json!({room: group})).await;
+        let expected =
+            json!({"chat_room_id": group, "user_id": ana.id, "username": "ana", "is_typing": is_typing});
+        for heard in heard_at([&mut at_ben, &mut ben_too, &mut at_cleo], "typing_indicator").await {
+            assert_eq!(heard, expected);
+        }
+    }
+    for socket in [&mut phone, &mut tablet, &mut at_ben, &mut ben_too, &mut at_cleo, &mut at_eve] {
+        socket.expect_nothing_more().await;
+    }
+    assert_eq!(ben.history(&group).await, Vec::<serde_json::Value>::new(), "it is no message");
+    assert_eq!(ben.room(&group).await.ok()["rev"], 0, "and no change");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_in_a_room_types_into_nothing() {
+    let world = World::new().await;
+    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let group = ana.group_with(&[&ben, &cleo]).await;
+    ana.remove(&group, &cleo).await.nothing();
+    let (mut at_ana, mut at_cleo, mut at_eve) = (ana.socket().await, cleo.socket().await, eve.socket().await);
+    for frame in ["typing_start", "typing_stop"] {
+        at_eve.send(frame, json!({"chat_room_id": uuid::Uuid::new_v4()})).await;
+        let nowhere = at_eve.expect("error").await;
+        assert_eq!(nowhere["data"]["code"], "not_found");
+        for socket in [&mut at_eve, &mut at_cleo] {
+            socket.send(frame, json!({"chat_room_id": group})).await;
+            assert_eq!(socket.expect("error").await, nowhere, "byte for byte");
+        }
+        for data in [json!({}), json!({"chat_room_id": "gym"}), json!({"chat_room_id": null})] {
+            at_eve.send(frame, data).await;
+            assert_eq!(at_eve.expect("error").await["data"]["code"], "validation_failed");
+        }
+        at_ana.send(frame, json!({"chat_room_id": group})).await;
+    }
+    at_ana.expect_nothing_more().await;
+    at_cleo.expect_nothing_more().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_types_in_a_closed_room() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
+    world.close(&room).await;
+    at_ana.send("typing_start", json!({"chat_room_id": room})).await;
+    assert_eq!(at_ana.expect("error").await["data"]["code"], "not_found");
+    at_ben.expect_nothing_more().await;
+}
