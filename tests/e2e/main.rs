@@ -11,8 +11,12 @@ mod demo;
 mod device;
 mod events;
 mod faults;
+mod forgeries;
 mod friends;
 mod http_api;
+mod issuers;
+#[path = "../key_pair.rs"]
+mod key_pair;
 mod load;
 mod messages;
 mod names;

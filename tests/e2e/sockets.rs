@@ -5,7 +5,7 @@ use std::time::Duration;
 use local::{Clock, Options};
 use serde_json::{Value, json};
 
-use crate::world::{World, in_seconds, signed};
+use crate::world::{World, heard_at, in_seconds, signed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_frame_gets_its_answer_with_its_reference() {
@@ -134,6 +134,22 @@ async fn a_frame_after_the_end_of_the_token_is_refused_and_the_connection_closed
     assert_eq!((&refusal["type"], &refusal["data"]["code"]), (&json!("error"), &json!("token_expired")));
     assert_eq!(refusal["ref"], 1);
     socket.closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_pushed_to_a_connection_whose_token_is_over() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let claims = json!({"sub": ben.id, "exp": in_seconds(300)});
+    let mut brief = ben.clone();
+    brief.token = Some(signed(world.stack.jwt_secret(), &claims));
+    let (mut at_brief, mut at_ben) = (brief.socket().await, ben.socket().await);
+    ana.say(&room, "to both").await;
+    heard_at([&mut at_brief, &mut at_ben], "new_message").await;
+    world.later(&ana, Duration::from_secs(301)).say(&room, "to one").await;
+    assert_eq!(at_ben.expect("new_message").await["data"]["content"], "to one");
+    at_brief.expect_nothing_more().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

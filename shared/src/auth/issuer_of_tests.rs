@@ -1,12 +1,7 @@
-//! An issuer for tests: it signs, and answers for its keys as the test wants.
+//! An issuer for tests, which answers for its keys as the test wants.
 
 use std::sync::{Arc, Mutex};
 
-use aws_lc_rs::{
-    encoding::AsDer,
-    rsa::KeySize,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RsaKeyPair},
-};
 use aws_smithy_runtime_api::{
     client::{
         http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector},
@@ -16,45 +11,9 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
 
-use super::fetch::Http;
-
-/// How much stands before the key itself in the PKCS #8 form of an RSA key of 2048 bits.
-const PKCS8_PREFIX: usize = 26;
-
-/// A pair of keys.
-pub struct Pair {
-    pub id: String,
-    pub key: EncodingKey,
-    pub algorithm: Algorithm,
-}
-
-impl Pair {
-    pub fn es256(id: &str) -> Self {
-        let random = aws_lc_rs::rand::SystemRandom::new();
-        let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        Self { id: id.to_owned(), key: EncodingKey::from_ec_der(der.as_ref()), algorithm: Algorithm::ES256 }
-    }
-
-    pub fn rs256(id: &str) -> Self {
-        let der = RsaKeyPair::generate(KeySize::Rsa2048).unwrap().as_der().unwrap();
-        let key = EncodingKey::from_rsa_der(&der.as_ref()[PKCS8_PREFIX..]);
-        Self { id: id.to_owned(), key, algorithm: Algorithm::RS256 }
-    }
-
-    pub fn sign(&self, claims: &Value) -> String {
-        let header = Header { kid: Some(self.id.clone()), ..Header::new(self.algorithm) };
-        encode(&header, claims, &self.key).unwrap()
-    }
-
-    pub fn public(&self) -> Value {
-        let mut jwk = json!(Jwk::from_encoding_key(&self.key, self.algorithm).unwrap());
-        jwk["kid"] = self.id.as_str().into();
-        jwk
-    }
-}
+use super::{fetch::Http, key_pair::KeyPair};
 
 /// What is answered at the issuer's URL.
 #[derive(Clone, Debug)]
@@ -71,13 +30,13 @@ pub enum Answer {
 pub struct Site(Arc<Mutex<(Answer, usize)>>);
 
 impl Site {
-    pub fn of(keys: &[&Pair]) -> Self {
+    pub fn of(keys: &[&KeyPair]) -> Self {
         let site = Self(Arc::new(Mutex::new((Answer::Never, 0))));
         site.publish(keys);
         site
     }
 
-    pub fn publish(&self, keys: &[&Pair]) {
+    pub fn publish(&self, keys: &[&KeyPair]) {
         self.answer(Answer::Keys(keys.iter().map(|pair| pair.public()).collect()));
     }
 

@@ -136,4 +136,7 @@ fn check_signature(token: &Token, key: &DecodingKey) -> Result<()> {
 #[cfg(test)]
 mod issuer_of_tests;
 #[cfg(test)]
+#[path = "../../../tests/key_pair.rs"]
+mod key_pair;
+#[cfg(test)]
 mod tests;

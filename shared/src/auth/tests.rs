@@ -2,7 +2,8 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
 
 use super::{
-    issuer_of_tests::{Answer, Pair, Site},
+    issuer_of_tests::{Answer, Site},
+    key_pair::KeyPair,
     *,
 };
 
@@ -95,19 +96,20 @@ fn firebase() -> Shape {
 #[tokio::test(start_paused = true)]
 async fn tokens_of_each_known_issuer_are_taken_and_no_others() {
     for (pair, shape, changes) in [
-        (Pair::rs256("k"), google(), json!({"aud": "another.apps.googleusercontent.com"})),
-        (Pair::rs256("k"), cognito(), json!({"client_id": "another"})),
-        (Pair::rs256("k"), cognito(), json!({"token_use": "refresh"})),
-        (Pair::es256("k"), supabase(), json!({"aud": "anon"})),
-        (Pair::rs256("k"), supabase(), json!({"role": "anon"})),
-        (Pair::es256("k"), supabase(), json!({"role": "service_role"})),
-        (Pair::rs256("k"), firebase(), json!({"aud": "another-app"})),
-        (Pair::rs256("k"), firebase(), json!({"iss": "https://securetoken.google.com/another-app"})),
+        (KeyPair::rs256("k"), google(), json!({"aud": "another.apps.googleusercontent.com"})),
+        (KeyPair::rs256("k"), cognito(), json!({"client_id": "another"})),
+        (KeyPair::rs256("k"), cognito(), json!({"token_use": "refresh"})),
+        (KeyPair::es256("k"), supabase(), json!({"aud": "anon"})),
+        (KeyPair::rs256("k"), supabase(), json!({"role": "anon"})),
+        (KeyPair::es256("k"), supabase(), json!({"role": "service_role"})),
+        (KeyPair::rs256("k"), firebase(), json!({"aud": "another-app"})),
+        (KeyPair::rs256("k"), firebase(), json!({"iss": "https://securetoken.google.com/another-app"})),
     ] {
         let verifier = verifier(None, &json!([shape.config]), &Site::of(&[&pair]));
         who(&verifier, &pair.sign(&shape.claims)).await.unwrap();
         who(&verifier, &pair.sign(&but(&shape.claims, &changes))).await.unwrap_err();
-        let other = if pair.algorithm == Algorithm::RS256 { Pair::rs256("k") } else { Pair::es256("k") };
+        let other =
+            if pair.algorithm == Algorithm::RS256 { KeyPair::rs256("k") } else { KeyPair::es256("k") };
         assert_eq!(
             who(&verifier, &other.sign(&shape.claims)).await,
             Err("invalid token: bad signature".to_owned())
@@ -118,7 +120,7 @@ async fn tokens_of_each_known_issuer_are_taken_and_no_others() {
 
 #[tokio::test(start_paused = true)]
 async fn cognitos_id_tokens_are_taken_beside_its_access_tokens_as_the_same_person() {
-    let (pair, access) = (Pair::rs256("k"), cognito());
+    let (pair, access) = (KeyPair::rs256("k"), cognito());
     let verifier = verifier(None, &json!([access.config]), &Site::of(&[&pair]));
     let mut id =
         but(&access.claims, &json!({"token_use": "id", "aud": "1example23456789", "cognito:username": "u"}));
@@ -129,7 +131,7 @@ async fn cognitos_id_tokens_are_taken_beside_its_access_tokens_as_the_same_perso
 
 #[tokio::test(start_paused = true)]
 async fn googles_people_are_the_same_under_both_its_names() {
-    let (pair, google) = (Pair::rs256("k"), google());
+    let (pair, google) = (KeyPair::rs256("k"), google());
     let verifier = verifier(None, &json!([google.config]), &Site::of(&[&pair]));
     let long = who(&verifier, &pair.sign(&google.claims)).await.unwrap();
     let short = pair.sign(&but(&google.claims, &json!({"iss": "accounts.google.com"})));
@@ -138,7 +140,7 @@ async fn googles_people_are_the_same_under_both_its_names() {
 
 #[tokio::test(start_paused = true)]
 async fn only_an_issuer_that_names_our_users_can_name_one() {
-    let pair = Pair::es256("k");
+    let pair = KeyPair::es256("k");
     let (supabase, cognito) = (supabase(), cognito());
     let verifier = verifier(Some(secret()), &json!([supabase.config, cognito.config]), &Site::of(&[&pair]));
     assert_eq!(who(&verifier, &pair.sign(&supabase.claims)).await.unwrap(), ANA);
@@ -153,7 +155,7 @@ async fn only_an_issuer_that_names_our_users_can_name_one() {
 
 #[tokio::test(start_paused = true)]
 async fn the_secret_does_not_speak_for_issuers_with_keys_unless_it_is_shared_with_them() {
-    let (pair, supabase) = (Pair::es256("k"), supabase());
+    let (pair, supabase) = (KeyPair::es256("k"), supabase());
     let (site, issuers) = (Site::of(&[&pair]), json!([supabase.config]));
     let token = by_secret(&supabase.claims);
     let anyones = verifier(Some(secret()), &issuers, &site);
@@ -188,7 +190,7 @@ async fn issuer_and_audience_are_required_once_configured() {
 
 #[tokio::test(start_paused = true)]
 async fn an_issuer_that_is_down_is_nobody_elses_trouble() {
-    let (pair, google) = (Pair::rs256("k"), google());
+    let (pair, google) = (KeyPair::rs256("k"), google());
     let site = Site::of(&[&pair]);
     site.answer(Answer::Refused);
     let verifier = verifier(Some(secret()), &json!([google.config]), &site);
@@ -199,7 +201,7 @@ async fn an_issuer_that_is_down_is_nobody_elses_trouble() {
 
 #[tokio::test(start_paused = true)]
 async fn tokens_that_need_no_keys_fetch_none() {
-    let (pair, google) = (Pair::rs256("k"), google());
+    let (pair, google) = (KeyPair::rs256("k"), google());
     let site = Site::of(&[&pair]);
     let verifier = verifier(Some(secret()), &json!([google.config]), &site);
     who(&verifier, &by_secret(&json!({"sub": ANA, "exp": NOW + 60}))).await.unwrap();

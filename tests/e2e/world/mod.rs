@@ -3,6 +3,7 @@
 mod actor;
 mod chat;
 pub mod contract;
+mod issuer;
 pub mod process;
 mod proxy;
 mod socket;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use actor::{Actor, Answer};
 pub use chat::{as_others_see, each, path_of};
+pub use issuer::{AUDIENCE, Issuer, Reply};
 use local::{LogLines, Options, Stack};
 pub use proxy::{Proxy, Seen};
 use serde_json::{Value, json};

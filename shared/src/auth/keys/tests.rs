@@ -3,7 +3,10 @@ use std::time::Duration as StdDuration;
 use tokio::time::Instant;
 
 use super::*;
-use crate::auth::issuer_of_tests::{Answer, Pair, Site};
+use crate::auth::{
+    issuer_of_tests::{Answer, Site},
+    key_pair::KeyPair,
+};
 
 const NOW: i64 = 1_770_000_000;
 const MINUTE: i64 = 60;
@@ -31,7 +34,7 @@ async fn settled() {
 
 #[tokio::test(start_paused = true)]
 async fn keys_are_fetched_when_first_needed_and_once_for_all_who_wait() {
-    let site = Site::of(&[&Pair::es256("a")]);
+    let site = Site::of(&[&KeyPair::es256("a")]);
     let keys = keys(&site);
     assert_eq!(site.asked(), 0);
     let all = futures::future::join_all((0..16).map(|_| ask(&keys, "a", 0))).await;
@@ -41,7 +44,7 @@ async fn keys_are_fetched_when_first_needed_and_once_for_all_who_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_key_is_found_and_unknown_names_make_us_ask_once_a_minute() {
-    let (old, new) = (Pair::es256("old"), Pair::es256("new"));
+    let (old, new) = (KeyPair::es256("old"), KeyPair::es256("new"));
     let site = Site::of(&[&old]);
     let keys = keys(&site);
     assert_eq!(ask(&keys, "old", 0).await, "found");
@@ -62,7 +65,7 @@ async fn a_new_key_is_found_and_unknown_names_make_us_ask_once_a_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn keys_are_refreshed_after_an_hour_without_a_call_that_waits() {
-    let (old, new) = (Pair::es256("old"), Pair::es256("new"));
+    let (old, new) = (KeyPair::es256("old"), KeyPair::es256("new"));
     let site = Site::of(&[&old]);
     let keys = keys(&site);
     assert_eq!(ask(&keys, "old", 0).await, "found");
@@ -77,7 +80,7 @@ async fn keys_are_refreshed_after_an_hour_without_a_call_that_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn an_issuer_that_is_down_is_believed_for_a_day_and_asked_once_a_minute() {
-    let site = Site::of(&[&Pair::es256("a")]);
+    let site = Site::of(&[&KeyPair::es256("a")]);
     let keys = keys(&site);
     assert_eq!(ask(&keys, "a", 0).await, "found");
     site.answer(Answer::Never);
@@ -91,7 +94,7 @@ async fn an_issuer_that_is_down_is_believed_for_a_day_and_asked_once_a_minute() 
     // Nobody can say whether this is a new key.
     assert_eq!(ask(&keys, "b", DAY).await, "busy");
     assert_eq!(ask(&keys, "a", DAY + 1).await, "busy");
-    site.publish(&[&Pair::es256("a")]);
+    site.publish(&[&KeyPair::es256("a")]);
     assert_eq!(ask(&keys, "a", DAY + 6).await, "found");
 }
 
@@ -106,7 +109,7 @@ async fn without_any_keys_a_call_waits_two_seconds_at_the_most_and_the_next_five
         Answer::Keys(Vec::new()),
         Answer::Bytes(64 * 1024 + 1),
     ] {
-        let pair = Pair::es256("a");
+        let pair = KeyPair::es256("a");
         let site = Site::of(&[&pair]);
         site.answer(down.clone());
         let keys = keys(&site);
@@ -124,7 +127,7 @@ async fn without_any_keys_a_call_waits_two_seconds_at_the_most_and_the_next_five
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_answer_does_not_displace_good_keys() {
-    let site = Site::of(&[&Pair::es256("a")]);
+    let site = Site::of(&[&KeyPair::es256("a")]);
     let keys = keys(&site);
     assert_eq!(ask(&keys, "a", 0).await, "found");
     site.answer(Answer::Keys(Vec::new()));
@@ -134,7 +137,7 @@ async fn a_bad_answer_does_not_displace_good_keys() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_goes_away_leaves_the_fetch_to_the_next() {
-    let site = Site::of(&[&Pair::es256("a")]);
+    let site = Site::of(&[&KeyPair::es256("a")]);
     let keys = keys(&site);
     tokio::time::timeout(StdDuration::from_millis(10), ask(&keys, "a", 0)).await.unwrap_err();
     assert_eq!((ask(&keys, "a", 0).await, site.asked()), ("found", 2));

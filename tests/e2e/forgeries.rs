@@ -1,0 +1,163 @@
+//! Forged tokens: none opens either door, and none is found in the log.
+
+mod forge;
+mod table;
+
+use std::{collections::BTreeSet, process::Stdio};
+
+use reqwest::{RequestBuilder, Url};
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::{
+    key_pair::KeyPair,
+    world::{
+        AUDIENCE, Actor, Socket, http_client,
+        process::{Process, log_of},
+    },
+};
+use forge::{BACKEND, SECRET, Scene, backend_claims, by_secret};
+use table::forgeries;
+
+/// A stack that believes the scene's issuers, and what it writes to its log.
+async fn start(scene: &Scene) -> (Process, JoinHandle<String>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let issuers = json!([scene.issuer.config(), scene.other.config()]).to_string();
+    let variables = [
+        ("JWT_SECRET", SECRET),
+        ("JWT_ISSUER", BACKEND),
+        ("JWT_AUDIENCE", AUDIENCE),
+        ("JWT_ISSUERS", &issuers),
+    ];
+    let variables = variables.map(|(name, value)| format!("--env={name}={value}"));
+    let arguments: Vec<&str> =
+        ["--no-demo"].into_iter().chain(variables.iter().map(String::as_str)).collect();
+    let mut stack = Process::start_with(folder.path(), &arguments, Stdio::piped()).await;
+    let mut lines = log_of(&mut stack.child);
+    let log = tokio::spawn(async move {
+        let mut log = String::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            log.push_str(&line);
+            log.push('\n');
+        }
+        log
+    });
+    (stack, log, folder)
+}
+
+/// With which status each door answers somebody who brings this: the HTTP API's, then the socket's by query.
+async fn try_both(stack: &Process, token: &str) -> (u16, u16) {
+    let (http, ws) = (stack.ready["http"].as_str().unwrap(), stack.ready["ws"].as_str().unwrap());
+    let rest = Actor::with_token(http_client(), http, ws, Some(token)).get("/users/me").await;
+    if rest.status != 200 {
+        let problem: serde_json::Value = serde_json::from_str(&rest.text).unwrap_or_default();
+        let code = problem["code"].as_str().unwrap_or_default();
+        assert!(["invalid_token", "token_expired"].contains(&code), "{token}: {}", rest.text);
+    }
+    let mut url = Url::parse(ws).unwrap();
+    url.query_pairs_mut().append_pair("token", token);
+    let socket = Socket::connect(url.as_str(), None).await;
+    (rest.status, socket.err().unwrap_or(101))
+}
+
+/// A good token of every issuer, by each of its keys.
+fn good_tokens(scene: &Scene) -> Vec<String> {
+    let by = |pair: &KeyPair| pair.sign(&scene.claims());
+    vec![
+        by(&scene.rsa),
+        by(&scene.ec),
+        scene.other_key.sign(&scene.other.claims("108")),
+        by_secret(SECRET, r#"{"alg":"HS256"}"#, &backend_claims().to_string()),
+        // The only key of its kind needs no name, and what a header brings along does not matter.
+        forge::by(
+            &scene.ec,
+            r#"{"alg":"ES256","typ":"at+JWT","jku":"https://x.example"}"#,
+            &scene.claims().to_string(),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_forged_token_opens_a_door_and_none_is_in_the_log() {
+    let scene = Scene::new().await;
+    let (stack, log, _folder) = start(&scene).await;
+    let good = good_tokens(&scene);
+    for token in &good {
+        assert_eq!(try_both(&stack, token).await, (200, 101), "{token}");
+    }
+    let forged = forgeries(&scene);
+    let names: BTreeSet<_> = forged.iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), forged.len(), "each has a name of its own");
+    assert!(forged.len() >= 150, "{}", forged.len());
+    let mut taken = Vec::new();
+    for (name, token) in &forged {
+        let statuses = try_both(&stack, token).await;
+        if statuses != (401, 401) {
+            taken.push((name, statuses));
+        }
+    }
+    assert!(taken.is_empty(), "{taken:?}");
+    assert_eq!(scene.own_site.asked(), 0, "what a token points to is not visited");
+    assert!(scene.issuer.asked() <= 4, "{} times, by two functions", scene.issuer.asked());
+    for token in &good {
+        assert_eq!(try_both(&stack, token).await, (200, 101), "the doors are as they were");
+    }
+
+    assert_eq!(stack.end("TERM").await, Some(0));
+    let log = log.await.unwrap();
+    let refused = log.lines().filter(|line| line.contains("  401  ")).count();
+    assert!(refused >= 2 * forged.len(), "{refused} lines tell of refusals:\n{log}");
+    for token in forged.iter().map(|(_, token)| token).chain(&good) {
+        for part in token.split('.').filter(|part| part.len() >= 16) {
+            assert!(!log.contains(part), "{part} is in the log");
+        }
+    }
+    // So begin all headers and claims, of which a part may be somewhere.
+    assert!(!log.contains("eyJ") && !log.contains("ERROR"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_token_in_the_wrong_place_is_none() {
+    let scene = Scene::new().await;
+    let (stack, _log, _folder) = start(&scene).await;
+    let token = scene.ec.sign(&scene.claims());
+    let http = http_client();
+    let url = format!("{}/api/v1/users/me", stack.ready["http"].as_str().unwrap());
+    let get = |url: &str| http.get(url);
+    let authorized = |value: &str| get(&url).header("authorization", value);
+    assert_eq!(authorized(&format!("Bearer {token}")).send().await.unwrap().status(), 200);
+    let places: Vec<(&str, RequestBuilder)> = vec![
+        ("nowhere", get(&url)),
+        ("the query", get(&format!("{url}?token={token}"))),
+        ("the query, as OAuth has it", get(&format!("{url}?access_token={token}"))),
+        ("a cookie", get(&url).header("cookie", format!("token={token}; access_token={token}"))),
+        ("a header of another name", get(&url).header("x-authorization", format!("Bearer {token}"))),
+        ("the body", get(&url).body(format!("access_token={token}"))),
+        ("no scheme", authorized(&token)),
+        ("another scheme", authorized(&format!("Basic {token}"))),
+        ("a scheme that begins alike", authorized(&format!("Bearers {token}"))),
+        ("a colon", authorized(&format!("Bearer: {token}"))),
+        ("the scheme twice", authorized(&format!("Bearer Bearer {token}"))),
+        ("two tokens", authorized(&format!("Bearer {token} {token}"))),
+        (
+            "two headers",
+            authorized(&format!("Bearer {token}")).header("authorization", format!("Bearer {token}")),
+        ),
+        ("a comma", authorized(&format!("Bearer {token},"))),
+        ("quotes", authorized(&format!("Bearer \"{token}\""))),
+        ("the scheme alone", authorized("Bearer")),
+        ("the scheme and a space", authorized("Bearer ")),
+        ("an empty header", authorized("")),
+    ];
+    for (name, request) in places {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 401, "{name}");
+        let problem: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(problem["code"], "invalid_token", "{name}");
+    }
+    let ws = stack.ready["ws"].as_str().unwrap();
+    for query in ["", "?token=", "?access_token=TOKEN", "?token=Bearer%20TOKEN", "?token=x&token=TOKEN.x"] {
+        let url = format!("{ws}{}", query.replace("TOKEN", &token));
+        assert_eq!(Socket::connect(&url, None).await.err(), Some(401), "{query}");
+    }
+}
