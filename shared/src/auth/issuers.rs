@@ -1,7 +1,7 @@
 //! Issuers that publish their keys, as the deployer configures them: which tokens of theirs are for us, and what they may
 //! decide.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -61,8 +61,8 @@ impl IssuerConfig {
             names.extend(issuer.names());
         }
         names.sort_unstable();
-        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(wrong(format!("{} stands twice", twice[0])));
+        if let Some([twice, ..]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(wrong(format!("{twice} stands twice")));
         }
         Ok(issuers)
     }
@@ -82,7 +82,7 @@ impl IssuerConfig {
         }
         match url.scheme() {
             "https" => Ok(()),
-            "http" if url.host().is_some_and(is_this_machine) => Ok(()),
+            "http" if url.host().is_some_and(|host| is_this_machine(&host)) => Ok(()),
             _ => Err("jwks_url must be https"),
         }
     }
@@ -127,11 +127,11 @@ pub(super) fn texts(claim: Option<&Value>) -> impl Iterator<Item = &str> {
     values.iter().filter_map(Value::as_str)
 }
 
-fn is_this_machine(host: Host<&str>) -> bool {
+fn is_this_machine(host: &Host<&str>) -> bool {
     match host {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => IpAddr::from(address).is_loopback(),
-        Host::Ipv6(address) => IpAddr::from(address).is_loopback(),
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) struct KeySet(Vec<Key>);
 struct Key {
     id: Option<String>,
     algorithm: Algorithm,
-    key: DecodingKey,
+    public: DecodingKey,
 }
 
 impl KeySet {
@@ -46,7 +46,7 @@ impl KeySet {
             Some(id) => fitting.find(|key| key.id.as_deref() == Some(id)),
             None => fitting.next().filter(|_| fitting.next().is_none()),
         };
-        key.map(|key| &key.key)
+        key.map(|key| &key.public)
     }
 }
 
@@ -67,8 +67,8 @@ fn usable(json: Value) -> Option<Key> {
         _ => return None,
     };
     let is_usable = signs && verifies && common.key_algorithm.is_none_or(|name| name == named) && fits;
-    let key = DecodingKey::from_jwk(&jwk).ok().filter(|_| is_usable)?;
-    Some(Key { id: common.key_id.clone(), algorithm, key })
+    let public = DecodingKey::from_jwk(&jwk).ok().filter(|_| is_usable)?;
+    Some(Key { id: common.key_id.clone(), algorithm, public })
 }
 
 fn decoded(number: &str) -> Option<Vec<u8>> {
