@@ -71,6 +71,27 @@ impl Store {
     pub async fn friends(&self, me: UserId, page: PageOf) -> Result<Page<(Friend, Profile)>> {
         let range = keys::friends(me);
         let friends: Page<Friend> = self.page(Query::of(range.clone()), &range, page).await?;
+        self.with_profiles(friends).await
+    }
+
+    /// The friends of `me` who are somebody's friends too, and their profiles, in the order of their ids.
+    pub async fn mutual_friends(
+        &self,
+        me: UserId,
+        other: UserId,
+        page: PageOf,
+    ) -> Result<Page<(Friend, Profile)>> {
+        let mut common = self.common_friends(me, other).await?;
+        if let Some(cursor) = page.cursor {
+            common.retain(|friend| friend.user_id.to_string() > cursor);
+        }
+        let more = page.limit.is_some_and(|limit| common.len() > limit);
+        common.truncate(page.limit.unwrap_or(usize::MAX));
+        let next = common.last().filter(|_| more).map(|last| last.user_id.to_string());
+        self.with_profiles(Page { items: common, next }).await
+    }
+
+    async fn with_profiles(&self, friends: Page<Friend>) -> Result<Page<(Friend, Profile)>> {
         let ids: Vec<UserId> = friends.items.iter().map(|friend| friend.user_id).collect();
         let mut profiles = self.profiles(&ids).await?;
         let known = friends.items.into_iter().filter_map(|friend| {

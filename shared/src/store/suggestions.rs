@@ -28,8 +28,8 @@ impl Store {
         let mut mine = self.all_friends(me).await?;
         mine.sort_by_key(|friend| Reverse(friend.since));
         let mine: Vec<UserId> = mine.into_iter().map(|friend| friend.user_id).collect();
-        let asked = mine.iter().take(FRIENDS_ASKED);
-        let lists = stream::iter(asked.map(|friend| self.some_friends(*friend, FRIENDS_SEEN)));
+        let asked: Vec<UserId> = mine.iter().copied().take(FRIENDS_ASKED).collect();
+        let lists = stream::iter(asked).map(|friend| self.some_friends(friend, FRIENDS_SEEN));
         let theirs: Vec<Vec<UserId>> = lists.buffered(CONCURRENT_LISTS).try_collect().await?;
         let ranked = by_common_friends(me, &mine, theirs);
         let candidates: Vec<UserId> = ranked.iter().take(MAX_CANDIDATES).map(|(person, _)| *person).collect();

@@ -14,7 +14,7 @@ use crate::{
     id::{RequestId, UserId},
     store::{
         Page, PageOf,
-        friendships::{Direction, Friend},
+        friendships::{Block, Direction, Friend},
     },
     wire::fields::{Fields, Input},
 };
@@ -131,6 +131,28 @@ impl ListedFriend {
     /// A page of the list.
     pub fn page(page: Page<(Friend, Profile)>) -> Page<Self> {
         page.map(|(friend, profile)| Self::new(&friend, profile))
+    }
+}
+
+/// Somebody whom the caller blocks.
+#[derive(Clone, Debug, Serialize)]
+pub struct BlockedUser {
+    user_id: UserId,
+    username: Option<String>,
+    display_name: Option<String>,
+    avatar_url: Option<String>,
+    blocked_at: Timestamp,
+}
+
+impl BlockedUser {
+    /// A page of the list. Of whom the caller could not see when they blocked them, it has the id alone.
+    pub fn page(page: Page<(Block, Option<Profile>)>) -> Page<Self> {
+        page.map(|(Block { user_id, since, .. }, profile)| {
+            let (username, display_name, avatar_url) = profile.map_or((None, None, None), |profile| {
+                (Some(profile.username), profile.display_name, profile.avatar_url)
+            });
+            Self { user_id, username, display_name, avatar_url, blocked_at: since }
+        })
     }
 }
 

@@ -50,3 +50,18 @@ impl FoundUser {
         }
     }
 }
+
+/// A person whom the caller may know.
+#[derive(Clone, Debug, Serialize)]
+pub struct SuggestedUser {
+    #[serde(flatten)]
+    user: FoundUser,
+    mutual_count: u64,
+}
+
+impl SuggestedUser {
+    /// A stranger's profile, and how many friends the caller has in common with them.
+    pub fn new(profile: Profile, mutual_count: u64) -> Self {
+        Self { user: FoundUser::new(profile, Standing::None), mutual_count }
+    }
+}

@@ -42,9 +42,21 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
         "chat-send-message" => boxed_http(app, functions::chat_send_message::send_message, request).await,
         "chat-sync" => boxed_http(app, functions::chat_sync::sync, request).await,
         "chat-unpin-message" => boxed_http(app, functions::chat_unpin_message::unpin_message, request).await,
+        "friends-block-user" => boxed_http(app, functions::friends_block_user::block_user, request).await,
+        "friends-cancel-request" => {
+            boxed_http(app, functions::friends_cancel_request::cancel_request, request).await
+        }
         "friends-list" => boxed_http(app, functions::friends_list::list, request).await,
+        "friends-list-blocks" => boxed_http(app, functions::friends_list_blocks::list_blocks, request).await,
+        "friends-list-mutual" => boxed_http(app, functions::friends_list_mutual::list_mutual, request).await,
         "friends-list-requests" => {
             boxed_http(app, functions::friends_list_requests::list_requests, request).await
+        }
+        "friends-list-suggestions" => {
+            boxed_http(app, functions::friends_list_suggestions::list_suggestions, request).await
+        }
+        "friends-remove-friend" => {
+            boxed_http(app, functions::friends_remove_friend::remove_friend, request).await
         }
         "friends-respond-to-request" => {
             boxed_http(app, functions::friends_respond_to_request::respond_to_request, request).await
@@ -54,6 +66,9 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
         }
         "friends-send-request" => {
             boxed_http(app, functions::friends_send_request::send_request, request).await
+        }
+        "friends-unblock-user" => {
+            boxed_http(app, functions::friends_unblock_user::unblock_user, request).await
         }
         "http-unknown" => boxed_http(app, functions::http_unknown::unknown, request).await,
         "users-get-me" => boxed_http(app, functions::users_get_me::get_me, request).await,

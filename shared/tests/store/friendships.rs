@@ -9,13 +9,15 @@ use shared::{
 
 use crate::cloud::Cloud;
 
-async fn ask(cloud: &Cloud, from: UserId, to: UserId) -> Result<Request> {
+/// Asks somebody to be friends.
+pub async fn ask(cloud: &Cloud, from: UserId, to: UserId) -> Result<Request> {
     let now = cloud.app.now();
     let moved = cloud.app.store.move_pair(from, to, Action::Ask(RequestId::at(now)), now).await?;
     Ok(moved.after.request().unwrap().clone())
 }
 
-async fn answer(cloud: &Cloud, me: UserId, request: &Request, answer: Answer) -> Result<()> {
+/// Answers a request.
+pub async fn answer(cloud: &Cloud, me: UserId, request: &Request, answer: Answer) -> Result<()> {
     let action = Action::Answer(request.request_id, answer);
     cloud.app.store.move_pair(me, request.sender_id, action, cloud.app.now()).await.map(drop)
 }
@@ -28,7 +30,8 @@ async fn lists(cloud: &Cloud, user: UserId) -> (usize, usize, usize) {
     (received.items.len(), sent.items.len(), friends.items.len())
 }
 
-fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
+/// The code of a refusal.
+pub fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
     match result.unwrap_err() {
         Error::Refused(refusal) => refusal.code,
         Error::NotFound => "not_found",

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so at once")]
 
 mod changes;
+mod circles;
 mod cloud;
 mod cost;
 mod costs;
@@ -13,6 +14,7 @@ mod friendships;
 mod log;
 #[path = "../cloud/network.rs"]
 mod network;
+mod pairs;
 mod pushes;
 mod raw;
 mod rooms;

@@ -6,7 +6,7 @@ use shared::{
     id::{RoomId, UserId},
     store::{
         item::{Item, attributes},
-        keys::Key,
+        keys::{self, Key},
     },
 };
 
@@ -85,6 +85,16 @@ pub async fn set(cloud: &Cloud, key: Key, attribute: &str, value: i64) {
         update.update_expression("SET #name = :value").expression_attribute_names("#name", attribute);
     let value = AttributeValue::N(value.to_string());
     update.expression_attribute_values(":value", value).send().await.unwrap();
+}
+
+/// Lets somebody choose who does something, as a call of theirs will.
+#[expect(clippy::disallowed_methods, reason = "sets what no call of the store sets")]
+pub async fn choose(cloud: &Cloud, user: UserId, setting: &str, circle: &str) {
+    let update = cloud.client.update_item().table_name("chat").set_key(Some(attributes(keys::profile(user))));
+    let update = update.update_expression("SET settings.#setting = :circle");
+    let update = update.expression_attribute_names("#setting", setting);
+    let circle = AttributeValue::S(circle.to_owned());
+    update.expression_attribute_values(":circle", circle).send().await.unwrap();
 }
 
 /// Deletes an item.

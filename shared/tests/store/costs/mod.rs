@@ -16,7 +16,7 @@ use self::{
 /// read units; write units; frames.
 type Row = (&'static str, &'static str, u64, f64, f64, usize);
 
-const EXPECTED: [Row; 41] = [
+const EXPECTED: [Row; 48] = [
     ("users-get-me", "again", 1, 1.0, 0.0, 0),
     ("users-get-me", "the first time ever", 3, 2.0, 18.0, 0),
     ("friends-search-users", "8 people found", 2, 16.5, 0.0, 0),
@@ -25,6 +25,9 @@ const EXPECTED: [Row; 41] = [
     ("friends-respond-to-request", "accepted", 5, 3.0, 14.0, 1),
     ("friends-list", "15 friends", 2, 16.0, 0.0, 0),
     ("http-unknown", "`GET /friends/`, 15 friends", 2, 16.0, 0.0, 0),
+    ("friends-list-mutual", "5 friends in common", 3, 9.0, 0.0, 0),
+    ("friends-list-suggestions", "1 person, through 15 friends", 3, 10.5, 0.0, 0),
+    ("friends-cancel-request", "", 5, 4.0, 8.0, 1),
     ("chat-create-room", "2 people, new", 5, 8.0, 12.0, 2),
     ("chat-create-room", "2 people, again", 2, 5.0, 0.0, 0),
     ("chat-create-room", "10 people", 4, 29.0, 42.0, 10),
@@ -46,6 +49,10 @@ const EXPECTED: [Row; 41] = [
     ("chat-sync", "16 rooms, 11 messages and 6 changes missed", 7, 112.0, 0.0, 0),
     ("chat-add-participant", "to 10 people", 11, 45.0, 12.0, 22),
     ("chat-remove-participant", "from 11 people", 6, 25.0, 12.0, 21),
+    ("friends-block-user", "a friend", 4, 5.0, 16.0, 3),
+    ("friends-list-blocks", "1 person", 2, 2.0, 0.0, 0),
+    ("friends-unblock-user", "", 4, 3.0, 10.0, 1),
+    ("friends-remove-friend", "", 4, 3.0, 10.0, 2),
     ("socket-authorize", "", 0, 0.0, 0.0, 0),
     ("socket-connect", "", 1, 0.0, 1.0, 0),
     ("socket-hello", "", 2, 0.0, 1.0, 1),
@@ -86,6 +93,16 @@ async fn counted(town: &Town) -> Vec<Row> {
     count!(STRANGER, "friends-respond-to-request", "accepted", accept);
     count!(0, "friends-list", "15 friends", Call::of("friends-list"));
     count!(0, "http-unknown", "`GET /friends/`, 15 friends", Call::of("http-unknown"));
+    for n in 1..=5 {
+        town.befriend(n, NEWCOMER).await;
+    }
+    let about = |function, who: usize| Call::of(function).at("user_id", user(who).to_string());
+    count!(0, "friends-list-mutual", "5 friends in common", about("friends-list-mutual", NEWCOMER));
+    let suggestions = Call::of("friends-list-suggestions");
+    count!(0, "friends-list-suggestions", "1 person, through 15 friends", suggestions);
+    let ask = Call::of("friends-send-request").body(json!({"receiver_id": user(NEWCOMER)}));
+    let request = town.by(0, ask).await["id"].as_str().unwrap().to_owned();
+    count!(0, "friends-cancel-request", "", Call::of("friends-cancel-request").at("request_id", request));
 
     let pair = Call::of("chat-create-room").body(json!({"participant_ids": [user(STRANGER)]}));
     count!(0, "chat-create-room", "2 people, new", pair.clone());
@@ -122,6 +139,11 @@ async fn counted(town: &Town) -> Vec<Row> {
     let stranger = |function| town.at_group(function).at("user_id", user(STRANGER).to_string());
     count!(0, "chat-add-participant", "to 10 people", stranger("chat-add-participant"));
     count!(0, "chat-remove-participant", "from 11 people", stranger("chat-remove-participant"));
+
+    count!(0, "friends-block-user", "a friend", about("friends-block-user", STRANGER));
+    count!(0, "friends-list-blocks", "1 person", Call::of("friends-list-blocks"));
+    count!(0, "friends-unblock-user", "", about("friends-unblock-user", STRANGER));
+    count!(0, "friends-remove-friend", "", about("friends-remove-friend", 1));
 
     count!(0, "socket-authorize", "", Call::of("socket-authorize"));
     count!(0, "socket-connect", "", Call::of("socket-connect"));

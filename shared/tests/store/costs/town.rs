@@ -58,11 +58,7 @@ impl Town {
         people.push(UserId::from(Uuid::new_v4()));
         let mut town = Self { cloud, people, group: String::new(), message: Value::Null, pairs: Vec::new() };
         for n in 1..ROOMS {
-            let request =
-                town.by(n, Call::of("friends-send-request").body(json!({"receiver_id": town.people[0]})));
-            let request = request.await["id"].as_str().unwrap().to_owned();
-            let accept = Call::of("friends-respond-to-request").at("request_id", request);
-            town.by(0, accept.query("action", "accepted")).await;
+            town.befriend(0, n).await;
             let pair = town.new_room(&[n]).await;
             town.say(n, &pair, json!({})).await;
             town.pairs.push(pair);
@@ -77,6 +73,14 @@ impl Town {
             town.by(n, town.at_message("chat-add-reaction").at("emoji", ["👍", "🔥"][n % 2])).await;
         }
         town
+    }
+
+    /// Makes two people friends, by a request of the second one's.
+    pub async fn befriend(&self, who: usize, by: usize) {
+        let ask = Call::of("friends-send-request").body(json!({"receiver_id": self.people[who]}));
+        let request = self.by(by, ask).await["id"].as_str().unwrap().to_owned();
+        let accept = Call::of("friends-respond-to-request").at("request_id", request);
+        self.by(who, accept.query("action", "accepted")).await;
     }
 
     /// Makes a room of the first person and some others.

@@ -1,0 +1,20 @@
+//! `GET /api/v1/friends/blocks`: whom the caller blocks.
+
+use shared::{
+    App,
+    serve::{
+        Fatal,
+        http::{JsonPage, Me, PageReply, Query, serve},
+    },
+    store::PageOf,
+    wire::friends::BlockedUser,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(list_blocks).await
+}
+
+pub(crate) async fn list_blocks(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<BlockedUser> {
+    Ok(JsonPage(BlockedUser::page(app.store.blocks(me.id, page).await?)))
+}

@@ -1,0 +1,20 @@
+//! `GET /api/v1/friends/suggestions`: people whom the caller may know, those with the most friends in common first.
+
+use shared::{
+    App,
+    serve::{
+        Fatal,
+        http::{Json, Me, Reply, serve},
+    },
+    wire::users::SuggestedUser,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(list_suggestions).await
+}
+
+pub(crate) async fn list_suggestions(app: App, me: Me) -> Reply<Vec<SuggestedUser>> {
+    let suggested = app.store.suggestions(me.id).await?.into_iter();
+    Ok(Json(suggested.map(|(profile, count)| SuggestedUser::new(profile, count)).collect()))
+}

@@ -1,0 +1,21 @@
+//! `DELETE /api/v1/friends/blocks/{user_id}`: let somebody in again.
+
+use shared::{
+    App, Result,
+    domain::friendship::Action,
+    id::UserId,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, serve},
+    },
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(unblock_user).await
+}
+
+pub(crate) async fn unblock_user(app: App, me: Me, Path(user): Path<UserId>) -> Result<Option<Json<()>>> {
+    app.befriend(me.id, user, Action::Unblock).await?;
+    Ok(None)
+}
