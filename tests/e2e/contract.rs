@@ -12,7 +12,7 @@ use crate::{
     names::template,
     probes::probes,
     world::{
-        Actor, Answer, Proxy, World,
+        Actor, Answer, Proxy, World, befriend,
         contract::{
             frames::FRAMES,
             rest::{Documented, OPERATIONS, documented},
@@ -110,6 +110,7 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
 
     calls_about_a_message(&ana, &ben, room, notes).await;
     calls_about_a_group(world, notes).await;
+    calls_about_friends(world, notes).await;
 
     // As if the log had grown long meanwhile: its newest message has a high position.
     let is_message =
@@ -162,6 +163,33 @@ async fn calls_about_a_group(world: &World, notes: &Notes) {
     notes.expect(409, &ana.add(&group, &cleo).await);
 }
 
+/// What becomes of friends, and what bounds and settings say no to.
+async fn calls_about_friends(world: &World, notes: &Notes) {
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let cleos = notes.expect(200, &cleo.ask(&ben).await);
+    notes.expect(204, &cleo.cancel(&cleos).await);
+    notes.expect(200, &ana.get("/friends/suggestions").await);
+    notes.expect(200, &ana.get(&format!("/friends/{}/mutual", ben.id)).await);
+    notes.expect(400, &ana.block(&ana).await);
+    world.count(&cleo, "requests_sent", 50).await;
+    notes.expect(409, &cleo.ask(&ben).await);
+    world.count(&cleo, "requests_sent", 0).await;
+    let cleos = cleo.ask(&ben).await.ok();
+    world.count(&ben, "friends", 5_000).await;
+    notes.expect(409, &ben.accept(&cleos).await);
+    world.count(&ana, "blocks", 1_000).await;
+    notes.expect(409, &ana.block(&ben).await);
+    world.count(&ana, "blocks", 0).await;
+    for setting in ["requests_from", "messages_from"] {
+        world.choose(&ana, setting, "friends_of_friends").await;
+    }
+    notes.expect(403, &cleo.ask(&ana).await);
+    notes.expect(403, &cleo.post("/chat/rooms", json!({"participant_ids": [ana.id]})).await);
+    for setting in ["requests_from", "messages_from"] {
+        world.choose(&ana, setting, "everyone").await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_documented_frame_is_sent_and_no_other() {
     let (world, proxy) = World::with_proxy().await;
@@ -171,6 +199,22 @@ async fn every_documented_frame_is_sent_and_no_other() {
     at_ben.expect("friend_request_received").await;
     ben.put(&format!("/friends/requests/{}?action=rejected", request["id"].as_str().unwrap())).await.ok();
     at_ana.expect("friend_request_responded").await;
+    let request = ben.ask(&ana).await.ok();
+    at_ana.expect("friend_request_received").await;
+    ben.cancel(&request).await.nothing();
+    at_ana.expect("friend_request_cancelled").await;
+    befriend(&ben, &ana).await;
+    at_ana.expect("friend_request_received").await;
+    ben.unfriend(&ana).await.nothing();
+    at_ana.expect("friend_removed").await;
+    ana.block(&cleo).await.nothing();
+    ana.unblock(&cleo).await.nothing();
+    for _ in 0..2 {
+        at_ana.expect("block_changed").await;
+    }
+    for kind in ["friend_request_cancelled", "friend_request_responded", "friend_removed"] {
+        at_ben.expect(kind).await;
+    }
     let room = ana.room_with(&ben).await;
     at_ana.expect("room_created").await;
     at_ben.expect("room_created").await;

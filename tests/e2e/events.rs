@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     names::{binaries, function_id, routes},
-    world::{Actor, World},
+    world::{Actor, World, befriend},
 };
 
 /// The ids in the samples that no real thing has, because a part of these is random.
@@ -82,6 +82,12 @@ async fn the_samples_about_friends_get_their_answers() {
     assert_eq!(ids(&call(&world, "friends-search-users", 200).await), [ben.id.as_str()]);
 
     let asked = call(&world, "friends-send-request", 200).await;
+    let answer = call_about(&world, "friends-cancel-request", SAMPLE_REQUEST, asked["id"].as_str().unwrap());
+    assert_eq!(
+        (&answer.await["statusCode"], ben.get("/friends/requests").await.ok()),
+        (&json!(204), json!([]))
+    );
+    let asked = call(&world, "friends-send-request", 200).await;
     assert_eq!((&asked["receiver_id"], &asked["status"]), (&json!(ben.id), &json!("pending")));
     let asked = asked["id"].as_str().unwrap();
     ben.put(&format!("/friends/requests/{asked}?action=rejected")).await.ok();
@@ -97,6 +103,19 @@ async fn the_samples_about_friends_get_their_answers() {
     }
     // What the sample gets from the demo people, who are friends from the beginning.
     assert_eq!(call(&world, "friends-send-request", 400).await["code"], "already_friends");
+
+    let cleo = world.actor("cleo").await;
+    befriend(&ben, &cleo).await;
+    assert_eq!(ids(&call(&world, "friends-list-suggestions", 200).await), [cleo.id.as_str()]);
+    befriend(&ana, &cleo).await;
+    assert_eq!(ids(&call(&world, "friends-list-mutual", 200).await), [cleo.id.as_str()]);
+    let done = async |binary: &str| assert_eq!(invoke(&world, binary).await["statusCode"], 204, "{binary}");
+    done("friends-remove-friend").await;
+    assert_eq!(ben.names("/friends").await, ["cleo"]);
+    done("friends-block-user").await;
+    assert_eq!(call(&world, "friends-list-blocks", 200).await[0]["username"], "ben");
+    done("friends-unblock-user").await;
+    assert_eq!(call(&world, "friends-list-blocks", 200).await, json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::world::{World, befriend};
+use crate::world::{World, befriend, heard_at};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn crossing_requests_leave_one_and_tell_the_other_side_to_accept() {
@@ -102,4 +102,106 @@ async fn lists_are_whole_without_a_limit_and_paged_with_one() {
     for limit in ["0", "101", "-1", "ten", "1.5"] {
         ana.get(&format!("/friends?limit={limit}")).await.problem(422, "validation_failed");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_cancelled_is_gone_on_both_sides() {
+    let world = World::new().await;
+    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
+    let request = ana.ask(&ben).await.ok();
+    at_ben.expect("friend_request_received").await;
+    for other in [&ben, &eve] {
+        other.cancel(&request).await.problem(404, "not_found");
+    }
+    ana.cancel(&request).await.nothing();
+    for heard in heard_at([&mut at_ana, &mut at_ben], "friend_request_cancelled").await {
+        assert_eq!(heard, json!({"request_id": request["id"]}));
+    }
+    assert_eq!(ben.get("/friends/requests").await.ok(), json!([]));
+    assert_eq!(ana.get("/friends/requests?direction=sent").await.ok(), json!([]));
+    ana.cancel(&request).await.problem(404, "not_found");
+    ben.accept(&request).await.problem(404, "not_found");
+    let again = ana.ask(&ben).await.ok();
+    at_ben.expect("friend_request_received").await;
+    ben.accept(&again).await.ok();
+    ana.cancel(&again).await.problem(404, "not_found");
+    at_ana.expect("friend_request_responded").await;
+    for socket in [&mut at_ana, &mut at_ben] {
+        socket.expect_nothing_more().await;
+    }
+    assert_eq!(ana.names("/friends").await, ["ben"]);
+    ana.delete("/friends/requests/gym").await.bad_field("request_id");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_friendship_that_ends_is_gone_on_both_sides_and_every_device_hears_of_it() {
+    let world = World::new().await;
+    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    befriend(&ana, &ben).await;
+    let room = ana.room_with(&ben).await;
+    let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
+    ben.unfriend(&ana).await.nothing();
+    let [first, second, third] = heard_at([&mut phone, &mut tablet, &mut at_ben], "friend_removed").await;
+    assert_eq!((&first, &second), (&json!({"user_id": ben.id}), &json!({"user_id": ben.id})));
+    assert_eq!(third, json!({"user_id": ana.id}));
+    for who in [&ana, &ben] {
+        assert_eq!(who.get("/friends").await.ok(), json!([]));
+    }
+    assert_eq!(ana.get("/friends/search?query=ben").await.ok()[0]["friendship_status"], "none");
+    // Again, and with those who never were friends, or are nobody.
+    ben.unfriend(&ana).await.nothing();
+    ana.unfriend(&eve).await.nothing();
+    ana.unfriend(&ana).await.nothing();
+    ana.delete(&format!("/friends/{}", uuid::Uuid::new_v4())).await.nothing();
+    // They go on talking, and may ask again at once.
+    ana.say(&room, "still here").await;
+    heard_at([&mut phone, &mut tablet, &mut at_ben], "new_message").await;
+    befriend(&ana, &ben).await;
+    at_ben.expect("friend_request_received").await;
+    for phone in [&mut phone, &mut tablet] {
+        phone.expect("friend_request_responded").await;
+        phone.expect_nothing_more().await;
+    }
+    at_ben.expect_nothing_more().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_names_of_lists_are_nobodys_ids() {
+    let world = World::new().await;
+    let [ana] = world.actors(["ana"]).await;
+    for list in ["requests", "blocks", "suggestions", "search?query=nobody"] {
+        assert_eq!(ana.get(&format!("/friends/{list}")).await.ok(), json!([]), "{list}");
+    }
+    for list in ["requests", "blocks", "suggestions", "search"] {
+        ana.delete(&format!("/friends/{list}")).await.bad_field("user_id");
+        ana.get(&format!("/friends/{list}/mutual")).await.bad_field("user_id");
+    }
+    ana.get(&format!("/friends/{}", ana.id)).await.problem(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_that_are_full_say_whose() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    world.count(&ana, "requests_sent", 49).await;
+    let last = ana.ask(&ben).await.ok();
+    ana.ask(&cleo).await.problem(409, "too_many_requests_sent");
+    assert_eq!(cleo.get("/friends/requests").await.ok(), json!([]));
+    ana.cancel(&last).await.nothing();
+    let request = ana.ask(&cleo).await.ok();
+    world.count(&cleo, "friends", 5_000).await;
+    cleo.accept(&request).await.problem(409, "too_many_friends");
+    world.count(&cleo, "friends", 0).await;
+    world.count(&ana, "friends", 5_000).await;
+    cleo.accept(&request).await.problem(409, "other_has_too_many_friends");
+    world.count(&ana, "friends", 4_999).await;
+    cleo.accept(&request).await.ok();
+    world.count(&ana, "blocks", 999).await;
+    ana.block(&ben).await.nothing();
+    ana.block(&ben).await.nothing();
+    ana.block(&cleo).await.problem(409, "too_many_blocks");
+    assert_eq!(ana.names("/friends").await, ["cleo"], "a block that was refused ends nothing");
+    ana.unblock(&ben).await.nothing();
+    ana.block(&cleo).await.nothing();
 }

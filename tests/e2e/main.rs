@@ -5,6 +5,7 @@
 
 mod accounts;
 mod bad_input;
+mod blocks;
 mod changes;
 mod contract;
 mod demo;
@@ -25,6 +26,7 @@ mod participants;
 mod pins;
 mod plan_client;
 mod policies;
+mod privacy;
 mod probes;
 mod processes;
 mod reactions;
@@ -36,6 +38,7 @@ mod rooms;
 mod schedules;
 mod sockets;
 mod story;
+mod suggestions;
 mod sync;
 mod typing;
 mod world;

@@ -95,6 +95,21 @@ async fn calls_about_messages_and_people(ana: &Actor, ben: &Actor, cleo: &Actor,
     ana.remove(group, ana).await.nothing();
 }
 
+/// What becomes of friends, with a direct room and without one.
+async fn calls_about_friends(ana: &Actor, ben: &Actor, cleo: &Actor) {
+    befriend(ben, cleo).await;
+    ana.get("/friends/suggestions").await.ok();
+    ana.get(&format!("/friends/{}/mutual", ben.id)).await.ok();
+    let request = ana.ask(cleo).await.ok();
+    ana.cancel(&request).await.nothing();
+    ben.unfriend(cleo).await.nothing();
+    for other in [ben, cleo] {
+        ana.block(other).await.nothing();
+        ana.get("/friends/blocks").await.ok();
+        ana.unblock(other).await.nothing();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_function_may_do_what_it_does_and_nothing_else() {
     let (world, proxy) = World::with_proxy().await;
@@ -134,6 +149,7 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     ana.say(&group, "all").await;
     ben.get("/chat/rooms").await.ok();
     calls_about_messages_and_people(&ana, &ben, &cleo, &room, &group).await;
+    calls_about_friends(&ana, &ben, &cleo).await;
     // A newcomer each time, so that every function has someone to welcome.
     for probe in probes(&uuid::Uuid::new_v4().to_string()) {
         assert_eq!(probe.call(&world.newcomer()).await.status, probe.leads_to);

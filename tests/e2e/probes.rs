@@ -77,6 +77,22 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
             format!("/friends/requests/{nowhere}?action=accepted"),
             "/friends/requests/gym?action=maybe",
         ),
+        delete("friendsCancelRequest", format!("/friends/requests/{nowhere}"), "/friends/requests/gym"),
+        Probe {
+            leads_to: 204,
+            ..delete("friendsRemoveFriend", format!("/friends/{nowhere}"), "/friends/ana")
+        },
+        get("friendsListMutual", &format!("/friends/{nowhere}/mutual"), Some("/friends/ana/mutual"), 404),
+        get("friendsListSuggestions", "/friends/suggestions", None, 200),
+        get("friendsListBlocks", "/friends/blocks", Some("/friends/blocks?limit=0"), 200),
+        Probe {
+            leads_to: 204,
+            ..put("friendsBlockUser", format!("/friends/blocks/{nowhere}"), "/friends/blocks/ana")
+        },
+        Probe {
+            leads_to: 204,
+            ..delete("friendsUnblockUser", format!("/friends/blocks/{nowhere}"), "/friends/blocks/ana")
+        },
         get("friendsList", "/friends", Some("/friends?limit=0"), 200),
         get("friendsListSlashed", "/friends/", Some("/friends/?limit=101"), 200),
         post("chatCreateRoom", "/chat/rooms", json!({"participant_ids": [nowhere]})),

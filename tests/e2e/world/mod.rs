@@ -2,6 +2,7 @@
 
 mod actor;
 mod chat;
+mod circle;
 pub mod contract;
 mod issuer;
 pub mod process;
@@ -117,6 +118,29 @@ impl World {
     /// Shuts a room, as a block does with the direct room of its two people.
     pub async fn close(&self, room: &str) {
         self.set(room, "META", "is_closed", json!({"BOOL": true})).await;
+    }
+
+    /// As if somebody had so many requests, friends or blocks, which would take long to make.
+    pub async fn count(&self, who: &Actor, attribute: &str, n: u64) {
+        let update = json!({
+            "Key": {"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "COUNTS"}},
+            "UpdateExpression": "SET #attribute = :value",
+            "ExpressionAttributeNames": {"#attribute": attribute},
+            "ExpressionAttributeValues": {":value": {"N": n.to_string()}},
+        });
+        self.database("UpdateItem", update).await;
+    }
+
+    /// Lets somebody choose who does something, which no call does.
+    pub async fn choose(&self, who: &Actor, setting: &str, circle: &str) {
+        let update = json!({
+            "Key": {"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "PROFILE"}},
+            "UpdateExpression": "SET settings.#setting = :circle",
+            "ConditionExpression": "attribute_exists(pk)",
+            "ExpressionAttributeNames": {"#setting": setting},
+            "ExpressionAttributeValues": {":circle": {"S": circle}},
+        });
+        self.database("UpdateItem", update).await;
     }
 
     /// Changes one attribute of an item of a room.

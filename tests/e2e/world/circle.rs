@@ -1,0 +1,41 @@
+//! What people do to each other.
+
+use serde_json::{Value, json};
+
+use super::{Actor, Answer};
+
+impl Actor {
+    pub async fn ask(&self, other: &Self) -> Answer {
+        self.post("/friends/requests", json!({"receiver_id": other.id})).await
+    }
+
+    pub async fn accept(&self, request: &Value) -> Answer {
+        self.put(&format!("/friends/requests/{}?action=accepted", request["id"].as_str().unwrap())).await
+    }
+
+    pub async fn cancel(&self, request: &Value) -> Answer {
+        self.delete(&format!("/friends/requests/{}", request["id"].as_str().unwrap())).await
+    }
+
+    pub async fn unfriend(&self, other: &Self) -> Answer {
+        self.delete(&format!("/friends/{}", other.id)).await
+    }
+
+    pub async fn block(&self, other: &Self) -> Answer {
+        self.put(&format!("/friends/blocks/{}", other.id)).await
+    }
+
+    pub async fn unblock(&self, other: &Self) -> Answer {
+        self.delete(&format!("/friends/blocks/{}", other.id)).await
+    }
+
+    /// The usernames in a list of people, in alphabetical order.
+    pub async fn names(&self, path: &str) -> Vec<String> {
+        let people = self.get(path).await.ok();
+        let people = people.as_array().unwrap().iter();
+        let mut names: Vec<_> =
+            people.map(|person| person["username"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    }
+}
