@@ -41,7 +41,7 @@ impl App {
                 Progress::Read => Event::MessageReadReceipt(receipt),
                 Progress::Delivered => Event::MessageDeliveredReceipt(receipt),
             };
-            self.push.tell(&room.people(), &event, now).await.can_fail("receipt push");
+            self.tell_room(&room, |_| Some(event.clone())).await.can_fail("receipt push");
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     App, BestEffort, Result,
+    domain::room::Member,
     id::{RoomId, UserId},
     wire::socket::Event,
 };
@@ -11,10 +12,9 @@ impl App {
     pub async fn typing(&self, room_id: RoomId, user_id: UserId, is_typing: bool) -> Result<()> {
         let room = self.store.room_and_roster(room_id).await?;
         let username = room.member(user_id)?.shown.username.clone();
-        let mut others = room.people();
-        others.retain(|person| *person != user_id);
         let event = Event::TypingIndicator { chat_room_id: room_id, user_id, username, is_typing };
-        self.push.tell(&others, &event, self.now()).await.can_fail("telling who is typing");
+        let for_others = |reader: &Member| (reader.shown.user_id != user_id).then(|| event.clone());
+        self.tell_room(&room, for_others).await.can_fail("telling who is typing");
         Ok(())
     }
 }

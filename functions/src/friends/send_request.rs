@@ -25,7 +25,7 @@ pub(crate) async fn send_request(
     Body(ask): Body<FriendRequestCreate>,
 ) -> Reply<FriendRequest> {
     let now = app.now();
-    let profiles = app.store.may_ask(me.id, ask.receiver_id).await?;
+    let profiles = app.store.may_ask(me.id, ask.receiver_id, now).await?;
     let pair = app.befriend(me.id, ask.receiver_id, Action::Ask(RequestId::at(now))).await?;
     let request = pair.request().ok_or(Error::NotFound)?;
     let request = FriendRequest::pending(request, &profiles);

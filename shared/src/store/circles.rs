@@ -6,13 +6,14 @@ use futures::future::try_join_all;
 
 use super::{Store, friendships::Friend};
 use crate::{
+    clock::Timestamp,
     domain::{
-        friendship::{Pair, Standing},
+        friendship::{Action, Pair},
         privacy::{Circle, Closeness},
         profile::Profile,
     },
     error::{Error, Refusal, Result},
-    id::UserId,
+    id::{RequestId, UserId},
 };
 
 const REQUESTS_NOT_ALLOWED: Refusal = Refusal {
@@ -35,18 +36,20 @@ impl Store {
         Ok((seen.ok_or(Error::NotFound)?, pair))
     }
 
-    /// The profiles of `me` and of somebody who exists, if they let `me` ask them to be friends. What is between the two
-    /// already, and whether one blocks the other, is for the request itself to say.
-    pub async fn may_ask(&self, me: UserId, other: UserId) -> Result<HashMap<UserId, Profile>> {
+    /// The profiles of `me` and of somebody who exists, if `me` may ask them to be friends now. What is between the two comes
+    /// first, so that whom `me` blocks answers alike whether or not they exist.
+    pub async fn may_ask(
+        &self,
+        me: UserId,
+        other: UserId,
+        now: Timestamp,
+    ) -> Result<HashMap<UserId, Profile>> {
         let both = [me, other];
         let (profiles, pair) = futures::try_join!(self.profiles(&both), self.pair(me, other))?;
+        pair.after(me, Action::Ask(RequestId::at(now)), now)?;
         let circle = profiles.get(&other).ok_or(Error::NotFound)?.settings.requests_from;
-        let goes_without_saying = pair.is_blocked() || pair.standing(me) != Standing::None;
-        if goes_without_saying || self.is_let_in(circle, me, &pair).await? {
-            Ok(profiles)
-        } else {
-            Err(REQUESTS_NOT_ALLOWED.into())
-        }
+        let is_let_in = self.is_let_in(circle, me, &pair).await?;
+        if is_let_in { Ok(profiles) } else { Err(REQUESTS_NOT_ALLOWED.into()) }
     }
 
     /// The profiles of some people, `actor` maybe among them, if `actor` may open a direct room with each of them and

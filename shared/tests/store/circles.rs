@@ -112,18 +112,20 @@ async fn a_search_goes_on_behind_those_who_are_not_to_be_found() {
 async fn requests_come_from_those_who_are_let_in() {
     let cloud = Cloud::new();
     let [ana, ben, cleo, dev] = town(&cloud).await;
-    let may_ask = async |me, other| cloud.app.store.may_ask(me, other).await.map(drop);
+    let may_ask = async |me, other| cloud.app.store.may_ask(me, other, cloud.app.now()).await.map(drop);
     choose(&cloud, cleo, "requests_from", "friends_of_friends").await;
     may_ask(ana, cleo).await.unwrap();
     assert_eq!(code(may_ask(dev, cleo).await), "requests_not_allowed");
     choose(&cloud, cleo, "requests_from", "nobody").await;
     assert_eq!(code(may_ask(ana, cleo).await), "requests_not_allowed");
-    // What stands between them already is said by the request itself.
-    may_ask(ben, cleo).await.unwrap();
+    assert_eq!(code(may_ask(ben, cleo).await), "already_friends");
     act(&cloud, cleo, ana, Action::Block).await;
-    may_ask(ana, cleo).await.unwrap();
-    assert_eq!(code(ask(&cloud, ana, cleo).await), "not_found");
-    assert_eq!(code(may_ask(ana, uuid::Uuid::new_v4().into()).await), "not_found");
+    let nobody = UserId::from(uuid::Uuid::new_v4());
+    for other in [cleo, nobody] {
+        assert_eq!(code(may_ask(ana, other).await), "not_found");
+        act(&cloud, ana, other, Action::Block).await;
+        assert_eq!(code(may_ask(ana, other).await), "you_blocked_them");
+    }
 }
 
 #[tokio::test(start_paused = true)]
