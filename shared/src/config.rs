@@ -1,12 +1,16 @@
 //! The functions' configuration: the only place that reads environment variables.
 
+mod limits;
+
+pub use limits::Limits;
+
 use crate::{
     auth::IssuerConfig,
     error::{Error, Result},
 };
 
 /// Every variable that a function may read, as `template.yaml` spells them.
-pub const VARIABLES: [&str; 7] = [
+pub const VARIABLES: [&str; 8] = [
     "TABLE_NAME",
     "SOCKET_ENDPOINT",
     "JWT_SECRET",
@@ -14,6 +18,7 @@ pub const VARIABLES: [&str; 7] = [
     "JWT_AUDIENCE",
     "JWT_ISSUERS",
     "MEDIA_ORIGINS",
+    "RATE_LIMITS",
 ];
 
 /// The configuration of one function. What it is not given is `None` or empty.
@@ -27,6 +32,8 @@ pub struct Config {
     pub tokens: TokenConfig,
     /// Origins that a `media_url` may lie under, such as `https://media.example.com`.
     pub media_origins: Vec<String>,
+    /// How often a person may do what.
+    pub limits: Limits,
 }
 
 /// Whose tokens are believed: of one issuer by a shared secret, of others by the keys that they publish.
@@ -67,7 +74,7 @@ impl Config {
 
     /// Reads variables from `lookup`. An empty variable counts as absent.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let [table, socket_endpoint, secret, issuer, audience, issuers, media_origins] =
+        let [table, socket_endpoint, secret, issuer, audience, issuers, media_origins, limits] =
             VARIABLES.map(|name| lookup(name).filter(|value| !value.is_empty()));
         let secret = secret.map(|secret| SecretConfig { secret, issuer, audience });
         if secret.as_ref().is_some_and(|config| config.secret.len() < MIN_SECRET_BYTES) {
@@ -77,7 +84,9 @@ impl Config {
         let tokens = TokenConfig { secret, issuers };
         let media_origins = media_origins.unwrap_or_default();
         let media_origins = media_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
-        Ok(Self { table, socket_endpoint, tokens, media_origins: media_origins.map(str::to_owned).collect() })
+        let media_origins = media_origins.map(str::to_owned).collect();
+        let limits = limits.map(|limits| limits.parse()).transpose()?.unwrap_or_default();
+        Ok(Self { table, socket_endpoint, tokens, media_origins, limits })
     }
 }
 
@@ -130,5 +139,11 @@ mod tests {
     fn media_origins_are_separated_by_commas() {
         let config = config(&[("MEDIA_ORIGINS", "https://a.example, https://b.example")]).unwrap();
         assert_eq!(config.media_origins, ["https://a.example", "https://b.example"]);
+    }
+
+    #[test]
+    fn limits_that_cannot_be_stop_the_function_at_its_start() {
+        assert!(config(&[("RATE_LIMITS", "messages=many")]).is_err());
+        assert_eq!(config(&[("RATE_LIMITS", "")]).unwrap().limits, Limits::default());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, fmt};
 
+use chrono::Duration;
 use serde::Serialize;
 
 /// What every fallible call here returns.
@@ -28,6 +29,12 @@ pub enum Error {
     /// A rule says no; the caller may know why.
     #[error("refused: {}", .0.code)]
     Refused(Refusal),
+    /// The person does this too often.
+    #[error("rate limited")]
+    RateLimited {
+        /// After this while the same call may be made.
+        retry_after: Duration,
+    },
     /// The body is over the limit.
     #[error("body too large")]
     TooLarge,

@@ -13,6 +13,7 @@ pub mod domain;
 pub mod error;
 pub mod friendships;
 pub mod id;
+pub mod pace;
 pub mod push;
 pub mod receipts;
 pub mod serve;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     names::template,
-    probes::probes,
+    probes::{Probe, probes},
     world::{
         Actor, Answer, Proxy, World, befriend,
         contract::{
@@ -18,6 +18,7 @@ use crate::{
             rest::{Documented, OPERATIONS, documented},
             schema::{ASYNCAPI, OPENAPI, faults, resolve, validator},
         },
+        paced,
     },
 };
 
@@ -82,6 +83,8 @@ async fn every_documented_answer_is_given_and_no_other() {
         assert_eq!(notes.expect(500, &answer), json!({"message": "Internal Server Error"}));
     }
 
+    calls_that_come_too_often(&probes, &notes).await;
+
     let exercised = notes.0.into_inner().unwrap();
     let (cloud, missing): (BTreeSet<_>, BTreeSet<_>) = documented()
         .into_iter()
@@ -89,6 +92,24 @@ async fn every_documented_answer_is_given_and_no_other() {
         .partition(|(_, status, content)| (*status, content.as_str()) == ONLY_IN_THE_CLOUD);
     assert!(missing.is_empty(), "documented, and never seen: {missing:#?}");
     assert_eq!(cloud.len(), OPERATIONS.len(), "seen after all, so no longer an exception");
+}
+
+/// Where each thing may be done once, the second call of it comes too early. Calls that are not paced never do.
+async fn calls_that_come_too_often(probes: &[Probe], notes: &Notes) {
+    let limits = ["messages", "requests", "searches", "rooms", "frames", "changes", "reports"];
+    let world = World::with(paced(&limits.map(|name| format!("{name}=1/3600s")).join(","))).await;
+    let ana = world.actor("ana").await;
+    for probe in probes {
+        for _ in 0..2 {
+            let answer = probe.call(&ana).await;
+            if answer.status == 429 {
+                notes.expect(429, &answer);
+                assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+            } else {
+                assert_eq!(answer.status, probe.leads_to);
+            }
+        }
+    }
 }
 
 /// What is answered with 200 to two people who become friends and chat, and a repeated send that comes too late.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Seen, World};
+use crate::world::{Actor, Seen, World, paced};
 
 /// How often a send that gave way is repeated.
 const MOST_TRIES: usize = 5;
@@ -26,7 +26,7 @@ async fn send(who: &Actor, message: &Value) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_and_fifty_six_callers_at_once_all_get_their_answers() {
-    let world = World::new().await;
+    let world = World::with(paced("off")).await;
     let [ana, ben] = world.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let callers = (0..256).map(|n| {
@@ -54,7 +54,7 @@ async fn sixty_four_writers_in_one_room_are_all_heard_once_in_one_order() {
     const EACH: usize = 2;
     /// So many can make a group together; the others are brought in.
     const FOUNDERS: usize = 40;
-    let (world, proxy) = World::with_proxy().await;
+    let (world, proxy) = World::with_proxy_and(paced("off")).await;
     let names: Vec<String> = (0..WRITERS).map(|n| format!("writer{n}")).collect();
     let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;
     let room = people[0].group_with(&people[1..FOUNDERS].iter().collect::<Vec<_>>()).await;

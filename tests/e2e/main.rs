@@ -22,6 +22,7 @@ mod load;
 mod messages;
 mod names;
 mod outsiders;
+mod paces;
 mod participants;
 mod pins;
 mod plan_client;

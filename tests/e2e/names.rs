@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde_yaml_ng::Value;
+use shared::config::Limits;
 
 /// The template, its CloudFormation tags left as they are.
 pub fn template() -> Value {
@@ -153,6 +154,13 @@ fn the_template_sets_just_the_variables_that_are_read() {
     // Read by the logging of the runtime itself.
     set.remove("RUST_LOG");
     assert_eq!(set, shared::config::VARIABLES.map(str::to_owned).into());
+}
+
+#[test]
+fn the_template_says_the_limits_that_there_are_without_it() {
+    let limits = &template()["Parameters"]["RateLimits"]["Default"];
+    let limits: Limits = limits.as_str().unwrap().parse().unwrap();
+    assert_eq!(limits, Limits::default());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tokio::sync::{
 use crate::{
     device::{Device, Door},
     replica::{self, shown},
-    world::{Actor, World, kill_if_there, process::Process},
+    world::{Actor, World, kill_if_there, paced, process::Process},
 };
 
 const NAMES: [&str; 3] = ["ana", "ben", "cleo"];
@@ -25,6 +25,9 @@ const STEPS: usize = 20;
 
 /// So often does the whole machine go down.
 const DEATHS: usize = 3;
+
+/// Limits that are looked at in every call, and that nobody reaches.
+const UNREACHED: &str = "messages=100000/60s,frames=100000/60s,changes=100000/60s";
 
 /// So many schedules run side by side.
 const AT_ONCE: usize = 4;
@@ -166,7 +169,7 @@ async fn schedules_in_which_the_whole_machine_goes_down_and_comes_back() {
 }
 
 async fn with_killed_functions(seed: u64) {
-    let world = World::new().await;
+    let world = World::with(paced(UNREACHED)).await;
     let mut cast = Cast::new(world.actors(NAMES).await, seed).await;
     let (done, mut steps) = unbounded_channel();
     let mut rng = fastrand::Rng::with_seed(seed);

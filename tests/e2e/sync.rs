@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, each};
+use crate::world::{Actor, World, each, paced};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -273,7 +273,7 @@ async fn too_much_for_one_answer_comes_in_several_or_means_to_load_the_room_anew
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_a_hundred_rooms_come_in_several_answers() {
-    let world = World::new().await;
+    let world = World::with(paced("off")).await;
     let [ana, ben] = world.actors(["ana", "ben"]).await;
     let mut rooms = BTreeSet::new();
     for _ in 0..=100 {

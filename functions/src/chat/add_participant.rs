@@ -2,6 +2,7 @@
 
 use shared::{
     App,
+    domain::pace::Paced,
     serve::{
         Fatal,
         http::{Json, Me, Path, Reply, serve},
@@ -15,5 +16,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn add_participant(app: App, me: Me, Path(at): Path<ParticipantPath>) -> Reply<ChatRoom> {
+    app.pace(me.id, Paced::Changes).await?;
     Ok(Json(app.add_participant(at.room_id, me.id, at.user_id).await?))
 }

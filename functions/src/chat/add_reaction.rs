@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::change::Action,
+    domain::{change::Action, pace::Paced},
     serve::{
         Fatal,
         http::{Json, Me, Path, Reply, serve},
@@ -16,5 +16,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn add_reaction(app: App, me: Me, Path(at): Path<ReactionPath>) -> Reply<Message> {
+    app.pace(me.id, Paced::Changes).await?;
     Ok(Json(app.change(&at.message, me.id, &Action::React(at.emoji)).await?.into()))
 }

@@ -2,7 +2,10 @@
 
 use shared::{
     App, BestEffort, Error,
-    domain::room::{Founding, RoomKind},
+    domain::{
+        pace::Paced,
+        room::{Founding, RoomKind},
+    },
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
@@ -20,13 +23,15 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) -> Reply<ChatRoom> {
     let founding = Founding::new(me.id, &wish.participant_ids, wish.is_group, wish.name.as_deref())?;
-    let people: Vec<_> = founding.people.iter().copied().collect();
-    let now = app.now();
     if founding.kind == RoomKind::Direct
         && let Some(room) = app.store.my_room(me.id, founding.id).await?
     {
         return Ok(Json(room.into()));
     }
+    // A room that is there may be opened again and again.
+    app.pace(me.id, Paced::Rooms).await?;
+    let people: Vec<_> = founding.people.iter().copied().collect();
+    let now = app.now();
     let profiles = app.store.reachable(me.id, &people).await?;
     let Some(room) = app.store.found_room(&founding, &profiles, now).await? else {
         // The other one opened it at the same moment, or shut the caller out.

@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::change::Action,
+    domain::{change::Action, pace::Paced},
     serve::{
         Fatal,
         http::{Body, Json, Me, Path, Reply, serve},
@@ -21,5 +21,6 @@ pub(crate) async fn edit_message(
     Path(message): Path<MessagePath>,
     Body(edit): Body<MessageEdit>,
 ) -> Reply<Message> {
+    app.pace(me.id, Paced::Changes).await?;
     Ok(Json(app.change(&message, me.id, &Action::Edit(edit.content)).await?.into()))
 }

@@ -2,6 +2,7 @@
 
 use shared::{
     App,
+    domain::pace::Paced,
     id::RoomId,
     receipts::Progress,
     serve::{
@@ -17,6 +18,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn mark_read(app: App, me: Me, Path(room_id): Path<RoomId>) -> Reply<Done> {
+    app.pace(me.id, Paced::Frames).await?;
     app.progress(Progress::Read, room_id, me.id, None).await?;
     Ok(Json(Done { message: "Messages marked as read".to_owned() }))
 }

@@ -2,6 +2,7 @@
 
 use shared::{
     App, Result,
+    domain::pace::Paced,
     serve::{
         Fatal,
         http::{Json, Me, Path, serve},
@@ -19,6 +20,7 @@ pub(crate) async fn remove_participant(
     me: Me,
     Path(at): Path<ParticipantPath>,
 ) -> Result<Option<Json<()>>> {
+    app.pace(me.id, Paced::Changes).await?;
     app.remove_participant(at.room_id, me.id, at.user_id).await?;
     Ok(None)
 }

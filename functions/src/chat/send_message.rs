@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn send_message(app: App, me: Me, Body(message): Body<MessageCreate>) -> Reply<Message> {
-    let sent = app.store.append(&message.from_sender(me.id), app.now()).await?;
+    let sent = app.append(&message.from_sender(me.id)).await?;
     app.deliver(&sent, None).await;
     let sender = sent.room.member(me.id)?;
     Ok(Json(sent.in_full.seen_by(sender, &sent.room.members).into()))

@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::change::Action,
+    domain::{change::Action, pace::Paced},
     serve::{
         Fatal,
         http::{Json, Me, Path, Reply, serve},
@@ -16,6 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn unpin_message(app: App, me: Me, Path(message): Path<MessagePath>) -> Reply<ChatRoom> {
+    app.pace(me.id, Paced::Changes).await?;
     app.change(&message, me.id, &Action::Unpin).await?;
     Ok(Json(app.store.whole_room(me.id, message.room_id).await?.into()))
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     App, Error,
-    domain::friendship::Action,
+    domain::{friendship::Action, pace::Paced},
     id::RequestId,
     serve::{
         Fatal,
@@ -22,6 +22,7 @@ pub(crate) async fn respond_to_request(
     Path(request_id): Path<RequestId>,
     Query(answer): Query<RequestAnswer>,
 ) -> Reply<Done> {
+    app.pace(me.id, Paced::Changes).await?;
     let request = app.store.received_request(me.id, request_id).await?.ok_or(Error::NotFound)?;
     let action = Action::Answer(request_id, answer.action);
     app.befriend(me.id, request.sender_id, action).await?;

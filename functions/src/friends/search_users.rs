@@ -2,6 +2,7 @@
 
 use shared::{
     App,
+    domain::pace::Paced,
     serve::{
         Fatal,
         http::{Json, Me, Query, Reply, serve},
@@ -22,6 +23,7 @@ pub(crate) async fn search_users(
     me: Me,
     Query(search): Query<UserSearch>,
 ) -> Reply<Vec<FoundUser>> {
+    app.pace(me.id, Paced::Searches).await?;
     let found = app.store.search_users(&search.query, me.id, MAX_RESULTS).await?;
     let shown = found.into_iter().map(|(profile, pair)| FoundUser::new(profile, pair.standing(me.id)));
     Ok(Json(shown.collect()))

@@ -2,7 +2,7 @@
 
 use shared::{
     App, BestEffort, Error,
-    domain::friendship::Action,
+    domain::{friendship::Action, pace::Paced},
     id::RequestId,
     serve::{
         Fatal,
@@ -24,6 +24,7 @@ pub(crate) async fn send_request(
     me: Me,
     Body(ask): Body<FriendRequestCreate>,
 ) -> Reply<FriendRequest> {
+    app.pace(me.id, Paced::Requests).await?;
     let now = app.now();
     let profiles = app.store.may_ask(me.id, ask.receiver_id, now).await?;
     let pair = app.befriend(me.id, ask.receiver_id, Action::Ask(RequestId::at(now))).await?;

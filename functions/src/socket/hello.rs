@@ -2,6 +2,7 @@
 
 use shared::{
     App,
+    domain::pace::Paced,
     serve::{
         Fatal,
         socket::{Answer, Caller, serve},
@@ -15,6 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn hello(app: App, caller: Caller) -> Answer {
+    app.pace(caller.id, Paced::Frames).await?;
     app.push.admit(&caller.connection, caller.token_expires).await?;
     Ok(Some(Event::ConnectionEstablished { user_id: caller.id, server_time: app.now() }))
 }

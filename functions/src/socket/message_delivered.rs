@@ -2,6 +2,7 @@
 
 use shared::{
     App,
+    domain::pace::Paced,
     receipts::Progress,
     serve::{
         Fatal,
@@ -20,6 +21,7 @@ pub(crate) async fn message_delivered(
     caller: Caller,
     Data(reached): Data<MessageDelivered>,
 ) -> Answer {
+    app.pace(caller.id, Paced::Frames).await?;
     app.progress(Progress::Delivered, reached.room_id, caller.id, Some(reached.seq)).await?;
     Ok(None)
 }

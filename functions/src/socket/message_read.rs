@@ -2,6 +2,7 @@
 
 use shared::{
     App,
+    domain::pace::Paced,
     receipts::Progress,
     serve::{
         Fatal,
@@ -16,6 +17,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn message_read(app: App, caller: Caller, Data(read): Data<MessageRead>) -> Answer {
+    app.pace(caller.id, Paced::Frames).await?;
     app.progress(Progress::Read, read.room_id, caller.id, read.seq).await?;
     Ok(None)
 }

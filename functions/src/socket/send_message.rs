@@ -21,7 +21,7 @@ pub(crate) async fn send_message(
     origin: Origin,
     Data(message): Data<MessageCreate>,
 ) -> Answer {
-    let sent = app.store.append(&message.from_sender(caller.id), app.now()).await?;
+    let sent = app.append(&message.from_sender(caller.id)).await?;
     app.deliver(&sent, Some(&origin)).await;
     Ok(None)
 }

@@ -1,7 +1,8 @@
 //! `$default`: every frame that no other route serves, also those that are not JSON.
 
 use shared::{
-    Error,
+    App, Error,
+    domain::pace::Paced,
     error::Refusal,
     serve::{
         Fatal,
@@ -17,6 +18,7 @@ async fn main() -> Result<(), Fatal> {
     serve(unknown).await
 }
 
-pub(crate) async fn unknown(_: Caller, _: AnyFrame) -> Answer {
+pub(crate) async fn unknown(app: App, caller: Caller, _: AnyFrame) -> Answer {
+    app.pace(caller.id, Paced::Frames).await?;
     Err(Error::from(UNKNOWN_TYPE))
 }

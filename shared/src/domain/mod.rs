@@ -4,6 +4,7 @@ pub mod change;
 pub mod friendship;
 pub mod log;
 pub mod message;
+pub mod pace;
 pub mod privacy;
 pub mod profile;
 pub mod reaction;

@@ -131,7 +131,8 @@ impl SocketCall {
         let expired = matches!(outcome, Err(Error::TokenExpired));
         let event = outcome.unwrap_or_else(|error| {
             let problem = Problem::of(&error, request_id);
-            Some(Event::Error { code: problem.code, message: problem.detail })
+            let Problem { code, detail: message, retry_after, .. } = problem;
+            Some(Event::Error { code, message, retry_after })
         });
         let connection = self.connection(now)?;
         if let Some(event) = &event {

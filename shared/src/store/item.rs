@@ -85,10 +85,16 @@ impl Update {
     }
 
     /// What `:value` stands for.
-    pub fn value(mut self, placeholder: &str, value: impl Serialize) -> Result<Self> {
+    pub fn value(self, placeholder: &str, value: impl Serialize) -> Result<Self> {
         let value = serde_dynamo::to_attribute_value(value).map_err(Error::internal)?;
+        Ok(self.attribute(placeholder, value))
+    }
+
+    /// What `:value` stands for, as the table has it.
+    #[must_use]
+    pub fn attribute(mut self, placeholder: &str, value: AttributeValue) -> Self {
         self.values.insert(placeholder.to_owned(), value);
-        Ok(self)
+        self
     }
 }
 

@@ -159,6 +159,11 @@ pub fn my_rooms(u: UserId) -> Range {
     prefix(user(u), "ROOM#")
 }
 
+/// How far a person is ahead of the pace of what they do.
+pub fn rate(u: UserId, what: &str) -> Key {
+    Key { pk: user(u), sk: format!("RATE#{what}") }
+}
+
 /// The head hint of a room.
 pub fn head(r: RoomId) -> Key {
     Key { pk: room(r), sk: HEAD.into() }

@@ -59,13 +59,29 @@ impl Store {
     ///
     /// Two sequential round trips where no other sender interferes; one more for each slot lost to another.
     pub async fn append(&self, send: &Send, now: Timestamp) -> Result<Committed> {
+        self.append_if(async { Ok(()) }, send, now).await
+    }
+
+    /// Appends a message if it is admitted. That is decided beside the reads, to its end, and before anything else: a send
+    /// that leads nowhere counts as well.
+    pub async fn append_if(
+        &self,
+        admission: impl Future<Output = Result<()>>,
+        send: &Send,
+        now: Timestamp,
+    ) -> Result<Committed> {
         let room_id = send.draft.room_id;
-        let (room, earlier, replied, forwarded) = futures::try_join!(
-            self.room_and_roster(room_id),
-            self.newest_messages(send),
-            self.replied(room_id, send.draft.reply_to_id),
-            self.forwarded_message(send),
-        )?;
+        let reads = async {
+            futures::try_join!(
+                self.room_and_roster(room_id),
+                self.newest_messages(send),
+                self.replied(room_id, send.draft.reply_to_id),
+                self.forwarded_message(send),
+            )
+        };
+        let (admitted, found) = futures::join!(admission, reads);
+        admitted?;
+        let (room, earlier, replied, forwarded) = found?;
         let member = room.member(send.sender_id)?.clone();
         let tail = earlier.first().map_or(0, |newest| newest.seq);
         if let Some(after_seq) = send.after_seq {

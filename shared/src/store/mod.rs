@@ -9,6 +9,7 @@ pub mod keys;
 pub mod messages;
 pub mod pairs;
 pub mod presence;
+pub mod rates;
 pub mod rooms;
 pub mod roster;
 pub mod suggestions;

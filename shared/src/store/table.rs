@@ -104,19 +104,27 @@ impl Table {
 
     /// Changes one item. Returns it as it is afterwards, or `None` if the condition failed.
     pub async fn update(&self, update: Update) -> Result<Option<Item>> {
+        Ok(self.update_or_item(update).await?.ok())
+    }
+
+    /// Changes one item. Returns it as it is afterwards, or as the error what is there if the condition failed.
+    pub async fn update_or_item(&self, update: Update) -> Result<Result<Item, Item>> {
         let call = self.client.update_item().table_name(&self.name).set_key(Some(attributes(update.key)));
         let call = call.update_expression(update.expression).set_condition_expression(update.condition);
         let call = call.set_expression_attribute_names(non_empty(update.names));
         let call = call.set_expression_attribute_values(non_empty(update.values));
-        let call = call.return_values(ReturnValue::AllNew).return_consumed_capacity(Total);
+        let call = call.return_values(ReturnValue::AllNew).return_values_on_condition_check_failure(AllOld);
+        let call = call.return_consumed_capacity(Total);
         let sent =
             through_conflicts(|| async { call.clone().send().await.map_err(SdkError::into_service_error) });
         match sent.await {
             Ok(answer) => {
                 has_written(&answer.consumed_capacity);
-                Ok(Some(answer.attributes.unwrap_or_default()))
+                Ok(Ok(answer.attributes.unwrap_or_default()))
             }
-            Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+            Err(UpdateItemError::ConditionalCheckFailedException(taken)) => {
+                Ok(Err(taken.item.unwrap_or_default()))
+            }
             Err(error) => Err(refused(error)),
         }
     }

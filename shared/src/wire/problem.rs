@@ -1,5 +1,6 @@
 //! How errors are shown: RFC 9457 `application/problem+json` over HTTP, an `error` frame over the socket.
 
+use chrono::Duration;
 use serde::Serialize;
 
 use crate::error::{Error, FieldError};
@@ -23,6 +24,9 @@ pub struct Problem {
     /// Names the call in the logs, for faults of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// Seconds after which the same call may succeed, for a header of that name; at least one.
+    #[serde(skip)]
+    pub retry_after: Option<u32>,
 }
 
 impl Problem {
@@ -36,6 +40,7 @@ impl Problem {
             code,
             errors: Vec::new(),
             request_id: None,
+            retry_after: None,
         };
         match error {
             Error::MalformedJson => plain(400, "malformed_json", "This is not a JSON object."),
@@ -50,19 +55,27 @@ impl Problem {
             }
             Error::NotFound => plain(404, "not_found", "There is no such thing here."),
             Error::Refused(refusal) => plain(refusal.status, refusal.code, refusal.detail),
+            Error::RateLimited { retry_after } => Self {
+                retry_after: Some(whole_seconds(*retry_after)),
+                ..plain(429, "rate_limited", "You are doing this too often: please try again a little later.")
+            },
             Error::TooLarge => plain(413, "too_large", "A body has at most 64 KB."),
-            Error::Busy(_) => plain(503, "busy", "Too much is going on here: please try again in a moment."),
+            Error::Busy(_) => Self {
+                retry_after: Some(1),
+                ..plain(503, "busy", "Too much is going on here: please try again in a moment.")
+            },
             Error::Internal(_) => Self {
                 request_id: Some(request_id.to_owned()),
                 ..plain(500, "internal", "Something went wrong on our side.")
             },
         }
     }
+}
 
-    /// Seconds after which the same call may succeed.
-    pub fn retry_after(&self) -> Option<u32> {
-        (self.status == 503).then_some(1)
-    }
+/// Upwards, so that who waits so long has waited long enough.
+fn whole_seconds(while_more: Duration) -> u32 {
+    let seconds = (while_more.num_milliseconds().max(1) + 999) / 1000;
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 fn phrase(status: u16) -> &'static str {
@@ -87,5 +100,15 @@ mod tests {
         let problem = Problem::of(&Error::Invalid(vec![bad("a"), bad("b")]), "");
         assert_eq!(problem.detail, "a must be a UUID. b must be a UUID.");
         assert_eq!((problem.status, problem.title, problem.errors.len()), (422, "Unprocessable Entity", 2));
+    }
+
+    #[test]
+    fn who_is_too_fast_is_told_whole_seconds_and_at_least_one() {
+        for (milliseconds, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
+            let error = Error::RateLimited { retry_after: Duration::milliseconds(milliseconds) };
+            let problem = Problem::of(&error, "");
+            assert_eq!((problem.status, problem.retry_after), (429, Some(seconds)), "{milliseconds} ms");
+        }
+        assert_eq!(Problem::of(&Error::NotFound, "").retry_after, None);
     }
 }

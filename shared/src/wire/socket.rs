@@ -130,6 +130,8 @@ pub enum Event {
         code: &'static str,
         /// As a problem's `detail`.
         message: String,
+        /// Seconds after which the same frame may succeed, where waiting helps.
+        retry_after: Option<u32>,
     },
 }
 

@@ -45,7 +45,7 @@ async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
             };
             cloud.calls();
             let start = cloud.elapsed();
-            let sent = cloud.app.store.append(&message, cloud.app.now()).await.unwrap();
+            let sent = cloud.app.append(&message).await.unwrap();
             assert_eq!(cloud.elapsed() - start, 2, "sequential round trips to the commit");
             cloud.app.deliver(&sent, None).await;
 

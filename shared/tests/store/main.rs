@@ -16,6 +16,7 @@ mod log;
 mod network;
 mod pairs;
 mod pushes;
+mod rates;
 mod raw;
 mod rooms;
 mod roster;

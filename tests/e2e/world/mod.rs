@@ -24,6 +24,12 @@ pub use token::{in_seconds, signed};
 /// The longest that anything in a test may take; only a test that fails waits for it.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
+/// A stack in which people may do things only so often, as `RATE_LIMITS` says it.
+pub fn paced(limits: &str) -> Options {
+    let env = [("RATE_LIMITS".to_owned(), limits.to_owned())].into();
+    Options { env, ..Options::default() }
+}
+
 /// A stack of its own for one test.
 pub struct World {
     pub stack: Stack,

@@ -1,0 +1,179 @@
+//! Who does something too often is told when to go on; nobody and nothing else is affected, and nothing is changed.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::{Value, json};
+
+use crate::world::{Actor, Answer, World, befriend, paced};
+
+/// The seconds that a refused call says to wait.
+#[track_caller]
+fn retry_after(answer: &Answer) -> u64 {
+    answer.problem(429, "rate_limited");
+    let seconds: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!(seconds > 0);
+    seconds
+}
+
+async fn try_to_say(who: &Actor, room: &str, name: &str) -> Answer {
+    let message = json!({"chat_room_id": room, "content": name, "client_message_id": name, "after_seq": 0});
+    who.post("/chat/messages", message).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_messages_are_refused_until_it_is_time_and_then_each_is_there_once() {
+    let world = World::with(paced("messages=3/3600s")).await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (room, mut at_ben) = (ana.room_with(&ben).await, ben.socket().await);
+    for n in 1..=3 {
+        try_to_say(&ana, &room, &format!("m{n}")).await.ok();
+        at_ben.expect("new_message").await;
+    }
+    let seconds = retry_after(&try_to_say(&ana, &room, "m4").await);
+    assert!((1100..=1200).contains(&seconds), "{seconds}");
+    // An earlier message, too, is too many; so is one that leads nowhere.
+    retry_after(&try_to_say(&ana, &room, "m1").await);
+    retry_after(&try_to_say(&ana, &uuid::Uuid::new_v4().to_string(), "m1").await);
+    at_ben.expect_nothing_more().await;
+
+    // Others, and whatever else she does.
+    try_to_say(&ben, &room, "from ben").await.ok();
+    ana.put(&format!("/chat/rooms/{room}/read")).await.ok();
+    ana.get("/friends/search?query=be").await.ok();
+
+    let later = world.later(&ana, Duration::from_secs(seconds));
+    assert_eq!(try_to_say(&later, &room, "m4").await.ok()["seq"], 5);
+    retry_after(&try_to_say(&later, &room, "m5").await);
+    let history = ben.history(&room).await;
+    let said: Vec<_> = history.iter().map(|message| message["content"].as_str().unwrap()).collect();
+    assert_eq!(said, ["m1", "m2", "m3", "from ben", "m4"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_messages_at_once_just_the_burst_gets_through() {
+    let world = World::with(paced("messages=5/3600s")).await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let names: Vec<String> = (0..16).map(|n| format!("m{n}")).collect();
+    let answers = futures::future::join_all(names.iter().map(|name| try_to_say(&ana, &room, name))).await;
+    let (sent, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(sent.len(), 5);
+    for answer in refused {
+        retry_after(answer);
+    }
+    assert_eq!(ben.history(&room).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_the_socket_and_of_rest_are_counted_together() {
+    let world = World::with(paced("messages=2/3600s,frames=20/3600s")).await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (room, mut at_ana) = (ana.room_with(&ben).await, ana.socket().await);
+    let mut at_ben = ben.socket().await;
+    ana.say(&room, "by rest").await;
+    for socket in [&mut at_ana, &mut at_ben] {
+        socket.expect("new_message").await;
+    }
+    let message = json!({"chat_room_id": room, "content": "by socket"});
+    at_ana.send("send_message", message.clone()).await;
+    at_ana.expect("message_sent").await;
+    at_ben.expect("new_message").await;
+    at_ana.send_text(&json!({"type": "send_message", "ref": 7, "data": message}).to_string()).await;
+    let refused = at_ana.expect("error").await;
+    assert_eq!((&refused["ref"], &refused["data"]["code"]), (&json!(7), &json!("rate_limited")));
+    let seconds = refused["data"]["retry_after"].as_u64().unwrap();
+    assert!((1700..=1800).contains(&seconds), "{seconds}");
+    retry_after(&ana.post("/chat/messages", message).await);
+    // The connection is as good as before, and nobody heard of it.
+    at_ana.expect_nothing_more().await;
+    at_ben.expect_nothing_more().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_of_all_types_are_counted_together_and_apart_from_messages() {
+    let world = World::with(paced("frames=5/3600s")).await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    ben.say(&room, "hello").await;
+    // The first one is its `hello`.
+    let mut at_ana = ana.socket().await;
+    let data = json!({"chat_room_id": room, "seq": 1});
+    at_ana.expect_nothing_more().await;
+    at_ana.send("message_delivered", data.clone()).await;
+    at_ana.expect("message_delivered_receipt").await;
+    at_ana.send("message_read", data.clone()).await;
+    at_ana.expect("message_read_receipt").await;
+    at_ana.send("dance", json!({})).await;
+    assert_eq!(at_ana.expect("error").await["data"]["code"], "unknown_type");
+    for (frame, data) in [
+        ("hello", json!({})),
+        ("ping", json!({})),
+        ("message_delivered", data.clone()),
+        ("message_read", data.clone()),
+        ("typing_start", data.clone()),
+        ("typing_stop", data),
+        ("dance", json!({})),
+    ] {
+        at_ana.send(frame, data).await;
+        let refused = at_ana.expect("error").await;
+        assert_eq!(refused["data"]["code"], "rate_limited", "{frame}");
+    }
+    retry_after(&ana.put(&format!("/chat/rooms/{room}/read")).await);
+    at_ana.send("send_message", json!({"chat_room_id": room, "content": "still"})).await;
+    at_ana.expect("message_sent").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_call_leaves_everything_as_it_was() {
+    let world = World::with(paced("requests=1/3600s,rooms=2/3600s,changes=3/3600s,searches=1/60s")).await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    befriend(&ana, &ben).await;
+    retry_after(&ana.post("/friends/requests", json!({"receiver_id": cleo.id})).await);
+    assert_eq!(cleo.get("/friends/requests").await.ok(), json!([]));
+
+    let (direct, group) = (ana.room_with(&ben).await, ana.group_with(&[&ben]).await);
+    retry_after(&ana.post("/chat/rooms", json!({"participant_ids": [cleo.id]})).await);
+    assert_eq!(cleo.get("/chat/rooms").await.ok(), json!([]));
+    assert_eq!(ana.room_with(&ben).await, direct, "a room that is there is not made");
+
+    let said = ana.say(&group, "hello").await;
+    ana.edit(&said, "hello!").await.ok();
+    ana.react(&said, "👍").await.ok();
+    ana.pin(&said).await.ok();
+    let before = ana.room(&group).await.ok();
+    let refused: Vec<Answer> = vec![
+        ana.edit(&said, "hello?").await,
+        ana.react(&said, "🔥").await,
+        ana.unreact(&said, "👍").await,
+        ana.unpin(&said).await,
+        ana.delete_message(&said).await,
+        ana.add(&group, &cleo).await,
+        ana.remove(&group, &ben).await,
+    ];
+    let waits: BTreeSet<u64> = refused.iter().map(retry_after).collect();
+    assert!(waits.into_iter().all(|seconds| (1100..=1200).contains(&seconds)));
+    assert_eq!(ana.room(&group).await.ok(), before);
+    let shown = ben.message(&group, 1).await;
+    let told = |message: &Value| [message["content"].clone(), message["reactions"][0]["count"].clone()];
+    assert_eq!(told(&shown), [json!("hello!"), json!(1)]);
+    let later = world.later(&ana, Duration::from_mins(20));
+    later.edit(&said, "hello?").await.ok();
+
+    ana.get("/friends/search?query=be").await.ok();
+    let seconds = retry_after(&ana.get("/friends/search?query=be").await);
+    assert!((50..=60).contains(&seconds), "{seconds}");
+    ben.get("/friends/search?query=an").await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_malformed_is_refused_before_it_is_counted() {
+    let world = World::with(paced("messages=1/3600s,searches=1/60s")).await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    for _ in 0..3 {
+        ana.post("/chat/messages", json!({"chat_room_id": room})).await.problem(422, "validation_failed");
+        ana.get("/friends/search?query=b").await.problem(422, "validation_failed");
+    }
+    ana.say(&room, "hello").await;
+    ana.get("/friends/search?query=be").await.ok();
+}
