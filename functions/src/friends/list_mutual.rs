@@ -2,6 +2,7 @@
 
 use shared::{
     App,
+    domain::pace::Paced,
     id::UserId,
     serve::{
         Fatal,
@@ -22,6 +23,7 @@ pub(crate) async fn list_mutual(
     Path(user): Path<UserId>,
     Query(page): Query<PageOf>,
 ) -> PageReply<ListedFriend> {
+    app.pace(me.id, Paced::Searches).await?;
     app.store.can_see(me.id, user).await?;
     Ok(JsonPage(ListedFriend::page(app.store.mutual_friends(me.id, user, page).await?)))
 }

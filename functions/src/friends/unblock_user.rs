@@ -2,7 +2,7 @@
 
 use shared::{
     App, Result,
-    domain::friendship::Action,
+    domain::{friendship::Action, pace::Paced},
     id::UserId,
     serve::{
         Fatal,
@@ -16,6 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn unblock_user(app: App, me: Me, Path(user): Path<UserId>) -> Result<Option<Json<()>>> {
+    app.pace(me.id, Paced::Changes).await?;
     app.befriend(me.id, user, Action::Unblock).await?;
     Ok(None)
 }
