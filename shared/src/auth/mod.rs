@@ -13,7 +13,6 @@ mod token;
 use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
-use serde_json::Value;
 
 pub use fetch::Http;
 pub use issuers::IssuerConfig;
@@ -81,46 +80,55 @@ impl Verifier {
     /// Who the token proves its bearer to be at this moment.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Identity> {
         let token = Token::read(token)?;
-        let issuer = token.claims.get("iss").and_then(Value::as_str);
-        let published =
-            self.issuers.iter().find(|known| issuer.is_some_and(|name| known.config.is_named(name)));
-        match (token.algorithm, &self.secret, published) {
-            (Algorithm::HS256, Some(secret), published) => {
-                secret.config.check_purpose(&token, published.is_some())?;
-                check_signature(&token, &secret.key)?;
-                let longest_life = LONGEST_LIFE_BY_SECRET;
-                claims::identity(&token.claims, &Trust { issuer, names_users: true, longest_life }, now)
-            }
-            (Algorithm::HS256, None, _) => Err(Error::InvalidToken("algorithm not allowed")),
-            (_, _, Some(Issuer { config, keys })) => {
-                config.check_purpose(&token.claims)?;
-                let key = keys.find(token.key_id.as_deref(), token.algorithm, now).await?;
-                check_signature(&token, &key)?;
-                let issuer = Some(config.issuer.as_str());
-                let trust = Trust { issuer, names_users: config.names_users, longest_life: LONGEST_LIFE };
-                claims::identity(&token.claims, &trust, now)
-            }
-            (_, _, None) => Err(Error::InvalidToken("other issuer")),
+        let issuer =
+            self.issuers.iter().find(|known| token.issuer().is_some_and(|name| known.config.is_named(name)));
+        if token.algorithm == Algorithm::HS256 {
+            let secret = self.secret.as_ref().ok_or(Error::InvalidToken("algorithm not allowed"))?;
+            return secret.verify(&token, issuer.is_some(), now);
         }
+        issuer.ok_or(Error::InvalidToken("other issuer"))?.verify(&token, now).await
     }
 }
 
-impl SecretConfig {
+impl Secret {
+    fn verify(&self, token: &Token, is_of_another: bool, now: Timestamp) -> Result<Identity> {
+        self.check_purpose(token, is_of_another)?;
+        check_signature(token, &self.key)?;
+        let trust = Trust { issuer: token.issuer(), names_users: true, longest_life: LONGEST_LIFE_BY_SECRET };
+        claims::identity(&token.claims, &trust, now)
+    }
+
     /// Makes sure that a token is of the issuer that the secret is shared with, and for us. Without an issuer configured that
     /// is anyone's, but not one of those who publish their keys.
     fn check_purpose(&self, token: &Token, is_of_another: bool) -> Result<()> {
-        let issuer = token.claims.get("iss").and_then(Value::as_str);
-        match &self.issuer {
-            Some(own) if issuer != Some(own) => return Err(Error::InvalidToken("other issuer")),
-            None if is_of_another => return Err(Error::InvalidToken("other issuer")),
-            _ => {}
+        let is_of_ours = match &self.config.issuer {
+            Some(own) => token.issuer() == Some(own),
+            None => !is_of_another,
+        };
+        if !is_of_ours {
+            return Err(Error::InvalidToken("other issuer"));
         }
-        match &self.audience {
+        match &self.config.audience {
             Some(own) if !texts(token.claims.get("aud")).any(|audience| audience == own) => {
                 Err(Error::InvalidToken("other audience"))
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Issuer {
+    async fn verify(&self, token: &Token<'_>, now: Timestamp) -> Result<Identity> {
+        let Self { config, keys } = self;
+        config.check_purpose(&token.claims)?;
+        let key = keys.find(token.key_id.as_deref(), token.algorithm, now).await?;
+        check_signature(token, &key)?;
+        let trust = Trust {
+            issuer: Some(&config.issuer),
+            names_users: config.names_users,
+            longest_life: LONGEST_LIFE,
+        };
+        claims::identity(&token.claims, &trust, now)
     }
 }
 

@@ -1,5 +1,5 @@
 use jsonwebtoken::{EncodingKey, Header, encode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     issuer_of_tests::{Answer, Site},

@@ -53,6 +53,11 @@ impl<'a> Token<'a> {
         check_header(&header)?;
         Ok(Self { algorithm: algorithm(&header)?, key_id, claims: object(claims)?, message, signature })
     }
+
+    /// Whose it claims to be.
+    pub fn issuer(&self) -> Option<&str> {
+        self.claims.get("iss").and_then(Value::as_str)
+    }
 }
 
 fn algorithm(header: &Map<String, Value>) -> Result<Algorithm> {
