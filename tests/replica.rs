@@ -267,7 +267,7 @@ impl Held {
     }
 
     fn shown(&self, me: &str) -> Value {
-        let people = list(&self.room["participants"]);
+        let people = self.people_shown(me);
         let least = |position: &str| {
             let others = people.iter().filter(|person| person["user_id"] != *me);
             others.map(|person| number(&person[position])).min().unwrap_or_default()
@@ -292,10 +292,24 @@ impl Held {
         let mine = people.iter().find(|person| person["user_id"] == *me);
         let read = mine.map_or(0, |me| number(&me["read_seq"]));
         let mut room = Value::from(self.room.clone());
+        room["participants"] = people.into();
         room["last_message"] = messages.last().cloned().unwrap_or_default();
         room["unread_count"] = self.seq.saturating_sub(read).into();
         (room["seq"], room["rev"]) = (self.seq.into(), self.rev.into());
         shown(&[(room, messages)])[self.room["id"].as_str().expect("an id")].clone()
+    }
+
+    /// The participants: what one of them has read is not shown where they or oneself withhold that.
+    fn people_shown(&self, me: &str) -> Vec<Value> {
+        let mut people = list(&self.room["participants"]).to_vec();
+        let withholds = |person: &Value| person["read_receipts"] == false;
+        let is_mine_withheld = people.iter().any(|person| person["user_id"] == *me && withholds(person));
+        for person in people.iter_mut().filter(|person| person["user_id"] != *me) {
+            if is_mine_withheld || withholds(person) {
+                person["read_seq"] = 0.into();
+            }
+        }
+        people
     }
 
     /// What a message answers is shown as it stands now.

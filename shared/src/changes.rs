@@ -14,7 +14,7 @@ use crate::{
     },
     wire::{
         messages::{MessagePath, Reaction},
-        rooms::ChatRoom,
+        rooms::{ChatRoom, Participant},
         socket::{Event, ReactionChange},
     },
 };
@@ -98,15 +98,15 @@ impl App {
     /// Everyone else in the room hears of a newcomer, at the revision that they joined with.
     async fn tell_of_newcomer(&self, room: &RoomAndRoster, newcomer: UserId) -> Result<()> {
         let member = room.member(newcomer)?;
-        let event = Event::ParticipantJoined {
+        let event = |reader: &Member| Event::ParticipantJoined {
             chat_room_id: room.room.id,
             rev: member.joined_rev,
-            participant: member.clone().into(),
+            participant: Participant::seen_by(reader, member.clone()),
             participant_count: room.members.len(),
         };
         let is_told = member.joined_rev > 0;
         let for_others =
-            |reader: &Member| (is_told && reader.shown.user_id != newcomer).then(|| event.clone());
+            |reader: &Member| (is_told && reader.shown.user_id != newcomer).then(|| event(reader));
         self.tell_room(room, for_others).await
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     App, BestEffort, Result,
+    domain::room::Member,
     id::{RoomId, UserId},
     wire::socket::{Event, Receipt},
 };
@@ -18,6 +19,8 @@ pub enum Progress {
 impl App {
     /// Moves a member's position forward, to the newest message at the most, and tells the room if that was news.
     /// Without a position, to the newest message. One write and one push, however many messages it passes.
+    ///
+    /// What was read is delivered: who may not know of the reading hears of that, if it is news.
     pub async fn progress(
         &self,
         progress: Progress,
@@ -28,7 +31,7 @@ impl App {
         let now = self.now();
         let (room, newest) =
             futures::try_join!(self.store.room_and_roster(room_id), self.store.newest_message(room_id))?;
-        room.member(user_id)?;
+        let member = room.member(user_id)?;
         let tail = newest.map_or(0, |message| message.seq);
         let seq = seq.unwrap_or(tail).min(tail);
         let moved = match progress {
@@ -37,11 +40,14 @@ impl App {
         };
         if moved {
             let receipt = Receipt { chat_room_id: room_id, user_id, seq, message_ids: [] };
-            let event = match progress {
-                Progress::Read => Event::MessageReadReceipt(receipt),
-                Progress::Delivered => Event::MessageDeliveredReceipt(receipt),
+            let event = |reader: &Member| match progress {
+                Progress::Read if member.shows_reads_to(reader) => {
+                    Some(Event::MessageReadReceipt(receipt.clone()))
+                }
+                Progress::Read if member.reached_seq() >= seq => None,
+                Progress::Read | Progress::Delivered => Some(Event::MessageDeliveredReceipt(receipt.clone())),
             };
-            self.tell_room(&room, |_| Some(event.clone())).await.can_fail("receipt push");
+            self.tell_room(&room, event).await.can_fail("receipt push");
         }
         Ok(())
     }

@@ -42,4 +42,5 @@ mod story;
 mod suggestions;
 mod sync;
 mod typing;
+mod withheld_reads;
 mod world;

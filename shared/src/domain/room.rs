@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
+    domain::profile::Profile,
     error::{Error, Refusal, Result},
     id::{MessageId, RoomId, UserId},
 };
@@ -64,7 +65,7 @@ pub struct Room {
     /// Counts changes of anything but new messages.
     pub rev: u64,
     /// Whether it is shut: for its people it does not exist while it is. A direct room is, while one blocks the other.
-    #[serde(default, skip_serializing_if = "is_open")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub is_closed: bool,
     /// How many members it has.
     pub member_count: usize,
@@ -76,8 +77,8 @@ pub struct Room {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_open(is_closed: &bool) -> bool {
-    !is_closed
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Room {
@@ -97,8 +98,24 @@ pub struct ShownMember {
     /// Their picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
+    /// Whether they withhold what they have read: a copy of their profile's setting, like the name and the picture.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hides_reads: bool,
     /// Since when they are in the room.
     pub joined_at: Timestamp,
+}
+
+impl ShownMember {
+    /// What a room shows of a person who joins it.
+    pub fn new(profile: &Profile, joined_at: Timestamp) -> Self {
+        Self {
+            user_id: profile.id,
+            username: profile.username.clone(),
+            avatar_url: profile.avatar_url.clone(),
+            hides_reads: !profile.settings.read_receipts,
+            joined_at,
+        }
+    }
 }
 
 /// A person's membership of a room.
@@ -134,6 +151,17 @@ impl Member {
     pub fn reached_seq(&self) -> u64 {
         self.delivered_seq.max(self.read_seq)
     }
+
+    /// Whether `reader` may know what they have read. Who withholds it is not shown what others have read either.
+    pub fn shows_reads_to(&self, reader: &Self) -> bool {
+        let is_self = self.shown.user_id == reader.shown.user_id;
+        is_self || !(self.shown.hides_reads || reader.shown.hides_reads)
+    }
+
+    /// The position up to which `reader` may know that they have read: none where that is withheld.
+    pub fn read_seq_shown_to(&self, reader: &Self) -> u64 {
+        if self.shows_reads_to(reader) { self.read_seq } else { 0 }
+    }
 }
 
 /// Whom a list shows of a room's members: one more than it has places for, since it leaves its reader out.
@@ -151,11 +179,13 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// How far everyone but `user` has come. Where there is nobody else, nothing has come anywhere.
-    pub fn by_others(members: &[Member], user: UserId) -> Self {
-        let others = || members.iter().filter(|member| member.shown.user_id != user);
-        let least = |position: fn(&Member) -> u64| others().map(position).min().unwrap_or_default();
-        Self { read_seq: least(|member| member.read_seq), delivered_seq: least(Member::reached_seq) }
+    /// How far everyone but `reader` has come, as far as `reader` may know. Where there is nobody else, nothing has come
+    /// anywhere.
+    pub fn by_others(members: &[Member], reader: &Member) -> Self {
+        let others = || members.iter().filter(|member| member.shown.user_id != reader.shown.user_id);
+        let read = others().map(|member| member.read_seq_shown_to(reader)).min();
+        let delivered = others().map(Member::reached_seq).min();
+        Self { read_seq: read.unwrap_or_default(), delivered_seq: delivered.unwrap_or_default() }
     }
 }
 
@@ -289,7 +319,13 @@ pub(super) mod tests {
 
     fn member(n: u128, read_seq: u64, delivered_seq: u64) -> Member {
         let joined_at = Timestamp::from_seconds(0);
-        let shown = ShownMember { user_id: user(n), username: format!("u{n}"), avatar_url: None, joined_at };
+        let shown = ShownMember {
+            user_id: user(n),
+            username: format!("u{n}"),
+            avatar_url: None,
+            hides_reads: false,
+            joined_at,
+        };
         Member { read_seq, delivered_seq, ..Member::new(shown, Role::Member, 1) }
     }
 
@@ -323,11 +359,38 @@ pub(super) mod tests {
 
     #[test]
     fn a_message_is_as_far_as_the_last_of_the_others() {
-        let status = |members: &[Member]| Status::of(5, Reached::by_others(members, user(1)));
+        let me = member(1, 5, 5);
+        let status = |members: &[Member]| Status::of(5, Reached::by_others(members, &me));
         assert_eq!(status(&[member(1, 5, 5)]), Status::Sent);
         assert_eq!(status(&[member(1, 5, 5), member(2, 0, 4)]), Status::Sent);
         assert_eq!(status(&[member(1, 5, 5), member(2, 0, 5), member(3, 9, 0)]), Status::Delivered);
         assert_eq!(status(&[member(1, 0, 0), member(2, 5, 0), member(3, 9, 9)]), Status::Read);
+    }
+
+    fn withholding(member: Member) -> Member {
+        Member { shown: ShownMember { hides_reads: true, ..member.shown }, ..member }
+    }
+
+    #[test]
+    fn who_withholds_what_they_read_shows_it_to_themselves_alone_and_is_shown_nobody_elses() {
+        let (ana, ben) = (member(1, 5, 5), member(2, 4, 5));
+        assert_eq!(ana.read_seq_shown_to(&ben), 5);
+        let ana = withholding(ana);
+        assert_eq!((ana.read_seq_shown_to(&ben), ana.read_seq_shown_to(&ana)), (0, 5));
+        assert_eq!(ben.read_seq_shown_to(&ana), 0);
+        assert_eq!(ben.read_seq_shown_to(&withholding(ana)), 0);
+    }
+
+    #[test]
+    fn a_message_is_never_read_where_one_of_the_others_or_its_sender_withholds_that() {
+        let me = member(1, 5, 5);
+        let members = [me.clone(), member(2, 9, 0), withholding(member(3, 9, 0))];
+        let status = |seq, me| Status::of(seq, Reached::by_others(&members, me));
+        assert_eq!([status(1, &me), status(9, &me)], [Status::Delivered; 2]);
+        assert_eq!(status(10, &me), Status::Sent);
+        let both_show = [me.clone(), member(2, 9, 0)];
+        let status = |me| Status::of(9, Reached::by_others(&both_show, me));
+        assert_eq!((status(&me), status(&withholding(me.clone()))), (Status::Read, Status::Delivered));
     }
 
     #[test]

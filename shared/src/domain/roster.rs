@@ -84,6 +84,7 @@ mod tests {
             user_id: Uuid::from_u128(n).into(),
             username: format!("u{n}"),
             avatar_url: None,
+            hides_reads: false,
             joined_at,
         };
         Member::new(shown, role, 1)

@@ -29,8 +29,8 @@ impl View {
     }
 
     /// A message of a room whose members are known, as far as is known yet.
-    pub fn among(members: &[Member], message: Message, reader: UserId) -> Self {
-        let own = message.sender_id == reader;
+    pub fn among(members: &[Member], message: Message, reader: &Member) -> Self {
+        let own = message.sender_id == reader.shown.user_id;
         let status = own.then(|| Status::of(message.seq, Reached::by_others(members, reader)));
         Self::of(message, status)
     }
@@ -67,7 +67,7 @@ impl InFull {
     /// As one member of its room sees it.
     pub fn seen_by(&self, reader: &Member, members: &[Member]) -> View {
         let user = reader.shown.user_id;
-        let mut view = View::among(members, self.message.clone(), user);
+        let mut view = View::among(members, self.message.clone(), reader);
         view.message.reply_to_id = view.answers(reader.from_seq);
         view.reply_to = self.replied.clone().filter(|replied| Some(replied.id) == view.message.reply_to_id);
         view.mine = self.reacted.get(&user).cloned().unwrap_or_default();

@@ -182,11 +182,11 @@ impl Store {
         reader: UserId,
         messages: Vec<Message>,
     ) -> Result<Vec<View>> {
-        let from_seq = room.member(reader)?.from_seq;
+        let me = room.member(reader)?;
         let messages = messages.into_iter();
-        let mut views: Vec<View> =
-            messages.map(|message| View::among(&room.members, message, reader)).collect();
-        let mut to_complete: Vec<(&mut View, u64)> = views.iter_mut().map(|view| (view, from_seq)).collect();
+        let mut views: Vec<View> = messages.map(|message| View::among(&room.members, message, me)).collect();
+        let mut to_complete: Vec<(&mut View, u64)> =
+            views.iter_mut().map(|view| (view, me.from_seq)).collect();
         self.complete_views(reader, &mut to_complete).await?;
         Ok(views)
     }

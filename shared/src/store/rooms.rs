@@ -87,13 +87,7 @@ impl Store {
         let mut members = Vec::with_capacity(founding.people.len());
         for user in &founding.people {
             let profile = profiles.get(user).ok_or(Error::NotFound)?;
-            let shown = ShownMember {
-                user_id: *user,
-                username: profile.username.clone(),
-                avatar_url: profile.avatar_url.clone(),
-                joined_at: now,
-            };
-            members.push(Member::new(shown, role(*user), 1));
+            members.push(Member::new(ShownMember::new(profile, now), role(*user), 1));
         }
         let room = Room {
             id: founding.id,
@@ -282,12 +276,11 @@ impl Store {
 
     /// How far everyone but the reader has come. Only a large room has to be read for that.
     pub(super) async fn reached_by_others(&self, summary: &RoomSummary) -> Result<Reached> {
-        let me = summary.me.shown.user_id;
         if summary.room.member_count <= summary.others.len() + 1 {
-            return Ok(Reached::by_others(&summary.others, me));
+            return Ok(Reached::by_others(&summary.others, &summary.me));
         }
         let roster = self.room_and_roster(summary.room.id).await?;
-        Ok(Reached::by_others(&roster.members, me))
+        Ok(Reached::by_others(&roster.members, &summary.me))
     }
 }
 

@@ -43,9 +43,9 @@ impl Store {
                 return Ok(None);
             }
             let said = system_message(&before, newest, actor, roster::joined(actor, &newcomer.username), now);
-            let Profile { id: user_id, username, avatar_url, .. } = newcomer.clone();
-            let shown = ShownMember { user_id, username, avatar_url, joined_at: now };
+            let user_id = newcomer.id;
             let joined_rev = before.room.rev + 1;
+            let shown = ShownMember::new(newcomer, now);
             let member = Member { joined_rev, ..Member::new(shown, Role::Member, said.seq) };
             let mut members = before.members.clone();
             members.push(member.clone());

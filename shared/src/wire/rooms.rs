@@ -46,16 +46,29 @@ pub struct Participant {
     joined_at: Timestamp,
     last_read_at: Option<Timestamp>,
     role: Role,
+    read_receipts: bool,
     read_seq: u64,
     delivered_seq: u64,
 }
 
-impl From<Member> for Participant {
-    fn from(member: Member) -> Self {
-        let delivered_seq = member.reached_seq();
-        let room::ShownMember { user_id, username, avatar_url, joined_at } = member.shown;
-        let (last_read_at, role, read_seq) = (member.read_at, member.role, member.read_seq);
-        Self { user_id, username, avatar_url, joined_at, last_read_at, role, read_seq, delivered_seq }
+impl Participant {
+    /// A member of a room, as another one (or they themselves) may see them.
+    pub fn seen_by(reader: &Member, member: Member) -> Self {
+        let (read_seq, delivered_seq) = (member.read_seq_shown_to(reader), member.reached_seq());
+        let last_read_at = member.read_at.filter(|_| member.shows_reads_to(reader));
+        let (read_receipts, role) = (!member.shown.hides_reads, member.role);
+        let room::ShownMember { user_id, username, avatar_url, joined_at, .. } = member.shown;
+        Self {
+            user_id,
+            username,
+            avatar_url,
+            joined_at,
+            last_read_at,
+            role,
+            read_receipts,
+            read_seq,
+            delivered_seq,
+        }
     }
 }
 
@@ -78,8 +91,12 @@ pub struct ChatRoom {
 impl ChatRoom {
     fn new(room: Room, mut members: Vec<Member>, reader: UserId) -> Self {
         caller_last(&mut members, |member| member.shown.user_id == reader);
-        let sees_from = |member: &Member| (member.shown.user_id == reader).then_some(member.from_seq);
-        let from_seq = members.iter().find_map(sees_from).unwrap_or(u64::MAX);
+        let me = members.iter().find(|member| member.shown.user_id == reader).cloned();
+        // Who is not in it sees nothing of it.
+        let (from_seq, participants) = me.map_or((u64::MAX, Vec::new()), |me| {
+            let seen = members.into_iter().map(|member| Participant::seen_by(&me, member)).collect();
+            (me.from_seq, seen)
+        });
         Self {
             pinned_message_ids: room.pinned_from(from_seq),
             id: room.id,
@@ -88,7 +105,7 @@ impl ChatRoom {
             created_at: room.created_at,
             last_message: None,
             unread_count: 0,
-            participants: members.into_iter().map(Participant::from).collect(),
+            participants,
             participant_count: room.member_count,
             seq: 0,
             rev: room.rev,

@@ -26,7 +26,8 @@ async fn room_of(cloud: &Cloud, n: usize) -> (UserId, RoomId) {
 
 /// Puts somebody into a room, without the system message that says so.
 async fn join(cloud: &Cloud, room: RoomId, user_id: UserId, name: &str, joined_at: Timestamp) {
-    let shown = ShownMember { user_id, username: name.to_owned(), avatar_url: None, joined_at };
+    let shown =
+        ShownMember { user_id, username: name.to_owned(), avatar_url: None, hides_reads: false, joined_at };
     let member = item(keys::member(room, user_id), Member::new(shown, Role::Member, 1)).unwrap();
     put(cloud, member).await;
 }

@@ -139,12 +139,17 @@ impl World {
 
     /// Lets somebody choose who does something, which no call does.
     pub async fn choose(&self, who: &Actor, setting: &str, circle: &str) {
+        self.set_setting(who, setting, json!({"S": circle})).await;
+    }
+
+    /// Changes one of a person's settings.
+    pub async fn set_setting(&self, who: &Actor, setting: &str, value: Value) {
         let update = json!({
             "Key": {"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "PROFILE"}},
-            "UpdateExpression": "SET settings.#setting = :circle",
+            "UpdateExpression": "SET settings.#setting = :value",
             "ConditionExpression": "attribute_exists(pk)",
             "ExpressionAttributeNames": {"#setting": setting},
-            "ExpressionAttributeValues": {":circle": {"S": circle}},
+            "ExpressionAttributeValues": {":value": value},
         });
         self.database("UpdateItem", update).await;
     }

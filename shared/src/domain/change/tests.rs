@@ -51,8 +51,13 @@ fn message() -> Message {
 
 /// A message of a group, as person `n` finds it.
 fn target(n: u128, role: Role, message: Message) -> Target {
-    let shown =
-        ShownMember { user_id: user(n), username: format!("u{n}"), avatar_url: None, joined_at: at(0) };
+    let shown = ShownMember {
+        user_id: user(n),
+        username: format!("u{n}"),
+        avatar_url: None,
+        hides_reads: false,
+        joined_at: at(0),
+    };
     Target { room: group(), actor: Member::new(shown, role, 1), message, mine: Vec::new() }
 }
 
