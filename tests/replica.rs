@@ -139,14 +139,16 @@ impl Replica {
 }
 
 /// What a fresh load shows: each room of `GET /chat/rooms` with the messages of its history, by id. When somebody last
-/// read is left out: no frame says it.
+/// read, and whether they are online, is left out: no frame about the room says it.
 pub fn shown(rooms: &[(Value, Vec<Value>)]) -> Value {
     let shown = rooms.iter().map(|(room, messages)| {
         let mut room = room.clone();
         let mut people = list(&room["participants"]).to_vec();
         people.sort_by_key(|person| person["user_id"].to_string());
         for person in &mut people {
-            person["last_read_at"] = Value::Null;
+            for field in ["last_read_at", "is_online", "last_seen"] {
+                person[field] = Value::Null;
+            }
         }
         room["participants"] = people.into();
         let mut messages = messages.clone();

@@ -49,6 +49,10 @@ uuid_id!(
     RequestId
 );
 uuid_id!(
+    /// An app on one phone, tablet or computer; it chooses its id.
+    DeviceId
+);
+uuid_id!(
     /// A message. To clients it is opaque; to us it holds the position that finds the item.
     MessageId
 );

@@ -130,6 +130,11 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
     notes.expect(200, &ben.get("/chat/rooms?limit=1").await);
 
     calls_about_a_message(&ana, &ben, room, notes).await;
+    for n in 0..=20 {
+        let device = ana.register(&format!("/devices/{}", uuid::Uuid::from_u128(n)), &n.to_string()).await;
+        notes.expect(if n < 20 { 204 } else { 409 }, &device);
+    }
+    notes.expect(204, &ana.delete(&format!("/devices/{}", uuid::Uuid::nil())).await);
     calls_about_a_group(world, notes).await;
     calls_about_friends(world, notes).await;
 
@@ -236,6 +241,12 @@ async fn every_documented_frame_is_sent_and_no_other() {
     for kind in ["friend_request_cancelled", "friend_request_responded", "friend_removed"] {
         at_ben.expect(kind).await;
     }
+    befriend(&ana, &cleo).await;
+    at_ana.expect("friend_request_responded").await;
+    let at_cleo = cleo.socket().await;
+    at_ana.expect("user_status_change").await;
+    at_cleo.close().await;
+    at_ana.expect("user_status_change").await;
     let room = ana.room_with(&ben).await;
     at_ana.expect("room_created").await;
     at_ben.expect("room_created").await;

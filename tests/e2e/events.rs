@@ -175,6 +175,16 @@ async fn the_samples_about_people_in_rooms_get_their_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_samples_about_devices_get_their_answers() {
+    let world = World::new().await;
+    ana_and_ben(&world).await;
+    for binary in ["devices-register", "devices-register", "devices-sign-out", "devices-sign-out"] {
+        let answer = invoke(&world, binary).await;
+        assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")), "{binary}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
     let world = World::new().await;
     let [ana, ben] = ana_and_ben(&world).await;

@@ -115,7 +115,7 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     let (world, proxy) = World::with_proxy().await;
     let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
     // Somebody to push to, whoever is told.
-    let _listening = [ana.socket().await, ben.socket().await, cleo.socket().await];
+    let [at_ana, _at_ben, _at_cleo] = [ana.socket().await, ben.socket().await, cleo.socket().await];
     befriend(&ana, &ben).await;
     let rejected = cleo.post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
     ana.put(&format!("/friends/requests/{}?action=rejected", rejected["id"].as_str().unwrap())).await.ok();
@@ -159,6 +159,15 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     for frame in ["dance", "ping"] {
         socket.send(frame, json!({})).await;
     }
+    let device = |n| format!("/devices/{}", uuid::Uuid::from_u128(n));
+    for (who, token) in [(&ana, "a"), (&ana, "b"), (&ben, "b"), (&ana, "a")] {
+        who.register(&device(7), token).await.nothing();
+    }
+    ana.delete(&device(7)).await.nothing();
+    let _signed_out = ana.socket_of(&uuid::Uuid::from_u128(7).to_string()).await;
+    ana.delete(&device(7)).await.nothing();
+    // The last of hers takes her offline, and Ben hears of it.
+    at_ana.close().await;
     socket.close().await;
     world.newcomer().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
     world.stack.settle().await;

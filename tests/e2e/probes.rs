@@ -133,6 +133,23 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
         delete("chatUnpinMessage", format!("{message}/pin"), "/chat/rooms/gym/messages/first/pin"),
         get("chatListPins", &format!("{room}/pins"), Some("/chat/rooms/gym/pins"), 404),
         Probe {
+            method: Method::PUT,
+            leads_to: 204,
+            ..post(
+                "devicesRegister",
+                "/devices/7d0c2b1a-5e4f-4a3b-9c8d-1e2f3a4b5c6d",
+                json!({"platform": "web"}),
+            )
+        },
+        Probe {
+            leads_to: 204,
+            ..delete(
+                "devicesSignOut",
+                "/devices/7d0c2b1a-5e4f-4a3b-9c8d-1e2f3a4b5c6d".to_owned(),
+                "/devices/phone",
+            )
+        },
+        Probe {
             leads_to: 200,
             ..post("chatSync", "/chat/sync", json!({"rooms": {nowhere: {"seq": 1, "rev": 0}}}))
         },

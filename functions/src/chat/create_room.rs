@@ -26,7 +26,7 @@ pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) 
     if founding.kind == RoomKind::Direct
         && let Some(room) = app.store.my_room(me.id, founding.id).await?
     {
-        return Ok(Json(room.into()));
+        return answer(&app, &me, room.into()).await;
     }
     // A room that is there may be opened again and again.
     app.pace(me.id, Paced::Rooms).await?;
@@ -36,9 +36,15 @@ pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) 
     let Some(room) = app.store.found_room(&founding, &profiles, now).await? else {
         // The other one opened it at the same moment, or shut the caller out.
         let room = app.store.my_room(me.id, founding.id).await?;
-        return Ok(Json(room.ok_or(Error::NotFound)?.into()));
+        return answer(&app, &me, room.ok_or(Error::NotFound)?.into()).await;
     };
     let event = |person| Event::RoomCreated(ChatRoom::fresh(room.clone(), person));
     app.push.tell_each(&people, event, now).await.can_fail("new room push");
-    Ok(Json(ChatRoom::fresh(room, me.id)))
+    answer(&app, &me, ChatRoom::fresh(room, me.id)).await
+}
+
+/// The room, and in a direct one whether the other is online.
+async fn answer(app: &App, me: &Me, mut room: ChatRoom) -> Reply<ChatRoom> {
+    app.show_presence(me.id, Some(&mut room).filter(|room| room.is_direct())).await?;
+    Ok(Json(room))
 }

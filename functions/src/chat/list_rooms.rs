@@ -16,6 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn list_rooms(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<ChatRoom> {
-    let rooms = app.store.my_rooms(me.id, page).await?;
-    Ok(JsonPage(rooms.map(ChatRoom::from)))
+    let mut rooms = app.store.my_rooms(me.id, page).await?.map(ChatRoom::from);
+    app.show_presence(me.id, rooms.items.iter_mut().filter(|room| room.is_direct())).await?;
+    Ok(JsonPage(rooms))
 }

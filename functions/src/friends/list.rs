@@ -16,5 +16,5 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn list(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<ListedFriend> {
-    Ok(JsonPage(ListedFriend::page(app.store.friends(me.id, page).await?)))
+    Ok(JsonPage(app.listed(app.store.friends(me.id, page).await?).await?))
 }

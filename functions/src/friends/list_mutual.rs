@@ -25,5 +25,5 @@ pub(crate) async fn list_mutual(
 ) -> PageReply<ListedFriend> {
     app.pace(me.id, Paced::Searches).await?;
     app.store.can_see(me.id, user).await?;
-    Ok(JsonPage(ListedFriend::page(app.store.mutual_friends(me.id, user, page).await?)))
+    Ok(JsonPage(app.listed(app.store.mutual_friends(me.id, user, page).await?).await?))
 }

@@ -30,7 +30,7 @@ pub(crate) async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<
         ("GET", "/api/v1/friends/") => {
             let me = Me::from_call(&app, &call).await?;
             let Query(page) = Query::<PageOf>::from_call(&app, &call).await?;
-            Ok(Some(JsonPage(ListedFriend::page(app.store.friends(me.id, page).await?))))
+            Ok(Some(JsonPage(app.listed(app.store.friends(me.id, page).await?).await?)))
         }
         _ => Err(NO_SUCH_CALL.into()),
     }

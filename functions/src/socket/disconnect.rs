@@ -1,7 +1,8 @@
-//! `$disconnect`: forget the connection. Best effort of the gateway: what it misses, expiry and 410s find.
+//! `$disconnect`: forget the connection, and tell friends if it was the last. Best effort of the gateway: what it misses,
+//! expiry and 410s find.
 
 use shared::{
-    App,
+    App, BestEffort,
     serve::{
         Fatal,
         socket::{Answer, Ended, serve},
@@ -14,6 +15,9 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn disconnect(app: App, Ended(connection): Ended) -> Answer {
-    app.store.disconnected(connection.user_id, &connection.id, app.now()).await?;
+    let (user, now) = (connection.user_id, app.now());
+    if app.store.disconnected(user, &[connection.id], now).await? {
+        app.push.tell_status(user, now).await.can_fail("telling who went offline");
+    }
     Ok(None)
 }

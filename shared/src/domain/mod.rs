@@ -1,10 +1,12 @@
 //! The pure rules: no async, no AWS, no clock. Each takes what was read and says what shall be, or why not.
 
 pub mod change;
+pub mod device;
 pub mod friendship;
 pub mod log;
 pub mod message;
 pub mod pace;
+pub mod presence;
 pub mod privacy;
 pub mod profile;
 pub mod reaction;

@@ -1,5 +1,6 @@
 //! Reaches people: their live sockets.
 
 mod sockets;
+mod status;
 
 pub use sockets::{Origin, Parcel, Push};

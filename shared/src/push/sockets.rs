@@ -24,6 +24,9 @@ use crate::{
 /// So many frames are on their way at once, so that everyone in a large room gets theirs in one round.
 const CONCURRENT_PUSHES: usize = 256;
 
+/// So many people's friends are told at once that they went offline.
+const CONCURRENT_TELLINGS: usize = 16;
+
 /// The longest that one dead or slow peer is waited for, all tries included.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -37,7 +40,7 @@ const YOUNG: chrono::Duration = chrono::Duration::seconds(60);
 #[derive(Clone)]
 pub struct Push {
     sockets: Option<Client>,
-    store: Store,
+    pub(super) store: Store,
 }
 
 /// One frame for one connection. Connections that get the same frame share its bytes.
@@ -102,18 +105,30 @@ impl Push {
     /// Remembers a connection until its token or the gateway ends it; `token_expires` in seconds since 1970.
     /// Where a person has too many, the oldest give way.
     pub async fn admit(&self, connection: &Connection, token_expires: i64) -> Result<()> {
-        for oldest in self.store.connected(connection, token_expires).await? {
-            self.close(&oldest).await.can_fail("closing the oldest connection");
-        }
+        let oldest = self.store.connected(connection, token_expires).await?;
+        self.close_all(&oldest).await;
         Ok(())
     }
 
+    /// The same for a connection that says hello. Whether its person has come online by that.
+    pub async fn greet(&self, connection: &Connection, token_expires: i64) -> Result<bool> {
+        let (oldest, is_news) = self.store.greeted(connection, token_expires).await?;
+        self.close_all(&oldest).await;
+        Ok(is_news)
+    }
+
     /// Posts parcels concurrently, in their order as far as the bound of concurrency reaches. Those that fail are
-    /// logged: a push is a hint, what counts is in the log.
+    /// logged: a push is a hint, what counts is in the log. Whose last connection turns out to be gone has gone offline.
     pub async fn deliver(&self, parcels: impl IntoIterator<Item = Parcel>, now: Timestamp) -> Result<()> {
         let sockets = self.sockets()?;
-        let posts = futures::stream::iter(parcels);
-        posts.for_each_concurrent(CONCURRENT_PUSHES, |parcel| self.post(sockets, parcel, now)).await;
+        let posts = parcels.into_iter().map(|parcel| self.post(sockets, parcel, now));
+        let posts = futures::stream::iter(posts).buffer_unordered(CONCURRENT_PUSHES);
+        let offline: Vec<UserId> = posts.filter_map(std::future::ready).collect().await;
+        let told = offline.into_iter().map(|user| async move {
+            // Boxed: the telling may find other connections gone.
+            Box::pin(self.tell_status(user, now)).await.can_fail("telling who went offline");
+        });
+        futures::stream::iter(told).buffer_unordered(CONCURRENT_TELLINGS).collect::<()>().await;
         Ok(())
     }
 
@@ -131,20 +146,34 @@ impl Push {
         }
     }
 
+    /// Ends connections that are forgotten already.
+    pub async fn close_all(&self, ids: &[ConnectionId]) {
+        let closed = futures::future::join_all(ids.iter().map(|id| self.close(id))).await;
+        for closed in closed {
+            closed.can_fail("closing a connection");
+        }
+    }
+
     fn sockets(&self) -> Result<&Client> {
         self.sockets.as_ref().ok_or_else(|| Error::internal("SOCKET_ENDPOINT is not set"))
     }
 
-    async fn post(&self, sockets: &Client, parcel: Parcel, now: Timestamp) {
+    /// Posts one frame. Who has gone offline, if its connection was their last one and is gone.
+    async fn post(&self, sockets: &Client, parcel: Parcel, now: Timestamp) -> Option<UserId> {
         let Parcel { connection, frame } = parcel;
         let call = sockets.post_to_connection().connection_id(&connection.id.0).data(Blob::new(&*frame));
         match call.send().await.map_err(SdkError::into_service_error) {
             Err(PostToConnectionError::GoneException(_)) if now.since(connection.since) >= YOUNG => {
-                let forgotten = self.store.disconnected(connection.user_id, &connection.id, now).await;
-                forgotten.can_fail("forgetting a connection that is gone");
+                let Connection { user_id, id, .. } = connection;
+                let is_news = self.store.disconnected(user_id, &[id], now).await.unwrap_or_else(|error| {
+                    Err::<(), _>(error).can_fail("forgetting a connection that is gone");
+                    false
+                });
+                return is_news.then_some(user_id);
             }
             Ok(_) | Err(PostToConnectionError::GoneException(_)) => {}
             Err(error) => Err::<(), _>(Error::internal(error)).can_fail("push to a connection"),
         }
+        None
     }
 }

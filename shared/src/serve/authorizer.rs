@@ -10,7 +10,11 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 
 use super::{Fatal, http::bearer, log_answered, measured};
 use crate::{
-    App, Error, Result, auth::Identity, domain::profile::Newcomer, id::UserId, wire::problem::Problem,
+    App, Error, Result,
+    auth::Identity,
+    domain::profile::Newcomer,
+    id::{DeviceId, UserId},
+    wire::problem::Problem,
 };
 
 /// Where the user's id stands in the context that the gateway keeps for the connection.
@@ -19,6 +23,8 @@ pub(super) const USER_ID: &str = "user_id";
 pub(super) const EXPIRES: &str = "expires";
 /// When the token was issued, in seconds since 1970.
 const ISSUED_AT: &str = "issued_at";
+/// Where the device stands that the connection belongs to, if it said so.
+pub(super) const DEVICE_ID: &str = "device_id";
 const USERNAME: &str = "username";
 const EMAIL: &str = "email";
 const DISPLAY_NAME: &str = "display_name";
@@ -76,6 +82,9 @@ pub async fn decide(app: &App, request: &Request) -> Result<Decision> {
     decision.policy_document.version = Some("2012-10-17".to_owned());
     decision.policy_document.statement = vec![statement];
     decision.context = context(identity);
+    // What is no id is as good as none.
+    let device = request.query_string_parameters.first(DEVICE_ID).and_then(|id| id.parse::<DeviceId>().ok());
+    decision.context.extend(device.map(|device| (DEVICE_ID.to_owned(), device.to_string())));
     Ok(decision)
 }
 

@@ -123,7 +123,8 @@ impl SocketCall {
         let user_id = self.authorizer_field(authorizer::USER_ID)?;
         let user_id = user_id.parse().map_err(|_| Error::InvalidToken("not from the authorizer"))?;
         let id = self.event.request_context.connection_id.clone().unwrap_or_default();
-        Ok(Connection { user_id, id: ConnectionId(id), since: now })
+        let device_id = self.authorizer_field(authorizer::DEVICE_ID).ok().and_then(|id| id.parse().ok());
+        Ok(Connection { user_id, id: ConnectionId(id), since: now, device_id })
     }
 
     async fn post(&self, app: &App, outcome: Answer, request_id: &str) -> Result<()> {

@@ -67,6 +67,12 @@ impl Store {
         self.page(Query::of(range.clone()).newest_first(), &range, page).await
     }
 
+    /// Who a person's friends are, in the order of their ids.
+    pub async fn friend_ids(&self, me: UserId) -> Result<Vec<UserId>> {
+        let friends = self.table.query(Query::of(keys::friends(me)).consistent()).await?.into_iter();
+        friends.map(|item| Ok(read::<Friend>(item)?.user_id)).collect()
+    }
+
     /// A person's friends and their profiles, in the order of their ids.
     pub async fn friends(&self, me: UserId, page: PageOf) -> Result<Page<(Friend, Profile)>> {
         let range = keys::friends(me);

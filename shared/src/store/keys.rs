@@ -1,6 +1,6 @@
 //! Every key of the table, spelled here and nowhere else.
 
-use crate::id::{ConnectionId, RequestId, RoomId, UserId};
+use crate::id::{ConnectionId, DeviceId, RequestId, RoomId, UserId};
 
 /// The primary key of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,7 +144,17 @@ pub fn blocks(u: UserId) -> Range {
     prefix(user(u), "BLOCK#")
 }
 
-/// How many requests, friends and blocks a person has.
+/// A person's device.
+pub fn device(u: UserId, device: DeviceId) -> Key {
+    Key { pk: user(u), sk: format!("DEVICE#{device}") }
+}
+
+/// The claim to a push token, by its hex SHA-256.
+pub fn push_token_claim(sha256: &str) -> Key {
+    Key { pk: format!("PUSH#{sha256}"), sk: "PUSH".into() }
+}
+
+/// How many requests, friends, blocks and devices a person has.
 pub fn counts(u: UserId) -> Key {
     Key { pk: user(u), sk: "COUNTS".into() }
 }

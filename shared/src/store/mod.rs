@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod changes;
 pub mod circles;
+pub mod devices;
 pub mod friendships;
 pub mod item;
 pub mod keys;

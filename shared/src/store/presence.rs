@@ -1,8 +1,14 @@
 //! Who is online: one item a person, one attribute a live connection.
+//!
+//! Every change of the item raises its `version`, so that who has to tell of it is decided once, whatever happens at the
+//! same moment.
+
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     Store,
@@ -11,9 +17,9 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    domain::room::Room,
+    domain::{presence::Presence, room::Room},
     error::{Error, Result},
-    id::{ConnectionId, RoomId, UserId},
+    id::{ConnectionId, DeviceId, RoomId, UserId},
 };
 
 /// A person has at most this many connections; the oldest gives way.
@@ -21,6 +27,9 @@ const MAX_CONNECTIONS: usize = 20;
 
 /// API Gateway ends a connection after two hours; a little more is left for clocks that differ.
 const LIFE: Duration = Duration::minutes(2 * 60 + 5);
+
+/// Whoever forgets somebody's last connection tells of it within this time, or has died.
+const TELLING: Duration = Duration::seconds(60);
 
 /// One live connection of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +40,8 @@ pub struct Connection {
     pub id: ConnectionId,
     /// Since when it is known.
     pub since: Timestamp,
+    /// The device that it belongs to, if it said so.
+    pub device_id: Option<DeviceId>,
 }
 
 /// What the attribute of a connection holds; times are in seconds since 1970.
@@ -38,42 +49,127 @@ pub struct Connection {
 struct Known {
     since: i64,
     expires: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device_id: Option<DeviceId>,
+}
+
+/// The `hello` by which a person came online. It stays until their last connection has ended.
+#[derive(Serialize, Deserialize)]
+struct Announced {
+    by: ConnectionId,
+    call: Uuid,
+}
+
+/// The rest of the item.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Rest {
+    version: u64,
+    announced: Option<Announced>,
+    last_seen: Option<Timestamp>,
+}
+
+/// What is known of a person's connections.
+struct Connections {
+    live: Vec<Connection>,
+    /// Those whose time is over, and when that was, in seconds since 1970.
+    over: Vec<(ConnectionId, i64)>,
+    rest: Rest,
 }
 
 impl Store {
     /// Remembers a connection until its token or the gateway ends it; `token_expires` in seconds since 1970.
     /// Returns the connections that have to be closed, because the person has too many.
     pub async fn connected(&self, connection: &Connection, token_expires: i64) -> Result<Vec<ConnectionId>> {
-        let (user, id, now) = (connection.user_id, &connection.id, connection.since);
-        let expires = now.plus(LIFE).seconds().min(token_expires);
-        let update = Update::of(keys::presence(user), "SET #connection = if_not_exists(#connection, :known)")
-            .name("#connection", keys::connection_attribute(id))
-            .value(":known", Known { since: now.seconds(), expires })?;
+        let update = remember(connection, token_expires, "")?;
         let item = self.table.update(update).await?.unwrap_or_default();
-        let (mut live, mut gone) = connections(user, &item, now);
+        self.make_room(connection.user_id, Connections::of(connection.user_id, item, connection.since)?).await
+    }
+
+    /// The same for a connection that says hello, and whether its person has come online by that: whether this is the
+    /// first of their live connections that does.
+    pub async fn greeted(
+        &self,
+        connection: &Connection,
+        token_expires: i64,
+    ) -> Result<(Vec<ConnectionId>, bool)> {
+        let (user, now) = (connection.user_id, connection.since);
+        let mine = Announced { by: connection.id.clone(), call: Uuid::new_v4() };
+        let update = remember(connection, token_expires, ", announced = if_not_exists(announced, :mine)")?;
+        let item = self.table.update(update.value(":mine", &mine)?).await?.unwrap_or_default();
+        let known = Connections::of(user, item, now)?;
+        if let Some(device) = connection.device_id.filter(|_| !known.has(connection)) {
+            self.assign(connection, device).await?;
+        }
+        let is_news = match &known.rest.announced {
+            Some(announced) if announced.call == mine.call => true,
+            Some(stale) if known.is_forsaken(stale, connection) => {
+                self.announce_instead(user, stale, &mine).await?
+            }
+            _ => false,
+        };
+        Ok((self.make_room(user, known).await?, is_news))
+    }
+
+    /// Forgets what is over, and the oldest of too many, which it returns.
+    async fn make_room(&self, user: UserId, known: Connections) -> Result<Vec<ConnectionId>> {
+        let Connections { mut live, over, rest } = known;
         live.sort_by_key(|connection| connection.since);
         let surplus = live.len().saturating_sub(MAX_CONNECTIONS);
         let oldest: Vec<ConnectionId> = live.drain(..surplus).map(|connection| connection.id).collect();
-        gone.extend(oldest.iter().cloned());
+        let ended = over.iter().map(|(_, ended)| Timestamp::from_seconds(*ended)).max();
+        let last_seen = ended.filter(|ended| rest.last_seen.is_none_or(|last_seen| last_seen < *ended));
+        let gone: Vec<ConnectionId> =
+            over.into_iter().map(|(id, _)| id).chain(oldest.iter().cloned()).collect();
         if !gone.is_empty() {
-            self.forget_all(user, &gone, None).await?;
+            self.forget_all(user, &gone, last_seen).await?;
         }
         Ok(oldest)
     }
 
-    /// Forgets one connection that has ended, and notes when the person was last seen.
-    pub async fn disconnected(&self, user: UserId, id: &ConnectionId, now: Timestamp) -> Result<()> {
-        self.forget_all(user, std::slice::from_ref(id), Some(now)).await
+    /// Says of a known connection which device it belongs to.
+    async fn assign(&self, connection: &Connection, device: DeviceId) -> Result<()> {
+        let update = Update::of(keys::presence(connection.user_id), "SET #connection.device_id = :device")
+            .name("#connection", keys::connection_attribute(&connection.id))
+            .only_if("attribute_exists(#connection)")
+            .value(":device", device)?;
+        self.table.update(update).await.map(drop)
     }
 
+    /// Takes the place of an announcement whose end nobody told.
+    async fn announce_instead(&self, user: UserId, stale: &Announced, mine: &Announced) -> Result<bool> {
+        let update = Update::of(keys::presence(user), "SET announced = :mine")
+            .only_if("announced.#call = :stale")
+            .name("#call", "call")
+            .value(":mine", mine)?
+            .value(":stale", stale.call)?;
+        Ok(self.table.update(update).await?.is_some())
+    }
+
+    /// Forgets connections that have ended, and notes when the person was last seen. Whether they have gone offline by
+    /// that, which is said once.
+    pub async fn disconnected(&self, user: UserId, ids: &[ConnectionId], now: Timestamp) -> Result<bool> {
+        let Some(item) = self.forget_all(user, ids, Some(now)).await? else { return Ok(false) };
+        let known = Connections::of(user, item, now)?;
+        if !known.live.is_empty() || known.rest.announced.is_none() {
+            return Ok(false);
+        }
+        // Whoever has changed the item since then has seen it as it is now: either somebody is back, or it is theirs to say.
+        let update = Update::of(keys::presence(user), "REMOVE announced")
+            .only_if("version = :version")
+            .value(":version", known.rest.version)?;
+        Ok(self.table.update(update).await?.is_some())
+    }
+
+    /// The item afterwards, or nothing if there is none.
     async fn forget_all(
         &self,
         user: UserId,
         ids: &[ConnectionId],
         last_seen: Option<Timestamp>,
-    ) -> Result<()> {
+    ) -> Result<Option<Item>> {
         let places: Vec<String> = (0..ids.len()).map(|place| format!("#c{place}")).collect();
-        let removal = format!("REMOVE {}", places.join(", "));
+        let removal = format!("REMOVE {} ADD version :one", places.join(", "));
         let update = match last_seen {
             None => Update::of(keys::presence(user), removal),
             Some(time) => Update::of(keys::presence(user), format!("{removal} SET last_seen = :seen"))
@@ -82,7 +178,7 @@ impl Store {
         let named = places.iter().zip(ids);
         let update =
             named.fold(update, |update, (place, id)| update.name(place, keys::connection_attribute(id)));
-        self.table.update(update).await.map(drop)
+        self.table.update(update.only_if("attribute_exists(pk)").value(":one", 1)?).await
     }
 
     /// The live connections of some people.
@@ -90,6 +186,15 @@ impl Store {
         let keys = people.iter().copied().map(keys::presence);
         let items = self.table.batch_get(keys, true).await?;
         Ok(items.iter().flat_map(|item| live_connections(item, now)).collect())
+    }
+
+    /// Who of some people is online, and when they last were. Who never came is left out.
+    pub async fn presences(&self, people: &[UserId], now: Timestamp) -> Result<HashMap<UserId, Presence>> {
+        let keys = people.iter().copied().map(keys::presence);
+        let items = self.table.batch_get(keys, true).await?.into_iter();
+        let known = items.filter_map(|item| owner(&item).map(|user| (user, item)));
+        let presences = known.map(|(user, item)| Ok((user, Connections::of(user, item, now)?.presence())));
+        presences.collect()
     }
 
     /// The live connections of some people, and a room as it stands then: one call, though no snapshot.
@@ -108,23 +213,63 @@ impl Store {
     }
 }
 
-fn live_connections(item: &Item, now: Timestamp) -> Vec<Connection> {
-    let owner = item.get("pk").and_then(|pk| pk.as_s().ok()).and_then(|pk| keys::user_of(pk));
-    owner.map(|user| connections(user, item, now).0).unwrap_or_default()
+/// The change that a connection makes, and what else is set with it.
+fn remember(connection: &Connection, token_expires: i64, also: &str) -> Result<Update> {
+    let Connection { user_id, id, since, device_id } = connection;
+    let expires = since.plus(LIFE).seconds().min(token_expires);
+    let known = Known { since: since.seconds(), expires, device_id: *device_id };
+    let change = format!("SET #connection = if_not_exists(#connection, :known){also} ADD version :one");
+    let update = Update::of(keys::presence(*user_id), change);
+    let update = update.name("#connection", keys::connection_attribute(id));
+    update.value(":known", known)?.value(":one", 1)
 }
 
-/// The live connections of an item, and the names of those whose time is over, each in the order of their ids.
-fn connections(user_id: UserId, item: &Item, now: Timestamp) -> (Vec<Connection>, Vec<ConnectionId>) {
+impl Connections {
+    fn of(user: UserId, item: Item, now: Timestamp) -> Result<Self> {
+        let (live, over) = connections(user, &item, now);
+        Ok(Self { live, over, rest: read(item)? })
+    }
+
+    /// Whether a connection is known as its device's.
+    fn has(&self, connection: &Connection) -> bool {
+        let same = self.live.iter().find(|live| live.id == connection.id);
+        same.is_some_and(|live| live.device_id == connection.device_id)
+    }
+
+    /// Whether nobody will tell of the end of an announcement any more, and the only one there is this connection.
+    fn is_forsaken(&self, announced: &Announced, alone: &Connection) -> bool {
+        let is_alone = self.live.iter().all(|live| live.id == alone.id);
+        let is_old = |seen: Timestamp| alone.since.since(seen) >= TELLING;
+        is_alone && announced.by != alone.id && self.rest.last_seen.is_none_or(is_old)
+    }
+
+    fn presence(&self) -> Presence {
+        let ended = self.over.iter().map(|(_, ended)| Timestamp::from_seconds(*ended)).max();
+        Presence { is_online: !self.live.is_empty(), last_seen: self.rest.last_seen.max(ended) }
+    }
+}
+
+fn owner(item: &Item) -> Option<UserId> {
+    item.get("pk").and_then(|pk| pk.as_s().ok()).and_then(|pk| keys::user_of(pk))
+}
+
+fn live_connections(item: &Item, now: Timestamp) -> Vec<Connection> {
+    owner(item).map(|user| connections(user, item, now).0).unwrap_or_default()
+}
+
+/// The live connections of an item, and the names of those whose time is over with its end, each in the order of their ids.
+fn connections(user_id: UserId, item: &Item, now: Timestamp) -> (Vec<Connection>, Vec<(ConnectionId, i64)>) {
     let (mut live, mut over) = (Vec::new(), Vec::new());
     for (attribute, value) in item {
         let Some(id) = keys::connection_of(attribute) else {
             continue;
         };
         match known(value) {
-            Some(known) if known.expires > now.seconds() => {
-                live.push(Connection { user_id, id, since: Timestamp::from_seconds(known.since) });
+            Some(Known { since, expires, device_id }) if expires > now.seconds() => {
+                let since = Timestamp::from_seconds(since);
+                live.push(Connection { user_id, id, since, device_id });
             }
-            _ => over.push(id),
+            ended => over.push((id, ended.map_or(0, |known| known.expires))),
         }
     }
     live.sort_by(|a, b| a.id.cmp(&b.id));

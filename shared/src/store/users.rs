@@ -168,8 +168,13 @@ enum Created {
 
 /// The hex SHA-256 of a folded address: the table holds no addresses.
 fn email_hash(email: &str) -> String {
+    sha256_hex(&username::fold(email))
+}
+
+/// The hex SHA-256 of a text.
+pub(super) fn sha256_hex(text: &str) -> String {
     use std::fmt::Write as _;
-    let digest = Sha256::digest(username::fold(email).as_bytes());
+    let digest = Sha256::digest(text.as_bytes());
     digest.iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     domain::reaction::Emoji,
     error::{Error, FieldError, Result},
-    id::{MessageId, NotAnId, RequestId, RoomId, UserId},
+    id::{DeviceId, MessageId, NotAnId, RequestId, RoomId, UserId},
     store::PageOf,
 };
 
@@ -240,6 +240,7 @@ macro_rules! id_field {
 
 id_field!(
     UserId named "user_id",
+    DeviceId named "device_id",
     RoomId named "room_id",
     RequestId named "request_id",
     MessageId named "message_id"

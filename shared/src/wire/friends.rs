@@ -8,6 +8,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         friendship::{Answer, Request},
+        presence::ShownPresence,
         profile::Profile,
         username,
     },
@@ -120,17 +121,16 @@ pub struct ListedFriend {
     display_name: Option<String>,
     avatar_url: Option<String>,
     created_at: Timestamp,
+    #[serde(flatten)]
+    presence: ShownPresence,
 }
 
 impl ListedFriend {
-    fn new(friend: &Friend, profile: Profile) -> Self {
+    /// A friend, and what they show of their presence.
+    pub fn new(friend: &Friend, profile: Profile, presence: ShownPresence) -> Self {
         let Profile { id, username, display_name, avatar_url, .. } = profile;
-        Self { id, user_id: id, username, display_name, avatar_url, created_at: friend.since }
-    }
-
-    /// A page of the list.
-    pub fn page(page: Page<(Friend, Profile)>) -> Page<Self> {
-        page.map(|(friend, profile)| Self::new(&friend, profile))
+        let created_at = friend.since;
+        Self { id, user_id: id, username, display_name, avatar_url, created_at, presence }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What clients see and send, by domain. Absent optional fields are `null`, never missing.
 
+pub mod devices;
 pub mod fields;
 pub mod friends;
 pub mod messages;

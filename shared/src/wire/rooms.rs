@@ -1,10 +1,15 @@
 //! Rooms and their people, as clients make and see them.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
-    domain::room::{self, Member, Role, Room, RoomKind, caller_last},
+    domain::{
+        presence::ShownPresence,
+        room::{self, Member, Role, Room, RoomKind, caller_last},
+    },
     id::{MessageId, RoomId, UserId},
     store::rooms::{RoomAndRoster, RoomSummary},
     wire::{
@@ -49,6 +54,8 @@ pub struct Participant {
     read_receipts: bool,
     read_seq: u64,
     delivered_seq: u64,
+    #[serde(flatten)]
+    presence: ShownPresence,
 }
 
 impl Participant {
@@ -68,6 +75,7 @@ impl Participant {
             read_receipts,
             read_seq,
             delivered_seq,
+            presence: ShownPresence::default(),
         }
     }
 }
@@ -109,6 +117,23 @@ impl ChatRoom {
             participant_count: room.member_count,
             seq: 0,
             rev: room.rev,
+        }
+    }
+
+    /// The people that it shows.
+    pub fn people(&self) -> impl Iterator<Item = UserId> {
+        self.participants.iter().map(|participant| participant.user_id)
+    }
+
+    /// Whether it belongs to two people.
+    pub fn is_direct(&self) -> bool {
+        !self.is_group
+    }
+
+    /// Adds who of its people is online.
+    pub fn show_presence(&mut self, presences: &HashMap<UserId, ShownPresence>) {
+        for participant in &mut self.participants {
+            participant.presence = presences.get(&participant.user_id).copied().unwrap_or_default();
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     clock::Timestamp,
     domain::reaction::Emoji,
     error::{Error, Result},
-    id::{MessageId, RequestId, RoomId, UserId},
+    id::{DeviceId, MessageId, RequestId, RoomId, UserId},
     wire::fields::{Fields, Input},
 };
 
@@ -53,6 +53,15 @@ pub enum Event {
         username: String,
         /// Whether they are writing.
         is_typing: bool,
+    },
+    /// A friend has come online, or gone offline.
+    UserStatusChange {
+        /// Who.
+        user_id: UserId,
+        /// Whether they are online.
+        is_online: bool,
+        /// When they last were, if they show that.
+        last_seen: Option<Timestamp>,
     },
     /// A room that one is in from now on.
     RoomCreated(ChatRoom),
@@ -191,6 +200,18 @@ impl<'a> Frame<'a> {
     /// The frame's JSON.
     pub fn encode(&self) -> Result<Arc<[u8]>> {
         Ok(serde_json::to_vec(self).map_err(Error::internal)?.into())
+    }
+}
+
+/// The data of a `hello` frame.
+pub struct Hello {
+    /// The device that the connection belongs to.
+    pub device_id: Option<DeviceId>,
+}
+
+impl Input for Hello {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { device_id: fields.optional("device_id") })
     }
 }
 

@@ -60,6 +60,13 @@ pub struct Sync {
     left: Vec<RoomId>,
 }
 
+impl Sync {
+    /// The rooms in it.
+    pub fn rooms_mut(&mut self) -> impl Iterator<Item = &mut ChatRoom> {
+        self.rooms.iter_mut().map(|synced| &mut synced.room)
+    }
+}
+
 impl From<News> for Sync {
     fn from(news: News) -> Self {
         Self {

@@ -42,6 +42,8 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
         "chat-send-message" => boxed_http(app, functions::chat_send_message::send_message, request).await,
         "chat-sync" => boxed_http(app, functions::chat_sync::sync, request).await,
         "chat-unpin-message" => boxed_http(app, functions::chat_unpin_message::unpin_message, request).await,
+        "devices-register" => boxed_http(app, functions::devices_register::register, request).await,
+        "devices-sign-out" => boxed_http(app, functions::devices_sign_out::sign_out, request).await,
         "friends-block-user" => boxed_http(app, functions::friends_block_user::block_user, request).await,
         "friends-cancel-request" => {
             boxed_http(app, functions::friends_cancel_request::cancel_request, request).await

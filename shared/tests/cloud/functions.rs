@@ -36,6 +36,10 @@ pub mod chat_send_message;
 pub mod chat_sync;
 #[path = "../../../functions/src/chat/unpin_message.rs"]
 pub mod chat_unpin_message;
+#[path = "../../../functions/src/devices/register.rs"]
+pub mod devices_register;
+#[path = "../../../functions/src/devices/sign_out.rs"]
+pub mod devices_sign_out;
 #[path = "../../../functions/src/friends/block_user.rs"]
 pub mod friends_block_user;
 #[path = "../../../functions/src/friends/cancel_request.rs"]

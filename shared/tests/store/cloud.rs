@@ -125,7 +125,8 @@ impl Cloud {
 
     /// A live connection of a person, made now.
     pub async fn connect(&self, user_id: UserId, id: &str) -> Connection {
-        let connection = Connection { user_id, id: ConnectionId(id.to_owned()), since: self.app.now() };
+        let (id, since) = (ConnectionId(id.to_owned()), self.app.now());
+        let connection = Connection { user_id, id, since, device_id: None };
         self.app.store.connected(&connection, START + 1_000_000).await.unwrap();
         connection
     }

@@ -8,6 +8,7 @@ mod cloud;
 mod cost;
 mod costs;
 mod device;
+mod devices;
 #[path = "../cloud/endpoints.rs"]
 mod endpoints;
 mod friendships;
@@ -15,6 +16,7 @@ mod log;
 #[path = "../cloud/network.rs"]
 mod network;
 mod pairs;
+mod presence;
 mod pushes;
 mod rates;
 mod raw;

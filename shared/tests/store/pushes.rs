@@ -108,6 +108,7 @@ async fn the_twenty_first_connection_closes_the_oldest() {
         user_id: ana,
         id: shared::id::ConnectionId("c20".into()),
         since: cloud.app.now(),
+        device_id: None,
     };
     cloud.app.push.admit(&connection, i64::MAX).await.unwrap();
     let last = cloud.calls().pop().unwrap();
@@ -126,6 +127,7 @@ async fn a_connection_ends_with_its_token_or_after_two_hours() {
         user_id: ana,
         id: shared::id::ConnectionId(id.into()),
         since: now,
+        device_id: None,
     };
     cloud.app.store.connected(&connection("short"), now.seconds() + 600).await.unwrap();
     cloud.app.store.connected(&connection("long"), now.seconds() + 100_000).await.unwrap();

@@ -118,6 +118,23 @@ impl Actor {
         socket
     }
 
+    /// A live socket of a device that says so as it is opened.
+    pub async fn socket_of(&self, device: &str) -> Socket {
+        let token = self.token.as_ref().expect("a token");
+        let url = format!("{}?token={token}&device_id={device}", self.ws);
+        let socket = Socket::connect(&url, None).await;
+        let mut socket = socket.unwrap_or_else(|status| panic!("refused with {status}"));
+        socket.send("hello", json!({})).await;
+        socket.expect("connection_established").await;
+        socket
+    }
+
+    /// Registers a device, by its path, with a push token.
+    pub async fn register(&self, path: &str, push_token: &str) -> Answer {
+        let body = json!({"platform": "android", "push_token": push_token}).to_string();
+        self.call(Method::PUT, path, Some(body)).await
+    }
+
     /// A socket, or the status with which it was refused.
     pub async fn try_socket(&self) -> Result<Socket, u16> {
         let token = self.token.as_ref().map(|token| format!("?token={token}")).unwrap_or_default();

@@ -18,6 +18,15 @@ pub fn as_others_see(message: &Value) -> Value {
     seen
 }
 
+/// A room but for who is online, which the answers of actions do not look up.
+pub fn without_presence(mut room: Value) -> Value {
+    for participant in room["participants"].as_array_mut().unwrap() {
+        participant["is_online"] = Value::Null;
+        participant["last_seen"] = Value::Null;
+    }
+    room
+}
+
 impl Actor {
     pub async fn edit(&self, message: &Value, content: &str) -> Answer {
         let body = json!({"content": content}).to_string();

@@ -13,7 +13,7 @@ mod token;
 use std::time::Duration;
 
 pub use actor::{Actor, Answer};
-pub use chat::{as_others_see, each, path_of};
+pub use chat::{as_others_see, each, path_of, without_presence};
 pub use issuer::{AUDIENCE, Issuer, Reply};
 use local::{LogLines, Options, Stack};
 pub use proxy::{Proxy, Seen};

@@ -6,6 +6,7 @@ mod call;
 mod town;
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use self::{
     call::Call,
@@ -16,7 +17,7 @@ use self::{
 /// read units; write units; frames.
 type Row = (&'static str, &'static str, u64, f64, f64, usize);
 
-const EXPECTED: [Row; 48] = [
+const EXPECTED: [Row; 53] = [
     ("users-get-me", "again", 1, 1.0, 0.0, 0),
     ("users-get-me", "the first time ever", 3, 2.0, 18.0, 0),
     ("friends-search-users", "8 people found", 3, 16.5, 1.0, 0),
@@ -30,10 +31,17 @@ const EXPECTED: [Row; 48] = [
     ("friends-cancel-request", "", 6, 4.0, 9.0, 1),
     ("chat-create-room", "2 people, new", 6, 8.0, 13.0, 2),
     ("chat-create-room", "2 people, again", 2, 5.0, 0.0, 0),
+    ("friends-list", "15 friends", 3, 31.0, 0.0, 0),
+    ("http-unknown", "`GET /friends/`, 15 friends", 3, 31.0, 0.0, 0),
+    ("friends-list-mutual", "5 friends in common", 4, 14.0, 0.0, 0),
+    ("friends-list-suggestions", "1 person, through 15 friends", 3, 10.5, 0.0, 0),
+    ("friends-cancel-request", "", 5, 4.0, 8.0, 1),
+    ("chat-create-room", "2 people, new", 7, 12.0, 13.0, 2),
+    ("chat-create-room", "2 people, again", 3, 9.0, 0.0, 0),
     ("chat-create-room", "10 people", 5, 29.0, 43.0, 10),
-    ("chat-list-rooms", "16 rooms", 5, 106.0, 0.0, 0),
-    ("chat-get-room", "10 people", 2, 4.0, 0.0, 0),
-    ("chat-sync", "16 rooms, nothing missed", 6, 107.0, 0.0, 0),
+    ("chat-list-rooms", "16 rooms", 6, 152.0, 0.0, 0),
+    ("chat-get-room", "10 people", 3, 32.0, 0.0, 0),
+    ("chat-sync", "16 rooms, nothing missed", 7, 153.0, 0.0, 0),
     ("chat-send-message", "to 1 person", 4, 5.0, 4.0, 2),
     ("chat-send-message", "to 9 people", 4, 13.0, 4.0, 10),
     ("chat-list-messages", "50 messages", 3, 12.0, 0.0, 0),
@@ -46,16 +54,22 @@ const EXPECTED: [Row; 48] = [
     ("chat-list-pins", "1 pin", 3, 4.0, 0.0, 0),
     ("chat-unpin-message", "10 people", 6, 18.0, 7.0, 10),
     ("chat-delete-message", "10 people", 5, 14.0, 7.0, 10),
-    ("chat-sync", "16 rooms, 11 messages and 6 changes missed", 7, 112.0, 0.0, 0),
+    ("chat-sync", "16 rooms, 11 messages and 6 changes missed", 8, 158.0, 0.0, 0),
     ("chat-add-participant", "to 10 people", 12, 45.0, 13.0, 22),
     ("chat-remove-participant", "from 11 people", 7, 25.0, 13.0, 21),
     ("friends-block-user", "a friend", 5, 5.0, 17.0, 3),
     ("friends-list-blocks", "1 person", 2, 2.0, 0.0, 0),
     ("friends-unblock-user", "", 5, 3.0, 11.0, 1),
     ("friends-remove-friend", "", 5, 3.0, 11.0, 2),
+    ("friends-unblock-user", "", 4, 3.0, 10.0, 1),
+    ("friends-remove-friend", "", 4, 3.0, 10.0, 2),
+    ("devices-register", "new, with a push token", 3, 2.0, 7.0, 0),
+    ("devices-register", "again", 2, 2.0, 1.0, 0),
+    ("devices-sign-out", "not connected", 4, 2.0, 7.0, 0),
     ("socket-authorize", "", 0, 0.0, 0.0, 0),
     ("socket-connect", "", 1, 0.0, 1.0, 0),
-    ("socket-hello", "", 3, 0.0, 2.0, 1),
+    ("socket-hello", "13 friends hear of it", 8, 17.0, 2.0, 14),
+    ("socket-hello", "of one who is online already", 3, 0.0, 2.0, 1),
     ("socket-ping", "", 2, 0.0, 1.0, 1),
     ("socket-send-message", "to 1 person", 4, 5.0, 4.0, 2),
     ("socket-send-message", "to 9 people", 4, 13.0, 4.0, 10),
@@ -64,7 +78,8 @@ const EXPECTED: [Row; 48] = [
     ("socket-typing-start", "10 people", 4, 12.0, 1.0, 9),
     ("socket-typing-stop", "10 people", 4, 12.0, 1.0, 9),
     ("socket-unknown", "", 2, 0.0, 1.0, 1),
-    ("socket-disconnect", "", 1, 0.0, 1.0, 0),
+    ("socket-disconnect", "another device is left", 1, 0.0, 1.0, 0),
+    ("socket-disconnect", "13 friends hear of it", 7, 17.0, 2.0, 13),
 ];
 
 /// Every function in its typical cases, one after the other in the same town.
@@ -147,9 +162,16 @@ async fn counted(town: &Town) -> Vec<Row> {
     count!(0, "friends-unblock-user", "", about("friends-unblock-user", STRANGER));
     count!(0, "friends-remove-friend", "", about("friends-remove-friend", 1));
 
+    let device = |function| Call::of(function).at("device_id", Uuid::from_u128(7).to_string());
+    let phone = device("devices-register").body(json!({"platform": "ios", "push_token": "x".repeat(200)}));
+    count!(0, "devices-register", "new, with a push token", phone.clone());
+    count!(0, "devices-register", "again", phone);
+    count!(0, "devices-sign-out", "not connected", device("devices-sign-out"));
+
     count!(0, "socket-authorize", "", Call::of("socket-authorize"));
     count!(0, "socket-connect", "", Call::of("socket-connect"));
-    count!(0, "socket-hello", "", Call::of("socket-hello"));
+    count!(0, "socket-hello", "13 friends hear of it", Call::of("socket-hello"));
+    count!(0, "socket-hello", "of one who is online already", Call::of("socket-hello"));
     count!(0, "socket-ping", "", Call::of("socket-ping"));
     count!(0, "socket-send-message", "to 1 person", town.sending("socket-send-message", pair).await);
     count!(0, "socket-send-message", "to 9 people", town.sending("socket-send-message", group).await);
@@ -161,7 +183,12 @@ async fn counted(town: &Town) -> Vec<Row> {
     count!(1, "socket-typing-start", "10 people", typing("socket-typing-start"));
     count!(1, "socket-typing-stop", "10 people", typing("socket-typing-stop"));
     count!(0, "socket-unknown", "", Call::of("socket-unknown"));
-    count!(0, "socket-disconnect", "", Call::of("socket-disconnect"));
+    let other = town.cloud.connect(user(0), "other").await.id;
+    count!(0, "socket-disconnect", "another device is left", Call::of("socket-disconnect"));
+    town.by(0, Call::of("socket-hello")).await;
+    let left = town.cloud.app.store.disconnected(user(0), &[other], town.cloud.app.now()).await;
+    assert!(!left.unwrap());
+    count!(0, "socket-disconnect", "13 friends hear of it", Call::of("socket-disconnect"));
     rows
 }
 

@@ -1,0 +1,28 @@
+//! `PUT /api/v1/devices/{device_id}`: register a device of the caller's, or say anew what it is.
+
+use shared::{
+    App, Result,
+    domain::pace::Paced,
+    id::DeviceId,
+    serve::{
+        Fatal,
+        http::{Body, Json, Me, Path, serve},
+    },
+    wire::devices::DeviceRegister,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(register).await
+}
+
+pub(crate) async fn register(
+    app: App,
+    me: Me,
+    Path(id): Path<DeviceId>,
+    Body(device): Body<DeviceRegister>,
+) -> Result<Option<Json<()>>> {
+    app.pace(me.id, Paced::Changes).await?;
+    app.store.register_device(me.id, &device.at(id, app.now())).await?;
+    Ok(None)
+}

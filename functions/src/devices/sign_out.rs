@@ -1,0 +1,22 @@
+//! `DELETE /api/v1/devices/{device_id}`: sign a device of the caller's out, and end its connections.
+
+use shared::{
+    App, Result,
+    domain::pace::Paced,
+    id::DeviceId,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, serve},
+    },
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(sign_out).await
+}
+
+pub(crate) async fn sign_out(app: App, me: Me, Path(id): Path<DeviceId>) -> Result<Option<Json<()>>> {
+    app.pace(me.id, Paced::Changes).await?;
+    app.sign_out(me.id, id).await?;
+    Ok(None)
+}

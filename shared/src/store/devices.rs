@@ -1,0 +1,169 @@
+//! People's devices, and whose a push token is: one device's, of one person. A phone that changes hands brings nothing to
+//! its former owner.
+
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Store,
+    item::{self, Update},
+    keys::{self, Key},
+    table::{Transacted, wait_before_retry},
+    users::sha256_hex,
+};
+use crate::{
+    domain::device::{Device, MAX_DEVICES, TOO_MANY_DEVICES},
+    error::{Error, Result},
+    id::{DeviceId, UserId},
+};
+
+/// How often a device or a token that others keep changing is read again.
+const MAX_TRIES: u32 = 16;
+
+/// A device as the table has it.
+#[derive(Serialize, Deserialize)]
+struct StoredDevice {
+    #[serde(flatten)]
+    device: Device,
+    rev: u64,
+}
+
+/// Which device a push token belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Claim {
+    user_id: UserId,
+    device_id: DeviceId,
+}
+
+/// The condition that a claim is still somebody's device's.
+const IS_OF: &str = "user_id = :user AND device_id = :device";
+
+impl Store {
+    /// Registers a device, or says anew what it is. Its push token is no other device's any more, whoever's that was.
+    /// [`TOO_MANY_DEVICES`] for one more than there may be.
+    pub async fn register_device(&self, user: UserId, device: &Device) -> Result<()> {
+        let claim = Claim { user_id: user, device_id: device.id };
+        for attempt in 1..=MAX_TRIES {
+            let (before, holder) = futures::try_join!(
+                self.table.get::<StoredDevice>(keys::device(user, device.id), true),
+                self.holder(device.push_token.as_deref()),
+            )?;
+            let is_held = device.push_token.is_none() || holder == Some(claim);
+            if is_held && before.as_ref().is_some_and(|before| before.device.is_same_as(device)) {
+                return Ok(());
+            }
+            let mut writes = self.put_device(user, before.as_ref(), device)?;
+            let is_new = before.is_none();
+            if let Some(token) = &device.push_token {
+                writes.extend(self.take_token(token, holder, claim)?);
+            }
+            let old = before.and_then(|before| before.device.push_token);
+            if let Some(old) = old.filter(|old| device.push_token.as_ref() != Some(old)) {
+                writes.push(self.release_token(&old, claim)?);
+            }
+            match self.table.transact(writes).await {
+                Ok(Transacted::Written) => return Ok(()),
+                // The device itself comes first, then the count of a new one.
+                Ok(Transacted::Refused(at)) if is_new && at.contains(&1) && !at.contains(&0) => {
+                    return Err(TOO_MANY_DEVICES.into());
+                }
+                // Others whose counts or tokens this moves may be in the way for longer than one call tries.
+                Ok(Transacted::Refused(_)) | Err(Error::Busy(_)) => wait_before_retry(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Busy("the device is changed all the time".into()))
+    }
+
+    /// Forgets a device and its push token. One that is not there is forgotten already.
+    pub async fn forget_device(&self, user: UserId, id: DeviceId) -> Result<()> {
+        for attempt in 1..=MAX_TRIES {
+            let key = keys::device(user, id);
+            let Some(before) = self.table.get::<StoredDevice>(key.clone(), true).await? else {
+                return Ok(());
+            };
+            let fewer = Update::of(keys::counts(user), "SET devices = devices - :one").value(":one", 1)?;
+            let mut writes = vec![self.delete_at(key, before.rev)?, self.update(fewer)?];
+            if let Some(token) = &before.device.push_token {
+                writes.push(self.release_token(token, Claim { user_id: user, device_id: id })?);
+            }
+            match self.table.transact(writes).await {
+                Ok(Transacted::Written) => return Ok(()),
+                Ok(Transacted::Refused(_)) | Err(Error::Busy(_)) => wait_before_retry(attempt).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Busy("the device is changed all the time".into()))
+    }
+
+    async fn holder(&self, token: Option<&str>) -> Result<Option<Claim>> {
+        match token {
+            Some(token) => self.table.get(token_key(token), true).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The device in the place of what it was; a new one counts.
+    fn put_device(
+        &self,
+        user: UserId,
+        before: Option<&StoredDevice>,
+        device: &Device,
+    ) -> Result<Vec<TransactWriteItem>> {
+        let key = keys::device(user, device.id);
+        let stored = |rev| StoredDevice { device: device.clone(), rev };
+        if let Some(before) = before {
+            return Ok(vec![self.replace(key, stored(before.rev + 1), before.rev)?]);
+        }
+        let more = Update::of(keys::counts(user), "ADD devices :one")
+            .only_if("attribute_not_exists(devices) OR devices < :most")
+            .value(":one", 1)?
+            .value(":most", MAX_DEVICES)?;
+        Ok(vec![self.put_new(key, stored(1))?, self.update(more)?])
+    }
+
+    /// The token becomes a device's, and ceases to be that of the one which holds it.
+    fn take_token(&self, token: &str, holder: Option<Claim>, claim: Claim) -> Result<Vec<TransactWriteItem>> {
+        let key = token_key(token);
+        match holder {
+            None => Ok(vec![self.put_new(key, claim)?]),
+            Some(holder) if holder == claim => Ok(Vec::new()),
+            Some(holder) => {
+                let lost = Update::of(
+                    keys::device(holder.user_id, holder.device_id),
+                    "REMOVE push_token SET rev = rev + :one",
+                );
+                let lost = lost.only_if("push_token = :token").value(":one", 1)?.value(":token", token)?;
+                Ok(vec![self.replace_claim(key, holder, claim)?, self.update(lost)?])
+            }
+        }
+    }
+
+    fn replace_claim(&self, key: Key, holder: Claim, claim: Claim) -> Result<TransactWriteItem> {
+        let put = Put::builder().table_name(self.table.name()).set_item(Some(item::item(key, claim)?));
+        let [user, device] = holder.values();
+        let put = put.condition_expression(IS_OF).expression_attribute_values(":user", user);
+        let put = put.expression_attribute_values(":device", device).build().map_err(Error::internal)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The token is nobody's any more.
+    fn release_token(&self, token: &str, holder: Claim) -> Result<TransactWriteItem> {
+        let key = item::attributes(token_key(token));
+        let delete = Delete::builder().table_name(self.table.name()).set_key(Some(key));
+        let [user, device] = holder.values();
+        let delete = delete.condition_expression(IS_OF).expression_attribute_values(":user", user);
+        let delete = delete.expression_attribute_values(":device", device).build();
+        Ok(TransactWriteItem::builder().delete(delete.map_err(Error::internal)?).build())
+    }
+}
+
+impl Claim {
+    fn values(self) -> [AttributeValue; 2] {
+        [self.user_id.to_string(), self.device_id.to_string()].map(AttributeValue::S)
+    }
+}
+
+fn token_key(token: &str) -> Key {
+    keys::push_token_claim(&sha256_hex(token))
+}
