@@ -38,7 +38,10 @@ async fn a_block_ends_what_is_between_two_and_unblocking_brings_their_room_back(
     befriend(&ana, &ben).await;
     let room = ana.room_with(&ben).await;
     let said = ben.say(&room, "hello").await;
-    let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
+    let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
+    world.stack.settle().await;
+    let mut at_ben = ben.socket().await;
+    heard_at([&mut phone, &mut tablet], "user_status_change").await;
 
     ana.block(&ben).await.nothing();
     for device in [&mut phone, &mut tablet] {

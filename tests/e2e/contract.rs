@@ -130,11 +130,12 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
     notes.expect(200, &ben.get("/chat/rooms?limit=1").await);
 
     calls_about_a_message(&ana, &ben, room, notes).await;
+    let dora = world.actor("dora").await;
     for n in 0..=20 {
-        let device = ana.register(&format!("/devices/{}", uuid::Uuid::from_u128(n)), &n.to_string()).await;
+        let device = dora.register(&format!("/devices/{}", uuid::Uuid::from_u128(n)), &n.to_string()).await;
         notes.expect(if n < 20 { 204 } else { 409 }, &device);
     }
-    notes.expect(204, &ana.delete(&format!("/devices/{}", uuid::Uuid::nil())).await);
+    notes.expect(204, &dora.delete(&format!("/devices/{}", uuid::Uuid::nil())).await);
     calls_about_a_group(world, notes).await;
     calls_about_friends(world, notes).await;
 

@@ -140,7 +140,10 @@ async fn a_friendship_that_ends_is_gone_on_both_sides_and_every_device_hears_of_
     let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
     befriend(&ana, &ben).await;
     let room = ana.room_with(&ben).await;
-    let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
+    let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
+    world.stack.settle().await;
+    let mut at_ben = ben.socket().await;
+    heard_at([&mut phone, &mut tablet], "user_status_change").await;
     ben.unfriend(&ana).await.nothing();
     let [first, second, third] = heard_at([&mut phone, &mut tablet, &mut at_ben], "friend_removed").await;
     assert_eq!((&first, &second), (&json!({"user_id": ben.id}), &json!({"user_id": ben.id})));

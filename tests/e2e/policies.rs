@@ -164,11 +164,13 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
         who.register(&device(7), token).await.nothing();
     }
     ana.delete(&device(7)).await.nothing();
-    let _signed_out = ana.socket_of(&uuid::Uuid::from_u128(7).to_string()).await;
-    ana.delete(&device(7)).await.nothing();
-    // The last of hers takes her offline, and Ben hears of it.
+    // Ben hears that she goes offline, with the last of hers or by signing that out.
+    befriend(&ana, &ben).await;
     at_ana.close().await;
     socket.close().await;
+    world.stack.settle().await;
+    let _signed_out = ana.socket_of(&uuid::Uuid::from_u128(7).to_string()).await;
+    ana.delete(&device(7)).await.nothing();
     world.newcomer().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
     world.stack.settle().await;
 

@@ -153,6 +153,7 @@ async fn a_block_hides_each_from_the_other_in_the_groups_that_they_share() {
         assert_eq!(seen(&cleo, other).await, json!([true, true]), "others see what they saw");
     }
     at_ana.expect("room_created").await;
+    at_ana.expect("block_changed").await;
     at_ben.expect("room_created").await;
     at_ben.close().await;
     world.stack.settle().await;
