@@ -32,6 +32,11 @@ impl Timestamp {
         u64::try_from(self.0.timestamp_millis()).unwrap_or_default()
     }
 
+    /// The day in UTC, as in `2026-01-31`.
+    pub fn day(self) -> String {
+        self.0.format("%F").to_string()
+    }
+
     /// This moment and a while more.
     #[must_use]
     pub fn plus(self, while_more: Duration) -> Self {

@@ -57,6 +57,11 @@ uuid_id!(
     MessageId
 );
 
+uuid_id!(
+    /// A report to the moderators.
+    ReportId
+);
+
 /// The text is not a hyphenated UUID.
 #[derive(Debug, thiserror::Error)]
 #[error("must be a UUID")]
@@ -100,6 +105,13 @@ impl RoomId {
     pub fn direct(a: UserId, b: UserId) -> Self {
         let (low, high) = if a < b { (a, b) } else { (b, a) };
         Self(Uuid::new_v5(&NAMESPACE, format!("{low}{high}").as_bytes()))
+    }
+}
+
+impl ReportId {
+    /// The report that this name means: the same name is the same report.
+    pub fn derived(name: &str) -> Self {
+        Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
     }
 }
 

@@ -137,6 +137,7 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
     }
     notes.expect(204, &dora.delete(&format!("/devices/{}", uuid::Uuid::nil())).await);
     calls_about_a_group(world, notes).await;
+    notes.expect(200, &ana.post("/reports", json!({"user_id": ben.id, "reason": "other"})).await);
     calls_about_friends(world, notes).await;
 
     // As if the log had grown long meanwhile: its newest message has a high position.

@@ -185,6 +185,14 @@ async fn the_samples_about_devices_get_their_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_sample_of_a_report_gets_its_answer() {
+    let world = World::new().await;
+    let _both = ana_and_ben(&world).await;
+    let first = call(&world, "reports-create", 200).await;
+    assert_eq!(call(&world, "reports-create", 200).await, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
     let world = World::new().await;
     let [ana, ben] = ana_and_ben(&world).await;

@@ -37,6 +37,7 @@ mod receipts;
 #[path = "../replica.rs"]
 mod replica;
 mod replies;
+mod reports;
 mod rooms;
 mod schedules;
 mod sockets;

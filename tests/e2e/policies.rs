@@ -91,6 +91,8 @@ async fn calls_about_messages_and_people(ana: &Actor, ben: &Actor, cleo: &Actor,
     ana.delete_message(&said).await.ok();
     ana.remove(group, cleo).await.nothing();
     ana.add(group, cleo).await.ok();
+    let report = json!({"chat_room_id": room, "message_id": first["id"], "reason": "spam"});
+    ben.post("/reports", report).await.ok();
     // Its owner hands over.
     ana.remove(group, ana).await.nothing();
 }

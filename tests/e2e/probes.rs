@@ -153,5 +153,6 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
             leads_to: 200,
             ..post("chatSync", "/chat/sync", json!({"rooms": {nowhere: {"seq": 1, "rev": 0}}}))
         },
+        post("reportsCreate", "/reports", json!({"user_id": nowhere, "reason": "spam"})),
     ]
 }

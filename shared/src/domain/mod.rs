@@ -10,6 +10,7 @@ pub mod presence;
 pub mod privacy;
 pub mod profile;
 pub mod reaction;
+pub mod report;
 pub mod room;
 pub mod roster;
 pub mod suggestion;

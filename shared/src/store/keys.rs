@@ -1,6 +1,9 @@
 //! Every key of the table, spelled here and nowhere else.
 
-use crate::id::{ConnectionId, DeviceId, RequestId, RoomId, UserId};
+use crate::{
+    clock::Timestamp,
+    id::{ConnectionId, DeviceId, ReportId, RequestId, RoomId, UserId},
+};
 
 /// The primary key of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,6 +170,16 @@ pub fn my_room(u: UserId, r: RoomId) -> Key {
 /// All rooms of a person.
 pub fn my_rooms(u: UserId) -> Range {
     prefix(user(u), "ROOM#")
+}
+
+/// That a person has made a report.
+pub fn reported(u: UserId, report: ReportId) -> Key {
+    Key { pk: user(u), sk: format!("REPORTED#{report}") }
+}
+
+/// A report to the moderators, among those of its day.
+pub fn report(made_at: Timestamp, report: ReportId) -> Key {
+    Key { pk: format!("REPORT#{}", made_at.day()), sk: format!("{made_at}#{report}") }
 }
 
 /// How far a person is ahead of the pace of what they do.

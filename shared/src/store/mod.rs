@@ -11,6 +11,7 @@ pub mod messages;
 pub mod pairs;
 pub mod presence;
 pub mod rates;
+pub mod reports;
 pub mod rooms;
 pub mod roster;
 pub mod suggestions;

@@ -5,6 +5,7 @@ pub mod fields;
 pub mod friends;
 pub mod messages;
 pub mod problem;
+pub mod reports;
 pub mod rooms;
 pub mod socket;
 pub mod sync;

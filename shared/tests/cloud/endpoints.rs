@@ -73,6 +73,7 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
             boxed_http(app, functions::friends_unblock_user::unblock_user, request).await
         }
         "http-unknown" => boxed_http(app, functions::http_unknown::unknown, request).await,
+        "reports-create" => boxed_http(app, functions::reports_create::create, request).await,
         "users-get-me" => boxed_http(app, functions::users_get_me::get_me, request).await,
         other => panic!("{other} is no function of the HTTP API"),
     }

@@ -66,6 +66,8 @@ pub mod friends_send_request;
 pub mod friends_unblock_user;
 #[path = "../../../functions/src/http/unknown.rs"]
 pub mod http_unknown;
+#[path = "../../../functions/src/reports/create.rs"]
+pub mod reports_create;
 #[path = "../../../functions/src/socket/connect.rs"]
 pub mod socket_connect;
 #[path = "../../../functions/src/socket/disconnect.rs"]

@@ -20,6 +20,7 @@ mod presence;
 mod pushes;
 mod rates;
 mod raw;
+mod reports;
 mod rooms;
 mod roster;
 mod sync;

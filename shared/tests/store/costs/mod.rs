@@ -17,7 +17,7 @@ use self::{
 /// read units; write units; frames.
 type Row = (&'static str, &'static str, u64, f64, f64, usize);
 
-const EXPECTED: [Row; 53] = [
+const EXPECTED: [Row; 54] = [
     ("users-get-me", "again", 1, 1.0, 0.0, 0),
     ("users-get-me", "the first time ever", 3, 2.0, 18.0, 0),
     ("friends-search-users", "8 people found", 3, 16.5, 1.0, 0),
@@ -57,6 +57,7 @@ const EXPECTED: [Row; 53] = [
     ("devices-register", "new, with a push token", 3, 2.0, 7.0, 0),
     ("devices-register", "again", 2, 2.0, 1.0, 0),
     ("devices-sign-out", "not connected", 4, 2.0, 7.0, 0),
+    ("reports-create", "a message and ten before", 4, 3.0, 10.0, 0),
     ("socket-authorize", "", 0, 0.0, 0.0, 0),
     ("socket-connect", "", 1, 0.0, 1.0, 0),
     ("socket-hello", "13 friends hear of it", 8, 17.0, 2.0, 14),
@@ -158,6 +159,9 @@ async fn counted(town: &Town) -> Vec<Row> {
     count!(0, "devices-register", "new, with a push token", phone.clone());
     count!(0, "devices-register", "again", phone);
     count!(0, "devices-sign-out", "not connected", device("devices-sign-out"));
+
+    let complaint = json!({"chat_room_id": town.group, "message_id": town.message["id"], "reason": "spam"});
+    count!(1, "reports-create", "a message and ten before", Call::of("reports-create").body(complaint));
 
     count!(0, "socket-authorize", "", Call::of("socket-authorize"));
     count!(0, "socket-connect", "", Call::of("socket-connect"));

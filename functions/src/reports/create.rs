@@ -1,0 +1,21 @@
+//! `POST /api/v1/reports`: report a person or a message to the moderators.
+
+use shared::{
+    App,
+    domain::{pace::Paced, report::Complaint},
+    serve::{
+        Fatal,
+        http::{Body, Json, Me, Reply, serve},
+    },
+    wire::reports::Reported,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(create).await
+}
+
+pub(crate) async fn create(app: App, me: Me, Body(complaint): Body<Complaint>) -> Reply<Reported> {
+    app.pace(me.id, Paced::Reports).await?;
+    Ok(Json(app.store.report(me.id, complaint, app.now()).await?.into()))
+}

@@ -1,0 +1,85 @@
+//! Reports to the moderators.
+
+use serde_json::{Value, json};
+
+use crate::world::{Actor, Answer, World};
+
+async fn report(who: &Actor, message: &Value) -> Answer {
+    let (room, id) = (&message["chat_room_id"], &message["id"]);
+    let body = json!({"chat_room_id": room, "message_id": id, "reason": "harassment", "text": "look"});
+    who.post("/reports", body).await
+}
+
+/// What moderators find of the day on which this report was made.
+async fn found_by_moderators(world: &World, reported: &Value) -> Vec<Value> {
+    let day = format!("REPORT#{}", &reported["created_at"].as_str().unwrap()[..10]);
+    let query = json!({
+        "KeyConditionExpression": "pk = :day",
+        "ExpressionAttributeValues": {":day": {"S": day}},
+    });
+    world.database("Query", query).await["Items"].as_array().unwrap().clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reported_message_stays_with_the_moderators_whatever_becomes_of_it() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    ana.say(&room, "please stop").await;
+    let said = ben.say(&room, "insult").await;
+    let mut at_ben = ben.socket().await;
+    let reported = report(&ana, &said).await.ok();
+    assert_eq!(report(&ana, &said).await.ok(), reported, "once, however often it is made");
+    at_ben.expect_nothing_more().await;
+    ben.delete_message(&said).await.ok();
+    assert_eq!(report(&ana, &said).await.ok(), reported);
+
+    let found = found_by_moderators(&world, &reported).await;
+    assert_eq!(found.len(), 1);
+    let evidence = &found[0]["evidence"]["M"];
+    assert_eq!(found[0]["id"]["S"], reported["id"]);
+    assert_eq!(found[0]["text"]["S"], "look");
+    assert_eq!(evidence["message"]["M"]["content"]["S"], "insult");
+    assert_eq!(evidence["before"]["L"][0]["M"]["content"]["S"], "please stop");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_does_not_see_is_reported_as_what_does_not_exist() {
+    let world = World::new().await;
+    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let group = ana.group_with(&[&ben]).await;
+    let said = ben.say(&group, "hello").await;
+    let nothing = json!({"chat_room_id": uuid::Uuid::new_v4(), "id": uuid::Uuid::new_v4()});
+    let hidden = report(&eve, &said).await;
+    hidden.problem(404, "not_found");
+    assert_eq!(hidden.text, report(&eve, &nothing).await.text);
+    // Who comes later does not see it either.
+    ana.add(&group, &eve).await.ok();
+    assert_eq!(report(&eve, &said).await.text, hidden.text);
+    let nobody = json!({"user_id": uuid::Uuid::new_v4(), "reason": "spam"});
+    assert_eq!(eve.post("/reports", nobody).await.text, hidden.text);
+    report(&ben, &said).await.problem(400, "cannot_report_yourself");
+    ben.post("/reports", json!({"user_id": ben.id, "reason": "spam"}))
+        .await
+        .problem(400, "cannot_report_yourself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_is_of_one_thing_for_one_reason() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let id = uuid::Uuid::new_v4();
+    for (body, field) in [
+        (json!({"reason": "spam"}), "user_id"),
+        (json!({"reason": "spam", "user_id": ben.id, "message_id": id}), "user_id"),
+        (json!({"reason": "spam", "chat_room_id": id}), "message_id"),
+        (json!({"reason": "spam", "message_id": id}), "chat_room_id"),
+        (json!({"reason": "spam", "user_id": "ben"}), "user_id"),
+        (json!({"user_id": ben.id}), "reason"),
+        (json!({"user_id": ben.id, "reason": "boring"}), "reason"),
+        (json!({"user_id": ben.id, "reason": "other", "text": "x".repeat(1001)}), "text"),
+    ] {
+        ana.post("/reports", body).await.bad_field(field);
+    }
+    ana.post("/reports", json!({"user_id": ben.id, "reason": "other", "text": "é".repeat(1000)})).await.ok();
+}
