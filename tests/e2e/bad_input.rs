@@ -93,7 +93,8 @@ async fn refused_calls_name_every_fault_and_change_nothing() {
             .problem(404, "not_found");
         ana.put(&format!("/chat/rooms/{room}/read")).await.problem(404, "not_found");
     }
-    for probe in probes(&nowhere) {
+    // What leads to 204 needs nothing to be there, and does what it says.
+    for probe in probes(&nowhere).iter().filter(|probe| probe.leads_to != 204) {
         assert_eq!(probe.call(&ana).await.status, probe.leads_to);
     }
     ana.post("/chat/rooms", json!({"participant_ids": [ben.id, nowhere]})).await.problem(404, "not_found");
