@@ -78,6 +78,16 @@ impl Replica {
                 }
                 room.insert("participant_count".to_owned(), data["participant_count"].clone());
             }),
+            "participant_updated" => held.take_room(data, |room| {
+                for updated in list(&data["participants"]) {
+                    let people = room["participants"].as_array_mut().expect("a list");
+                    for person in people.iter_mut().filter(|person| person["user_id"] == updated["user_id"]) {
+                        for field in ["username", "avatar_url", "role"] {
+                            person[field] = updated[field].clone();
+                        }
+                    }
+                }
+            }),
             "message_read_receipt" => held.reach(&data["user_id"], "read_seq", number(&data["seq"])),
             "message_delivered_receipt" => {
                 held.reach(&data["user_id"], "delivered_seq", number(&data["seq"]))

@@ -16,6 +16,7 @@ pub mod friendships;
 pub mod id;
 pub mod pace;
 pub mod presence;
+pub mod profiles;
 pub mod push;
 pub mod receipts;
 pub mod serve;

@@ -54,8 +54,12 @@ async fn every_documented_answer_is_given_and_no_other() {
         }
         if probe.body.is_some() {
             let large = |bytes| json!({"content": "x".repeat(bytes)}).to_string();
-            let bodies =
-                [(400, "[]".into()), (422, "{}".into()), (413, large(70_000)), (413, large(7_000_000))];
+            let bodies = [
+                (400, "[]".into()),
+                (422, probe.bad_body.into()),
+                (413, large(70_000)),
+                (413, large(7_000_000)),
+            ];
             for (status, body) in bodies {
                 notes.expect(status, &ana.call(probe.method.clone(), &probe.path, Some(body)).await);
             }
@@ -129,6 +133,8 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
     notes.expect(200, &ben.put(&format!("/chat/rooms/{room}/read")).await);
     notes.expect(200, &ben.get("/chat/rooms?limit=1").await);
 
+    notes.expect(200, &ana.get(&format!("/users/{}", ben.id)).await);
+    notes.expect(409, &ana.patch("/users/me", json!({"username": "BEN"})).await);
     calls_about_a_message(&ana, &ben, room, notes).await;
     let dora = world.actor("dora").await;
     for n in 0..=20 {
@@ -272,6 +278,7 @@ async fn every_documented_frame_is_sent_and_no_other() {
     let group = ana.group_with(&[&ben]).await;
     ana.add(&group, &cleo).await.ok();
     cleo.remove(&group, &cleo).await.nothing();
+    ana.patch("/users/me", json!({"avatar_url": "https://pictures.example.net/ana.jpg"})).await.ok();
     for kind in [
         "message_updated",
         "message_reaction",
@@ -283,9 +290,13 @@ async fn every_documented_frame_is_sent_and_no_other() {
         "new_message",
         "participant_left",
         "new_message",
+        "profile_updated",
     ] {
         at_ana.expect(kind).await;
     }
+    // Of each of her two rooms.
+    at_ana.expect("participant_updated").await;
+    at_ana.expect("participant_updated").await;
     at_ana.expect_nothing_more().await;
     at_ana.send("dance", json!({})).await;
     at_ana.expect("error").await;

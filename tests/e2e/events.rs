@@ -79,6 +79,9 @@ async fn the_samples_about_friends_get_their_answers() {
     let [ana, ben] = ana_and_ben(&world).await;
     let me = call(&world, "users-get-me", 200).await;
     assert_eq!((&me["id"], &me["username"]), (&json!(ana.id), &json!("ana")));
+    let me = call(&world, "users-update-me", 200).await;
+    assert_eq!((&me["display_name"], &me["username"]), (&json!("Ana Silva"), &json!("ana")));
+    assert_eq!(call(&world, "users-get", 200).await["id"], ben.id);
     assert_eq!(ids(&call(&world, "friends-search-users", 200).await), [ben.id.as_str()]);
 
     let asked = call(&world, "friends-send-request", 200).await;

@@ -32,6 +32,7 @@ mod presence;
 mod privacy;
 mod probes;
 mod processes;
+mod profiles;
 mod reactions;
 mod receipts;
 #[path = "../replica.rs"]

@@ -152,6 +152,16 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     ben.get("/chat/rooms").await.ok();
     calls_about_messages_and_people(&ana, &ben, &cleo, &room, &group).await;
     calls_about_friends(&ana, &ben, &cleo).await;
+    ben.get(&format!("/users/{}", ana.id)).await.ok();
+    ben.patch("/users/me", json!({"username": "benny"})).await.ok();
+    // Another name, whose call died before the rooms knew it.
+    let renamed = json!({
+        "Key": {"pk": {"S": format!("USER#{}", ben.id)}, "sk": {"S": "PROFILE"}},
+        "UpdateExpression": "SET rooms_lag = :lag, username = :name",
+        "ExpressionAttributeValues": {":lag": {"BOOL": true}, ":name": {"S": "ben"}},
+    });
+    world.database("UpdateItem", renamed).await;
+    ben.get("/users/me").await.ok();
     // A newcomer each time, so that every function has someone to welcome.
     for probe in probes(&uuid::Uuid::new_v4().to_string()) {
         assert_eq!(probe.call(&world.newcomer()).await.status, probe.leads_to);

@@ -13,6 +13,8 @@ pub struct Probe {
     pub body: Option<Value>,
     /// A path (with its query) that cannot be. Operations with a body get an empty one instead.
     pub bad_path: Option<&'static str>,
+    /// A body that cannot be, for operations with a body.
+    pub bad_body: &'static str,
     pub leads_to: u16,
 }
 
@@ -51,6 +53,7 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
         path: path.to_owned(),
         body: None,
         bad_path,
+        bad_body: "{}",
         leads_to,
     };
     let with = |method, operation, path: String, bad_path| Probe {
@@ -69,6 +72,13 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
     let edit = json!({"content": "hi"});
     vec![
         get("usersGetMe", "/users/me", None, 200),
+        Probe {
+            method: Method::PATCH,
+            bad_body: r#"{"username": "x"}"#,
+            leads_to: 200,
+            ..post("usersUpdateMe", "/users/me", json!({"display_name": "Someone"}))
+        },
+        get("usersGet", &format!("/users/{nowhere}"), Some("/users/ana"), 404),
         get("friendsSearchUsers", "/friends/search?query=ben", Some("/friends/search?query=b"), 200),
         post("friendsSendRequest", "/friends/requests", json!({"receiver_id": nowhere})),
         get("friendsListRequests", "/friends/requests", Some("/friends/requests?direction=up"), 200),

@@ -1,7 +1,7 @@
 //! `GET /api/v1/users/me`: the caller's own profile.
 
 use shared::{
-    App, Error,
+    App,
     serve::{
         Fatal,
         http::{Json, Me, Reply, serve},
@@ -15,6 +15,5 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn get_me(app: App, me: Me) -> Reply<users::Me> {
-    let profile = app.store.profile(me.id).await?;
-    Ok(Json(profile.ok_or_else(|| Error::internal("the caller has no profile"))?.into()))
+    Ok(Json(app.own_profile(me.id).await?.into()))
 }

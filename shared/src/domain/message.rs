@@ -119,7 +119,7 @@ pub fn normal_url(url: &str) -> String {
 }
 
 /// Whether a URL has the scheme, host and port of one of the origins, and lies below its path if it has one.
-fn lies_under(url: &str, origins: &[String]) -> bool {
+pub fn lies_under(url: &str, origins: &[String]) -> bool {
     if url.len() > MAX_URL_BYTES {
         return false;
     }

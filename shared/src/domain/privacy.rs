@@ -73,6 +73,55 @@ impl Default for Settings {
     }
 }
 
+/// What somebody wants to become of their settings: what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsChange {
+    /// See [`Settings::findable_by`].
+    pub findable_by: Option<Circle>,
+    /// See [`Settings::findable_by_email`].
+    pub findable_by_email: Option<bool>,
+    /// See [`Settings::requests_from`].
+    pub requests_from: Option<Circle>,
+    /// See [`Settings::messages_from`].
+    pub messages_from: Option<Circle>,
+    /// See [`Settings::online_shown_to`].
+    pub online_shown_to: Option<Circle>,
+    /// See [`Settings::last_seen_shown_to`].
+    pub last_seen_shown_to: Option<Circle>,
+    /// See [`Settings::read_receipts`].
+    pub read_receipts: Option<bool>,
+}
+
+impl SettingsChange {
+    /// Changes what is to be changed.
+    pub fn apply(&self, settings: &mut Settings) {
+        let Settings {
+            findable_by,
+            findable_by_email,
+            requests_from,
+            messages_from,
+            online_shown_to,
+            last_seen_shown_to,
+            read_receipts,
+        } = settings;
+        let circles = [
+            (findable_by, self.findable_by),
+            (requests_from, self.requests_from),
+            (messages_from, self.messages_from),
+            (online_shown_to, self.online_shown_to),
+            (last_seen_shown_to, self.last_seen_shown_to),
+        ];
+        for (circle, wanted) in circles {
+            *circle = wanted.unwrap_or(*circle);
+        }
+        for (choice, wanted) in
+            [(findable_by_email, self.findable_by_email), (read_receipts, self.read_receipts)]
+        {
+            *choice = wanted.unwrap_or(*choice);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

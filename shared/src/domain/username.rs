@@ -11,6 +11,34 @@ pub const MIN_QUERY_CHARS: usize = 2;
 /// A username can be found from at most this many starting points.
 const MAX_SUFFIXES: usize = 32;
 
+/// The longest username that somebody can choose, in characters: any part of such a one can be searched for.
+const MAX_CHOSEN_CHARS: usize = 32;
+
+/// Who has deleted their account is shown by this name, and nobody else.
+pub const DELETED: &str = "Deleted user";
+
+/// What is wrong with a username that somebody chooses; `tidy` as of [`tidy`].
+pub fn fault(tidy: &str) -> Option<&'static str> {
+    if tidy.contains(char::is_control) {
+        Some("must not contain control characters")
+    } else if !(MIN_QUERY_CHARS..=MAX_CHOSEN_CHARS).contains(&tidy.chars().count()) {
+        Some("must have 2 to 32 characters")
+    } else if is_reserved(tidy) {
+        Some("must be another one: this one stands for nobody")
+    } else {
+        None
+    }
+}
+
+/// A name without space around it, and with one space at a time within.
+pub fn tidy(name: &str) -> String {
+    name.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn is_reserved(tidy: &str) -> bool {
+    fold(tidy) == fold(DELETED)
+}
+
 /// The form in which usernames compare: without regard to case or surrounding space.
 pub fn fold(name: &str) -> String {
     name.trim().to_lowercase()
@@ -20,12 +48,9 @@ pub fn fold(name: &str) -> String {
 /// Without a usable wish, the name is made of the id alone.
 pub fn candidates(wanted: Option<&str>, user: UserId) -> Vec<String> {
     let id = user.to_string().replace('-', "");
-    let clean = |name: &str| {
-        name.split(char::is_whitespace).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-    };
-    let visible =
-        wanted.map(|name| clean(&name.replace(char::is_control, " "))).filter(|name| !name.is_empty());
-    match visible {
+    let plain = |c: char| c.is_control() || c.is_whitespace();
+    let visible = wanted.map(|name| tidy(&name.replace(plain, " ")));
+    match visible.filter(|name| !name.is_empty() && !is_reserved(name)) {
         Some(name) => {
             let name: String = name.chars().take(MAX_CHARS).collect();
             let stem: String = name.chars().take(MAX_CHARS - 1 - id.len()).collect();
@@ -74,6 +99,27 @@ mod tests {
     fn a_user_without_a_name_gets_one_from_the_id() {
         assert_eq!(candidates(None, user())[0], "user-abcdef01");
         assert_eq!(candidates(Some(" \u{0} "), user())[0], "user-abcdef01");
+    }
+
+    #[test]
+    fn nobody_is_called_as_those_who_are_gone() {
+        for name in ["Deleted user", "deleted USER", " Deleted  User "] {
+            assert_eq!(fault(&tidy(name)), Some("must be another one: this one stands for nobody"), "{name}");
+            assert_eq!(candidates(Some(name), user())[0], "user-abcdef01");
+        }
+        assert_eq!(fault("Deleted users"), None);
+    }
+
+    #[test]
+    fn a_chosen_name_can_be_found_by_any_part_of_it() {
+        assert_eq!(tidy("  Ana   B "), "Ana B");
+        for (name, fits) in [("a", false), ("zoë", true), (&"x".repeat(32), true), (&"x".repeat(33), false)]
+        {
+            assert_eq!(fault(name).is_none(), fits, "{name}");
+        }
+        assert_eq!(fault("a\u{7}b"), Some("must not contain control characters"));
+        assert_eq!(fault(""), Some("must have 2 to 32 characters"));
+        assert_eq!(suffixes(&"abcdefgh".repeat(4)).len(), 31);
     }
 
     #[test]

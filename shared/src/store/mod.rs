@@ -12,6 +12,7 @@ pub mod pairs;
 pub mod presence;
 pub mod rates;
 pub mod reports;
+pub mod profiles;
 pub mod rooms;
 pub mod roster;
 pub mod suggestions;

@@ -125,6 +125,12 @@ impl Store {
     /// The room's own item is read first: a query is no snapshot, and whoever joins or leaves while it goes on moves the
     /// room's revision beyond what was read. So a change under the condition of that revision knows all members.
     pub async fn room_and_roster(&self, room: RoomId) -> Result<RoomAndRoster> {
+        let found = self.room_open_or_closed(room).await?;
+        found.filter(|found| !found.room.is_closed).ok_or(Error::NotFound)
+    }
+
+    /// The same of a room that may be closed; `None` if there is none.
+    pub(super) async fn room_open_or_closed(&self, room: RoomId) -> Result<Option<RoomAndRoster>> {
         let query = Query::of(keys::room_and_roster(room)).consistent().newest_first();
         let (mut room, mut members) = (None, Vec::new());
         for item in self.table.query(query).await? {
@@ -135,8 +141,7 @@ impl Store {
             }
         }
         members.reverse();
-        let room = room.filter(|room| !room.is_closed).ok_or(Error::NotFound)?;
-        Ok(RoomAndRoster { room, members })
+        Ok(room.map(|room| RoomAndRoster { room, members }))
     }
 
     /// Moves the head hint forward.
@@ -189,7 +194,7 @@ impl Store {
     }
 
     /// The ids of a person's rooms, in their order.
-    pub(super) async fn room_ids(&self, me: UserId) -> Result<Vec<RoomId>> {
+    pub async fn room_ids(&self, me: UserId) -> Result<Vec<RoomId>> {
         let listed = self.table.query(Query::of(keys::my_rooms(me)).consistent()).await?;
         listed.into_iter().map(|item| Ok(read::<MyRoom>(item)?.room_id)).collect()
     }

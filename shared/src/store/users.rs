@@ -9,6 +9,7 @@ use super::{
     Store,
     item::{Query, read, sk},
     keys,
+    profiles::search_keys,
     table::Transacted,
 };
 use crate::{
@@ -25,8 +26,8 @@ use crate::{
 
 /// A claim to a username or an e-mail address.
 #[derive(Serialize, Deserialize)]
-struct Claim {
-    user_id: UserId,
+pub(super) struct Claim {
+    pub user_id: UserId,
 }
 
 /// How many indexed ends a search reads at a time, and how often: one person may stand among them many times.
@@ -52,7 +53,7 @@ impl Store {
         if let Some(profile) = self.profile(user).await? {
             return Ok(profile);
         }
-        let mut email = newcomer.email.as_deref().map(email_hash);
+        let mut email_claim = newcomer.email.as_deref().map(email_hash);
         let mut names = username::candidates(newcomer.username.as_deref(), user).into_iter().peekable();
         while let Some(name) = names.peek() {
             let profile = Profile {
@@ -62,12 +63,15 @@ impl Store {
                 avatar_url: newcomer.avatar_url.clone(),
                 settings: Settings::default(),
                 created_at: now,
+                rev: 1,
+                email_claim: email_claim.clone(),
+                rooms_lag: false,
             };
-            match self.create_profile(&profile, email.as_deref()).await? {
+            match self.create_profile(&profile).await? {
                 Created::Yes => return Ok(profile),
                 Created::UserExists => break,
                 Created::UsernameTaken => drop(names.next()),
-                Created::EmailTaken => email = None,
+                Created::EmailTaken => email_claim = None,
             }
         }
         // Another call of the same person, at the same moment, was first. Nobody else can have taken every candidate:
@@ -76,20 +80,18 @@ impl Store {
     }
 
     /// Profile, claims and search index in one transaction, each new or none at all.
-    async fn create_profile(&self, profile: &Profile, email: Option<&str>) -> Result<Created> {
+    async fn create_profile(&self, profile: &Profile) -> Result<Created> {
         let folded = username::fold(&profile.username);
         let claim = Claim { user_id: profile.id };
         let mut writes = vec![
             self.put_new(keys::profile(profile.id), profile)?,
             self.put_new(keys::username_claim(&folded), &claim)?,
         ];
-        for suffix in username::suffixes(&folded) {
-            writes.push(
-                self.put(keys::search_suffix(&username::partition(suffix), suffix, profile.id), &claim)?,
-            );
+        for key in search_keys(profile) {
+            writes.push(self.put(key, &claim)?);
         }
         let email_at = writes.len();
-        if let Some(email) = email {
+        if let Some(email) = &profile.email_claim {
             writes.push(self.put_new(keys::email_claim(email), &claim)?);
         }
         Ok(match self.table.transact(writes).await? {

@@ -65,6 +65,21 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The fields of an object, if it is given: their faults are named by the whole way to them.
+    pub fn within_object<T>(&mut self, name: &str, read: impl FnOnce(&mut Fields) -> T) -> Option<T> {
+        let values = self.optional(name)?;
+        let mut inner = Fields::of_json(values, self.config);
+        let object = read(&mut inner);
+        let named = |fault: FieldError| FieldError { field: format!("{name}.{}", fault.field), ..fault };
+        self.faults.extend(inner.faults.into_iter().map(named));
+        Some(object)
+    }
+
+    /// Whether a field is given as `null`.
+    pub fn is_null(&self, name: &str) -> bool {
+        self.values.get(name).is_some_and(Value::is_null)
+    }
+
     /// Whether a field is given and not `null`.
     pub fn has(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(|value| !value.is_null())

@@ -9,12 +9,14 @@ use super::{
     friends::FriendRequest,
     messages::{Message, Reaction},
     rooms::{ChatRoom, Participant},
+    users::Me,
 };
 use crate::{
     clock::Timestamp,
     domain::reaction::Emoji,
     error::{Error, Result},
     id::{DeviceId, MessageId, RequestId, RoomId, UserId},
+    store::rooms::RoomAndRoster,
     wire::fields::{Fields, Input},
 };
 
@@ -100,6 +102,17 @@ pub enum Event {
         /// Who owns the room now, if its owner left.
         new_owner_id: Option<UserId>,
     },
+    /// People of the room are shown otherwise from now on.
+    ParticipantUpdated {
+        /// Which room.
+        chat_room_id: RoomId,
+        /// Its revision now.
+        rev: u64,
+        /// They, as they are now.
+        participants: Vec<Participant>,
+    },
+    /// One's own profile has changed.
+    ProfileUpdated(Me),
     /// Somebody asks to be friends.
     FriendRequestReceived(FriendRequest),
     /// Somebody has answered a request.
@@ -142,6 +155,15 @@ pub enum Event {
         /// Seconds after which the same frame may succeed, where waiting helps.
         retry_after: Option<u32>,
     },
+}
+
+impl Event {
+    /// Some people of a room, as they are now.
+    pub fn participants_updated(room: &RoomAndRoster, people: &[UserId]) -> Self {
+        let updated = room.members.iter().filter(|member| people.contains(&member.shown.user_id));
+        let participants = updated.cloned().map(Participant::from).collect();
+        Self::ParticipantUpdated { chat_room_id: room.room.id, rev: room.room.rev, participants }
+    }
 }
 
 /// What became of the reactions to a message.

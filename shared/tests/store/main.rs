@@ -17,6 +17,7 @@ mod log;
 mod network;
 mod pairs;
 mod presence;
+mod profiles;
 mod pushes;
 mod rates;
 mod raw;

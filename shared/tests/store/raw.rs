@@ -97,6 +97,14 @@ pub async fn choose(cloud: &Cloud, user: UserId, setting: &str, circle: &str) {
     update.expression_attribute_values(":circle", circle).send().await.unwrap();
 }
 
+/// Sets a flag of an item.
+#[expect(clippy::disallowed_methods, reason = "what no call of the store would write")]
+pub async fn set_flag(cloud: &Cloud, key: Key, attribute: &str) {
+    let update = cloud.client.update_item().table_name("chat").set_key(Some(attributes(key)));
+    let update = update.update_expression("SET #name = :yes").expression_attribute_names("#name", attribute);
+    update.expression_attribute_values(":yes", AttributeValue::Bool(true)).send().await.unwrap();
+}
+
 /// Deletes an item.
 #[expect(clippy::disallowed_methods, reason = "the store deletes only in transactions")]
 pub async fn remove(cloud: &Cloud, key: Key) {

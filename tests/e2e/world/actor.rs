@@ -76,6 +76,10 @@ impl Actor {
         self.call(Method::POST, path, Some(body.to_string())).await
     }
 
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(body.to_string())).await
+    }
+
     /// Any call below the API's base path.
     pub async fn call(&self, method: Method, path: &str, body: Option<String>) -> Answer {
         self.try_call(method, path, body).await.unwrap()

@@ -17,7 +17,7 @@ use self::{
 /// read units; write units; frames.
 type Row = (&'static str, &'static str, u64, f64, f64, usize);
 
-const EXPECTED: [Row; 54] = [
+const EXPECTED: &[Row] = &[
     ("users-get-me", "again", 1, 1.0, 0.0, 0),
     ("users-get-me", "the first time ever", 3, 2.0, 18.0, 0),
     ("friends-search-users", "8 people found", 3, 16.5, 1.0, 0),
@@ -72,6 +72,10 @@ const EXPECTED: [Row; 54] = [
     ("socket-unknown", "", 2, 0.0, 1.0, 1),
     ("socket-disconnect", "another device is left", 1, 0.0, 1.0, 0),
     ("socket-disconnect", "13 friends hear of it", 7, 17.0, 2.0, 13),
+    ("socket-disconnect", "", 1, 0.0, 1.0, 0),
+    ("users-get", "", 1, 2.0, 0.0, 0),
+    ("users-update-me", "a new username of 8 letters, in no room", 5, 3.0, 35.0, 0),
+    ("users-update-me", "a new picture, in 16 rooms", 13, 91.0, 131.0, 24),
 ];
 
 /// Every function in its typical cases, one after the other in the same town.
@@ -184,6 +188,13 @@ async fn counted(town: &Town) -> Vec<Row> {
     let left = town.cloud.app.store.disconnected(user(0), &[other], town.cloud.app.now()).await;
     assert!(!left.unwrap());
     count!(0, "socket-disconnect", "13 friends hear of it", Call::of("socket-disconnect"));
+    count!(0, "socket-disconnect", "", Call::of("socket-disconnect"));
+
+    count!(1, "users-get", "", Call::of("users-get").at("user_id", user(0).to_string()));
+    let named = |name| Call::of("users-update-me").body(json!({"username": name}));
+    count!(NEWCOMER, "users-update-me", "a new username of 8 letters, in no room", named("newcomer"));
+    let picture = json!({"avatar_url": "https://pictures.example.net/0.jpg"});
+    count!(0, "users-update-me", "a new picture, in 16 rooms", Call::of("users-update-me").body(picture));
     rows
 }
 

@@ -1,0 +1,21 @@
+//! `GET /api/v1/users/{user_id}`: somebody's profile, as the caller may see it.
+
+use shared::{
+    App,
+    id::UserId,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, Reply, serve},
+    },
+    wire::users::FoundUser,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(get).await
+}
+
+pub(crate) async fn get(app: App, me: Me, Path(user): Path<UserId>) -> Reply<FoundUser> {
+    let (profile, pair) = app.store.can_see(me.id, user).await?;
+    Ok(Json(FoundUser::new(profile, pair.standing(me.id))))
+}

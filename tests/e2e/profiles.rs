@@ -1,0 +1,179 @@
+//! Profiles: what their owners change, who sees it, and rooms that follow.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::world::{Actor, World, as_others_see, befriend};
+
+async fn rename(actor: &Actor, name: &str) -> Value {
+    actor.patch("/users/me", json!({"username": name})).await.ok()
+}
+
+/// How a room shows somebody.
+async fn shown(reader: &Actor, room: &str, who: &Actor) -> Value {
+    let room = reader.room(room).await.ok();
+    let people = room["participants"].as_array().unwrap();
+    people.iter().find(|person| person["user_id"] == who.id).unwrap()["username"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_absent_stays_and_null_clears() {
+    let world = World::new().await;
+    let [ana] = world.actors(["ana"]).await;
+    let before = ana.get("/users/me").await.ok();
+    assert_eq!(before["settings"]["findable_by"], "everyone");
+    let change = json!({
+        "username": "  Ana   Maria ", "display_name": " Ana M. ", "avatar_url": "https://pictures.example.net/a.jpg",
+        "settings": {"findable_by": "friends_of_friends", "read_receipts": false},
+    });
+    let after = ana.patch("/users/me", change.clone()).await.ok();
+    let mut expected = before.clone();
+    expected["username"] = "Ana Maria".into();
+    expected["display_name"] = "Ana M.".into();
+    expected["avatar_url"] = "https://pictures.example.net/a.jpg".into();
+    expected["settings"]["findable_by"] = "friends_of_friends".into();
+    expected["settings"]["read_receipts"] = false.into();
+    assert_eq!(after, expected);
+    assert_eq!(ana.patch("/users/me", change).await.ok(), expected, "again");
+    assert_eq!(ana.patch("/users/me", json!({"username": null, "settings": {}})).await.ok(), expected);
+
+    let cleared = json!({"display_name": null, "avatar_url": null, "settings": {"findable_by": "everyone"}});
+    ana.patch("/users/me", cleared).await.ok();
+    let cleared = ana.get("/users/me").await.ok();
+    assert_eq!((&cleared["display_name"], &cleared["avatar_url"]), (&Value::Null, &Value::Null));
+    assert_eq!(cleared["settings"]["read_receipts"], false, "this one was not named");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_that_cannot_be_is_named_and_nothing_changes() {
+    let world = World::new().await;
+    let [ana, _ben] = world.actors(["ana", "ben"]).await;
+    let before = ana.get("/users/me").await.ok();
+    let bad = json!({
+        "username": "deleted USER", "display_name": " ", "avatar_url": "http://pictures.example.net/a.jpg",
+        "settings": {
+            "findable_by": "friends", "findable_by_email": "yes", "requests_from": "friends",
+            "messages_from": "nobody", "online_shown_to": "friends_of_friends", "last_seen_shown_to": 7,
+            "read_receipts": 1,
+        },
+    });
+    let problem = ana.patch("/users/me", bad).await.problem(422, "validation_failed");
+    let named: Vec<&Value> = problem["errors"].as_array().unwrap().iter().map(|it| &it["field"]).collect();
+    let expected = [
+        "username",
+        "display_name",
+        "avatar_url",
+        "settings.findable_by",
+        "settings.findable_by_email",
+        "settings.requests_from",
+        "settings.messages_from",
+        "settings.online_shown_to",
+        "settings.last_seen_shown_to",
+        "settings.read_receipts",
+    ];
+    assert_eq!(json!(named), json!(expected));
+    let long = format!("https://pictures.example.net/{}", "x".repeat(500));
+    for (field, value) in [
+        ("username", json!("x")),
+        ("username", json!("x".repeat(33))),
+        ("username", json!("a\u{0}b")),
+        ("username", json!(7)),
+        ("display_name", json!("x".repeat(101))),
+        ("display_name", json!("a\nb")),
+        ("avatar_url", json!(long)),
+        ("avatar_url", json!("https://me@pictures.example.net/a.jpg")),
+        ("avatar_url", json!("javascript:alert(1)")),
+        ("settings", json!("all")),
+    ] {
+        ana.patch("/users/me", json!({field: value})).await.bad_field(field);
+    }
+    ana.patch("/users/me", json!({"display_name": "Ana B.", "username": "Ben"}))
+        .await
+        .problem(409, "username_taken");
+    assert_eq!(ana.get("/users/me").await.ok(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_name_shows_in_every_room_and_on_every_device() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let (pair, group) = (ana.room_with(&ben).await, cleo.group_with(&[&ana, &ben]).await);
+    let said = ana.say(&pair, "hello").await;
+    let (mut phone, mut tablet, mut at_ben, mut at_cleo) =
+        (ana.socket().await, ana.socket().await, ben.socket().await, cleo.socket().await);
+
+    let me = rename(&ana, "Zoe").await;
+    for device in [&mut phone, &mut tablet] {
+        assert_eq!(device.expect("profile_updated").await["data"], me);
+        let mut told =
+            [device.expect("participant_updated").await, device.expect("participant_updated").await];
+        told.sort_by_key(|frame| frame["data"]["chat_room_id"] == *group);
+        assert_eq!([&told[0]["data"]["chat_room_id"], &told[1]["data"]["chat_room_id"]], [&pair, &group]);
+    }
+    at_ben.expect("participant_updated").await;
+    at_ben.expect("participant_updated").await;
+    let at_group = at_cleo.expect("participant_updated").await["data"].take();
+    assert_eq!((&at_group["chat_room_id"], &at_group["rev"]), (&json!(group), &json!(1)));
+    let updated = at_group["participants"].as_array().unwrap();
+    assert_eq!(
+        (updated.len(), &updated[0]["user_id"], &updated[0]["username"]),
+        (1, &json!(ana.id), &json!("Zoe"))
+    );
+    for socket in [&mut phone, &mut tablet, &mut at_ben, &mut at_cleo] {
+        socket.expect_nothing_more().await;
+    }
+
+    assert_eq!(shown(&ben, &pair, &ana).await, "Zoe");
+    assert_eq!(shown(&cleo, &group, &ana).await, "Zoe");
+    assert_eq!(ben.message(&pair, 1).await, as_others_see(&said), "under the name that it was sent under");
+    assert_eq!(ana.say(&pair, "it's me").await["sender_username"], "Zoe");
+    assert_eq!(ben.get("/friends/search?query=zoe").await.ok()[0]["id"], ana.id);
+    assert_eq!(ben.get("/friends/search?query=ana").await.ok(), json!([]));
+    let news = ben.sync(json!({&group: {"seq": 0, "rev": 0}})).await;
+    let synced = news["rooms"].as_array().unwrap().iter().find(|room| room["room"]["id"] == *group).unwrap();
+    assert_eq!((&synced["complete"], &synced["rev"]), (&json!(true), &json!(1)));
+    assert!(synced["room"]["participants"].to_string().contains("Zoe"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_is_seen_by_everyone_for_whom_its_owner_exists() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let path = format!("/users/{}", ben.id);
+    let seen = ana.get(&path).await.ok();
+    assert_eq!((&seen["username"], &seen["friendship_status"]), (&json!("ben"), &json!("none")));
+    assert!(seen.get("settings").is_none() && seen.get("created_at").is_none());
+    befriend(&ana, &ben).await;
+    let seen = ana.get(&path).await.ok();
+    assert_eq!((&seen["is_friend"], &seen["friendship_status"]), (&json!(true), &json!("friends")));
+    let own = ana.get(&format!("/users/{}", ana.id)).await.ok();
+    assert_eq!((&own["id"], &own["friendship_status"]), (&json!(ana.id), &json!("none")));
+    let upper = ana.get(&format!("/users/{}", ben.id.to_uppercase())).await.ok();
+    assert_eq!(upper, seen);
+    ana.get(&format!("/users/{}", uuid::Uuid::new_v4())).await.problem(404, "not_found");
+    ana.get("/users/ben").await.bad_field("user_id");
+    ana.call(Method::PATCH, &path, Some("{}".into())).await.problem(404, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_that_a_killed_call_did_not_reach_follow_at_the_next_visit() {
+    let (world, proxy) = World::with_proxy().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let rooms = [ana.room_with(&ben).await, ana.room_with(&cleo).await];
+    // It dies as the first of its rooms is to follow, and as all of them have.
+    for (name, dies_at) in [("zoe", "CHANGE#"), ("mia", "REMOVE rooms_lag")] {
+        let held = proxy.hold(move |call| call.body.contains(dies_at));
+        let doomed = tokio::spawn({
+            let ana = ana.clone();
+            async move { ana.patch("/users/me", json!({"username": name})).await.status }
+        });
+        let guard = held.caught().await;
+        world.kill("users-update-me");
+        assert_eq!(doomed.await.unwrap(), 500);
+        drop(guard);
+        proxy.settled().await;
+        assert_eq!(ana.get("/users/me").await.ok()["username"], name);
+        assert_eq!(shown(&ben, &rooms[0], &ana).await, name);
+        assert_eq!(shown(&cleo, &rooms[1], &ana).await, name);
+    }
+}
