@@ -82,7 +82,7 @@ impl Replica {
                 for updated in list(&data["participants"]) {
                     let people = room["participants"].as_array_mut().expect("a list");
                     for person in people.iter_mut().filter(|person| person["user_id"] == updated["user_id"]) {
-                        for field in ["username", "avatar_url", "role"] {
+                        for field in ["username", "avatar_url", "role", "read_receipts"] {
                             person[field] = updated[field].clone();
                         }
                     }

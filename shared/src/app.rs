@@ -1,7 +1,7 @@
 //! What one function holds from its cold start on.
 
 use std::{
-    collections::HashSet,
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,6 +12,7 @@ use crate::{
     auth::{Http, Identity, Verifier},
     clock::{Clock, Timestamp},
     config::Config,
+    domain::{departure::outlives, profile::Profile},
     error::{Error, Result},
     id::UserId,
     push::Push,
@@ -30,11 +31,23 @@ pub struct App {
     /// The way to people's devices.
     pub push: Push,
     tokens: Verifier,
-    known: Arc<Mutex<HashSet<UserId>>>,
+    known: Arc<Mutex<HashMap<UserId, Known>>>,
+}
+
+/// Somebody whose profile a process has seen.
+#[derive(Clone, Copy)]
+struct Known {
+    /// When.
+    at: Timestamp,
+    /// When they had deleted an account before it, if they did.
+    returned_after: Option<Timestamp>,
 }
 
 /// People whose profile was seen are remembered per process; beyond so many, the memory starts anew.
 const MAX_KNOWN: usize = 10_000;
+
+/// They are remembered for so long: later than that, no process takes somebody for present who has deleted their account.
+const KNOWN_FOR: chrono::Duration = chrono::Duration::seconds(60);
 
 /// Bounds of one call to DynamoDB. An attempt that takes longer is made again, at first after a moment as short as a
 /// round trip; all of them together stay below the functions' timeout, so that the caller gets an answer of ours.
@@ -100,22 +113,37 @@ impl App {
         self.tokens.verify(token, self.now()).await
     }
 
-    /// Makes sure that a person who comes for the first time has a profile.
+    /// Makes sure that a person who comes for the first time has a profile, and that who has deleted their account does not
+    /// come by a token from before.
     pub async fn welcome(&self, identity: &Identity) -> Result<()> {
-        let user = identity.user_id;
-        if self.known().contains(&user) {
+        let (user, now) = (identity.user_id, self.now());
+        let known = self.known().get(&user).copied();
+        if let Some(known) = known.filter(|known| now.since(known.at).abs() < KNOWN_FOR)
+            && known.returned_after.is_none_or(|deleted_at| !outlives(deleted_at, identity.issued_at))
+        {
             return Ok(());
         }
-        self.store.profile_or_new(user, &identity.newcomer, self.now()).await?;
+        let account = self.account(identity).await?;
+        let profile = self.store.profile_after(account, user, &identity.newcomer, now).await?;
+        self.remember(&profile);
+        Ok(())
+    }
+
+    /// Remembers somebody whose profile has just been read.
+    pub(crate) fn remember(&self, profile: &Profile) {
         let mut known = self.known();
         if known.len() >= MAX_KNOWN {
             known.clear();
         }
-        known.insert(user);
-        Ok(())
+        known.insert(profile.id, Known { at: self.now(), returned_after: profile.returned_after });
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<UserId>> {
+    /// Forgets somebody who has deleted their account.
+    pub(crate) fn forget(&self, user: UserId) {
+        self.known().remove(&user);
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

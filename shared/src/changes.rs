@@ -10,6 +10,7 @@ use crate::{
     id::{RoomId, UserId},
     store::{
         changes::{Changed, Part},
+        messages::Committed,
         rooms::RoomAndRoster,
     },
     wire::{
@@ -76,9 +77,20 @@ impl App {
             Err(Error::NotFound) if actor == leaver => None,
             other => other?,
         };
-        let Some((left, new_owner_id)) = left else { return Ok(()) };
+        if let Some(left) = left {
+            self.tell_of_leaver(left, leaver).await;
+        }
+        Ok(())
+    }
+
+    /// Everyone in a room hears of somebody who has left it, and so do they.
+    pub(crate) async fn tell_of_leaver(
+        &self,
+        (left, new_owner_id): (Committed, Option<UserId>),
+        leaver: UserId,
+    ) {
         let event = Event::ParticipantLeft {
-            chat_room_id: room_id,
+            chat_room_id: left.room.room.id,
             rev: left.room.room.rev,
             user_id: leaver,
             participant_count: left.room.members.len(),
@@ -92,7 +104,6 @@ impl App {
         others_told.can_fail("telling of a leaver");
         leaver_told.can_fail("telling the leaver");
         self.deliver(&left, None).await;
-        Ok(())
     }
 
     /// Everyone else in the room hears of a newcomer, at the revision that they joined with.
@@ -111,7 +122,7 @@ impl App {
     }
 
     /// A newcomer gets the room as their list shows it, which fits a frame.
-    async fn tell_newcomer(&self, room_id: RoomId, newcomer: UserId) -> Result<()> {
+    pub(crate) async fn tell_newcomer(&self, room_id: RoomId, newcomer: UserId) -> Result<()> {
         let room = self.store.my_room(newcomer, room_id).await?.ok_or(Error::NotFound)?;
         self.push.tell(&[newcomer], &Event::RoomCreated(room.into()), self.now()).await
     }

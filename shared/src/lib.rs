@@ -9,6 +9,7 @@ pub mod changes;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod departures;
 pub mod devices;
 pub mod domain;
 pub mod error;

@@ -3,8 +3,11 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    App, BestEffort, Error, Result,
-    domain::profile::{Profile, ProfileChange},
+    App, BestEffort, Result,
+    domain::{
+        profile::{Profile, ProfileChange},
+        room::Member,
+    },
     id::{RoomId, UserId},
     wire::{socket::Event, users::Me},
 };
@@ -13,14 +16,6 @@ use crate::{
 const CONCURRENT_ROOMS: usize = 8;
 
 impl App {
-    /// Somebody's own profile. What a change of it left to do, because its call died, is done now.
-    pub async fn own_profile(&self, user: UserId) -> Result<Profile> {
-        let profile =
-            self.store.profile(user).await?.ok_or_else(|| Error::internal("the caller has no profile"))?;
-        self.follow(&profile).await?;
-        Ok(profile)
-    }
-
     /// Changes somebody's profile, and tells all who see it. The same call again does what one that died has left.
     pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
         let profile = self.store.change_profile(user, change).await?;
@@ -43,8 +38,8 @@ impl App {
     async fn show_in_room(&self, room: RoomId, user: UserId) -> Result<()> {
         let Some(room) = self.store.show_in_room(room, user, self.now()).await? else { return Ok(()) };
         if !room.room.is_closed {
-            let event = Event::participants_updated(&room, &[user]);
-            self.tell_room(&room, |_| Some(event.clone())).await.can_fail("telling of a new name");
+            let event = |reader: &Member| Some(Event::participants_updated(&room, &[user], reader));
+            self.tell_room(&room, event).await.can_fail("telling of a new name");
         }
         Ok(())
     }

@@ -135,6 +135,7 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
 
     notes.expect(200, &ana.get(&format!("/users/{}", ben.id)).await);
     notes.expect(409, &ana.patch("/users/me", json!({"username": "BEN"})).await);
+    notes.expect(204, &world.actor("zoe").await.delete("/users/me").await);
     calls_about_a_message(&ana, &ben, room, notes).await;
     let dora = world.actor("dora").await;
     for n in 0..=20 {

@@ -119,6 +119,9 @@ async fn the_samples_about_friends_get_their_answers() {
     assert_eq!(call(&world, "friends-list-blocks", 200).await[0]["username"], "ben");
     done("friends-unblock-user").await;
     assert_eq!(call(&world, "friends-list-blocks", 200).await, json!([]));
+    assert_eq!(invoke(&world, "users-delete-me").await["statusCode"], 204);
+    assert_eq!(call(&world, "users-get-me", 401).await["code"], "invalid_token");
+    assert_eq!(invoke(&world, "users-delete-me").await["statusCode"], 204);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ async fn a_wrong_path_or_method_is_a_404_in_the_contracts_form() {
         ana.get(path).await.problem(404, "not_found");
     }
     for (method, path) in
-        [(Method::POST, "/friends/"), (Method::DELETE, "/users/me"), (Method::PATCH, "/chat/rooms")]
+        [(Method::POST, "/friends/"), (Method::PUT, "/users/me"), (Method::PATCH, "/chat/rooms")]
     {
         ana.call(method, path, None).await.problem(404, "not_found");
     }

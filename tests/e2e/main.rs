@@ -9,6 +9,7 @@ mod blocks;
 mod changes;
 mod contract;
 mod demo;
+mod departures;
 mod device;
 mod devices;
 mod events;

@@ -8,7 +8,7 @@ use serde_yaml_ng::Value;
 use crate::{
     names::{template, text},
     probes::probes,
-    world::{Actor, Seen, World, befriend},
+    world::{Actor, Seen, World, befriend, in_seconds, signed},
 };
 
 /// What is allowed for times that this test does not bring about.
@@ -162,6 +162,24 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     });
     world.database("UpdateItem", renamed).await;
     ben.get("/users/me").await.ok();
+    let gone = world.actor("gone").await;
+    befriend(&gone, &ana).await;
+    let _listening = gone.socket().await;
+    gone.say(&gone.room_with(&ben).await, "bye").await;
+    gone.group_with(&[&ana]).await;
+    gone.delete("/users/me").await.nothing();
+    // As if that call had died after its first step, and they came back.
+    let unfinished = json!({
+        "Key": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "PROFILE"}},
+        "UpdateExpression": "SET unfinished = :name",
+        "ExpressionAttributeValues": {":name": {"S": "gone"}},
+    });
+    world.database("UpdateItem", unfinished).await;
+    let leftover = json!({"Item": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "COUNTS"}}});
+    world.database("PutItem", leftover).await;
+    let claims = json!({"sub": gone.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
+    let back = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    back.get("/users/me").await.ok();
     // A newcomer each time, so that every function has someone to welcome.
     for probe in probes(&uuid::Uuid::new_v4().to_string()) {
         assert_eq!(probe.call(&world.newcomer()).await.status, probe.leads_to);

@@ -23,6 +23,11 @@ impl Probe {
         actor.call(self.method.clone(), &self.path, self.body.as_ref().map(Value::to_string)).await
     }
 
+    /// Whether whoever makes it is gone.
+    pub fn ends_account(&self) -> bool {
+        self.operation == "usersDeleteMe"
+    }
+
     /// The logical id of the function behind it.
     pub fn function(&self) -> String {
         match self.operation {
@@ -46,6 +51,7 @@ impl Probe {
 }
 
 /// One for each operation; `nowhere` is an id of nothing.
+#[expect(clippy::too_many_lines, reason = "a list, of an entry for each operation")]
 pub fn probes(nowhere: &str) -> Vec<Probe> {
     let get = |operation, path: &str, bad_path, leads_to| Probe {
         operation,
@@ -76,7 +82,7 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
             method: Method::PATCH,
             bad_body: r#"{"username": "x"}"#,
             leads_to: 200,
-            ..post("usersUpdateMe", "/users/me", json!({"display_name": "Someone"}))
+            ..post("usersUpdateMe", "/users/me", json!({"settings": {}}))
         },
         get("usersGet", &format!("/users/{nowhere}"), Some("/users/ana"), 404),
         get("friendsSearchUsers", "/friends/search?query=ben", Some("/friends/search?query=b"), 200),
@@ -164,5 +170,7 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
             ..post("chatSync", "/chat/sync", json!({"rooms": {nowhere: {"seq": 1, "rev": 0}}}))
         },
         post("reportsCreate", "/reports", json!({"user_id": nowhere, "reason": "spam"})),
+        // The last one: whoever made it is gone.
+        Probe { method: Method::DELETE, ..get("usersDeleteMe", "/users/me", None, 204) },
     ]
 }

@@ -23,18 +23,24 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) -> Reply<ChatRoom> {
     let founding = Founding::new(me.id, &wish.participant_ids, wish.is_group, wish.name.as_deref())?;
-    if founding.kind == RoomKind::Direct
-        && let Some(room) = app.store.my_room(me.id, founding.id).await?
-    {
+    let existing = match founding.kind {
+        RoomKind::Direct => app.store.my_room(me.id, founding.id).await?,
+        RoomKind::Group => None,
+    };
+    if let Some(room) = existing.clone().filter(|room| room.others.iter().all(|other| !other.is_gone)) {
         return answer(&app, &me, room.into()).await;
     }
     // A room that is there may be opened again and again.
     app.pace(me.id, Paced::Rooms).await?;
     let people: Vec<_> = founding.people.iter().copied().collect();
     let now = app.now();
-    let profiles = app.store.reachable(me.id, &people).await?;
+    let profiles = match (app.store.reachable(me.id, &people).await, existing) {
+        (Err(Error::NotFound), Some(left)) => return answer(&app, &me, left.into()).await,
+        (profiles, _) => profiles?,
+    };
     let Some(room) = app.store.found_room(&founding, &profiles, now).await? else {
-        // The other one opened it at the same moment, or shut the caller out.
+        // The other one opened it at the same moment, or shut the caller out; or one of them had deleted their account.
+        app.bring_back(founding.id, &people).await?;
         let room = app.store.my_room(me.id, founding.id).await?;
         return answer(&app, &me, room.ok_or(Error::NotFound)?.into()).await;
     };

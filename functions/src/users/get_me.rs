@@ -1,12 +1,12 @@
-//! `GET /api/v1/users/me`: the caller's own profile.
+//! `GET /api/v1/users/me`: the caller's own profile. It also finishes what calls that died have left to do.
 
 use shared::{
     App,
     serve::{
         Fatal,
-        http::{Json, Me, Reply, serve},
+        http::{Bearer, Json, Reply, serve},
     },
-    wire::users,
+    wire::users::Me,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,6 +14,6 @@ async fn main() -> Result<(), Fatal> {
     serve(get_me).await
 }
 
-pub(crate) async fn get_me(app: App, me: Me) -> Reply<users::Me> {
-    Ok(Json(app.own_profile(me.id).await?.into()))
+pub(crate) async fn get_me(app: App, Bearer(identity): Bearer) -> Reply<Me> {
+    Ok(Json(app.arrive(&identity).await?.into()))
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::profile::ProfileChange,
+    domain::{pace::Paced, profile::ProfileChange},
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
@@ -16,5 +16,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn update_me(app: App, me: Me, Body(change): Body<ProfileChange>) -> Reply<users::Me> {
+    app.pace(me.id, Paced::Changes).await?;
     Ok(Json(app.change_profile(me.id, &change).await?.into()))
 }

@@ -1,6 +1,7 @@
 //! The pure rules: no async, no AWS, no clock. Each takes what was read and says what shall be, or why not.
 
 pub mod change;
+pub mod departure;
 pub mod device;
 pub mod friendship;
 pub mod log;

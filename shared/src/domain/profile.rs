@@ -29,6 +29,9 @@ pub struct Profile {
     /// Names their claim to an e-mail address, if they have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_claim: Option<String>,
+    /// When they deleted an account before this one, if they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned_after: Option<Timestamp>,
     /// Whether some of their rooms may still show them as they were before a change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rooms_lag: bool,
@@ -91,8 +94,9 @@ impl Profile {
         if after != *self {
             after.rev += 1;
         }
-        let in_rooms =
-            |profile: &Self| (profile.username.clone(), profile.avatar_url.clone(), profile.settings.read_receipts);
+        let in_rooms = |profile: &Self| {
+            (profile.username.clone(), profile.avatar_url.clone(), profile.settings.read_receipts)
+        };
         after.rooms_lag |= in_rooms(&after) != in_rooms(self);
         after
     }
@@ -127,6 +131,7 @@ mod tests {
             created_at: Timestamp::from_seconds(0),
             rev: 3,
             email_claim: None,
+            returned_after: None,
             rooms_lag: false,
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    domain::profile::Profile,
+    domain::{profile::Profile, username},
     error::{Error, Refusal, Result},
     id::{MessageId, RoomId, UserId},
 };
@@ -82,6 +82,12 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Room {
+    /// The room at its next revision, with the same number of other members.
+    #[must_use]
+    pub fn with_other_members(&self) -> Self {
+        Self { rev: self.rev + 1, roster_version: self.roster_version + 1, ..self.clone() }
+    }
+
     /// The pins that somebody sees who sees the log from `from_seq` on.
     pub fn pinned_from(&self, from_seq: u64) -> Vec<MessageId> {
         self.pinned.iter().copied().filter(|id| id.seq() >= from_seq).collect()
@@ -106,7 +112,13 @@ pub struct ShownMember {
 }
 
 impl ShownMember {
-    /// What a room shows of a person who joins it.
+    /// Somebody who has deleted their account.
+    pub fn gone(user_id: UserId, joined_at: Timestamp) -> Self {
+        let username = username::DELETED.to_owned();
+        Self { user_id, username, avatar_url: None, hides_reads: false, joined_at }
+    }
+
+    /// What a room shows of a person. All but the time of joining follows the profile when that changes.
     pub fn new(profile: &Profile, joined_at: Timestamp) -> Self {
         Self {
             user_id: profile.id,
@@ -138,13 +150,25 @@ pub struct Member {
     pub read_at: Option<Timestamp>,
     /// The last position that one of their devices has; moves forward only.
     pub delivered_seq: u64,
+    /// Whether they have deleted their account. In a direct room they are still shown, but are no member any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_gone: bool,
 }
 
 impl Member {
     /// Somebody who joins now.
     pub fn new(shown: ShownMember, role: Role, from_seq: u64) -> Self {
         let before = from_seq.saturating_sub(1);
-        Self { shown, role, from_seq, joined_rev: 0, read_seq: before, read_at: None, delivered_seq: before }
+        Self {
+            shown,
+            role,
+            from_seq,
+            joined_rev: 0,
+            read_seq: before,
+            read_at: None,
+            delivered_seq: before,
+            is_gone: false,
+        }
     }
 
     /// The last position that reached them: reading implies delivery.

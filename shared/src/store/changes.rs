@@ -1,11 +1,18 @@
 //! Changes of what is in a room already: each is one transaction of the thing itself, the room's next revision, and a
 //! record of what that revision changed.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use super::{Store, item::read, keys, rooms::RoomAndRoster, table::wait_before_retry, views::split_messages};
+use super::{
+    Store,
+    item::{item, read},
+    keys, number,
+    rooms::RoomAndRoster,
+    table::wait_before_retry,
+    views::split_messages,
+};
 use crate::{
     clock::Timestamp,
     domain::{
@@ -138,7 +145,7 @@ impl Store {
         match part {
             Part::Message => {
                 after.message.rev = rev;
-                writes.push(self.replace(keys::message(room, seq), &after.message, before.message.rev)?);
+                writes.push(self.replace_message(&before.message, &after.message)?);
             }
             Part::Room => writes.push(self.check_at(keys::message(room, seq), before.message.rev)?),
         }
@@ -153,6 +160,19 @@ impl Store {
             });
         }
         Ok(writes)
+    }
+
+    /// A write of a transaction: a message in the place of the very one that was read. The names in it may go without a
+    /// revision.
+    fn replace_message(&self, before: &Message, after: &Message) -> Result<TransactWriteItem> {
+        let put = Put::builder().table_name(self.table.name());
+        let put = put.set_item(Some(item(keys::message(after.room_id, after.seq), after)?));
+        let put = put
+            .condition_expression("rev = :rev AND sender_username = :name AND content = :content")
+            .expression_attribute_values(":rev", number(before.rev))
+            .expression_attribute_values(":name", AttributeValue::S(before.sender_username.clone()))
+            .expression_attribute_values(":content", AttributeValue::S(before.content.clone()));
+        Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
     }
 
     /// The two writes that go with every change: the room at its next revision, and what that changed.

@@ -65,6 +65,14 @@ pub fn profile(u: UserId) -> Key {
     Key { pk: user(u), sk: "PROFILE".into() }
 }
 
+/// All that is kept of a person under their own name.
+pub fn person(u: UserId) -> Range {
+    prefix(user(u), "")
+}
+
+/// What the sort keys of those items of a person begin with that have a counterpart elsewhere.
+pub const SHARED: [&str; 5] = ["BLOCK#", DEVICE, "FRIEND#", "REQUEST#", "ROOM#"];
+
 /// The claim to a username; `folded` as in `domain::username`.
 pub fn username_claim(folded: &str) -> Key {
     Key { pk: format!("NAME#{folded}"), sk: "NAME".into() }
@@ -149,8 +157,20 @@ pub fn blocks(u: UserId) -> Range {
 
 /// A person's device.
 pub fn device(u: UserId, device: DeviceId) -> Key {
-    Key { pk: user(u), sk: format!("DEVICE#{device}") }
+    Key { pk: user(u), sk: format!("{DEVICE}{device}") }
 }
+
+/// All devices of a person.
+pub fn devices(u: UserId) -> Range {
+    prefix(user(u), DEVICE)
+}
+
+/// The device of this sort key.
+pub fn device_of(sk: &str) -> Option<DeviceId> {
+    sk.strip_prefix(DEVICE)?.parse().ok()
+}
+
+const DEVICE: &str = "DEVICE#";
 
 /// The claim to a push token, by its hex SHA-256.
 pub fn push_token_claim(sha256: &str) -> Key {

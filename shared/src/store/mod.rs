@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod changes;
 pub mod circles;
+pub mod departures;
 pub mod devices;
 pub mod friendships;
 pub mod item;
@@ -10,9 +11,9 @@ pub mod keys;
 pub mod messages;
 pub mod pairs;
 pub mod presence;
+pub mod profiles;
 pub mod rates;
 pub mod reports;
-pub mod profiles;
 pub mod rooms;
 pub mod roster;
 pub mod suggestions;

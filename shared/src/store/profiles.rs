@@ -78,7 +78,8 @@ impl Store {
         for attempt in 1..=MAX_TRIES {
             let found = futures::try_join!(self.room_open_or_closed(room), self.profile(user))?;
             let (Some(mut room), Some(profile)) = found else { return Ok(None) };
-            let Some(member) = room.members.iter_mut().find(|member| member.shown.user_id == user) else {
+            let mut members = room.members.iter_mut();
+            let Some(member) = members.find(|member| member.shown.user_id == user && !member.is_gone) else {
                 return Ok(None);
             };
             let shown = ShownMember::new(&profile, member.shown.joined_at);

@@ -48,7 +48,15 @@ pub struct RoomAndRoster {
 impl RoomAndRoster {
     /// The member that `user` is. Who is not one may not know that the room exists.
     pub fn member(&self, user: UserId) -> Result<&Member> {
-        self.members.iter().find(|member| member.shown.user_id == user).ok_or(Error::NotFound)
+        let mut members = self.members.iter();
+        members.find(|member| member.shown.user_id == user && !member.is_gone).ok_or(Error::NotFound)
+    }
+
+    /// Shows somebody as who is gone is shown.
+    pub(super) fn hide_name(&mut self, user: UserId) {
+        for member in self.members.iter_mut().filter(|member| member.shown.user_id == user) {
+            member.shown = ShownMember::gone(user, member.shown.joined_at);
+        }
     }
 
     /// Everyone in it.
@@ -227,8 +235,8 @@ impl Store {
             };
             let hint =
                 found.remove(&keys::head(id)).map(read::<Head>).transpose()?.map_or(0, |head| head.seq);
-            let (room, me): (Room, _) = (read(room)?, read(member)?);
-            if room.is_closed {
+            let (room, me): (Room, Member) = (read(room)?, read(member)?);
+            if room.is_closed || me.is_gone {
                 continue;
             }
             summaries.push(RoomSummary { room, me, others: Vec::new(), last_message: None, tail: hint });

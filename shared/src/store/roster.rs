@@ -15,11 +15,11 @@ use crate::{
     domain::{
         message::{Draft, Kind, Message},
         profile::Profile,
-        room::{self, Member, Role, Room, ShownMember},
+        room::{self, Member, Role, Room, RoomKind, ShownMember},
         roster,
         view::InFull,
     },
-    error::Result,
+    error::{Error, Result},
     id::{RoomId, UserId},
     store::messages::Committed,
 };
@@ -72,9 +72,41 @@ impl Store {
         leaver: UserId,
         now: Timestamp,
     ) -> Result<Option<(Committed, Option<UserId>)>> {
+        self.take_out(room_id, actor, leaver, Leaving::Now, now).await
+    }
+
+    /// Takes somebody out of a group who is gone. `None` if they are not in it, or it is a direct room.
+    pub async fn leave_for_good(
+        &self,
+        room_id: RoomId,
+        leaver: UserId,
+        now: Timestamp,
+    ) -> Result<Option<(Committed, Option<UserId>)>> {
+        if let Some(room) = self.room_open_or_closed(room_id).await?
+            && room.room.kind == RoomKind::Direct
+        {
+            return Ok(None);
+        }
+        match self.take_out(room_id, leaver, leaver, Leaving::ForGood, now).await {
+            Err(Error::NotFound) => Ok(None),
+            left => left,
+        }
+    }
+
+    async fn take_out(
+        &self,
+        room_id: RoomId,
+        actor: UserId,
+        leaver: UserId,
+        leaving: Leaving,
+        now: Timestamp,
+    ) -> Result<Option<(Committed, Option<UserId>)>> {
         for attempt in 1..=MAX_TRIES {
-            let (before, newest) =
+            let (mut before, newest) =
                 futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
+            if leaving == Leaving::ForGood {
+                before.hide_name(leaver);
+            }
             let actor = before.member(actor)?;
             roster::check_remove(&before.room, &before.members, actor, leaver)?;
             let Ok(left) = before.member(leaver) else { return Ok(None) };
@@ -92,7 +124,11 @@ impl Store {
             let mut writes = self.revision(&before.room, &after.room, None, now)?;
             writes.push(self.put_new(keys::message(room_id, said.seq), &said)?);
             writes.push(self.delete(keys::member(room_id, leaver))?);
-            writes.push(self.delete(keys::my_room(leaver, room_id))?);
+            writes.push(match leaving {
+                Leaving::Now => self.delete(keys::my_room(leaver, room_id))?,
+                // The room stays in their list until their name is out of it.
+                Leaving::ForGood => self.check_gone(leaver)?,
+            });
             if let Some(heir) = heir {
                 let update =
                     Update::of(keys::member(room_id, heir), "SET #role = :role").name("#role", "role");
@@ -106,6 +142,15 @@ impl Store {
         }
         Err(changed_all_the_time())
     }
+}
+
+/// How somebody leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    /// They may come back.
+    Now,
+    /// They have deleted their account.
+    ForGood,
 }
 
 /// A room with other members: the next revision, and the next version of its roster.

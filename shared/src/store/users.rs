@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     domain::{
+        departure::{Account, Departure},
         friendship::Pair,
         privacy::Settings,
         profile::{Newcomer, Profile},
@@ -35,24 +36,49 @@ const SEARCH_ITEMS: usize = 100;
 const SEARCH_READS: usize = 5;
 
 impl Store {
-    /// A person's profile.
-    pub async fn profile(&self, user: UserId) -> Result<Option<Profile>> {
+    /// What is known of somebody, if anything.
+    pub async fn account(&self, user: UserId) -> Result<Option<Account>> {
         self.table.get(keys::profile(user), true).await
+    }
+
+    /// A person's profile. Who has deleted their account has none.
+    pub async fn profile(&self, user: UserId) -> Result<Option<Profile>> {
+        Ok(self.account(user).await?.and_then(here))
     }
 
     /// Profiles by id; those that do not exist are left out.
     pub async fn profiles(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>> {
         let keys = users.iter().copied().map(keys::profile);
         let items = self.table.batch_get(keys, true).await?;
-        let profiles = items.into_iter().map(read::<Profile>);
-        profiles.map(|profile| profile.map(|profile| (profile.id, profile))).collect()
+        let mut profiles = HashMap::with_capacity(items.len());
+        for item in items {
+            profiles.extend(here(read(item)?).map(|profile| (profile.id, profile)));
+        }
+        Ok(profiles)
     }
 
     /// The person's profile, made now if they come for the first time.
     pub async fn profile_or_new(&self, user: UserId, newcomer: &Newcomer, now: Timestamp) -> Result<Profile> {
-        if let Some(profile) = self.profile(user).await? {
-            return Ok(profile);
-        }
+        let account = self.account(user).await?;
+        self.profile_after(account, user, newcomer, now).await
+    }
+
+    /// The same, where it is known what was there: nothing, a profile, or what is left of an account that was deleted.
+    pub async fn profile_after(
+        &self,
+        before: Option<Account>,
+        user: UserId,
+        newcomer: &Newcomer,
+        now: Timestamp,
+    ) -> Result<Profile> {
+        let left = match before {
+            Some(Account::Here(profile)) => return Ok(profile),
+            Some(Account::Gone(Departure { unfinished: Some(_), .. })) => {
+                return Err(Error::Busy("the account before is still being deleted".into()));
+            }
+            Some(Account::Gone(departure)) => Some(departure.deleted_at),
+            None => None,
+        };
         let mut email_claim = newcomer.email.as_deref().map(email_hash);
         let mut names = username::candidates(newcomer.username.as_deref(), user).into_iter().peekable();
         while let Some(name) = names.peek() {
@@ -65,6 +91,7 @@ impl Store {
                 created_at: now,
                 rev: 1,
                 email_claim: email_claim.clone(),
+                returned_after: left,
                 rooms_lag: false,
             };
             match self.create_profile(&profile).await? {
@@ -84,7 +111,10 @@ impl Store {
         let folded = username::fold(&profile.username);
         let claim = Claim { user_id: profile.id };
         let mut writes = vec![
-            self.put_new(keys::profile(profile.id), profile)?,
+            match profile.returned_after {
+                None => self.put_new(keys::profile(profile.id), profile)?,
+                Some(_) => self.put_after_departure(profile)?,
+            },
             self.put_new(keys::username_claim(&folded), &claim)?,
         ];
         for key in search_keys(profile) {
@@ -157,6 +187,14 @@ impl Store {
         }
         let claim: Option<Claim> = self.table.get(keys::email_claim(&email_hash(query)), false).await?;
         Ok(claim.map(|claim| claim.user_id))
+    }
+}
+
+/// The profile of somebody who is here.
+fn here(account: Account) -> Option<Profile> {
+    match account {
+        Account::Here(profile) => Some(profile),
+        Account::Gone(_) => None,
     }
 }
 

@@ -132,7 +132,8 @@ impl Store {
         let room: Option<Room> = rooms.into_iter().next().map(read).transpose()?;
         let member: Option<Member> = members.into_iter().next().map(read).transpose()?;
         let (Some(room), Some(member)) = (room, member) else { return Ok(None) };
-        let sees = |message: &Message| message.id == id && message.seq >= member.from_seq && !room.is_closed;
+        let is_open = !(room.is_closed || member.is_gone);
+        let sees = |message: &Message| message.id == id && message.seq >= member.from_seq && is_open;
         Ok(messages.into_iter().next().filter(sees))
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    domain::reaction::Emoji,
+    domain::{reaction::Emoji, room::Member},
     error::{Error, Result},
     id::{DeviceId, MessageId, RequestId, RoomId, UserId},
     store::rooms::RoomAndRoster,
@@ -158,10 +158,10 @@ pub enum Event {
 }
 
 impl Event {
-    /// Some people of a room, as they are now.
-    pub fn participants_updated(room: &RoomAndRoster, people: &[UserId]) -> Self {
+    /// Some people of a room, as they are now and as one of its members may see them.
+    pub fn participants_updated(room: &RoomAndRoster, people: &[UserId], reader: &Member) -> Self {
         let updated = room.members.iter().filter(|member| people.contains(&member.shown.user_id));
-        let participants = updated.cloned().map(Participant::from).collect();
+        let participants = updated.cloned().map(|member| Participant::seen_by(reader, member)).collect();
         Self::ParticipantUpdated { chat_room_id: room.room.id, rev: room.room.rev, participants }
     }
 }

@@ -74,6 +74,7 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
         }
         "http-unknown" => boxed_http(app, functions::http_unknown::unknown, request).await,
         "reports-create" => boxed_http(app, functions::reports_create::create, request).await,
+        "users-delete-me" => boxed_http(app, functions::users_delete_me::delete_me, request).await,
         "users-get" => boxed_http(app, functions::users_get::get, request).await,
         "users-get-me" => boxed_http(app, functions::users_get_me::get_me, request).await,
         "users-update-me" => boxed_http(app, functions::users_update_me::update_me, request).await,

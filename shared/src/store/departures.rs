@@ -1,0 +1,268 @@
+//! The deletion of accounts: what is taken out of the table, step by step, each of which may be repeated.
+
+use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
+use futures::{TryStreamExt, stream};
+use serde::Deserialize;
+
+use super::{
+    Store,
+    changes::{MAX_TRIES, changed_all_the_time},
+    friendships::{Block, Friend},
+    item::{self, Item, Query, Update, attributes, read},
+    keys,
+    profiles::search_keys,
+    rooms::{MyRoom, RoomAndRoster},
+    table::wait_before_retry,
+};
+use crate::{
+    clock::Timestamp,
+    domain::{
+        departure::{Account, Departure, unsigned},
+        friendship::Request,
+        message::Message,
+        profile::Profile,
+        room::{Member, Role, ShownMember},
+        username,
+    },
+    error::{Error, Result},
+    id::{DeviceId, RoomId, UserId},
+};
+
+/// The condition that somebody is gone.
+const IS_GONE: &str = "attribute_exists(deleted_at)";
+
+/// A room of somebody who is gone, from which their name is being taken.
+#[derive(Deserialize)]
+struct Unsigned {
+    /// It is gone from the messages up to here.
+    #[serde(default)]
+    unsigned_to: u64,
+    /// The names that they had there.
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+/// So many messages are looked at before it is noted how far that has come.
+const MESSAGES: usize = 500;
+
+/// So many messages are written at once.
+const CONCURRENT_MESSAGES: usize = 16;
+
+/// DynamoDB's limit of writes in one transaction, less the condition that goes with them.
+const DELETES: usize = 99;
+
+impl Store {
+    /// Puts a marker in the place of somebody's profile and gives their names free, in one transaction. From then on
+    /// nobody finds them.
+    pub async fn depart(&self, user: UserId, now: Timestamp) -> Result<Departure> {
+        for attempt in 1..=MAX_TRIES {
+            let profile = match self.account(user).await? {
+                Some(Account::Here(profile)) => profile,
+                Some(Account::Gone(departure)) => return Ok(departure),
+                None => return Err(Error::NotFound),
+            };
+            let unfinished = Some(profile.username.clone());
+            let departure = Departure { id: user, deleted_at: now, unfinished };
+            let mut writes = vec![
+                self.replace(keys::profile(user), &departure, profile.rev)?,
+                self.delete(keys::username_claim(&username::fold(&profile.username)))?,
+            ];
+            if let Some(email) = &profile.email_claim {
+                writes.push(self.delete(keys::email_claim(email))?);
+            }
+            for key in search_keys(&profile) {
+                writes.push(self.delete(key)?);
+            }
+            if self.table.transact_as_read(writes).await? {
+                return Ok(departure);
+            }
+            wait_before_retry(attempt).await;
+        }
+        Err(Error::Busy("the profile is changed all the time".into()))
+    }
+
+    /// Everyone with whom somebody has something in their lists: friends, requests either way, and whom they block.
+    pub async fn ties(&self, user: UserId) -> Result<Vec<UserId>> {
+        let all = |range| self.table.query(Query::of(range).consistent());
+        let (friends, received, sent, blocks) = futures::try_join!(
+            all(keys::friends(user)),
+            all(keys::requests_in(user)),
+            all(keys::requests_out(user)),
+            all(keys::blocks(user)),
+        )?;
+        let friends = friends.into_iter().map(|item| read(item).map(|friend: Friend| friend.user_id));
+        let received = received.into_iter().map(|item| read(item).map(|ask: Request| ask.sender_id));
+        let sent = sent.into_iter().map(|item| read(item).map(|ask: Request| ask.receiver_id));
+        let blocks = blocks.into_iter().map(|item| read(item).map(|block: Block| block.user_id));
+        friends.chain(received).chain(sent).chain(blocks).collect()
+    }
+
+    /// The devices of a person.
+    pub async fn device_ids(&self, user: UserId) -> Result<Vec<DeviceId>> {
+        let items = self.table.query(Query::of(keys::devices(user)).consistent()).await?;
+        Ok(items.iter().filter_map(|item| keys::device_of(item::sk(item))).collect())
+    }
+
+    /// Shows somebody who is gone as such in a direct room, which is a change of that room; they are no member of it any
+    /// more. `None` where that has been done. The room may be closed.
+    pub async fn retire(&self, room: RoomId, user: UserId, now: Timestamp) -> Result<Option<RoomAndRoster>> {
+        for attempt in 1..=MAX_TRIES {
+            let Some(mut room) = self.room_open_or_closed(room).await? else { return Ok(None) };
+            let mut members = room.members.iter_mut();
+            let Some(member) = members.find(|member| member.shown.user_id == user && !member.is_gone) else {
+                return Ok(None);
+            };
+            member.shown = ShownMember::gone(user, member.shown.joined_at);
+            member.is_gone = true;
+            let after = room.room.with_other_members();
+            let mut writes = self.revision(&room.room, &after, None, now)?;
+            let nameless = "SET is_gone = :gone, username = :name REMOVE avatar_url";
+            let update = Update::of(keys::member(after.id, user), nameless).only_if("attribute_exists(pk)");
+            let update = update.value(":gone", true)?.value(":name", &member.shown.username)?;
+            writes.push(self.update(update)?);
+            writes.push(self.check_gone(user)?);
+            if self.table.transact_as_read(writes).await? {
+                room.room = after;
+                return Ok(Some(room));
+            }
+            wait_before_retry(attempt).await;
+        }
+        Err(changed_all_the_time())
+    }
+
+    /// Brings those back into a direct room who had deleted their account and are here again: they see it from now on.
+    /// `None` where nobody was gone.
+    pub async fn come_back(
+        &self,
+        room: RoomId,
+        people: &[UserId],
+        now: Timestamp,
+    ) -> Result<Option<(RoomAndRoster, Vec<UserId>)>> {
+        for attempt in 1..=MAX_TRIES {
+            let (mut room, newest, profiles) = futures::try_join!(
+                self.room_and_roster(room),
+                self.newest_message(room),
+                self.profiles(people)
+            )?;
+            let after = room.room.with_other_members();
+            let mut writes = self.revision(&room.room, &after, None, now)?;
+            let from_seq = newest.map_or(0, |message| message.seq) + 1;
+            let mut back = Vec::new();
+            for member in room.members.iter_mut().filter(|member| member.is_gone) {
+                let user = member.shown.user_id;
+                let Some(profile) = profiles.get(&user) else { continue };
+                let Member { read_seq, read_at, delivered_seq, .. } = *member;
+                let shown = ShownMember::new(profile, now);
+                let fresh = Member::new(shown, Role::Member, from_seq);
+                *member = Member { joined_rev: after.rev, read_seq, read_at, delivered_seq, ..fresh };
+                writes.push(self.put(keys::member(after.id, user), &*member)?);
+                let listed = MyRoom { room_id: after.id, joined_at: now };
+                writes.push(self.put(keys::my_room(user, after.id), listed)?);
+                back.push(user);
+            }
+            if back.is_empty() {
+                return Ok(None);
+            }
+            if self.table.transact_as_read(writes).await? {
+                room.room = after;
+                return Ok(Some((room, back)));
+            }
+            wait_before_retry(attempt).await;
+        }
+        Err(changed_all_the_time())
+    }
+
+    /// Takes the name of somebody who is gone out of a room's messages, and then the room out of their list. How far it
+    /// has come is noted there, so that the same call again goes on from there.
+    pub async fn unsign(&self, room: RoomId, user: UserId, name: &str) -> Result<()> {
+        let place: Option<Unsigned> = self.table.get(keys::my_room(user, room), true).await?;
+        let Some(mut place) = place else { return Ok(()) };
+        if place.names.is_empty() {
+            place.names.push(name.to_owned());
+        }
+        loop {
+            let range = keys::messages_from(room, place.unsigned_to + 1);
+            let items = self.table.query(Query::of(range).consistent().limit(MESSAGES)).await?;
+            let is_last = items.len() < MESSAGES;
+            let messages = items.into_iter().map(read).collect::<Result<Vec<Message>>>()?;
+            for message in messages.iter().filter(|message| message.sender_id == user) {
+                let name = &message.sender_username;
+                if name != username::DELETED && !place.names.contains(name) {
+                    place.names.push(name.clone());
+                }
+            }
+            let writes = stream::iter(messages.iter().cloned().map(Ok));
+            let write = |message| self.unsign_message(message, user, &place.names);
+            writes.try_for_each_concurrent(CONCURRENT_MESSAGES, write).await?;
+            place.unsigned_to = messages.last().map_or(place.unsigned_to, |message| message.seq);
+            if is_last {
+                return self.delete_all(user, vec![keys::my_room(user, room)]).await;
+            }
+            let update = Update::of(keys::my_room(user, room), "SET unsigned_to = :to, #names = :names");
+            let update = update.only_if("attribute_exists(pk)").name("#names", "names");
+            let update = update.value(":to", place.unsigned_to)?.value(":names", &place.names)?;
+            self.table.update(update).await?;
+        }
+    }
+
+    /// Names are no part of what a revision says of a message. A change of it that is under way puts it back whole, but
+    /// only in the place of the very message that it read.
+    async fn unsign_message(&self, mut message: Message, user: UserId, names: &[String]) -> Result<()> {
+        for attempt in 1..=MAX_TRIES {
+            let Some(after) = unsigned(&message, user, names) else { return Ok(()) };
+            let key = keys::message(after.room_id, after.seq);
+            let update = Update::of(key.clone(), "SET sender_username = :name, content = :content");
+            let update = update.only_if("rev = :rev").value(":rev", after.rev)?;
+            let update = update.value(":name", &after.sender_username)?.value(":content", &after.content)?;
+            if self.table.update(update).await?.is_some() {
+                return Ok(());
+            }
+            wait_before_retry(attempt).await;
+            message = self.table.get(key, true).await?.ok_or(Error::NotFound)?;
+        }
+        Err(changed_all_the_time())
+    }
+
+    /// Removes what only concerns somebody who is gone. `false` if there is something left that is not theirs alone.
+    pub async fn clear(&self, user: UserId) -> Result<bool> {
+        let items = self.table.query(Query::of(keys::person(user)).consistent()).await?;
+        let shared = |item: &Item| keys::SHARED.iter().any(|prefix| item::sk(item).starts_with(prefix));
+        let is_clear = !items.iter().any(shared);
+        let private = items.iter().filter(|item| !shared(item)).filter_map(item::key);
+        let private = private.filter(|key| *key != keys::profile(user)).collect();
+        self.delete_all(user, private).await?;
+        Ok(is_clear)
+    }
+
+    /// Notes that nothing is left to do.
+    pub async fn has_departed(&self, user: UserId) -> Result<()> {
+        let update = Update::of(keys::profile(user), "REMOVE unfinished").only_if(IS_GONE);
+        self.table.update(update).await.map(drop)
+    }
+
+    /// A write of a transaction: the profile of somebody who is here again, in the place of what was left.
+    pub(super) fn put_after_departure(&self, profile: &Profile) -> Result<TransactWriteItem> {
+        let put = Put::builder().table_name(self.table.name());
+        let put = put.set_item(Some(item::item(keys::profile(profile.id), profile)?));
+        let put =
+            put.condition_expression("attribute_exists(deleted_at) AND attribute_not_exists(unfinished)");
+        Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
+    }
+
+    async fn delete_all(&self, user: UserId, keys: Vec<keys::Key>) -> Result<()> {
+        for keys in keys.chunks(DELETES) {
+            let deletes = keys.iter().cloned().map(|key| self.delete(key));
+            let mut writes = deletes.collect::<Result<Vec<_>>>()?;
+            writes.push(self.check_gone(user)?);
+            self.table.transact(writes).await?;
+        }
+        Ok(())
+    }
+
+    /// A condition of a transaction: somebody is gone. Whoever is here again must not lose what they have begun.
+    pub(super) fn check_gone(&self, user: UserId) -> Result<TransactWriteItem> {
+        let check = ConditionCheck::builder().table_name(self.table.name());
+        let check = check.set_key(Some(attributes(keys::profile(user)))).condition_expression(IS_GONE);
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build())
+    }
+}
