@@ -47,6 +47,10 @@ impl Replica {
             self.rooms.retain(|room, held| room != id || held.rev >= number(&data["rev"]));
             return false;
         }
+        if kind == "room_deleted" {
+            self.rooms.remove(id);
+            return false;
+        }
         if kind == "room_created" {
             return true;
         }
@@ -63,7 +67,7 @@ impl Replica {
                 message["rev"] = data["rev"].clone();
             }),
             "room_updated" => held.take_room(data, |room| {
-                for field in ["name", "pinned_message_ids"] {
+                for field in ["name", "avatar_url", "description", "newcomers_see", "pinned_message_ids"] {
                     room.insert(field.to_owned(), data[field].clone());
                 }
             }),
@@ -80,14 +84,16 @@ impl Replica {
             }),
             "participant_updated" => held.take_room(data, |room| {
                 for updated in list(&data["participants"]) {
-                    let people = room["participants"].as_array_mut().expect("a list");
-                    for person in people.iter_mut().filter(|person| person["user_id"] == updated["user_id"]) {
+                    let people = room["participants"].as_array_mut().expect("a list").iter_mut();
+                    for person in people.filter(|person| person["user_id"] == updated["user_id"]) {
+                        // Positions are the receipts' matter: here they may be older.
                         for field in ["username", "avatar_url", "role", "read_receipts"] {
                             person[field] = updated[field].clone();
                         }
                     }
                 }
             }),
+            "room_settings_updated" => held.take_settings(&data["settings"]),
             "message_read_receipt" => held.reach(&data["user_id"], "read_seq", number(&data["seq"])),
             "message_delivered_receipt" => {
                 held.reach(&data["user_id"], "delivered_seq", number(&data["seq"]))
@@ -217,6 +223,14 @@ impl Held {
         self.take_rev(rev)
     }
 
+    /// One's own settings of the room have their own count of changes.
+    fn take_settings(&mut self, settings: &Value) -> bool {
+        if number(&self.room["settings"]["version"]) < number(&settings["version"]) {
+            self.room.insert("settings".to_owned(), settings.clone());
+        }
+        false
+    }
+
     /// An answer may show pins as they were before a deletion that came by a frame.
     fn unpin_deleted(&mut self) {
         let deleted = self.messages.values().filter(|message| message["is_deleted"] == true);
@@ -272,6 +286,7 @@ impl Held {
         let newer = before.get("rev").is_some_and(|held| number(held) > rev);
         let (kept, other) = if newer { (before, room.clone()) } else { (to_map(room), before.into()) };
         self.room = kept;
+        self.take_settings(&other["settings"]);
         for person in list(&other["participants"]) {
             self.reach(&person["user_id"], "read_seq", number(&person["read_seq"]));
             self.reach(&person["user_id"], "delivered_seq", number(&person["delivered_seq"]));

@@ -10,7 +10,6 @@ use crate::{
         friendship::Action,
         profile::Profile,
         room::Member,
-        username,
     },
     id::{RoomId, UserId},
     wire::socket::Event,
@@ -70,14 +69,13 @@ impl App {
 
     async fn finish_departure(&self, departure: &Departure) -> Result<()> {
         let user = departure.id;
-        let name = departure.unfinished.as_deref().unwrap_or(username::DELETED);
         for _ in 0..MAX_ROUNDS {
             self.hang_up(user).await?;
             let ties = stream::iter(self.store.ties(user).await?).map(Ok);
             let part = async |other| self.befriend(user, other, Action::Part).await.map(drop);
             ties.try_for_each_concurrent(CONCURRENT_LEAVES, part).await?;
             let rooms = stream::iter(self.store.room_ids(user).await?).map(Ok);
-            let leave = |room| self.leave_for_good(room, user, name);
+            let leave = |room| self.leave_for_good(room, user);
             rooms.try_for_each_concurrent(CONCURRENT_LEAVES, leave).await?;
             for device in self.store.device_ids(user).await? {
                 self.store.forget_device(user, device).await?;
@@ -117,7 +115,7 @@ impl App {
 
     /// Leaves a room, then takes the name out of it, then takes the room out of the list: so that what is still to be done
     /// can be found there, and nothing is said under the name after it was taken out.
-    async fn leave_for_good(&self, room_id: RoomId, user: UserId, name: &str) -> Result<()> {
+    async fn leave_for_good(&self, room_id: RoomId, user: UserId) -> Result<()> {
         if let Some(left) = self.store.leave_for_good(room_id, user, self.now()).await? {
             self.tell_of_leaver(left, user).await;
         } else if let Some(room) = self.store.retire(room_id, user, self.now()).await?
@@ -126,6 +124,6 @@ impl App {
             let event = |reader: &Member| Some(Event::participants_updated(&room, &[user], reader));
             self.tell_room(&room, event).await.can_fail("telling of somebody who is gone");
         }
-        self.store.unsign(room_id, user, name).await
+        self.store.unsign(room_id, user).await
     }
 }

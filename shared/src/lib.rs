@@ -14,6 +14,7 @@ pub mod devices;
 pub mod domain;
 pub mod error;
 pub mod friendships;
+pub mod groups;
 pub mod id;
 pub mod pace;
 pub mod presence;

@@ -175,9 +175,19 @@ async fn the_samples_about_people_in_rooms_get_their_answers() {
     let group = ana.group_with(&[&cleo]).await;
     let answer = call_about(&world, "chat-add-participant", SAMPLE_GROUP, &group).await;
     assert_eq!(body(&answer, 200)["participant_count"], 3);
+    let answer = call_about(&world, "chat-update-room", SAMPLE_GROUP, &group).await;
+    assert_eq!(body(&answer, 200)["description"], "Every week at nine");
+    let settings = call(&world, "chat-update-room-settings", 200).await;
+    assert_eq!(
+        (&settings["is_pinned"], &settings["muted_until"]),
+        (&json!(true), &json!("2026-01-01T08:00:00.000Z"))
+    );
     let answer = call_about(&world, "chat-remove-participant", SAMPLE_GROUP, &group).await;
     assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")));
     ben.room(&group).await.problem(404, "not_found");
+    let answer = call_about(&world, "chat-delete-room", SAMPLE_GROUP, &group).await;
+    assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")));
+    ana.room(&group).await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ mod events;
 mod faults;
 mod forgeries;
 mod friends;
+mod groups;
 mod http_api;
 mod issuers;
 #[path = "../key_pair.rs"]
@@ -40,6 +41,8 @@ mod receipts;
 mod replica;
 mod replies;
 mod reports;
+mod roles;
+mod room_settings;
 mod rooms;
 mod schedules;
 mod sockets;

@@ -104,7 +104,10 @@ async fn a_newcomer_sees_what_is_said_from_their_joining_on_and_nothing_of_befor
     ana.delete_message(&other).await.ok();
     for rev in 4..=6 {
         let heard = at_cleo.expect("room_updated").await["data"].take();
-        let nothing = json!({"chat_room_id": room, "rev": rev, "name": "gym", "pinned_message_ids": []});
+        let nothing = json!({
+            "chat_room_id": room, "rev": rev, "name": "gym", "avatar_url": null, "description": null,
+            "newcomers_see": "joining", "pinned_message_ids": []
+        });
         assert_eq!(heard, nothing);
     }
     let reply = ben.reply(&early, "about that").await;

@@ -15,7 +15,12 @@ async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
     let answer = ana.pin(&second).await.ok();
     assert_eq!((&answer["pinned_message_ids"], &answer["rev"]), (&json!([second["id"]]), &json!(1)));
     assert_eq!(answer, without_presence(ana.room(&room).await.ok()));
-    let frame = |rev: u64, ids: Value| json!({"chat_room_id": room, "rev": rev, "name": null, "pinned_message_ids": ids});
+    let frame = |rev: u64, ids: Value| {
+        json!({
+            "chat_room_id": room, "rev": rev, "name": null, "avatar_url": null, "description": null,
+            "newcomers_see": "joining", "pinned_message_ids": ids
+        })
+    };
     let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
     assert_eq!(heard, [(); 3].map(|()| frame(1, json!([second["id"]]))));
     assert_eq!(ana.pin(&second).await.ok(), answer, "it is pinned already, and that is no news");

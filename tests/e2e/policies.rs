@@ -93,8 +93,12 @@ async fn calls_about_messages_and_people(ana: &Actor, ben: &Actor, cleo: &Actor,
     ana.add(group, cleo).await.ok();
     let report = json!({"chat_room_id": room, "message_id": first["id"], "reason": "spam"});
     ben.post("/reports", report).await.ok();
+    ana.update_room(group, json!({"name": "Sunday run"})).await.ok();
+    ana.set_role(group, ben, "admin").await.ok();
+    ana.keep_room(group, json!({"is_pinned": true})).await.ok();
     // Its owner hands over.
     ana.remove(group, ana).await.nothing();
+    ben.delete_room(group).await.nothing();
 }
 
 /// What becomes of friends, with a direct room and without one.

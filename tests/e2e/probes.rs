@@ -11,10 +11,10 @@ pub struct Probe {
     pub method: Method,
     pub path: String,
     pub body: Option<Value>,
-    /// A path (with its query) that cannot be. Operations with a body get an empty one instead.
+    /// A body with a field that cannot be.
+    pub bad_body: Option<&'static str>,
+    /// A path (with its query) that cannot be.
     pub bad_path: Option<&'static str>,
-    /// A body that cannot be, for operations with a body.
-    pub bad_body: &'static str,
     pub leads_to: u16,
 }
 
@@ -51,15 +51,15 @@ impl Probe {
 }
 
 /// One for each operation; `nowhere` is an id of nothing.
-#[expect(clippy::too_many_lines, reason = "a list, of an entry for each operation")]
+#[expect(clippy::too_many_lines, reason = "a table, with one entry for each operation")]
 pub fn probes(nowhere: &str) -> Vec<Probe> {
     let get = |operation, path: &str, bad_path, leads_to| Probe {
         operation,
         method: Method::GET,
         path: path.to_owned(),
         body: None,
+        bad_body: None,
         bad_path,
-        bad_body: "{}",
         leads_to,
     };
     let with = |method, operation, path: String, bad_path| Probe {
@@ -68,19 +68,21 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
     };
     let put = |operation, path, bad_path| with(Method::PUT, operation, path, bad_path);
     let delete = |operation, path, bad_path| with(Method::DELETE, operation, path, bad_path);
-    let post = |operation, path, body| Probe {
+    let post = |operation, path: &str, body: Value| Probe {
         method: Method::POST,
         body: Some(body),
+        bad_body: Some("{}"),
         ..get(operation, path, None, 404)
     };
+    let patch =
+        |operation, path: &str, body: Value| Probe { method: Method::PATCH, ..post(operation, path, body) };
     let room = format!("/chat/rooms/{nowhere}");
     let message = format!("{room}/messages/{nowhere}");
-    let edit = json!({"content": "hi"});
     vec![
         get("usersGetMe", "/users/me", None, 200),
         Probe {
             method: Method::PATCH,
-            bad_body: r#"{"username": "x"}"#,
+            bad_body: Some(r#"{"username": "x"}"#),
             leads_to: 200,
             ..post("usersUpdateMe", "/users/me", json!({"settings": {}}))
         },
@@ -117,17 +119,30 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
         get("chatListMessages", &format!("{room}/messages"), Some("/chat/rooms/gym/messages"), 404),
         put("chatMarkRead", format!("{room}/read"), "/chat/rooms/gym/read"),
         get("chatGetRoom", &room, Some("/chat/rooms/gym"), 404),
-        put(
-            "chatAddParticipant",
-            format!("{room}/participants/{nowhere}"),
-            "/chat/rooms/gym/participants/ana",
-        ),
+        Probe {
+            bad_body: Some(r#"{"newcomers_see": "some"}"#),
+            ..patch("chatUpdateRoom", &room, json!({"name": "gym"}))
+        },
+        delete("chatDeleteRoom", room.clone(), "/chat/rooms/gym"),
+        Probe {
+            bad_body: Some(r#"{"theme": "!"}"#),
+            ..patch("chatUpdateRoomSettings", &format!("{room}/settings"), json!({"is_pinned": true}))
+        },
+        Probe {
+            body: Some(json!({"role": "member"})),
+            bad_body: Some(r#"{"role": "king"}"#),
+            ..put(
+                "chatAddParticipant",
+                format!("{room}/participants/{nowhere}"),
+                "/chat/rooms/gym/participants/ana",
+            )
+        },
         delete(
             "chatRemoveParticipant",
             format!("{room}/participants/{nowhere}"),
             "/chat/rooms/gym/participants/ana",
         ),
-        Probe { method: Method::PATCH, ..post("chatEditMessage", &message, edit) },
+        patch("chatEditMessage", &message, json!({"content": "hi"})),
         delete("chatDeleteMessage", message.clone(), "/chat/rooms/gym/messages/first"),
         get(
             "chatListReactions",

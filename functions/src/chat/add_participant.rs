@@ -1,13 +1,13 @@
-//! `PUT /api/v1/chat/rooms/{room_id}/participants/{user_id}`: bring somebody into a group.
+//! `PUT /api/v1/chat/rooms/{room_id}/participants/{user_id}`: bring somebody into a group, or give them another role.
 
 use shared::{
     App,
     domain::pace::Paced,
     serve::{
         Fatal,
-        http::{Json, Me, Path, Reply, serve},
+        http::{Body, Json, Me, Path, Reply, serve},
     },
-    wire::rooms::{ChatRoom, ParticipantPath},
+    wire::rooms::{ChatRoom, ParticipantPath, ParticipantPut},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,7 +15,13 @@ async fn main() -> Result<(), Fatal> {
     serve(add_participant).await
 }
 
-pub(crate) async fn add_participant(app: App, me: Me, Path(at): Path<ParticipantPath>) -> Reply<ChatRoom> {
+pub(crate) async fn add_participant(
+    app: App,
+    me: Me,
+    Path(at): Path<ParticipantPath>,
+    wish: Option<Body<ParticipantPut>>,
+) -> Reply<ChatRoom> {
     app.pace(me.id, Paced::Changes).await?;
-    Ok(Json(app.add_participant(at.room_id, me.id, at.user_id).await?))
+    let role = wish.and_then(|Body(wish)| wish.role);
+    Ok(Json(app.put_participant(at.room_id, me.id, at.user_id, role).await?))
 }

@@ -44,7 +44,7 @@ pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) 
         let room = app.store.my_room(me.id, founding.id).await?;
         return answer(&app, &me, room.ok_or(Error::NotFound)?.into()).await;
     };
-    let event = |person| Event::RoomCreated(ChatRoom::fresh(room.clone(), person));
+    let event = |person| Event::RoomCreated(Box::new(ChatRoom::fresh(room.clone(), person)));
     app.push.tell_each(&people, event, now).await.can_fail("new room push");
     answer(&app, &me, ChatRoom::fresh(room, me.id)).await
 }

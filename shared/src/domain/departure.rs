@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     message::{Kind, Message},
     profile::Profile,
+    system::Happening,
     username,
 };
 use crate::{clock::Timestamp, id::UserId};
@@ -16,9 +17,9 @@ pub struct Departure {
     pub id: UserId,
     /// When it was deleted. Tokens of that second and before prove nothing any more.
     pub deleted_at: Timestamp,
-    /// The username that is being taken out of what others see; none once nothing is left to do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unfinished: Option<String>,
+    /// Whether there is something left to do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unfinished: bool,
 }
 
 /// What is known of somebody.
@@ -47,36 +48,29 @@ pub fn outlives(deleted_at: Timestamp, issued_at: Option<i64>) -> bool {
     issued_at.is_none_or(|issued_at| issued_at <= deleted_at.seconds())
 }
 
-/// A message without the name of somebody who is gone; `None` if it does not hold it. What they said stays, unsigned. The
-/// log's own words name people, too: `names` are those that the person had.
-pub fn unsigned(message: &Message, user: UserId, names: &[String]) -> Option<Message> {
+/// A message without the name of somebody who is gone; `None` if it does not hold it. What they said stays, unsigned.
+pub fn unsigned(message: &Message, user: UserId) -> Option<Message> {
     let mut after = message.clone();
-    if message.kind == Kind::System {
-        after.content = without(names, &message.content);
-    }
     if message.sender_id == user {
         username::DELETED.clone_into(&mut after.sender_username);
     }
-    (after != *message).then_some(after)
-}
-
-/// A sentence of the log's, which begins with who did something and ends with whom it was done to.
-fn without(names: &[String], sentence: &str) -> String {
-    let mut after = sentence.to_owned();
-    for name in names {
-        if let Some(rest) = after.strip_prefix(name.as_str()).filter(|rest| rest.starts_with(' ')) {
-            after = format!("{}{rest}", username::DELETED);
-        }
-        if let Some(rest) = after.strip_suffix(name.as_str()).filter(|rest| rest.ends_with(' ')) {
-            after = format!("{rest}{}", username::DELETED);
-        }
+    if message.kind == Kind::System
+        && let Some(happening) = Happening::of_payload(message.payload.as_ref())
+    {
+        let happening = happening.without_name_of(user);
+        after.content = happening.sentence(&after.sender_username);
+        after.payload = happening.payload();
     }
-    after
+    (after != *message).then_some(after)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        domain::room::Role,
+        id::{MessageId, RoomId},
+    };
 
     #[test]
     fn a_token_of_the_second_of_the_deletion_is_from_before_it() {
@@ -91,16 +85,49 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_sentence_loses_a_name_only_where_it_names_somebody() {
-        let names = ["zoe".to_owned(), "ana b".to_owned()];
-        for (before, after) in [
-            ("zoe left", "Deleted user left"),
-            ("ben added zoe", "ben added Deleted user"),
-            ("zoe added ana b", "Deleted user added Deleted user"),
-            ("zoey added anzoe", "zoey added anzoe"),
-        ] {
-            assert_eq!(without(&names, before), after);
+    fn message() -> Message {
+        let created_at = Timestamp::from_seconds(1_770_000_000);
+        Message {
+            id: MessageId::new(created_at, 7),
+            room_id: RoomId::random(),
+            seq: 7,
+            rev: 0,
+            sender_id: uuid::Uuid::from_u128(1).into(),
+            sender_username: "ana".to_owned(),
+            client_message_id: "1".to_owned(),
+            kind: Kind::Text,
+            content: "ana says hi".to_owned(),
+            media_url: None,
+            reply_to_id: None,
+            payload: None,
+            created_at,
+            is_forwarded: false,
+            edited_at: None,
+            deleted_at: None,
+            reactions: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_message_loses_the_name_of_its_sender_and_of_whom_the_log_speaks() {
+        let [ana, ben, cleo] = [1, 2, 3].map(|n| UserId::from(uuid::Uuid::from_u128(n)));
+        let added =
+            Happening::ParticipantAdded { user_id: ben, username: "ben".to_owned(), role: Role::Member };
+        let said = Message {
+            kind: Kind::System,
+            content: added.sentence("ana"),
+            payload: added.payload(),
+            ..message()
+        };
+        let without_ben = unsigned(&said, ben).unwrap();
+        assert_eq!((&*without_ben.content, &*without_ben.sender_username), ("ana added Deleted user", "ana"));
+        assert_eq!(without_ben.payload.as_ref().unwrap()["username"], "Deleted user");
+        let without_both = unsigned(&without_ben, ana).unwrap();
+        assert_eq!(without_both.content, "Deleted user added Deleted user");
+        assert_eq!(without_both.sender_username, "Deleted user");
+        assert_eq!(unsigned(&said, cleo), None);
+        assert_eq!(unsigned(&without_both, ana), None);
+        let text = unsigned(&message(), ana).unwrap();
+        assert_eq!((&*text.content, &*text.sender_username), ("ana says hi", "Deleted user"));
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod departure;
+pub mod details;
 pub mod device;
 pub mod friendship;
 pub mod log;
@@ -13,7 +14,9 @@ pub mod profile;
 pub mod reaction;
 pub mod report;
 pub mod room;
+pub mod room_settings;
 pub mod roster;
 pub mod suggestion;
+pub mod system;
 pub mod username;
 pub mod view;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
-    domain::{profile::Profile, username},
+    domain::{details::NewcomersSee, profile::Profile, username},
     error::{Error, Refusal, Result},
     id::{MessageId, RoomId, UserId},
 };
@@ -46,6 +46,12 @@ pub enum Role {
     Member,
 }
 
+impl Role {
+    /// As the API spells them.
+    pub const CHOICES: [(&'static str, Self); 3] =
+        [("owner", Self::Owner), ("admin", Self::Admin), ("member", Self::Member)];
+}
+
 /// A room's own data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Room {
@@ -56,6 +62,15 @@ pub struct Room {
     /// What the group is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// The group's picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+    /// What the group is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// How much of its log newcomers see.
+    #[serde(default, skip_serializing_if = "NewcomersSee::is_default")]
+    pub newcomers_see: NewcomersSee,
     /// When it was made.
     pub created_at: Timestamp,
     /// Who made it.
@@ -67,6 +82,12 @@ pub struct Room {
     /// Whether it is shut: for its people it does not exist while it is. A direct room is, while one blocks the other.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_closed: bool,
+    /// Who deleted the group: it is closed for good, and they may finish what a call that died has left of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_by: Option<UserId>,
+    /// When the table collects what is left of a deleted group, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
     /// How many members it has.
     pub member_count: usize,
     /// Its first members: enough for any list that leaves the reader out.
@@ -326,11 +347,16 @@ pub(super) mod tests {
             id: RoomId::random(),
             kind: RoomKind::Group,
             name: None,
+            avatar_url: None,
+            description: None,
+            newcomers_see: NewcomersSee::Joining,
             created_at: Timestamp::from_seconds(0),
             created_by: user(1),
             roster_version: 1,
             rev: 0,
             is_closed: false,
+            deleted_by: None,
+            expires_at: None,
             member_count: 2,
             first_members: Vec::new(),
             pinned: Vec::new(),

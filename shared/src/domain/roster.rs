@@ -1,6 +1,10 @@
-//! Who may bring whom into a group, and who may make whom leave it.
+//! What may become of a group and the people in it, and by whom.
 
-use super::room::{Member, NOT_ALLOWED, Role, Room, RoomKind};
+use super::{
+    details::{Details, NewcomersSee},
+    room::{Member, NOT_ALLOWED, Role, Room, RoomKind, ShownMember, first_members},
+    system::Happening,
+};
 use crate::{
     error::{Refusal, Result},
     id::UserId,
@@ -12,130 +16,189 @@ pub const MAX_MEMBERS: usize = 256;
 const DIRECT_ROOM: Refusal = Refusal {
     status: 403,
     code: "direct_room",
-    detail: "A direct room belongs to its two people: nobody can join or leave it.",
+    detail: "A direct room belongs to its two people: nobody can join, leave or change it.",
 };
 const ROOM_FULL: Refusal =
     Refusal { status: 409, code: "room_full", detail: "A group has at most 256 members." };
+const NOT_IN_ROOM: Refusal =
+    Refusal { status: 409, code: "not_in_room", detail: "This person is not in the group." };
+const OWNER_NEEDED: Refusal = Refusal {
+    status: 409,
+    code: "owner_needed",
+    detail: "A group needs an owner: make somebody else the owner instead.",
+};
 
-/// Whether `actor` may add somebody to the room. Who `is_in` it already takes no place.
-pub fn check_add(room: &Room, actor: &Member, is_in: bool) -> Result<()> {
-    if room.kind == RoomKind::Direct {
-        return Err(DIRECT_ROOM.into());
-    }
-    if actor.role == Role::Member {
-        return Err(NOT_ALLOWED.into());
-    }
-    if room.member_count >= MAX_MEMBERS && !is_in {
-        return Err(ROOM_FULL.into());
-    }
-    Ok(())
+/// What somebody wants to become of a group.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// Somebody is in it from now on, a member unless a role is named. Who is in it already gets that role, if any.
+    Add(ShownMember, Option<Role>),
+    /// Somebody is in it no more, themselves or by another.
+    Remove(UserId),
+    /// Somebody in it has another role. A new owner makes the former one an admin.
+    SetRole(UserId, Role),
+    /// It is called, looks or is otherwise.
+    Change(Details),
 }
 
-/// Whether `actor` may make `user` leave; everybody may leave by themselves. Who is not in it is no more than a member.
-pub fn check_remove(room: &Room, members: &[Member], actor: &Member, user: UserId) -> Result<()> {
-    if room.kind == RoomKind::Direct {
-        return Err(DIRECT_ROOM.into());
+/// A group as it is after a deed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The group, at its next revision.
+    pub room: Room,
+    /// Everyone in it, in the order of their ids.
+    pub members: Vec<Member>,
+    /// What the log says of it.
+    pub said: Happening,
+}
+
+impl Deed {
+    /// What comes of it when `actor` does it and the log says so at `seq`; `None` if it is so already, so that it may be
+    /// repeated.
+    pub fn apply(
+        &self,
+        room: &Room,
+        members: &[Member],
+        actor: &Member,
+        seq: u64,
+    ) -> Result<Option<Outcome>> {
+        if room.kind == RoomKind::Direct {
+            return Err(DIRECT_ROOM.into());
+        }
+        let done = match self {
+            Self::Add(newcomer, role) => add(room, members, actor, newcomer, *role, seq)?,
+            Self::Remove(leaver) => remove(members, actor, *leaver)?,
+            Self::SetRole(user, role) => set_role(members, actor, *user, *role)?,
+            Self::Change(details) => {
+                check_runs(actor)?;
+                let changed = details.apply(room);
+                return Ok(changed.map(|(room, said)| outcome(&room, members, members.to_vec(), said)));
+            }
+        };
+        Ok(done.map(|(after, said)| outcome(room, members, after, said)))
     }
-    let who = members.iter().find(|member| member.shown.user_id == user);
-    let is_self = actor.shown.user_id == user;
+}
+
+/// The group with other members.
+fn outcome(room: &Room, before: &[Member], mut members: Vec<Member>, said: Happening) -> Outcome {
+    members.sort_by_key(|member| member.shown.user_id);
+    // One person comes or goes at a time.
+    let is_other_roster = members.len() != before.len();
+    let room = Room {
+        rev: room.rev + 1,
+        roster_version: room.roster_version + u64::from(is_other_roster),
+        member_count: members.len(),
+        first_members: first_members(&members),
+        ..room.clone()
+    };
+    Outcome { room, members, said }
+}
+
+/// What becomes of the members, and what the log says of it.
+type Done = Option<(Vec<Member>, Happening)>;
+
+fn check_runs(actor: &Member) -> Result<()> {
+    if actor.role == Role::Member { Err(NOT_ALLOWED.into()) } else { Ok(()) }
+}
+
+fn find(members: &[Member], user: UserId) -> Option<&Member> {
+    members.iter().find(|member| member.shown.user_id == user)
+}
+
+fn add(
+    room: &Room,
+    members: &[Member],
+    actor: &Member,
+    newcomer: &ShownMember,
+    role: Option<Role>,
+    seq: u64,
+) -> Result<Done> {
+    check_runs(actor)?;
+    if find(members, newcomer.user_id).is_some() {
+        return role.map_or(Ok(None), |role| set_role(members, actor, newcomer.user_id, role));
+    }
+    let role = role.unwrap_or(Role::Member);
+    match (actor.role, role) {
+        (_, Role::Owner) => return Err(NOT_IN_ROOM.into()),
+        (Role::Owner, _) | (_, Role::Member) => {}
+        (Role::Admin | Role::Member, Role::Admin) => return Err(NOT_ALLOWED.into()),
+    }
+    if room.member_count >= MAX_MEMBERS {
+        return Err(ROOM_FULL.into());
+    }
+    let from_seq = match room.newcomers_see {
+        NewcomersSee::Joining => seq,
+        NewcomersSee::All => 1,
+    };
+    // What was said before they came is nothing that they have yet to read.
+    let member = Member { from_seq, joined_rev: room.rev + 1, ..Member::new(newcomer.clone(), role, seq) };
+    let after = members.iter().cloned().chain([member]).collect();
+    let ShownMember { user_id, username, .. } = newcomer.clone();
+    Ok(Some((after, Happening::ParticipantAdded { user_id, username, role })))
+}
+
+fn remove(members: &[Member], actor: &Member, leaver: UserId) -> Result<Done> {
+    let is_self = actor.shown.user_id == leaver;
+    let who = find(members, leaver);
+    // Who is not in it is no more than a member.
     match (actor.role, who.map_or(Role::Member, |who| who.role)) {
-        _ if is_self => Ok(()),
-        (Role::Owner, _) | (Role::Admin, Role::Member) => Ok(()),
-        (Role::Admin | Role::Member, _) => Err(NOT_ALLOWED.into()),
+        _ if is_self => {}
+        (Role::Owner, _) | (Role::Admin, Role::Member) => {}
+        (Role::Admin | Role::Member, _) => return Err(NOT_ALLOWED.into()),
     }
+    let Some(who) = who else { return Ok(None) };
+    let heir = heir(members, leaver);
+    let after = members.iter().filter(|member| member.shown.user_id != leaver).cloned();
+    let after = after.map(|member| match heir {
+        Some(heir) if member.shown.user_id == heir => Member { role: Role::Owner, ..member },
+        _ => member,
+    });
+    let ShownMember { user_id, username, .. } = who.shown.clone();
+    let said = if is_self {
+        Happening::ParticipantLeft { user_id, username }
+    } else {
+        Happening::ParticipantRemoved { user_id, username }
+    };
+    Ok(Some((after.collect(), said)))
+}
+
+fn set_role(members: &[Member], actor: &Member, user: UserId, role: Role) -> Result<Done> {
+    check_runs(actor)?;
+    let who = find(members, user).ok_or(NOT_IN_ROOM)?;
+    if who.role == role {
+        return Ok(None);
+    }
+    if actor.role != Role::Owner {
+        return Err(NOT_ALLOWED.into());
+    }
+    if actor.shown.user_id == user {
+        return Err(OWNER_NEEDED.into());
+    }
+    let after = members.iter().cloned().map(|member| match member.role {
+        _ if member.shown.user_id == user => Member { role, ..member },
+        Role::Owner if role == Role::Owner => Member { role: Role::Admin, ..member },
+        _ => member,
+    });
+    let ShownMember { user_id, username, .. } = who.shown.clone();
+    Ok(Some((after.collect(), Happening::RoleChanged { user_id, username, role })))
 }
 
 /// Who owns the room once `leaver` is gone: if its owner leaves, the admin, else the member, who joined first.
-pub fn heir(members: &[Member], leaver: UserId) -> Option<UserId> {
-    let is_owner = |member: &&Member| member.shown.user_id == leaver && member.role == Role::Owner;
-    members.iter().find(is_owner)?;
+fn heir(members: &[Member], leaver: UserId) -> Option<UserId> {
+    find(members, leaver).filter(|leaver| leaver.role == Role::Owner)?;
     let left = members.iter().filter(|member| member.shown.user_id != leaver);
     let first = left.min_by_key(|member| (member.role == Role::Member, member.shown.joined_at));
     first.map(|member| member.shown.user_id)
 }
 
-/// What the log says of somebody's joining.
-pub fn joined(actor: &Member, newcomer: &str) -> String {
-    format!("{} added {newcomer}", actor.shown.username)
-}
-
-/// What the log says of somebody's leaving.
-pub fn left(actor: &Member, leaver: &Member) -> String {
-    if actor.shown.user_id == leaver.shown.user_id {
-        format!("{} left", actor.shown.username)
-    } else {
-        format!("{} removed {}", actor.shown.username, leaver.shown.username)
+/// Whether `actor` may delete the group.
+pub fn check_delete(room: &Room, actor: &Member) -> Result<()> {
+    match (room.kind, actor.role) {
+        (RoomKind::Direct, _) => Err(DIRECT_ROOM.into()),
+        (RoomKind::Group, Role::Owner) => Ok(()),
+        (RoomKind::Group, Role::Admin | Role::Member) => Err(NOT_ALLOWED.into()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::{
-        clock::Timestamp,
-        domain::room::{ShownMember, tests::group},
-    };
-
-    fn member(n: u128, role: Role, joined_at: i64) -> Member {
-        let joined_at = Timestamp::from_seconds(joined_at);
-        let shown = ShownMember {
-            user_id: Uuid::from_u128(n).into(),
-            username: format!("u{n}"),
-            avatar_url: None,
-            hides_reads: false,
-            joined_at,
-        };
-        Member::new(shown, role, 1)
-    }
-
-    fn user(n: u128) -> UserId {
-        Uuid::from_u128(n).into()
-    }
-
-    #[test]
-    fn owners_and_admins_add_people_until_the_group_is_full() {
-        for (role, allowed) in [(Role::Owner, true), (Role::Admin, true), (Role::Member, false)] {
-            assert_eq!(check_add(&group(), &member(1, role, 0), false).is_ok(), allowed, "{role:?}");
-        }
-        let owner = member(1, Role::Owner, 0);
-        let full = Room { member_count: 256, ..group() };
-        assert!(check_add(&Room { member_count: 255, ..group() }, &owner, false).is_ok());
-        assert!(check_add(&full, &owner, false).is_err());
-        assert!(check_add(&full, &owner, true).is_ok());
-        assert!(check_add(&Room { kind: RoomKind::Direct, ..group() }, &owner, false).is_err());
-    }
-
-    #[test]
-    fn everyone_may_leave_and_only_those_above_may_make_others_leave() {
-        let members = [
-            member(1, Role::Owner, 0),
-            member(2, Role::Admin, 0),
-            member(3, Role::Admin, 0),
-            member(4, Role::Member, 0),
-        ];
-        let may = |actor: usize, who: u128| {
-            check_remove(&group(), &members, &members[actor - 1], user(who)).is_ok()
-        };
-        let allowed: Vec<(usize, u128)> =
-            (1..=4).flat_map(|a| (1..=4).map(move |w| (a, w))).filter(|(a, w)| may(*a, *w)).collect();
-        let expected = [(1, 1), (1, 2), (1, 3), (1, 4), (2, 2), (2, 4), (3, 3), (3, 4), (4, 4)];
-        assert_eq!(allowed, expected);
-        let direct = Room { kind: RoomKind::Direct, ..group() };
-        assert!(check_remove(&direct, &members, &members[0], user(1)).is_err());
-        let absent = |actor: usize| check_remove(&group(), &members, &members[actor], user(9)).is_ok();
-        assert!(absent(0) && absent(1) && !absent(3));
-    }
-
-    #[test]
-    fn an_owner_who_leaves_is_followed_by_the_first_admin_else_the_first_member() {
-        let owner = member(1, Role::Owner, 0);
-        let members =
-            [owner.clone(), member(2, Role::Member, 1), member(3, Role::Admin, 3), member(4, Role::Admin, 2)];
-        assert_eq!(heir(&members, user(1)), Some(user(4)));
-        assert_eq!(heir(&members[..2], user(1)), Some(user(2)));
-        assert_eq!(heir(&members, user(3)), None);
-        assert_eq!(heir(&[owner], user(1)), None);
-    }
-}
+mod tests;

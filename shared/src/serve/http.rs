@@ -209,6 +209,16 @@ impl<T: Input> FromCall<HttpCall> for Body<T> {
     }
 }
 
+/// The same where a call may come without a body.
+impl<T: Input> FromCall<HttpCall> for Option<Body<T>> {
+    async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
+        if call.0.body().as_ref().is_empty() {
+            return Ok(None);
+        }
+        Body::from_call(app, call).await.map(Some)
+    }
+}
+
 /// The parameters of the query.
 pub struct Query<T>(pub T);
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Records of changes are kept so long. Who was away longer loads the room anew.
-const KEPT: Duration = Duration::days(30);
+pub(super) const KEPT: Duration = Duration::days(30);
 
 /// How often a room that others keep changing is read again.
 pub(super) const MAX_TRIES: u32 = 16;

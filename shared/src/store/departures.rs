@@ -37,9 +37,6 @@ struct Unsigned {
     /// It is gone from the messages up to here.
     #[serde(default)]
     unsigned_to: u64,
-    /// The names that they had there.
-    #[serde(default)]
-    names: Vec<String>,
 }
 
 /// So many messages are looked at before it is noted how far that has come.
@@ -61,8 +58,7 @@ impl Store {
                 Some(Account::Gone(departure)) => return Ok(departure),
                 None => return Err(Error::NotFound),
             };
-            let unfinished = Some(profile.username.clone());
-            let departure = Departure { id: user, deleted_at: now, unfinished };
+            let departure = Departure { id: user, deleted_at: now, is_unfinished: true };
             let mut writes = vec![
                 self.replace(keys::profile(user), &departure, profile.rev)?,
                 self.delete(keys::username_claim(&username::fold(&profile.username)))?,
@@ -156,7 +152,7 @@ impl Store {
                 let fresh = Member::new(shown, Role::Member, from_seq);
                 *member = Member { joined_rev: after.rev, read_seq, read_at, delivered_seq, ..fresh };
                 writes.push(self.put(keys::member(after.id, user), &*member)?);
-                let listed = MyRoom { room_id: after.id, joined_at: now };
+                let listed = MyRoom::new(after.id, now);
                 writes.push(self.put(keys::my_room(user, after.id), listed)?);
                 back.push(user);
             }
@@ -174,46 +170,43 @@ impl Store {
 
     /// Takes the name of somebody who is gone out of a room's messages, and then the room out of their list. How far it
     /// has come is noted there, so that the same call again goes on from there.
-    pub async fn unsign(&self, room: RoomId, user: UserId, name: &str) -> Result<()> {
+    pub async fn unsign(&self, room: RoomId, user: UserId) -> Result<()> {
         let place: Option<Unsigned> = self.table.get(keys::my_room(user, room), true).await?;
         let Some(mut place) = place else { return Ok(()) };
-        if place.names.is_empty() {
-            place.names.push(name.to_owned());
-        }
         loop {
             let range = keys::messages_from(room, place.unsigned_to + 1);
             let items = self.table.query(Query::of(range).consistent().limit(MESSAGES)).await?;
             let is_last = items.len() < MESSAGES;
             let messages = items.into_iter().map(read).collect::<Result<Vec<Message>>>()?;
-            for message in messages.iter().filter(|message| message.sender_id == user) {
-                let name = &message.sender_username;
-                if name != username::DELETED && !place.names.contains(name) {
-                    place.names.push(name.clone());
-                }
-            }
             let writes = stream::iter(messages.iter().cloned().map(Ok));
-            let write = |message| self.unsign_message(message, user, &place.names);
+            let write = |message| self.unsign_message(message, user);
             writes.try_for_each_concurrent(CONCURRENT_MESSAGES, write).await?;
             place.unsigned_to = messages.last().map_or(place.unsigned_to, |message| message.seq);
             if is_last {
                 return self.delete_all(user, vec![keys::my_room(user, room)]).await;
             }
-            let update = Update::of(keys::my_room(user, room), "SET unsigned_to = :to, #names = :names");
-            let update = update.only_if("attribute_exists(pk)").name("#names", "names");
-            let update = update.value(":to", place.unsigned_to)?.value(":names", &place.names)?;
+            let update = Update::of(keys::my_room(user, room), "SET unsigned_to = :to");
+            let update = update.only_if("attribute_exists(pk)").value(":to", place.unsigned_to)?;
             self.table.update(update).await?;
         }
     }
 
     /// Names are no part of what a revision says of a message. A change of it that is under way puts it back whole, but
     /// only in the place of the very message that it read.
-    async fn unsign_message(&self, mut message: Message, user: UserId, names: &[String]) -> Result<()> {
+    async fn unsign_message(&self, mut message: Message, user: UserId) -> Result<()> {
         for attempt in 1..=MAX_TRIES {
-            let Some(after) = unsigned(&message, user, names) else { return Ok(()) };
+            let Some(after) = unsigned(&message, user) else { return Ok(()) };
             let key = keys::message(after.room_id, after.seq);
             let update = Update::of(key.clone(), "SET sender_username = :name, content = :content");
-            let update = update.only_if("rev = :rev").value(":rev", after.rev)?;
+            // The content, too: a sentence of the log's may lose several names at once.
+            let update = update.only_if("rev = :rev AND content = :before").value(":rev", after.rev)?;
             let update = update.value(":name", &after.sender_username)?.value(":content", &after.content)?;
+            let mut update = update.value(":before", &message.content)?;
+            if after.payload != message.payload {
+                update.expression.push_str(", payload = :payload");
+                update = update
+                    .value(":payload", serde_json::to_string(&after.payload).map_err(Error::internal)?)?;
+            }
             if self.table.update(update).await?.is_some() {
                 return Ok(());
             }
@@ -236,7 +229,7 @@ impl Store {
 
     /// Notes that nothing is left to do.
     pub async fn has_departed(&self, user: UserId) -> Result<()> {
-        let update = Update::of(keys::profile(user), "REMOVE unfinished").only_if(IS_GONE);
+        let update = Update::of(keys::profile(user), "REMOVE is_unfinished").only_if(IS_GONE);
         self.table.update(update).await.map(drop)
     }
 
@@ -245,7 +238,7 @@ impl Store {
         let put = Put::builder().table_name(self.table.name());
         let put = put.set_item(Some(item::item(keys::profile(profile.id), profile)?));
         let put =
-            put.condition_expression("attribute_exists(deleted_at) AND attribute_not_exists(unfinished)");
+            put.condition_expression("attribute_exists(deleted_at) AND attribute_not_exists(is_unfinished)");
         Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
     }
 

@@ -85,9 +85,8 @@ impl Update {
     }
 
     /// What `:value` stands for.
-    pub fn value(self, placeholder: &str, value: impl Serialize) -> Result<Self> {
-        let value = serde_dynamo::to_attribute_value(value).map_err(Error::internal)?;
-        Ok(self.attribute(placeholder, value))
+    pub fn value(self, placeholder: &str, content: impl Serialize) -> Result<Self> {
+        Ok(self.attribute(placeholder, value(content)?))
     }
 
     /// What `:value` stands for, as the table has it.
@@ -96,6 +95,11 @@ impl Update {
         self.values.insert(placeholder.to_owned(), value);
         self
     }
+}
+
+/// What an attribute holds.
+pub fn value(content: impl Serialize) -> Result<AttributeValue> {
+    serde_dynamo::to_attribute_value(content).map_err(Error::internal)
 }
 
 /// The key's two attributes.

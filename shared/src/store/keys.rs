@@ -227,6 +227,11 @@ pub fn room_and_roster(r: RoomId) -> Range {
     Range { pk: room(r), first: HEAD.into(), last: META.into() }
 }
 
+/// All that there is of a room but its people's own items, in the order of its sort keys.
+pub fn whole_room(r: RoomId) -> Range {
+    Range { pk: room(r), first: "A".into(), last: END.into() }
+}
+
 /// The sort key of the head hint.
 pub const HEAD: &str = "HEAD";
 
@@ -284,6 +289,9 @@ mod tests {
         let inside = |key: &Key| key.pk == range.pk && (&range.first..=&range.last).contains(&&key.sk);
         assert!(inside(&head(r)) && inside(&member(r, u)) && inside(&meta(r)));
         assert!(!inside(&message(r, 1)) && !inside(&change(r, 1)) && !inside(&reaction(r, 1, u)));
+        let all = whole_room(r);
+        let keys = [head(r), member(r, u), meta(r), message(r, 1), change(r, 1), reaction(r, 1, u)];
+        assert!(keys.iter().all(|key| (&all.first..=&all.last).contains(&&key.sk)));
     }
 
     #[test]

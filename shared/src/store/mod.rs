@@ -3,6 +3,7 @@
 pub mod capacity;
 pub mod changes;
 pub mod circles;
+pub mod deletion;
 pub mod departures;
 pub mod devices;
 pub mod friendships;
@@ -14,6 +15,7 @@ pub mod presence;
 pub mod profiles;
 pub mod rates;
 pub mod reports;
+pub mod room_settings;
 pub mod rooms;
 pub mod roster;
 pub mod suggestions;

@@ -13,10 +13,12 @@ use super::{
 use crate::{
     clock::Timestamp,
     domain::{
+        details::NewcomersSee,
         log,
         message::Message,
         profile::Profile,
         room::{self, Founding, Member, Reached, Role, Room, RoomKind, SHOWN_MEMBERS, ShownMember, Status},
+        room_settings::RoomSettings,
         view::View,
     },
     error::{Error, Result},
@@ -34,6 +36,15 @@ struct Head {
 pub(super) struct MyRoom {
     pub room_id: RoomId,
     pub joined_at: Timestamp,
+    #[serde(flatten)]
+    pub settings: RoomSettings,
+}
+
+impl MyRoom {
+    /// As it is at the beginning of a membership.
+    pub fn new(room_id: RoomId, joined_at: Timestamp) -> Self {
+        Self { room_id, joined_at, settings: RoomSettings::default() }
+    }
 }
 
 /// A room with everyone in it.
@@ -78,6 +89,8 @@ pub struct RoomSummary {
     pub last_message: Option<View>,
     /// The newest position.
     pub tail: u64,
+    /// How the member keeps it.
+    pub settings: RoomSettings,
 }
 
 impl Store {
@@ -101,11 +114,16 @@ impl Store {
             id: founding.id,
             kind: founding.kind,
             name: founding.name.clone(),
+            avatar_url: None,
+            description: None,
+            newcomers_see: NewcomersSee::default(),
             created_at: now,
             created_by: founding.founder,
             roster_version: 1,
             rev: 0,
             is_closed: false,
+            deleted_by: None,
+            expires_at: None,
             member_count: members.len(),
             first_members: room::first_members(&members),
             pinned: Vec::new(),
@@ -117,9 +135,7 @@ impl Store {
         for member in &members {
             let user = member.shown.user_id;
             writes.push(self.put_new(keys::member(room.id, user), member)?);
-            writes.push(
-                self.put_new(keys::my_room(user, room.id), MyRoom { room_id: room.id, joined_at: now })?,
-            );
+            writes.push(self.put_new(keys::my_room(user, room.id), MyRoom::new(room.id, now))?);
         }
         match self.table.transact(writes).await? {
             Transacted::Written => Ok(Some(RoomAndRoster { room, members })),
@@ -184,7 +200,8 @@ impl Store {
     /// reactions.
     pub async fn my_rooms(&self, me: UserId, page: PageOf) -> Result<Page<RoomSummary>> {
         let start = page.cursor.as_deref().map(RoomSummary::place_at).transpose()?;
-        let mut summaries = self.summaries(me, &self.room_ids(me).await?).await?;
+        let (ids, settings) = self.listed_rooms(me).await?;
+        let mut summaries = self.summaries(me, &ids, settings).await?;
         summaries.sort_by_cached_key(RoomSummary::place);
         let mut items: Vec<RoomSummary> = summaries
             .into_iter()
@@ -198,32 +215,53 @@ impl Store {
 
     /// One room, if it is one of this person's.
     pub async fn my_room(&self, me: UserId, room: RoomId) -> Result<Option<RoomSummary>> {
-        Ok(self.summaries(me, &[room]).await?.pop())
+        Ok(self.summaries(me, &[room], HashMap::new()).await?.pop())
     }
 
     /// The ids of a person's rooms, in their order.
     pub async fn room_ids(&self, me: UserId) -> Result<Vec<RoomId>> {
+        Ok(self.listed_rooms(me).await?.0)
+    }
+
+    /// The ids of a person's rooms, in their order, and how they keep each.
+    pub(super) async fn listed_rooms(
+        &self,
+        me: UserId,
+    ) -> Result<(Vec<RoomId>, HashMap<RoomId, RoomSettings>)> {
         let listed = self.table.query(Query::of(keys::my_rooms(me)).consistent()).await?;
-        listed.into_iter().map(|item| Ok(read::<MyRoom>(item)?.room_id)).collect()
+        let listed: Vec<MyRoom> = listed.into_iter().map(read).collect::<Result<_>>()?;
+        let ids = listed.iter().map(|mine| mine.room_id).collect();
+        Ok((ids, listed.into_iter().map(|mine| (mine.room_id, mine.settings)).collect()))
     }
 
     /// One room with everyone in it, if it is one of this person's.
     pub async fn whole_room(&self, me: UserId, room: RoomId) -> Result<RoomSummary> {
-        let (room, newest) = futures::try_join!(self.room_and_roster(room), self.newest_message(room))?;
+        let (room, newest, settings) = futures::try_join!(
+            self.room_and_roster(room),
+            self.newest_message(room),
+            self.room_settings(me, room),
+        )?;
         let tail = newest.as_ref().map_or(0, |message| message.seq);
         let member = room.member(me)?.clone();
         let seen = newest.into_iter().filter(|message| message.seq >= member.from_seq).collect();
         let last_message = self.views_among(&room, me, seen).await?.pop();
         let RoomAndRoster { room, mut members } = room;
         members.retain(|member| member.shown.user_id != me);
-        Ok(RoomSummary { room, me: member, others: members, last_message, tail })
+        Ok(RoomSummary { room, me: member, others: members, last_message, tail, settings })
     }
 
     /// Some rooms as they are shown to one of their members, in the same order; those that are not the person's, and
-    /// closed ones, are left out.
-    pub(super) async fn summaries(&self, me: UserId, rooms: &[RoomId]) -> Result<Vec<RoomSummary>> {
+    /// closed ones, are left out. Settings that are known already are not read again.
+    pub(super) async fn summaries(
+        &self,
+        me: UserId,
+        rooms: &[RoomId],
+        mut settings: HashMap<RoomId, RoomSettings>,
+    ) -> Result<Vec<RoomSummary>> {
         let keys =
             rooms.iter().flat_map(|room| [keys::meta(*room), keys::head(*room), keys::member(*room, me)]);
+        let unknown = rooms.iter().filter(|room| !settings.contains_key(room));
+        let keys = keys.chain(unknown.map(|room| keys::my_room(me, *room))).collect::<Vec<_>>();
         let mut found = by_key(self.table.batch_get(keys, true).await?);
         let mut summaries = Vec::with_capacity(rooms.len());
         for id in rooms.iter().copied() {
@@ -239,7 +277,10 @@ impl Store {
             if room.is_closed || me.is_gone {
                 continue;
             }
-            summaries.push(RoomSummary { room, me, others: Vec::new(), last_message: None, tail: hint });
+            let mine = found.remove(&keys::my_room(me.shown.user_id, id)).map(read::<MyRoom>).transpose()?;
+            let settings = settings.remove(&id).or(mine.map(|mine| mine.settings)).unwrap_or_default();
+            let (others, last_message, tail) = (Vec::new(), None, hint);
+            summaries.push(RoomSummary { room, me, others, last_message, tail, settings });
         }
         self.complete(&mut summaries).await?;
         let last_messages = summaries.iter_mut().filter_map(|summary| {

@@ -1,12 +1,14 @@
-//! Joining and leaving a group: the membership, both lists that hold it, and the system message that says so, in one
-//! transaction.
+//! What becomes of a group: the group itself, who is in it, the lists that hold it, and the system message that says so,
+//! in one transaction.
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use super::{
     Store,
     changes::{MAX_TRIES, changed_all_the_time},
     item::Update,
     keys,
-    messages::message_at,
+    messages::{Committed, message_at},
     rooms::{MyRoom, RoomAndRoster},
     table::wait_before_retry,
 };
@@ -15,52 +17,82 @@ use crate::{
     domain::{
         message::{Draft, Kind, Message},
         profile::Profile,
-        room::{self, Member, Role, Room, RoomKind, ShownMember},
-        roster,
+        room::{Member, Role, RoomKind, ShownMember},
+        roster::Deed,
+        system::Happening,
         view::InFull,
     },
     error::{Error, Result},
     id::{RoomId, UserId},
-    store::messages::Committed,
 };
 
+/// What has become of a group.
+#[derive(Clone, Debug)]
+pub struct GroupChange {
+    /// The system message, and the group and its people as they are now.
+    pub said: Committed,
+    /// Those who were in it before and have another role now.
+    pub in_other_roles: Vec<Member>,
+}
+
 impl Store {
-    /// Adds somebody to a group. They see the log from the message on that says so. `None` if they are in it already.
+    /// Does something to a group, if the actor may. `None` if it is so already, and nothing is written. Two sequential
+    /// round trips, and as many more for each change of somebody else in between.
+    pub async fn change_group(
+        &self,
+        room_id: RoomId,
+        actor: UserId,
+        deed: &Deed,
+        now: Timestamp,
+    ) -> Result<Option<GroupChange>> {
+        self.change_group_leaving(room_id, actor, deed, Leaving::Now, now).await
+    }
+
+    async fn change_group_leaving(
+        &self,
+        room_id: RoomId,
+        actor: UserId,
+        deed: &Deed,
+        leaving: Leaving,
+        now: Timestamp,
+    ) -> Result<Option<GroupChange>> {
+        for attempt in 1..=MAX_TRIES {
+            let (mut before, newest) =
+                futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
+            if leaving == Leaving::ForGood {
+                before.hide_name(actor);
+            }
+            let actor = before.member(actor)?;
+            let seq = newest.map_or(0, |message| message.seq) + 1;
+            let Some(outcome) = deed.apply(&before.room, &before.members, actor, seq)? else {
+                return Ok(None);
+            };
+            let said = system_message(room_id, seq, actor, &outcome.said, now);
+            let after = RoomAndRoster { room: outcome.room, members: outcome.members };
+            let mut writes = self.revision(&before.room, &after.room, None, now)?;
+            writes.push(self.put_new(keys::message(room_id, seq), &said)?);
+            writes.extend(self.roster_writes(&before, &after, leaving)?);
+            if self.table.transact_as_read(writes).await? {
+                let in_other_roles = in_other_roles(&before, &after);
+                let said = Committed { in_full: InFull::fresh(said), room: after };
+                return Ok(Some(GroupChange { said, in_other_roles }));
+            }
+            wait_before_retry(attempt).await;
+        }
+        Err(changed_all_the_time())
+    }
+
+    /// Adds somebody to a group. `None` if they are in it already, in that role if one is named.
     pub async fn join(
         &self,
         room_id: RoomId,
         actor: UserId,
         newcomer: &Profile,
+        role: Option<Role>,
         now: Timestamp,
-    ) -> Result<Option<Committed>> {
-        for attempt in 1..=MAX_TRIES {
-            let (before, newest) =
-                futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
-            let actor = before.member(actor)?;
-            let is_in = before.member(newcomer.id).is_ok();
-            roster::check_add(&before.room, actor, is_in)?;
-            if is_in {
-                return Ok(None);
-            }
-            let said = system_message(&before, newest, actor, roster::joined(actor, &newcomer.username), now);
-            let user_id = newcomer.id;
-            let joined_rev = before.room.rev + 1;
-            let shown = ShownMember::new(newcomer, now);
-            let member = Member { joined_rev, ..Member::new(shown, Role::Member, said.seq) };
-            let mut members = before.members.clone();
-            members.push(member.clone());
-            let after = roster_after(&before.room, members);
-            let mut writes = self.revision(&before.room, &after.room, None, now)?;
-            writes.push(self.put_new(keys::message(room_id, said.seq), &said)?);
-            writes.push(self.put_new(keys::member(room_id, user_id), &member)?);
-            // Whatever an earlier membership may have left there.
-            writes.push(self.put(keys::my_room(user_id, room_id), MyRoom { room_id, joined_at: now })?);
-            if self.table.transact_as_read(writes).await? {
-                return Ok(Some(Committed { in_full: InFull::fresh(said), room: after }));
-            }
-            wait_before_retry(attempt).await;
-        }
-        Err(changed_all_the_time())
+    ) -> Result<Option<GroupChange>> {
+        let shown = ShownMember::new(newcomer, now);
+        self.change_group(room_id, actor, &Deed::Add(shown, role), now).await
     }
 
     /// Takes somebody out of a group, themselves or by another; `None` if they are not in it. Where its owner leaves, it
@@ -72,7 +104,7 @@ impl Store {
         leaver: UserId,
         now: Timestamp,
     ) -> Result<Option<(Committed, Option<UserId>)>> {
-        self.take_out(room_id, actor, leaver, Leaving::Now, now).await
+        self.change_group(room_id, actor, &Deed::Remove(leaver), now).await.map(left)
     }
 
     /// Takes somebody out of a group who is gone. `None` if they are not in it, or it is a direct room.
@@ -87,60 +119,48 @@ impl Store {
         {
             return Ok(None);
         }
-        match self.take_out(room_id, leaver, leaver, Leaving::ForGood, now).await {
+        let deed = Deed::Remove(leaver);
+        match self.change_group_leaving(room_id, leaver, &deed, Leaving::ForGood, now).await {
             Err(Error::NotFound) => Ok(None),
-            left => left,
+            change => change.map(left),
         }
     }
 
-    async fn take_out(
+    /// The writes that make one roster of another.
+    fn roster_writes(
         &self,
-        room_id: RoomId,
-        actor: UserId,
-        leaver: UserId,
+        before: &RoomAndRoster,
+        after: &RoomAndRoster,
         leaving: Leaving,
-        now: Timestamp,
-    ) -> Result<Option<(Committed, Option<UserId>)>> {
-        for attempt in 1..=MAX_TRIES {
-            let (mut before, newest) =
-                futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
-            if leaving == Leaving::ForGood {
-                before.hide_name(leaver);
+    ) -> Result<Vec<TransactWriteItem>> {
+        let room_id = before.room.id;
+        let mut writes = Vec::new();
+        for member in &after.members {
+            let user_id = member.shown.user_id;
+            if before.member(user_id).is_err() {
+                writes.push(self.put_new(keys::member(room_id, user_id), member)?);
+                // Whatever an earlier membership may have left there.
+                let mine = MyRoom::new(room_id, member.shown.joined_at);
+                writes.push(self.put(keys::my_room(user_id, room_id), mine)?);
             }
-            let actor = before.member(actor)?;
-            roster::check_remove(&before.room, &before.members, actor, leaver)?;
-            let Ok(left) = before.member(leaver) else { return Ok(None) };
-            let said = roster::left(actor, left);
-            let said = system_message(&before, newest, actor, said, now);
-            let heir = roster::heir(&before.members, leaver);
-            let mut members = before.members.clone();
-            members.retain(|member| member.shown.user_id != leaver);
-            for member in &mut members {
-                if Some(member.shown.user_id) == heir {
-                    member.role = Role::Owner;
-                }
-            }
-            let after = roster_after(&before.room, members);
-            let mut writes = self.revision(&before.room, &after.room, None, now)?;
-            writes.push(self.put_new(keys::message(room_id, said.seq), &said)?);
-            writes.push(self.delete(keys::member(room_id, leaver))?);
-            writes.push(match leaving {
-                Leaving::Now => self.delete(keys::my_room(leaver, room_id))?,
-                // The room stays in their list until their name is out of it.
-                Leaving::ForGood => self.check_gone(leaver)?,
-            });
-            if let Some(heir) = heir {
-                let update =
-                    Update::of(keys::member(room_id, heir), "SET #role = :role").name("#role", "role");
-                let update = update.only_if("attribute_exists(pk)").value(":role", Role::Owner)?;
-                writes.push(self.update(update)?);
-            }
-            if self.table.transact_as_read(writes).await? {
-                return Ok(Some((Committed { in_full: InFull::fresh(said), room: after }, heir)));
-            }
-            wait_before_retry(attempt).await;
         }
-        Err(changed_all_the_time())
+        for member in in_other_roles(before, after) {
+            let key = keys::member(room_id, member.shown.user_id);
+            // Positions move without a revision: only the role may be written.
+            let update = Update::of(key, "SET #role = :role").name("#role", "role");
+            writes.push(self.update(update.only_if("attribute_exists(pk)").value(":role", member.role)?)?);
+        }
+        for leaver in before.people() {
+            if after.member(leaver).is_err() {
+                writes.push(self.delete(keys::member(room_id, leaver))?);
+                writes.push(match leaving {
+                    Leaving::Now => self.delete(keys::my_room(leaver, room_id))?,
+                    // The room stays in their list until their name is out of it.
+                    Leaving::ForGood => self.check_gone(leaver)?,
+                });
+            }
+        }
+        Ok(writes)
     }
 }
 
@@ -153,29 +173,29 @@ enum Leaving {
     ForGood,
 }
 
-/// A room with other members: the next revision, and the next version of its roster.
-fn roster_after(before: &Room, mut members: Vec<Member>) -> RoomAndRoster {
-    members.sort_by_key(|member| member.shown.user_id);
-    let room = Room {
-        rev: before.rev + 1,
-        roster_version: before.roster_version + 1,
-        member_count: members.len(),
-        first_members: room::first_members(&members),
-        ..before.clone()
-    };
-    RoomAndRoster { room, members }
+/// What somebody's leaving has come to: the message that says so, and who owns the group now if its owner left.
+fn left(change: Option<GroupChange>) -> Option<(Committed, Option<UserId>)> {
+    change.map(|GroupChange { said, in_other_roles }| {
+        (said, in_other_roles.first().map(|heir| heir.shown.user_id))
+    })
 }
 
-/// What the log says next of something that `actor` did.
+fn in_other_roles(before: &RoomAndRoster, after: &RoomAndRoster) -> Vec<Member> {
+    let is_other =
+        |member: &&Member| before.member(member.shown.user_id).is_ok_and(|before| before.role != member.role);
+    after.members.iter().filter(is_other).cloned().collect()
+}
+
+/// What the log says at a position of something that `actor` did.
 fn system_message(
-    room: &RoomAndRoster,
-    newest: Option<Message>,
+    room_id: RoomId,
+    seq: u64,
     actor: &Member,
-    content: String,
+    happening: &Happening,
     now: Timestamp,
 ) -> Message {
-    let seq = newest.map_or(0, |message| message.seq) + 1;
-    let (room_id, kind) = (room.room.id, Kind::System);
-    let draft = Draft { room_id, content, kind, media_url: None, reply_to_id: None, payload: None };
+    let content = happening.sentence(&actor.shown.username);
+    let (kind, payload) = (Kind::System, happening.payload());
+    let draft = Draft { room_id, content, kind, media_url: None, reply_to_id: None, payload };
     message_at(seq, &draft, actor, &uuid::Uuid::new_v4().to_string(), now)
 }

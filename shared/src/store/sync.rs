@@ -1,6 +1,6 @@
 //! Catching up: what a client misses of the rooms that it holds, whole or not at all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -110,16 +110,16 @@ impl Store {
         after: Option<RoomId>,
         now: Timestamp,
     ) -> Result<News> {
-        let mine = match which {
-            Which::All => self.room_ids(me).await?,
-            Which::Held => held.keys().copied().collect(),
+        let (mine, settings) = match which {
+            Which::All => self.listed_rooms(me).await?,
+            Which::Held => (held.keys().copied().collect(), HashMap::new()),
         };
         let ahead = mine.iter().copied().filter(|id| after.is_none_or(|after| *id > after));
         let mut ids: Vec<RoomId> = ahead.take(MAX_ROOMS + 1).collect();
         let mut is_last = ids.len() <= MAX_ROOMS;
         ids.truncate(MAX_ROOMS);
         let mut rooms: Vec<Behind> = self
-            .summaries(me, &ids)
+            .summaries(me, &ids, settings)
             .await?
             .into_iter()
             .map(|summary| Behind::new(held.get(&summary.room.id).copied(), summary))

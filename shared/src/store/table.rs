@@ -15,10 +15,12 @@ use aws_sdk_dynamodb::{
         put_item::PutItemError, transact_write_items::TransactWriteItemsError, update_item::UpdateItemError,
     },
     types::{
-        AttributeValue, KeysAndAttributes, ReturnConsumedCapacity::Total, ReturnValue,
-        ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, error::TransactionCanceledException,
+        AttributeValue, DeleteRequest, KeysAndAttributes, ReturnConsumedCapacity::Total, ReturnValue,
+        ReturnValuesOnConditionCheckFailure::AllOld, TransactWriteItem, WriteRequest,
+        error::TransactionCanceledException,
     },
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -30,6 +32,12 @@ use crate::error::{Cause, Error, Result};
 
 /// DynamoDB's limit of keys in one `BatchGetItem`.
 pub const BATCH_KEYS: usize = 100;
+
+/// DynamoDB's limit of items in one `BatchWriteItem`.
+const BATCH_WRITES: usize = 25;
+
+/// So many of them are under way at once.
+const CONCURRENT_BATCHES: usize = 8;
 
 /// How often unprocessed keys or a conflicting transaction are tried before giving up.
 const MAX_TRIES: u32 = 6;
@@ -182,6 +190,33 @@ impl Table {
             wait_before_retry(attempt).await;
         }
         Err(Error::Busy(Cause::from("keys stay unprocessed")))
+    }
+
+    /// Removes items by their keys, those too that are not there. Batches run a few at a time, since the items may be of
+    /// one partition; what DynamoDB leaves unprocessed is asked for again.
+    pub async fn delete_all(&self, keys: Vec<Key>) -> Result<()> {
+        let batches: Vec<Vec<Key>> = keys.chunks(BATCH_WRITES).map(<[Key]>::to_vec).collect();
+        let deletions = batches.into_iter().map(|batch| self.delete_batch(batch));
+        stream::iter(deletions).buffer_unordered(CONCURRENT_BATCHES).try_collect().await
+    }
+
+    async fn delete_batch(&self, keys: Vec<Key>) -> Result<()> {
+        let delete = |key| {
+            let delete = DeleteRequest::builder().set_key(Some(attributes(key))).build();
+            Ok(WriteRequest::builder().delete_request(delete.map_err(Error::internal)?).build())
+        };
+        let mut left: Vec<WriteRequest> = keys.into_iter().map(delete).collect::<Result<_>>()?;
+        for attempt in 1..=MAX_TRIES {
+            let call = self.client.batch_write_item().request_items(&self.name, left);
+            let answer = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
+            has_written(answer.consumed_capacity.iter().flatten());
+            left = answer.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
+            if left.is_empty() {
+                return Ok(());
+            }
+            wait_before_retry(attempt).await;
+        }
+        Err(Error::Busy(Cause::from("items stay unprocessed")))
     }
 
     /// Writes all or nothing, once. `false` if a condition failed or another write was in the way: what was read is not what

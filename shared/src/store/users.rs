@@ -73,7 +73,7 @@ impl Store {
     ) -> Result<Profile> {
         let left = match before {
             Some(Account::Here(profile)) => return Ok(profile),
-            Some(Account::Gone(Departure { unfinished: Some(_), .. })) => {
+            Some(Account::Gone(Departure { is_unfinished: true, .. })) => {
                 return Err(Error::Busy("the account before is still being deleted".into()));
             }
             Some(Account::Gone(departure)) => Some(departure.deleted_at),

@@ -4,6 +4,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::{
+    clock::Timestamp,
     config::Config,
     domain::reaction::Emoji,
     error::{Error, FieldError, Result},
@@ -95,6 +96,12 @@ impl<'a> Fields<'a> {
                 None
             }
         }
+    }
+
+    /// A field that may be absent, which changes nothing, or `null`, which takes away what is there.
+    pub fn change<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
+        self.values.get(name)?;
+        Some(self.optional(name))
     }
 
     /// A field that must be there.
@@ -209,6 +216,13 @@ impl Field for u64 {
             other => other.as_u64(),
         };
         number.ok_or(fault("must be a whole number, 0 or more"))
+    }
+}
+
+impl Field for Timestamp {
+    fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
+        let time = value.as_str().and_then(|text| text.parse().ok());
+        time.ok_or(fault("must be a time as in 2026-01-31T09:15:00Z"))
     }
 }
 

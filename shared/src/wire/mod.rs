@@ -6,6 +6,7 @@ pub mod friends;
 pub mod messages;
 pub mod problem;
 pub mod reports;
+pub mod room_settings;
 pub mod rooms;
 pub mod socket;
 pub mod sync;

@@ -7,14 +7,18 @@ use serde::Serialize;
 use crate::{
     clock::Timestamp,
     domain::{
+        details::{self, Details, NewcomersSee},
+        message::normal_url,
         presence::ShownPresence,
         room::{self, Member, Role, Room, RoomKind, caller_last},
+        room_settings::RoomSettings,
     },
     id::{MessageId, RoomId, UserId},
     store::rooms::{RoomAndRoster, RoomSummary},
     wire::{
         fields::{Fields, Input},
         messages::Message,
+        room_settings::Settings,
     },
 };
 
@@ -86,12 +90,17 @@ pub struct ChatRoom {
     id: RoomId,
     name: Option<String>,
     is_group: bool,
+    avatar_url: Option<String>,
+    description: Option<String>,
+    newcomers_see: NewcomersSee,
+    created_by: UserId,
     created_at: Timestamp,
     last_message: Option<Message>,
     unread_count: u64,
     participants: Vec<Participant>,
     participant_count: usize,
     pinned_message_ids: Vec<MessageId>,
+    settings: Settings,
     seq: u64,
     rev: u64,
 }
@@ -110,11 +119,16 @@ impl ChatRoom {
             id: room.id,
             name: room.name,
             is_group: room.kind == RoomKind::Group,
+            avatar_url: room.avatar_url,
+            description: room.description,
+            newcomers_see: room.newcomers_see,
+            created_by: room.created_by,
             created_at: room.created_at,
             last_message: None,
             unread_count: 0,
             participants,
             participant_count: room.member_count,
+            settings: RoomSettings::default().into(),
             seq: 0,
             rev: room.rev,
         }
@@ -149,7 +163,8 @@ impl From<RoomSummary> for ChatRoom {
         let (unread_count, seq) = (summary.unread(), summary.tail);
         let last_message = summary.last_message.map(Message::from);
         let members = summary.others.into_iter().chain([summary.me]).collect();
-        Self { last_message, unread_count, seq, ..Self::new(summary.room, members, reader) }
+        let settings = summary.settings.into();
+        Self { last_message, unread_count, settings, seq, ..Self::new(summary.room, members, reader) }
     }
 }
 
@@ -165,5 +180,41 @@ impl Input for ParticipantPath {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (room_id, user_id) = (fields.required("room_id"), fields.required("user_id"));
         Some(Self { room_id: room_id?, user_id: user_id? })
+    }
+}
+
+/// `PUT /chat/rooms/{room_id}/participants/{user_id}`, whose body may be missing.
+#[derive(Default)]
+pub struct ParticipantPut {
+    /// What they shall be; without it a newcomer is a member, and who is in it stays what they are.
+    pub role: Option<Role>,
+}
+
+impl Input for ParticipantPut {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { role: fields.choice("role", &Role::CHOICES) })
+    }
+}
+
+/// `PATCH /chat/rooms/{room_id}`.
+impl Input for Details {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (name, description) = (fields.change::<String>("name"), fields.change::<String>("description"));
+        let avatar_url = fields.change::<String>("avatar_url").map(|url| url.map(|url| normal_url(&url)));
+        let newcomers_see = fields.choice("newcomers_see", &NewcomersSee::CHOICES);
+        let media_origins = fields.media_origins();
+        for (field, fault) in [
+            ("name", name.iter().flatten().find_map(|name| room::name_fault(name))),
+            ("description", description.iter().flatten().find_map(|text| details::description_fault(text))),
+            (
+                "avatar_url",
+                avatar_url.iter().flatten().find_map(|url| details::avatar_fault(url, media_origins)),
+            ),
+        ] {
+            if let Some(fault) = fault {
+                fields.fault(field, fault);
+            }
+        }
+        Some(Self { name, avatar_url, description, newcomers_see })
     }
 }

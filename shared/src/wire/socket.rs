@@ -8,12 +8,17 @@ use serde_json::Value;
 use super::{
     friends::FriendRequest,
     messages::{Message, Reaction},
+    room_settings::Settings,
     rooms::{ChatRoom, Participant},
     users::Me,
 };
 use crate::{
     clock::Timestamp,
-    domain::{reaction::Emoji, room::Member},
+    domain::{
+        details::NewcomersSee,
+        reaction::Emoji,
+        room::{Member, Room},
+    },
     error::{Error, Result},
     id::{DeviceId, MessageId, RequestId, RoomId, UserId},
     store::rooms::RoomAndRoster,
@@ -66,18 +71,9 @@ pub enum Event {
         last_seen: Option<Timestamp>,
     },
     /// A room that one is in from now on.
-    RoomCreated(ChatRoom),
+    RoomCreated(Box<ChatRoom>),
     /// The room itself is another one.
-    RoomUpdated {
-        /// Which room.
-        chat_room_id: RoomId,
-        /// Its revision now.
-        rev: u64,
-        /// What it is called.
-        name: Option<String>,
-        /// The pinned messages that the reader sees, the newest pin first.
-        pinned_message_ids: Vec<MessageId>,
-    },
+    RoomUpdated(RoomState),
     /// Somebody is in the room from now on.
     ParticipantJoined {
         /// Which room.
@@ -102,17 +98,29 @@ pub enum Event {
         /// Who owns the room now, if its owner left.
         new_owner_id: Option<UserId>,
     },
-    /// People of the room are shown otherwise from now on.
+    /// People in the room are shown otherwise, or may do something else.
     ParticipantUpdated {
         /// Which room.
         chat_room_id: RoomId,
         /// Its revision now.
         rev: u64,
-        /// They, as they are now.
+        /// All whom this revision changed, as they are now.
         participants: Vec<Participant>,
     },
     /// One's own profile has changed.
     ProfileUpdated(Me),
+    /// A group is no more.
+    RoomDeleted {
+        /// Which room.
+        chat_room_id: RoomId,
+    },
+    /// Another device of one's own keeps a room otherwise.
+    RoomSettingsUpdated {
+        /// Which room.
+        chat_room_id: RoomId,
+        /// How.
+        settings: Settings,
+    },
     /// Somebody asks to be friends.
     FriendRequestReceived(FriendRequest),
     /// Somebody has answered a request.
@@ -163,6 +171,40 @@ impl Event {
         let updated = room.members.iter().filter(|member| people.contains(&member.shown.user_id));
         let participants = updated.cloned().map(|member| Participant::seen_by(reader, member)).collect();
         Self::ParticipantUpdated { chat_room_id: room.room.id, rev: room.room.rev, participants }
+    }
+}
+
+/// All of a room that revisions change, beside its messages and its people.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoomState {
+    /// Which room.
+    pub chat_room_id: RoomId,
+    /// Its revision now.
+    pub rev: u64,
+    /// What it is called.
+    pub name: Option<String>,
+    /// Its picture.
+    pub avatar_url: Option<String>,
+    /// What it is about.
+    pub description: Option<String>,
+    /// How much of its log newcomers see.
+    pub newcomers_see: NewcomersSee,
+    /// The pinned messages that the reader sees, the newest pin first.
+    pub pinned_message_ids: Vec<MessageId>,
+}
+
+impl RoomState {
+    /// As somebody sees it who sees the log from `from_seq` on.
+    pub fn of(room: &Room, from_seq: u64) -> Self {
+        Self {
+            chat_room_id: room.id,
+            rev: room.rev,
+            name: room.name.clone(),
+            avatar_url: room.avatar_url.clone(),
+            description: room.description.clone(),
+            newcomers_see: room.newcomers_see,
+            pinned_message_ids: room.pinned_from(from_seq),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
         "chat-delete-message" => {
             boxed_http(app, functions::chat_delete_message::delete_message, request).await
         }
+        "chat-delete-room" => boxed_http(app, functions::chat_delete_room::delete_room, request).await,
         "chat-edit-message" => boxed_http(app, functions::chat_edit_message::edit_message, request).await,
         "chat-get-room" => boxed_http(app, functions::chat_get_room::get_room, request).await,
         "chat-list-messages" => boxed_http(app, functions::chat_list_messages::list_messages, request).await,
@@ -42,6 +43,10 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
         "chat-send-message" => boxed_http(app, functions::chat_send_message::send_message, request).await,
         "chat-sync" => boxed_http(app, functions::chat_sync::sync, request).await,
         "chat-unpin-message" => boxed_http(app, functions::chat_unpin_message::unpin_message, request).await,
+        "chat-update-room" => boxed_http(app, functions::chat_update_room::update_room, request).await,
+        "chat-update-room-settings" => {
+            boxed_http(app, functions::chat_update_room_settings::update_room_settings, request).await
+        }
         "devices-register" => boxed_http(app, functions::devices_register::register, request).await,
         "devices-sign-out" => boxed_http(app, functions::devices_sign_out::sign_out, request).await,
         "friends-block-user" => boxed_http(app, functions::friends_block_user::block_user, request).await,

@@ -10,6 +10,8 @@ pub mod chat_add_reaction;
 pub mod chat_create_room;
 #[path = "../../../functions/src/chat/delete_message.rs"]
 pub mod chat_delete_message;
+#[path = "../../../functions/src/chat/delete_room.rs"]
+pub mod chat_delete_room;
 #[path = "../../../functions/src/chat/edit_message.rs"]
 pub mod chat_edit_message;
 #[path = "../../../functions/src/chat/get_room.rs"]
@@ -36,6 +38,10 @@ pub mod chat_send_message;
 pub mod chat_sync;
 #[path = "../../../functions/src/chat/unpin_message.rs"]
 pub mod chat_unpin_message;
+#[path = "../../../functions/src/chat/update_room.rs"]
+pub mod chat_update_room;
+#[path = "../../../functions/src/chat/update_room_settings.rs"]
+pub mod chat_update_room_settings;
 #[path = "../../../functions/src/devices/register.rs"]
 pub mod devices_register;
 #[path = "../../../functions/src/devices/sign_out.rs"]

@@ -103,6 +103,7 @@ fn dispatch(engine: &Database, operation: &str, body: &str) -> Result<String, Dy
         "Query" => run!(query),
         "Scan" => run!(scan),
         "BatchGetItem" => run!(batch_get_item),
+        "BatchWriteItem" => run!(batch_write_item),
         "TransactWriteItems" => run!(transact_write_items),
         other => panic!("the system makes no use of {other}"),
     };

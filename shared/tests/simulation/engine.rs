@@ -193,6 +193,10 @@ fn written_keys(operation: &str, body: &Value) -> Vec<Value> {
             });
             keys.collect()
         }
+        "BatchWriteItem" => {
+            let writes = body["RequestItems"][network::TABLE].as_array().into_iter().flatten();
+            writes.map(|write| key(&write["DeleteRequest"]["Key"])).collect()
+        }
         _ => vec![key(&body["Key"])],
     }
 }

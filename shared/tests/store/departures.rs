@@ -75,7 +75,7 @@ async fn who_is_gone_leaves_words_without_a_name_and_groups_with_an_owner() {
     befriend(&cloud, zoe, ben).await;
     let (pair, gym) = (room(&cloud, zoe, &[ben]).await, group(&cloud, zoe, &[ben]).await);
     let added = cloud.app.store.profile(cleo).await.unwrap().unwrap();
-    cloud.app.store.join(gym, zoe, &added, cloud.app.now()).await.unwrap();
+    cloud.app.store.join(gym, zoe, &added, None, cloud.app.now()).await.unwrap();
     say(&cloud, pair, zoe, "zoe was here").await;
     say(&cloud, gym, ben, "hi zoe").await;
     cloud.connect(zoe, "zoe").await;

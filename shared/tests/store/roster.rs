@@ -27,7 +27,12 @@ async fn profile(cloud: &Cloud, name: &str) -> Profile {
 }
 
 async fn add(cloud: &Cloud, room: RoomId, actor: UserId, newcomer: &Profile) -> Result<Option<Committed>> {
-    cloud.app.store.join(room, actor, newcomer, cloud.app.now()).await
+    cloud
+        .app
+        .store
+        .join(room, actor, newcomer, None, cloud.app.now())
+        .await
+        .map(|joined| joined.map(|joined| joined.said))
 }
 
 async fn take_out(cloud: &Cloud, room: RoomId, actor: UserId, leaver: UserId) -> Result<()> {

@@ -61,13 +61,13 @@ impl Scene {
             Happening::Joining => {
                 let eve = cloud.person("eve").await;
                 let eve = store.profile(eve).await.unwrap().unwrap();
-                store.join(*room, people[0], &eve, now).await.unwrap();
+                store.join(*room, people[0], &eve, None, now).await.unwrap();
             }
             Happening::Leaving => drop(store.leave(*room, people[0], people[1], now).await.unwrap()),
             Happening::LeavingAndJoining => {
                 let me = store.profile(people[1]).await.unwrap().unwrap();
                 store.leave(*room, people[0], people[1], now).await.unwrap();
-                store.join(*room, people[0], &me, now).await.unwrap();
+                store.join(*room, people[0], &me, None, now).await.unwrap();
             }
         }
     }
@@ -220,7 +220,7 @@ async fn who_joined_again_loads_the_room_anew_from_there() {
     let profile = cloud.app.store.profile(me).await.unwrap().unwrap();
     cloud.app.store.leave(room, people[0], me, cloud.app.now()).await.unwrap();
     let secret = said(&cloud, room, people[0], "without them").await;
-    cloud.app.store.join(room, people[0], &profile, cloud.app.now()).await.unwrap();
+    cloud.app.store.join(room, people[0], &profile, None, cloud.app.now()).await.unwrap();
     change(&cloud, people[0], &secret, &Action::Edit("still without them".into())).await.unwrap();
     let last = said(&cloud, room, people[0], "welcome back").await;
 

@@ -94,6 +94,27 @@ impl Actor {
         self.put(&format!("/chat/rooms/{room}/participants/{}", who.id)).await
     }
 
+    /// Calls a group otherwise, or changes what else there is to change of it.
+    pub async fn update_room(&self, room: &str, change: Value) -> Answer {
+        self.call(Method::PATCH, &format!("/chat/rooms/{room}"), Some(change.to_string())).await
+    }
+
+    /// Deletes a group.
+    pub async fn delete_room(&self, room: &str) -> Answer {
+        self.delete(&format!("/chat/rooms/{room}")).await
+    }
+
+    /// Sets how this person keeps a room.
+    pub async fn keep_room(&self, room: &str, change: Value) -> Answer {
+        self.call(Method::PATCH, &format!("/chat/rooms/{room}/settings"), Some(change.to_string())).await
+    }
+
+    /// Gives somebody a role in a group, which brings them in if they are not in it.
+    pub async fn set_role(&self, room: &str, who: &Self, role: &str) -> Answer {
+        let path = format!("/chat/rooms/{room}/participants/{}", who.id);
+        self.call(Method::PUT, &path, Some(json!({"role": role}).to_string())).await
+    }
+
     /// Makes somebody leave a group; oneself leaves.
     pub async fn remove(&self, room: &str, who: &Self) -> Answer {
         self.delete(&format!("/chat/rooms/{room}/participants/{}", who.id)).await

@@ -111,7 +111,7 @@ impl World {
         answer
     }
 
-    /// Makes a member of a group one of its admins, which no call does.
+    /// Makes a member of a group one of its admins, without a revision that says so.
     pub async fn make_admin(&self, room: &str, who: &Actor) {
         self.set(room, &format!("MEMBER#{}", who.id), "role", json!({"S": "admin"})).await;
     }

@@ -43,9 +43,9 @@ const EXPECTED: &[Row] = &[
     ("chat-add-reaction", "10 people", 5, 16.0, 9.0, 10),
     ("chat-remove-reaction", "10 people", 5, 16.0, 9.0, 10),
     ("chat-list-reactions", "10 people", 2, 14.0, 0.0, 0),
-    ("chat-pin-message", "10 people", 6, 18.0, 7.0, 10),
+    ("chat-pin-message", "10 people", 6, 19.0, 7.0, 10),
     ("chat-list-pins", "1 pin", 3, 4.0, 0.0, 0),
-    ("chat-unpin-message", "10 people", 6, 18.0, 7.0, 10),
+    ("chat-unpin-message", "10 people", 6, 19.0, 7.0, 10),
     ("chat-delete-message", "10 people", 5, 14.0, 7.0, 10),
     ("chat-sync", "16 rooms, 11 messages and 6 changes missed", 8, 158.0, 0.0, 0),
     ("chat-add-participant", "to 10 people", 12, 45.0, 13.0, 22),
@@ -58,6 +58,9 @@ const EXPECTED: &[Row] = &[
     ("devices-register", "again", 2, 2.0, 1.0, 0),
     ("devices-sign-out", "not connected", 4, 2.0, 7.0, 0),
     ("reports-create", "a message and ten before", 4, 3.0, 10.0, 0),
+    ("chat-update-room", "10 people", 8, 27.0, 9.0, 20),
+    ("chat-add-participant", "10 people, another role", 9, 28.0, 11.0, 20),
+    ("chat-update-room-settings", "", 5, 2.0, 2.0, 1),
     ("socket-authorize", "", 0, 0.0, 0.0, 0),
     ("socket-connect", "", 1, 0.0, 1.0, 0),
     ("socket-hello", "13 friends hear of it", 8, 17.0, 2.0, 14),
@@ -76,6 +79,8 @@ const EXPECTED: &[Row] = &[
     ("users-update-me", "a new username of 8 letters, in no room", 6, 3.0, 36.0, 0),
     ("users-update-me", "a new picture, in 16 rooms", 14, 91.0, 132.0, 24),
     ("users-delete-me", "in a room for 2 and a group of 10", 26, 58.0, 78.0, 19),
+    ("chat-delete-room", "10 people, 68 messages", 9, 25.0, 127.0, 10),
+    ("socket-disconnect", "", 1, 0.0, 1.0, 0),
 ];
 
 /// Every function in its typical cases, one after the other in the same town.
@@ -158,6 +163,12 @@ async fn counted(town: &Town) -> Vec<Row> {
     count!(0, "friends-list-blocks", "1 person", Call::of("friends-list-blocks"));
     count!(0, "friends-unblock-user", "", about("friends-unblock-user", STRANGER));
     count!(0, "friends-remove-friend", "", about("friends-remove-friend", 1));
+    let run = json!({"name": "Sunday run", "description": "Every week at nine"});
+    count!(0, "chat-update-room", "10 people", town.at_group("chat-update-room").body(run));
+    let role = town.at_group("chat-add-participant").at("user_id", user(1).to_string());
+    count!(0, "chat-add-participant", "10 people, another role", role.body(json!({"role": "admin"})));
+    let mute = town.at_group("chat-update-room-settings").body(json!({"is_pinned": true}));
+    count!(0, "chat-update-room-settings", "", mute);
 
     let device = |function| Call::of(function).at("device_id", Uuid::from_u128(7).to_string());
     let phone = device("devices-register").body(json!({"platform": "ios", "push_token": "x".repeat(200)}));
@@ -196,6 +207,7 @@ async fn counted(town: &Town) -> Vec<Row> {
     let picture = json!({"avatar_url": "https://pictures.example.net/0.jpg"});
     count!(0, "users-update-me", "a new picture, in 16 rooms", Call::of("users-update-me").body(picture));
     count!(1, "users-delete-me", "in a room for 2 and a group of 10", Call::of("users-delete-me"));
+    count!(0, "chat-delete-room", "9 people", town.at_group("chat-delete-room"));
     rows
 }
 

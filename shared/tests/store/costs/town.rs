@@ -139,7 +139,7 @@ impl Town {
         Cost {
             round_trips,
             read_units: units(&["GetItem", "Query", "BatchGetItem"]),
-            write_units: units(&["PutItem", "UpdateItem", "TransactWriteItems"]),
+            write_units: units(&["PutItem", "UpdateItem", "BatchWriteItem", "TransactWriteItems"]),
             frames: calls.iter().filter(|call| call.operation == "POST").count(),
         }
     }

@@ -1,0 +1,22 @@
+//! `DELETE /api/v1/chat/rooms/{room_id}`: delete a group, with all that was said in it.
+
+use shared::{
+    App, Result,
+    domain::pace::Paced,
+    id::RoomId,
+    serve::{
+        Fatal,
+        http::{Json, Me, Path, serve},
+    },
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(delete_room).await
+}
+
+pub(crate) async fn delete_room(app: App, me: Me, Path(room): Path<RoomId>) -> Result<Option<Json<()>>> {
+    app.pace(me.id, Paced::Changes).await?;
+    app.delete_room(room, me.id).await?;
+    Ok(None)
+}

@@ -1,0 +1,27 @@
+//! `PATCH /api/v1/chat/rooms/{room_id}/settings`: mute, pin or archive a room for oneself, or change its looks.
+
+use shared::{
+    App,
+    domain::{pace::Paced, room_settings::RoomSettingsChange},
+    id::RoomId,
+    serve::{
+        Fatal,
+        http::{Body, Json, Me, Path, Reply, serve},
+    },
+    wire::room_settings::Settings,
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(update_room_settings).await
+}
+
+pub(crate) async fn update_room_settings(
+    app: App,
+    me: Me,
+    Path(room): Path<RoomId>,
+    Body(change): Body<RoomSettingsChange>,
+) -> Reply<Settings> {
+    app.pace(me.id, Paced::Changes).await?;
+    Ok(Json(app.change_room_settings(room, me.id, &change).await?))
+}
