@@ -200,7 +200,7 @@ async fn wherever_the_deletion_dies_the_same_call_again_finishes_it() {
             "ExpressionAttributeValues": {":pk": {"S": format!("USER#{}", life.zoe.id)}},
         });
         let left = world.database("Query", marker).await;
-        assert_eq!((&left["Count"], &left["Items"][0]["unfinished"]), (&json!(1), &Value::Null), "{left}");
+        assert_eq!((&left["Count"], &left["Items"][0]["is_unfinished"]), (&json!(1), &Value::Null), "{left}");
     }
 }
 

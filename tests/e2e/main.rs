@@ -22,6 +22,7 @@ mod issuers;
 #[path = "../key_pair.rs"]
 mod key_pair;
 mod load;
+mod matrix;
 mod messages;
 mod names;
 mod outsiders;

@@ -175,8 +175,8 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     // As if that call had died after its first step, and they came back.
     let unfinished = json!({
         "Key": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "PROFILE"}},
-        "UpdateExpression": "SET unfinished = :name",
-        "ExpressionAttributeValues": {":name": {"S": "gone"}},
+        "UpdateExpression": "SET is_unfinished = :yes",
+        "ExpressionAttributeValues": {":yes": {"BOOL": true}},
     });
     world.database("UpdateItem", unfinished).await;
     let leftover = json!({"Item": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "COUNTS"}}});
