@@ -48,7 +48,8 @@ impl World {
                 }
             }
             for room in &fresh.whole {
-                if let Some(difference) = difference(room, &fresh.rooms[text(&room["id"])]) {
+                let listed = &fresh.rooms[text(&room["id"])];
+                if let Some(difference) = difference(&without_presence(room), &without_presence(listed)) {
                     found.push(("agreement", format!("{} alone: {difference}", self.people[person].name)));
                 }
             }
@@ -73,6 +74,15 @@ impl Fresh {
         });
         shown(&rooms.collect::<Vec<_>>())
     }
+}
+
+/// A room without what lists do not look up of groups.
+fn without_presence(room: &Value) -> Value {
+    let mut room = room.clone();
+    for participant in room["participants"].as_array_mut().unwrap() {
+        (participant["is_online"], participant["last_seen"]) = (Value::Null, Value::Null);
+    }
+    room
 }
 
 fn participants(room: &mut Value) -> &mut Vec<Value> {
