@@ -1,4 +1,4 @@
-//! What follows a change of somebody's profile: their other devices hear of it, and their rooms show it.
+//! What follows a change of somebody's profile: their devices and friends hear of it, and their rooms show it.
 
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -18,9 +18,11 @@ const CONCURRENT_ROOMS: usize = 8;
 impl App {
     /// Changes somebody's profile, and tells all who see it. The same call again does what one that died has left.
     pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
-        let profile = self.store.change_profile(user, change).await?;
+        let (before, profile) = self.store.change_profile(user, change).await?;
         let event = Event::ProfileUpdated(Me::from(profile.clone()));
         self.push.tell(&[user], &event, self.now()).await.can_fail("telling one's own devices");
+        let told = self.push.tell_settings(user, &before.settings, &profile.settings, self.now()).await;
+        told.can_fail("telling friends what is shown to them");
         self.follow(&profile).await?;
         Ok(profile)
     }

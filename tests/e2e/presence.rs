@@ -134,6 +134,45 @@ async fn who_shows_nobody_that_they_are_online_comes_and_goes_unnoticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn friends_hear_it_when_somebody_hides_and_shows_again() {
+    let world = World::new().await;
+    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    befriend(&ana, &ben).await;
+    ana.group_with(&[&ben, &eve]).await;
+    ana.socket().await.close().await;
+    world.stack.settle().await;
+    let mut at_ana = ana.socket().await;
+    let (mut at_ben, mut at_eve) = (ben.socket().await, eve.socket().await);
+    at_ana.expect("user_status_change").await;
+    let set = async |settings: Value| ana.patch("/users/me", json!({"settings": settings})).await.ok();
+    let last_seen = ben.get(&format!("/users/{}", ana.id)).await.ok()["last_seen"].clone();
+    assert!(last_seen.is_string());
+    for (settings, is_online, last_seen) in [
+        (json!({"online_shown_to": "nobody"}), false, &last_seen),
+        (json!({"last_seen_shown_to": "nobody"}), false, &Value::Null),
+        (json!({"online_shown_to": "everyone"}), true, &Value::Null),
+        (json!({"online_shown_to": "nobody", "last_seen_shown_to": "friends"}), false, &last_seen),
+        (json!({"online_shown_to": "friends"}), true, &last_seen),
+    ] {
+        set(settings.clone()).await;
+        let told = at_ben.expect("user_status_change").await["data"].take();
+        assert_eq!(told, json!({"user_id": ana.id, "is_online": is_online, "last_seen": last_seen}), "{settings}");
+        at_ana.expect("profile_updated").await;
+    }
+    for settings in [
+        json!({"online_shown_to": "friends"}),
+        json!({"online_shown_to": "everyone", "last_seen_shown_to": "everyone"}),
+        json!({"findable_by": "nobody"}),
+    ] {
+        set(settings).await;
+        at_ana.expect("profile_updated").await;
+    }
+    for socket in [&mut at_ana, &mut at_ben, &mut at_eve] {
+        socket.expect_nothing_more().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_block_hides_each_from_the_other_in_the_groups_that_they_share() {
     let world = World::new().await;
     let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;

@@ -7,7 +7,7 @@ use shared::{
         Fatal,
         http::{Json, Me, Path, Reply, serve},
     },
-    wire::users::FoundUser,
+    wire::users::ShownUser,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -15,7 +15,9 @@ async fn main() -> Result<(), Fatal> {
     serve(get).await
 }
 
-pub(crate) async fn get(app: App, me: Me, Path(user): Path<UserId>) -> Reply<FoundUser> {
-    let (profile, pair) = app.store.can_see(me.id, user).await?;
-    Ok(Json(FoundUser::new(profile, pair.standing(me.id))))
+pub(crate) async fn get(app: App, me: Me, Path(user): Path<UserId>) -> Reply<ShownUser> {
+    let ((profile, pair), presences) =
+        tokio::try_join!(app.store.can_see(me.id, user), app.presences(me.id, [user]))?;
+    let presence = presences.get(&user).copied().unwrap_or_default();
+    Ok(Json(ShownUser::new(profile, pair.standing(me.id), presence)))
 }

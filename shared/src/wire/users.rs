@@ -8,6 +8,7 @@ use crate::{
     domain::{
         friendship::Standing,
         message::{lies_under, normal_url},
+        presence::ShownPresence,
         privacy::{Circle, Settings, SettingsChange},
         profile::{Profile, ProfileChange, Wish},
         username,
@@ -133,6 +134,22 @@ impl FoundUser {
             has_pending_request,
             friendship_status: standing,
         }
+    }
+}
+
+/// Somebody's profile, as the caller may see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShownUser {
+    #[serde(flatten)]
+    user: FoundUser,
+    #[serde(flatten)]
+    presence: ShownPresence,
+}
+
+impl ShownUser {
+    /// A profile, how the caller stands with it, and what it shows them of its presence.
+    pub fn new(profile: Profile, standing: Standing, presence: ShownPresence) -> Self {
+        Self { user: FoundUser::new(profile, standing), presence }
     }
 }
 

@@ -205,6 +205,8 @@ async fn counted(town: &Town) -> Vec<Row> {
     count!(NEWCOMER, "users-update-me", "a new username of 8 letters, in no room", named("newcomer"));
     let picture = json!({"avatar_url": "https://pictures.example.net/0.jpg"});
     count!(0, "users-update-me", "a new picture, in 16 rooms", Call::of("users-update-me").body(picture));
+    let hidden = json!({"settings": {"online_shown_to": "nobody"}});
+    count!(0, "users-update-me", "13 friends no longer see that they are online", Call::of("users-update-me").body(hidden));
     count!(1, "users-delete-me", "in a room for 2 and a group of 10", Call::of("users-delete-me"));
     count!(0, "chat-delete-room", "9 people", town.at_group("chat-delete-room"));
     rows
