@@ -38,19 +38,19 @@ impl World {
             }
         };
         match dice {
-            0..36 => self.queue(d, &room),
-            36..41 => self.tell_position(d, &room, "message_read"),
-            41..46 => self.tell_position(d, &room, "message_delivered"),
-            46..49 => self.mark_read(d, &room),
-            49..53 => self.look_at_rooms(d),
-            53..59 => self.look_at_history(d, &room),
-            59..65 => chosen(&|rng| What::Edit(format!("edited {}", rng.u32(..))), true),
-            65..68 => chosen(&|_| What::Delete, true),
-            68..76 => chosen(&|rng| What::React(EMOJI[rng.usize(..3)]), false),
-            76..80 => chosen(&|rng| What::Unreact(EMOJI[rng.usize(..3)]), false),
-            80..83 => chosen(&|_| What::Pin, false),
-            83..85 => chosen(&|_| What::Unpin, false),
-            85..88 => self.catch_up(d),
+            0..33 => self.queue(d, &room),
+            33..38 => self.tell_position(d, &room, "message_read"),
+            38..43 => self.tell_position(d, &room, "message_delivered"),
+            43..46 => self.mark_read(d, &room),
+            46..50 => self.look_at_rooms(d),
+            50..56 => self.look_at_history(d, &room),
+            56..62 => chosen(&|rng| What::Edit(format!("edited {}", rng.u32(..))), true),
+            62..65 => chosen(&|_| What::Delete, true),
+            65..73 => chosen(&|rng| What::React(EMOJI[rng.usize(..3)]), false),
+            73..77 => chosen(&|rng| What::Unreact(EMOJI[rng.usize(..3)]), false),
+            77..80 => chosen(&|_| What::Pin, false),
+            80..82 => chosen(&|_| What::Unpin, false),
+            82..84 => self.catch_up(d),
             _ => self.invite_or_part(d),
         }
     }
