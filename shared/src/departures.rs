@@ -106,11 +106,8 @@ impl App {
     /// Ends all connections of a person.
     async fn hang_up(&self, user: UserId) -> Result<()> {
         let live = self.store.connections(&[user], self.now()).await?;
-        let closed = live.iter().map(async |connection| {
-            self.push.close(&connection.id).await.can_fail("closing a connection of somebody who is gone");
-        });
-        futures::future::join_all(closed).await;
-        Ok(())
+        let closed = live.iter().map(|connection| self.push.close(&connection.id));
+        futures::future::try_join_all(closed).await.map(drop)
     }
 
     /// Leaves a room, then takes the name out of it, then takes the room out of the list: so that what is still to be done

@@ -7,7 +7,7 @@ use crate::{
         details::Details,
         room::{Member, Role},
         room_settings::RoomSettingsChange,
-        roster::Deed,
+        roster::{self, Deed},
     },
     id::{RoomId, UserId},
     store::{messages::Committed, rooms::RoomAndRoster, roster::GroupChange},
@@ -28,16 +28,18 @@ impl App {
         user: UserId,
         role: Option<Role>,
     ) -> Result<ChatRoom> {
-        match role {
-            Some(role) if self.store.room_and_roster(room_id).await?.member(user).is_ok() => {
-                self.set_role(room_id, actor, user, role).await?;
-            }
-            _ => self.add_participant(room_id, actor, user, role).await?,
+        let room = self.store.room_and_roster(room_id).await?;
+        // Before anything of the person is looked at: who may not add people learns nothing of them.
+        roster::check_add(&room.room, room.member(actor)?)?;
+        match (room.member(user), role) {
+            (Ok(_), Some(role)) => self.set_role(room_id, actor, user, role).await?,
+            // The try that added them may have died before it told anyone.
+            (Ok(_), None) => self.tell_of_joining(&room, user).await,
+            (Err(_), _) => self.add_participant(room_id, actor, user, role).await?,
         }
         Ok(self.store.whole_room(actor, room_id).await?.into())
     }
 
-    /// A newcomer who is in it already is told again: the try that added them may have died before it told anyone.
     async fn add_participant(
         &self,
         room_id: RoomId,
@@ -48,21 +50,24 @@ impl App {
         let profile =
             self.store.reachable(actor, &[newcomer]).await?.remove(&newcomer).ok_or(Error::NotFound)?;
         let joined = self.store.join(room_id, actor, &profile, role, self.now()).await?;
-        let room = match &joined {
-            Some(joined) if joined.in_other_roles.is_empty() => joined.said.room.clone(),
+        match joined {
+            Some(joined) if joined.in_other_roles.is_empty() => {
+                self.tell_of_joining(&joined.said.room, newcomer).await;
+                // After that, so that whoever reads of a newcomer knows them.
+                self.deliver(&joined.said, None).await;
+            }
             // Somebody else added them at the same moment.
-            Some(promoted) => return self.tell_of_roles(promoted).await,
-            None => self.store.room_and_roster(room_id).await?,
-        };
-        let (others_told, newcomer_told) =
-            futures::join!(self.tell_of_newcomer(&room, newcomer), self.tell_newcomer(room_id, newcomer));
-        others_told.can_fail("telling of a newcomer");
-        newcomer_told.can_fail("telling the newcomer");
-        // After that, so that whoever reads of a newcomer knows them.
-        if let Some(joined) = joined {
-            self.deliver(&joined.said, None).await;
+            Some(promoted) => self.tell_of_roles(&promoted).await?,
+            None => {}
         }
         Ok(())
+    }
+
+    async fn tell_of_joining(&self, room: &RoomAndRoster, newcomer: UserId) {
+        let (others_told, newcomer_told) =
+            futures::join!(self.tell_of_newcomer(room, newcomer), self.tell_newcomer(room.room.id, newcomer));
+        others_told.can_fail("telling of a newcomer");
+        newcomer_told.can_fail("telling the newcomer");
     }
 
     async fn set_role(&self, room_id: RoomId, actor: UserId, user: UserId, role: Role) -> Result<()> {

@@ -156,7 +156,11 @@ async fn friends_hear_it_when_somebody_hides_and_shows_again() {
     ] {
         set(settings.clone()).await;
         let told = at_ben.expect("user_status_change").await["data"].take();
-        assert_eq!(told, json!({"user_id": ana.id, "is_online": is_online, "last_seen": last_seen}), "{settings}");
+        assert_eq!(
+            told,
+            json!({"user_id": ana.id, "is_online": is_online, "last_seen": last_seen}),
+            "{settings}"
+        );
         at_ana.expect("profile_updated").await;
     }
     for settings in [

@@ -156,6 +156,38 @@ async fn a_profile_is_seen_by_everyone_for_whom_its_owner_exists() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_profile_says_who_is_online_as_its_owner_shows_it_to_the_caller() {
+    let world = World::new().await;
+    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    befriend(&ana, &ben).await;
+    let presence = async |who: &Actor| {
+        let seen = who.get(&format!("/users/{}", ana.id)).await.ok();
+        json!([seen["is_online"], seen["last_seen"].is_string()])
+    };
+    assert_eq!(presence(&ben).await, json!([false, false]), "she never came");
+    ana.socket().await.close().await;
+    world.stack.settle().await;
+    assert_eq!(presence(&ben).await, json!([false, true]));
+    let _at_ana = ana.socket().await;
+    for (online, last_seen, to_friend, to_stranger) in [
+        ("friends", "friends", json!([true, true]), json!([null, false])),
+        ("everyone", "nobody", json!([true, false]), json!([true, false])),
+        ("nobody", "everyone", json!([null, true]), json!([null, true])),
+        ("nobody", "nobody", json!([null, false]), json!([null, false])),
+    ] {
+        let settings = json!({"online_shown_to": online, "last_seen_shown_to": last_seen});
+        ana.patch("/users/me", json!({"settings": settings})).await.ok();
+        assert_eq!(presence(&ben).await, to_friend, "{online}, {last_seen}");
+        assert_eq!(presence(&eve).await, to_stranger, "{online}, {last_seen}");
+        assert_eq!(presence(&ana).await, json!([true, true]), "one always sees oneself");
+    }
+    ana.block(&eve).await.nothing();
+    let hidden = eve.get(&format!("/users/{}", ana.id)).await.problem(404, "not_found");
+    let nobody = eve.get(&format!("/users/{}", uuid::Uuid::new_v4())).await.problem(404, "not_found");
+    assert_eq!(hidden, nobody);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn rooms_that_a_killed_call_did_not_reach_follow_at_the_next_visit() {
     let (world, proxy) = World::with_proxy().await;
     let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;

@@ -184,3 +184,54 @@ async fn who_joins_later_withholds_too_and_the_frames_about_it_do_not_say_more()
     }
     assert_eq!(seen(&group.people[1], &dora, &group.room).await["read_seq"], 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_changes_their_mind_withholds_in_every_room_and_later_shows_again_where_they_are() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let rooms = [ana.room_with(&cleo).await, ana.group_with(&[&ben, &cleo]).await];
+    let mut at_ana = ana.socket().await;
+    let said = async |socket: &mut Socket, receipt: &str| {
+        for room in &rooms {
+            ana.say(room, "hello").await;
+            socket.expect("new_message").await;
+            cleo.put(&format!("/chat/rooms/{room}/read")).await.ok();
+            let heard = socket.expect(receipt).await["data"].take();
+            assert_eq!((&heard["chat_room_id"], &heard["user_id"]), (&json!(room), &json!(cleo.id)));
+        }
+    };
+    // How Ana's newest message and Cleo herself stand in each room, as Ana sees it.
+    let seen = async || {
+        let mut seen = Vec::new();
+        for room in &rooms {
+            let shown = ana.room(room).await.ok();
+            let people = shown["participants"].as_array().unwrap();
+            let them = people.iter().find(|person| person["user_id"] == *cleo.id).unwrap();
+            seen.push(json!([them["read_receipts"], them["read_seq"], them["delivered_seq"]]));
+        }
+        assert_eq!(seen[0], seen[1]);
+        let newest = ana.history(&rooms[0]).await.last().unwrap()["status"].clone();
+        (seen.remove(0), newest)
+    };
+    let choose = async |socket: &mut Socket, shows: bool| {
+        cleo.patch("/users/me", json!({"settings": {"read_receipts": shows}})).await.ok();
+        let mut told = Vec::new();
+        for _ in &rooms {
+            let heard = socket.expect("participant_updated").await["data"].take();
+            assert_eq!(heard["participants"][0]["read_receipts"], shows);
+            told.push(heard["chat_room_id"].as_str().unwrap().to_owned());
+        }
+        assert!(rooms.iter().all(|room| told.contains(room)), "{told:?}");
+    };
+
+    said(&mut at_ana, "message_read_receipt").await;
+    assert_eq!(seen().await, (json!([true, 1, 1]), json!("read")));
+    choose(&mut at_ana, false).await;
+    assert_eq!(seen().await, (json!([false, 0, 1]), json!("delivered")), "what was shown is withheld, too");
+    said(&mut at_ana, "message_delivered_receipt").await;
+    assert_eq!(seen().await, (json!([false, 0, 2]), json!("delivered")));
+    choose(&mut at_ana, true).await;
+    assert_eq!(seen().await, (json!([true, 2, 2]), json!("read")));
+    said(&mut at_ana, "message_read_receipt").await;
+    at_ana.expect_nothing_more().await;
+}

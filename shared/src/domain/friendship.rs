@@ -208,17 +208,18 @@ impl Pair {
         let state = match (action, &self.state) {
             (Action::Ask(_), _) if is_self => return Err(YOURSELF.into()),
             (Action::Ask(_), _) if self.blocked_by(actor).is_some() => return Err(YOU_BLOCKED_THEM.into()),
+            // Before the other's block, which must not be told from a plain no.
+            (Action::Ask(_), State::Rejected { sender_id, rejected_at })
+                if *sender_id == actor && now.since(*rejected_at) < RETRY_AFTER =>
+            {
+                return Err(TOO_SOON.into());
+            }
             (Action::Ask(_), _) if self.blocked_by(other).is_some() => return Err(Error::NotFound),
             (Action::Ask(_), State::Friends { .. }) => return Err(ALREADY_FRIENDS.into()),
             (Action::Ask(_), State::Pending(waiting)) if waiting.sender_id == actor => {
                 return Err(ALREADY_SENT.into());
             }
             (Action::Ask(_), State::Pending(_)) => return Err(WAITING.into()),
-            (Action::Ask(_), State::Rejected { sender_id, rejected_at })
-                if *sender_id == actor && now.since(*rejected_at) < RETRY_AFTER =>
-            {
-                return Err(TOO_SOON.into());
-            }
             (Action::Ask(request_id), State::Strangers | State::Rejected { .. }) => {
                 let (sender_id, receiver_id) = (actor, other);
                 State::Pending(Request { request_id, sender_id, receiver_id, created_at: now })

@@ -82,8 +82,8 @@ pub enum Evidence {
     User {
         /// Who.
         user_id: UserId,
-        /// Nothing of somebody who is gone.
-        profile: Option<Box<Profile>>,
+        /// As they were shown; nothing of somebody who is gone.
+        profile: Option<ReportedProfile>,
     },
     /// A message.
     Message {
@@ -92,6 +92,26 @@ pub enum Evidence {
         /// Those just before it that the reporter sees, oldest first.
         before: Vec<Message>,
     },
+}
+
+/// What others see of a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportedProfile {
+    /// Their username.
+    pub username: String,
+    /// Their name.
+    pub display_name: Option<String>,
+    /// Their picture.
+    pub avatar_url: Option<String>,
+    /// When they first came.
+    pub created_at: Timestamp,
+}
+
+impl From<Profile> for ReportedProfile {
+    fn from(profile: Profile) -> Self {
+        let Profile { username, display_name, avatar_url, created_at, .. } = profile;
+        Self { username, display_name, avatar_url, created_at }
+    }
 }
 
 /// A report as moderators find it.

@@ -191,6 +191,14 @@ fn heir(members: &[Member], leaver: UserId) -> Option<UserId> {
     first.map(|member| member.shown.user_id)
 }
 
+/// Whether `actor` may bring people into the room.
+pub fn check_add(room: &Room, actor: &Member) -> Result<()> {
+    match room.kind {
+        RoomKind::Direct => Err(DIRECT_ROOM.into()),
+        RoomKind::Group => check_runs(actor),
+    }
+}
+
 /// Whether `actor` may delete the group.
 pub fn check_delete(room: &Room, actor: &Member) -> Result<()> {
     match (room.kind, actor.role) {

@@ -6,7 +6,7 @@ use super::{
     item::{Query, key},
     keys,
     rooms::RoomAndRoster,
-    table::wait_before_retry,
+    table::{Transacted, wait_before_retry},
 };
 use crate::{
     clock::Timestamp,
@@ -76,6 +76,9 @@ impl Store {
             first_members: Vec::new(),
             ..closed.room.clone()
         };
-        self.table.transact(vec![self.replace(keys::meta(room_id), &room, room.rev)?]).await.map(drop)
+        match self.table.transact(vec![self.replace(keys::meta(room_id), &room, room.rev)?]).await? {
+            Transacted::Written => Ok(()),
+            Transacted::Refused(_) => Err(changed_all_the_time()),
+        }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
         friendship::Request,
         message::Message,
         profile::Profile,
-        room::{Member, Role, ShownMember},
+        room::{Member, Role, RoomKind, ShownMember},
         username,
     },
     error::{Error, Result},
@@ -103,7 +103,10 @@ impl Store {
     /// more. `None` where that has been done. The room may be closed.
     pub async fn retire(&self, room: RoomId, user: UserId, now: Timestamp) -> Result<Option<RoomAndRoster>> {
         for attempt in 1..=MAX_TRIES {
-            let Some(mut room) = self.room_open_or_closed(room).await? else { return Ok(None) };
+            let found = self.room_open_or_closed(room).await?;
+            let Some(mut room) = found.filter(|found| found.room.kind == RoomKind::Direct) else {
+                return Ok(None);
+            };
             let mut members = room.members.iter_mut();
             let Some(member) = members.find(|member| member.shown.user_id == user && !member.is_gone) else {
                 return Ok(None);
@@ -211,20 +214,24 @@ impl Store {
                 return Ok(());
             }
             wait_before_retry(attempt).await;
-            message = self.table.get(key, true).await?.ok_or(Error::NotFound)?;
+            // One that is removed meanwhile, with its whole room, names nobody.
+            let Some(now) = self.table.get(key, true).await? else { return Ok(()) };
+            message = now;
         }
         Err(changed_all_the_time())
     }
 
-    /// Removes what only concerns somebody who is gone. `false` if there is something left that is not theirs alone.
+    /// Removes what only concerns somebody who is gone. `false`, and nothing is removed, if there is something left that
+    /// is not theirs alone.
     pub async fn clear(&self, user: UserId) -> Result<bool> {
         let items = self.table.query(Query::of(keys::person(user)).consistent()).await?;
         let shared = |item: &Item| keys::SHARED.iter().any(|prefix| item::sk(item).starts_with(prefix));
-        let is_clear = !items.iter().any(shared);
-        let private = items.iter().filter(|item| !shared(item)).filter_map(item::key);
-        let private = private.filter(|key| *key != keys::profile(user)).collect();
-        self.delete_all(user, private).await?;
-        Ok(is_clear)
+        if items.iter().any(shared) {
+            return Ok(false);
+        }
+        let private = items.iter().filter_map(item::key).filter(|key| *key != keys::profile(user));
+        self.delete_all(user, private.collect()).await?;
+        Ok(true)
     }
 
     /// Notes that nothing is left to do.

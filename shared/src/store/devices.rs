@@ -82,7 +82,7 @@ impl Store {
             let Some(before) = self.table.get::<StoredDevice>(key.clone(), true).await? else {
                 return Ok(());
             };
-            let fewer = Update::of(keys::counts(user), "SET devices = devices - :one").value(":one", 1)?;
+            let fewer = Update::of(keys::counts(user), "ADD devices :fewer").value(":fewer", -1)?;
             let mut writes = vec![self.delete_at(key, before.rev)?, self.update(fewer)?];
             if let Some(token) = &before.device.push_token {
                 writes.push(self.release_token(token, Claim { user_id: user, device_id: id })?);

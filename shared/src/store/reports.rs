@@ -73,7 +73,7 @@ impl Store {
             }
             Err(other) => return Err(other),
         };
-        Ok(Evidence::User { user_id, profile: profile.map(Box::new) })
+        Ok(Evidence::User { user_id, profile: profile.map(Into::into) })
     }
 
     /// A message that the reporter sees, and those before it. Their membership says so, and not the room: a direct room

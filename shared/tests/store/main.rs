@@ -13,6 +13,7 @@ mod devices;
 #[path = "../cloud/endpoints.rs"]
 mod endpoints;
 mod friendships;
+mod group_races;
 mod log;
 #[path = "../cloud/network.rs"]
 mod network;

@@ -89,7 +89,8 @@ async fn who_blocks_first_can_be_reported_all_the_same() {
     }
     let report = async |who, target| cloud.app.store.report(who, about(target), cloud.app.now()).await;
     let kept = report(ana, Target::User(ben)).await.unwrap();
-    assert!(matches!(kept.evidence, Evidence::User { profile: Some(profile), .. } if profile.id == ben));
+    let Evidence::User { user_id, profile: Some(profile) } = kept.evidence else { panic!("no profile") };
+    assert_eq!((user_id, profile.username.as_str()), (ben, "ben"));
     report(ana, Target::Message(room, id)).await.unwrap();
     // With whom there was nothing: as if there were no such person.
     assert!(matches!(report(eve, Target::User(ben)).await, Err(Error::NotFound)));

@@ -118,6 +118,14 @@ fn no_block_shortens_the_wait_of_a_rejected_sender() {
 }
 
 #[test]
+fn a_block_while_one_waits_is_no_other_than_a_no() {
+    let (ana, ben) = people();
+    let (pending, _) = asked();
+    let blocked = pending.after(ben, Action::Block, at(0)).unwrap();
+    assert_eq!(code(blocked.after(ana, ask(1), at(1))), "request_too_soon");
+}
+
+#[test]
 fn a_friendship_ends_for_both_and_ending_it_again_changes_nothing() {
     let (ana, ben) = people();
     let ended = friends().after(ana, Action::Unfriend, at(3)).unwrap();

@@ -48,7 +48,7 @@ const EXPECTED: &[Row] = &[
     ("chat-unpin-message", "10 people", 6, 19.0, 7.0, 10),
     ("chat-delete-message", "10 people", 5, 14.0, 7.0, 10),
     ("chat-sync", "16 rooms, 11 messages and 6 changes missed", 8, 158.0, 0.0, 0),
-    ("chat-add-participant", "to 10 people", 12, 47.0, 13.0, 22),
+    ("chat-add-participant", "to 10 people", 13, 48.0, 13.0, 22),
     ("chat-remove-participant", "from 11 people", 7, 25.0, 13.0, 21),
     ("friends-block-user", "a friend", 5, 5.0, 17.0, 3),
     ("friends-list-blocks", "1 person", 2, 2.0, 0.0, 0),
@@ -75,9 +75,10 @@ const EXPECTED: &[Row] = &[
     ("socket-unknown", "", 2, 0.0, 1.0, 1),
     ("socket-disconnect", "another device is left", 1, 0.0, 1.0, 0),
     ("socket-disconnect", "13 friends hear of it", 7, 17.0, 2.0, 13),
-    ("users-get", "", 1, 2.0, 0.0, 0),
+    ("users-get", "", 1, 5.0, 0.0, 0),
     ("users-update-me", "a new username of 8 letters, in no room", 6, 3.0, 36.0, 0),
     ("users-update-me", "a new picture, in 16 rooms", 14, 91.0, 132.0, 24),
+    ("users-update-me", "13 friends no longer see that they are online", 7, 17.0, 3.0, 13),
     ("users-delete-me", "in a room for 2 and a group of 10", 26, 58.0, 83.0, 19),
     ("chat-delete-room", "9 people", 9, 24.0, 128.0, 8),
 ];
@@ -206,7 +207,12 @@ async fn counted(town: &Town) -> Vec<Row> {
     let picture = json!({"avatar_url": "https://pictures.example.net/0.jpg"});
     count!(0, "users-update-me", "a new picture, in 16 rooms", Call::of("users-update-me").body(picture));
     let hidden = json!({"settings": {"online_shown_to": "nobody"}});
-    count!(0, "users-update-me", "13 friends no longer see that they are online", Call::of("users-update-me").body(hidden));
+    count!(
+        0,
+        "users-update-me",
+        "13 friends no longer see that they are online",
+        Call::of("users-update-me").body(hidden)
+    );
     count!(1, "users-delete-me", "in a room for 2 and a group of 10", Call::of("users-delete-me"));
     count!(0, "chat-delete-room", "9 people", town.at_group("chat-delete-room"));
     rows
