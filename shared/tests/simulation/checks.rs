@@ -137,7 +137,8 @@ impl World {
                     Some(_) => {}
                 }
             }
-            if let Some((seq, item)) = message {
+            // What one try was refused is out of the outbox: an earlier one, which was on its way, may still land.
+            if let Some((seq, item)) = message.filter(|_| sent.refused.is_none()) {
                 let before = newest.insert((sent.device, &sent.room), *seq);
                 if before.is_some_and(|before| before >= *seq) {
                     found.push(("send order", format!("{item} stands below what its device sent before")));
