@@ -21,7 +21,7 @@ const CONCURRENT_LEAVES: usize = 8;
 /// Once all is left, it is looked at again, because somebody may have written at the same moment; so often at most.
 const MAX_ROUNDS: usize = 4;
 
-const OUTLIVED: Error = Error::InvalidToken("from before the account was deleted");
+pub(crate) const OUTLIVED: Error = Error::InvalidToken("from before the account was deleted");
 
 impl App {
     /// What is known of the bearer of a token. Who has deleted their account needs a newer one.

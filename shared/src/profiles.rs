@@ -3,7 +3,8 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    App, BestEffort, Result,
+    App, BestEffort, Error, Result,
+    departures::OUTLIVED,
     domain::{
         profile::{Profile, ProfileChange},
         room::Member,
@@ -18,7 +19,12 @@ const CONCURRENT_ROOMS: usize = 8;
 impl App {
     /// Changes somebody's profile, and tells all who see it. The same call again does what one that died has left.
     pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
-        let (before, profile) = self.store.change_profile(user, change).await?;
+        let changed = self.store.change_profile(user, change).await;
+        // A process remembers people for a while, also those who are gone.
+        let (before, profile) = changed.map_err(|error| match error {
+            Error::NotFound => OUTLIVED,
+            other => other,
+        })?;
         let event = Event::ProfileUpdated(Me::from(profile.clone()));
         self.push.tell(&[user], &event, self.now()).await.can_fail("telling one's own devices");
         let told = self.push.tell_settings(user, &before.settings, &profile.settings, self.now()).await;
