@@ -116,7 +116,9 @@ async fn who_deletes_their_account_is_gone_at_once_and_for_everyone() {
     let world = World::new().await;
     let life = Life::new(&world, NAME, 0).await;
     let Life { zoe, ben, cleo, pair, group } = &life;
-    let (mut at_zoe, mut at_ben, mut at_cleo) = (zoe.socket().await, ben.socket().await, cleo.socket().await);
+    let mut at_zoe = zoe.socket().await;
+    world.stack.settle().await;
+    let (mut at_ben, mut at_cleo) = (ben.socket().await, cleo.socket().await);
     let before = everything(&world).await;
     let key = json!({"Key": {"pk": {"S": format!("USER#{}", zoe.id)}, "sk": {"S": "PROFILE"}}});
     let profile = world.database("GetItem", key).await;

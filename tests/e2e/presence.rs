@@ -142,6 +142,7 @@ async fn friends_hear_it_when_somebody_hides_and_shows_again() {
     ana.socket().await.close().await;
     world.stack.settle().await;
     let mut at_ana = ana.socket().await;
+    world.stack.settle().await;
     let (mut at_ben, mut at_eve) = (ben.socket().await, eve.socket().await);
     at_ana.expect("user_status_change").await;
     let set = async |settings: Value| ana.patch("/users/me", json!({"settings": settings})).await.ok();
