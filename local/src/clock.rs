@@ -110,6 +110,11 @@ pub fn iso8601(epoch_millis: i64) -> String {
     format_utc(epoch_millis, "%Y-%m-%dT%H:%M:%S%.3fZ")
 }
 
+/// A time stamp as EventBridge writes it, for example `2020-03-04T19:03:58Z`.
+pub fn whole_seconds(epoch_millis: i64) -> String {
+    format_utc(epoch_millis, "%Y-%m-%dT%H:%M:%SZ")
+}
+
 fn format_utc(epoch_millis: i64, format: &str) -> String {
     chrono::DateTime::from_timestamp_millis(epoch_millis).unwrap_or_default().format(format).to_string()
 }
@@ -156,5 +161,6 @@ mod tests {
     fn time_stamps_look_as_aws_writes_them() {
         assert_eq!(request_time(1_583_348_638_390), "04/Mar/2020:19:03:58 +0000");
         assert_eq!(iso8601(1_583_348_638_390), "2020-03-04T19:03:58.390Z");
+        assert_eq!(whole_seconds(1_583_348_638_390), "2020-03-04T19:03:58Z");
     }
 }

@@ -102,6 +102,11 @@ impl Functions {
         functions
     }
 
+    /// The output of `work`, or `None` if the functions are ending first.
+    pub async fn unless_ending<F: Future>(&self, work: F) -> Option<F::Output> {
+        self.ending.run_until_cancelled(work).await
+    }
+
     /// Ends processes that have had nothing to do for a while, one of each function excepted.
     fn reap_idle(&self, clock: Clock) {
         let pools: Vec<_> = self.pools.values().cloned().collect();

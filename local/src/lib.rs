@@ -15,6 +15,7 @@ mod gateway;
 mod lambda;
 mod log;
 mod options;
+mod schedules;
 mod stack;
 mod storage;
 mod template;

@@ -16,6 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::gateway::{HttpGateway, SocketGateway};
 use crate::lambda::{Functions, Host};
 use crate::options::{Options, search_path};
+use crate::schedules;
 use crate::storage::{DataFolder, Engine};
 use crate::template::{FunctionSpec, REGION, Surroundings, Template};
 use crate::token::{DEVELOPMENT_SECRET, DevToken, Extras, Issuer};
@@ -86,10 +87,12 @@ impl Stack {
         if let Some(api) = template.socket.take() {
             ws_url = format!("{ws_url}/{}", api.stage);
             let domain = socket_address.to_string();
-            let gateway = Arc::new(SocketGateway::new(api, domain, Arc::clone(&functions), options.clock));
+            let clock = options.clock.clone();
+            let gateway = Arc::new(SocketGateway::new(api, domain, Arc::clone(&functions), clock));
             socket_server = Some(Server::start(socket_listener, Arc::clone(&gateway).router()));
             sockets = Some(gateway);
         }
+        schedules::run(std::mem::take(&mut template.schedules), &functions, &options.clock);
         Ok(Self {
             http_url,
             ws_url,

@@ -4,6 +4,7 @@ mod environment;
 mod function;
 mod http;
 mod intrinsics;
+mod schedule;
 mod table;
 mod websocket;
 mod yaml;
@@ -19,6 +20,7 @@ pub use function::FunctionSpec;
 pub use http::{Cors, HttpApi, HttpRoute, Verb};
 use intrinsics::Scope;
 pub use intrinsics::{ACCOUNT_ID, REGION};
+pub use schedule::Schedule;
 pub use table::TableSpec;
 pub use websocket::{SocketApi, SocketAuthorizer};
 
@@ -31,6 +33,8 @@ pub struct Template {
     pub http: HttpApi,
     /// The WebSocket API, if there is one.
     pub socket: Option<SocketApi>,
+    /// What is called by the clock.
+    pub schedules: Vec<Schedule>,
     /// The tables.
     pub tables: Vec<TableSpec>,
     /// What the template has and the local stack does not do, one sentence each.
@@ -60,8 +64,9 @@ impl Template {
         let functions = function::read(&source)?;
         let http = http::read(&source, &mut notices)?;
         let socket = websocket::read(&source, &functions)?;
+        let schedules = schedule::read(&source)?;
         let tables = table::read(&source)?;
-        Ok(Self { functions, http, socket, tables, notices })
+        Ok(Self { functions, http, socket, schedules, tables, notices })
     }
 }
 

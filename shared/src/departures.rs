@@ -6,7 +6,7 @@ use crate::{
     App, BestEffort, Error, Result,
     auth::Identity,
     domain::{
-        departure::{Account, Departure, outlives},
+        departure::{Account, Departure, OUTLIVED, outlives},
         friendship::Action,
         profile::Profile,
         room::Member,
@@ -20,8 +20,6 @@ const CONCURRENT_LEAVES: usize = 8;
 
 /// Once all is left, it is looked at again, because somebody may have written at the same moment; so often at most.
 const MAX_ROUNDS: usize = 4;
-
-pub(crate) const OUTLIVED: Error = Error::InvalidToken("from before the account was deleted");
 
 impl App {
     /// What is known of the bearer of a token. Who has deleted their account needs a newer one.
@@ -67,7 +65,7 @@ impl App {
         self.finish_departure(&departure).await
     }
 
-    async fn finish_departure(&self, departure: &Departure) -> Result<()> {
+    pub(crate) async fn finish_departure(&self, departure: &Departure) -> Result<()> {
         let user = departure.id;
         for _ in 0..MAX_ROUNDS {
             self.hang_up(user).await?;
@@ -81,15 +79,15 @@ impl App {
                 self.store.forget_device(user, device).await?;
             }
             if self.store.clear(user).await? {
-                return self.store.has_departed(user).await;
+                return self.store.has_departed(departure).await;
             }
         }
         Err(Error::Busy("others keep writing to somebody who is gone".into()))
     }
 
     /// Brings those of a direct room's people back into it who had deleted their account, and tells both.
-    pub async fn bring_back(&self, room_id: RoomId, people: &[UserId]) -> Result<()> {
-        let back = self.store.come_back(room_id, people, self.now()).await?;
+    pub async fn bring_back(&self, room_id: RoomId, actor: UserId, people: &[UserId]) -> Result<()> {
+        let back = self.store.come_back(room_id, actor, people, self.now()).await?;
         let Some((room, back)) = back else { return Ok(()) };
         let event = |reader: &Member| {
             let is_back = back.contains(&reader.shown.user_id);

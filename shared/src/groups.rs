@@ -131,7 +131,11 @@ impl App {
         let closed = self.store.close_group(room_id, actor, self.now()).await?;
         let event = Event::RoomDeleted { chat_room_id: room_id };
         self.push.tell(&closed.people(), &event, self.now()).await.can_fail("telling of a deleted room");
-        self.store.clear_room(&closed, self.now()).await
+        if self.store.clear_room(&closed, self.now()).await? {
+            Ok(())
+        } else {
+            Err(Error::Busy("more of the room is left".into()))
+        }
     }
 
     /// Sets how somebody keeps a room, and tells their devices.

@@ -4,8 +4,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     App, BestEffort, Error, Result,
-    departures::OUTLIVED,
     domain::{
+        departure::OUTLIVED,
         profile::{Profile, ProfileChange},
         room::Member,
     },

@@ -43,15 +43,16 @@ pub fn function_id(binary: &str) -> String {
     binary.split('-').map(capital).collect::<String>() + "Function"
 }
 
-/// `GET /api/v1/users/me` for every route of the HTTP API, or the route key for one of the WebSocket API.
+/// `GET /api/v1/users/me` for every route of the HTTP API, the route key for one of the WebSocket API, or the schedule.
 pub fn routes() -> BTreeMap<String, String> {
     let mut routes = BTreeMap::new();
     for (id, function) in functions() {
         if let Some(events) = function["Properties"]["Events"].as_mapping() {
             for event in events.values() {
-                let (method, path) = (&event["Properties"]["Method"], &event["Properties"]["Path"]);
-                let route = match (method.as_str(), path.as_str()) {
-                    (Some(method), Some(path)) => format!("{} {path}", method.to_uppercase()),
+                let property = |name: &str| event["Properties"][name].as_str();
+                let route = match (property("Method"), property("Path"), property("Schedule")) {
+                    (Some(method), Some(path), _) => format!("{} {path}", method.to_uppercase()),
+                    (_, _, Some(schedule)) => schedule.to_owned(),
                     _ => "$default".to_owned(),
                 };
                 routes.insert(id.clone(), route);
@@ -176,7 +177,8 @@ fn only_functions_that_check_tokens_know_the_secret() {
     let knows =
         |function: &Value| !function["Properties"]["Environment"]["Variables"]["JWT_SECRET"].is_null();
     for (id, function) in functions() {
-        let checks_tokens = !id.starts_with("Socket") || id == "SocketAuthorizeFunction";
+        let has_callers = !id.starts_with("Socket") && !id.starts_with("Upkeep");
+        let checks_tokens = has_callers || id == "SocketAuthorizeFunction";
         assert_eq!(knows(&function), checks_tokens, "{id}");
     }
 }

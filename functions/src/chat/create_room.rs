@@ -2,10 +2,7 @@
 
 use shared::{
     App, BestEffort, Error,
-    domain::{
-        pace::Paced,
-        room::{Founding, RoomKind},
-    },
+    domain::{founding::Founding, pace::Paced, room::RoomKind},
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
@@ -40,7 +37,7 @@ pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) 
     };
     let Some(room) = app.store.found_room(&founding, &profiles, now).await? else {
         // The other one opened it at the same moment, or shut the caller out; or one of them had deleted their account.
-        app.bring_back(founding.id, &people).await?;
+        app.bring_back(founding.id, me.id, &people).await?;
         let room = app.store.my_room(me.id, founding.id).await?;
         return answer(&app, &me, room.ok_or(Error::NotFound)?.into()).await;
     };

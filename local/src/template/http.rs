@@ -76,6 +76,7 @@ pub(super) fn read(source: &Source, notices: &mut Vec<String>) -> Result<HttpApi
                     }
                     routes.push(route);
                 }
+                "Schedule" => {}
                 "Api" => bail!("{}: the local stack serves HTTP APIs, not REST APIs", place()),
                 other => notices.push(format!("{} ({other}) is not run by the local stack.", place())),
             }

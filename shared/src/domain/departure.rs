@@ -8,7 +8,7 @@ use super::{
     system::Happening,
     username,
 };
-use crate::{clock::Timestamp, id::UserId};
+use crate::{clock::Timestamp, error::Error, id::UserId};
 
 /// What is left of a deleted account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ impl Account {
         }
     }
 }
+
+/// A token from before a deletion proves nothing.
+pub const OUTLIVED: Error = Error::InvalidToken("from before the account was deleted");
 
 /// Whether a token that was issued at `issued_at` (seconds since 1970) is from before a deletion. Of one that does not
 /// say when it was issued, nobody can know that it is not.

@@ -2,20 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Timestamp, error::Refusal, id::DeviceId};
+use crate::{clock::Timestamp, id::DeviceId};
 
 /// The most devices of one person.
-pub const MAX_DEVICES: usize = 20;
+pub const MAX_DEVICES: u64 = 20;
 
 /// The longest push token, in bytes: a browser's is an address and two keys.
 pub const MAX_TOKEN_BYTES: usize = 4096;
-
-/// Somebody has as many devices as there may be.
-pub const TOO_MANY_DEVICES: Refusal = Refusal {
-    status: 409,
-    code: "too_many_devices",
-    detail: "You have 20 devices already: sign one of them out first.",
-};
 
 /// What a device runs, and by that, who brings notifications to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

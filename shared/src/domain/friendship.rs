@@ -1,6 +1,6 @@
 //! What two people are to each other, and how that may change: `state × action × actor → state | refusal`.
 
-pub mod counts;
+mod counts;
 #[cfg(test)]
 mod tests;
 

@@ -1,18 +1,13 @@
 //! Rooms and their members: which kind a room is, who is in it, and what its people may see of each other.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
     domain::{details::NewcomersSee, profile::Profile, username},
-    error::{Error, Refusal, Result},
+    error::Refusal,
     id::{MessageId, RoomId, UserId},
 };
-
-/// The most people that the call which makes a room may name, the caller included: one transaction holds them.
-pub const MAX_FOUNDERS: usize = 40;
 
 /// The longest room name, in characters.
 pub const MAX_NAME_CHARS: usize = 255;
@@ -214,64 +209,6 @@ pub fn first_members(members: &[Member]) -> Vec<UserId> {
     members.iter().take(SHOWN_MEMBERS + 1).map(|member| member.shown.user_id).collect()
 }
 
-/// How far all of some members have come: the least of their positions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reached {
-    /// All of them have read up to there.
-    pub read_seq: u64,
-    /// A device of each of them has everything up to there.
-    pub delivered_seq: u64,
-}
-
-impl Reached {
-    /// How far everyone but `reader` has come, as far as `reader` may know. Where there is nobody else, nothing has come
-    /// anywhere.
-    pub fn by_others(members: &[Member], reader: &Member) -> Self {
-        let others = || members.iter().filter(|member| member.shown.user_id != reader.shown.user_id);
-        let read = others().map(|member| member.read_seq_shown_to(reader)).min();
-        let delivered = others().map(Member::reached_seq).min();
-        Self { read_seq: read.unwrap_or_default(), delivered_seq: delivered.unwrap_or_default() }
-    }
-}
-
-/// How far a message has come, as its sender sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It is in the log.
-    Sent,
-    /// A device of every other member has it.
-    Delivered,
-    /// Every other member has read it.
-    Read,
-}
-
-impl Status {
-    /// The status of the message at `seq`, when its sender's others have come so far.
-    pub fn of(seq: u64, others: Reached) -> Self {
-        if others.read_seq >= seq {
-            Self::Read
-        } else if others.delivered_seq >= seq {
-            Self::Delivered
-        } else {
-            Self::Sent
-        }
-    }
-}
-
-const NOBODY: &str = "must name someone besides you";
-const TOO_MANY: &str = "must name at most 40 people, you included";
-
-/// What is wrong with people to be named for a room, whoever names them.
-pub fn people_fault(people: &[UserId]) -> Option<&'static str> {
-    let distinct = people.iter().collect::<BTreeSet<_>>().len();
-    match distinct {
-        0 => Some(NOBODY),
-        1..=MAX_FOUNDERS => None,
-        _ => Some(TOO_MANY),
-    }
-}
-
 /// What is wrong with a name for a room.
 pub fn name_fault(name: &str) -> Option<&'static str> {
     if name.trim().chars().count() > MAX_NAME_CHARS {
@@ -280,53 +217,6 @@ pub fn name_fault(name: &str) -> Option<&'static str> {
         Some("must not contain control characters")
     } else {
         None
-    }
-}
-
-/// A room that shall be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Founding {
-    /// Its id: derived for a pair, random for a group.
-    pub id: RoomId,
-    /// Pair or group.
-    pub kind: RoomKind,
-    /// Only groups have one.
-    pub name: Option<String>,
-    /// Who makes it.
-    pub founder: UserId,
-    /// Everyone in it, the founder included, without repetition.
-    pub people: BTreeSet<UserId>,
-}
-
-impl Founding {
-    /// What a caller's wish for a room comes to. Two people are a pair unless they ask for a group; three or more
-    /// are a group whatever was asked.
-    pub fn new(founder: UserId, others: &[UserId], is_group: bool, name: Option<&str>) -> Result<Self> {
-        let people: BTreeSet<UserId> = others.iter().copied().chain([founder]).collect();
-        if people.len() == 1 {
-            return Err(Error::invalid("participant_ids", NOBODY));
-        }
-        if people.len() > MAX_FOUNDERS {
-            return Err(Error::invalid("participant_ids", TOO_MANY));
-        }
-        let name = name.map(str::trim).filter(|name| !name.is_empty());
-        let mut others = people.iter().copied().filter(|person| *person != founder);
-        Ok(match (others.next(), others.next()) {
-            (Some(other), None) if !is_group => Self {
-                id: RoomId::direct(founder, other),
-                kind: RoomKind::Direct,
-                name: None,
-                founder,
-                people,
-            },
-            _ => Self {
-                id: RoomId::random(),
-                kind: RoomKind::Group,
-                name: name.map(str::to_owned),
-                founder,
-                people,
-            },
-        })
     }
 }
 
@@ -363,11 +253,12 @@ pub(super) mod tests {
         }
     }
 
-    fn user(n: u128) -> UserId {
+    pub fn user(n: u128) -> UserId {
         Uuid::from_u128(n).into()
     }
 
-    fn member(n: u128, read_seq: u64, delivered_seq: u64) -> Member {
+    /// A member who has read up to one position and has everything up to another.
+    pub fn member(n: u128, read_seq: u64, delivered_seq: u64) -> Member {
         let joined_at = Timestamp::from_seconds(0);
         let shown = ShownMember {
             user_id: user(n),
@@ -379,45 +270,7 @@ pub(super) mod tests {
         Member { read_seq, delivered_seq, ..Member::new(shown, Role::Member, 1) }
     }
 
-    #[test]
-    fn two_people_share_one_direct_room_that_has_no_name() {
-        let ana = Founding::new(user(1), &[user(2), user(2)], false, Some("us")).unwrap();
-        let ben = Founding::new(user(2), &[user(1), user(2)], false, None).unwrap();
-        assert_eq!((ana.id, ana.kind, ana.name), (ben.id, RoomKind::Direct, None));
-    }
-
-    #[test]
-    fn two_who_ask_for_a_group_and_any_three_get_a_new_group() {
-        let pair = Founding::new(user(1), &[user(2)], true, Some("  gym ")).unwrap();
-        assert_eq!((pair.kind, pair.name.as_deref()), (RoomKind::Group, Some("gym")));
-        let three = Founding::new(user(1), &[user(2), user(3)], false, Some(" ")).unwrap();
-        assert_eq!((three.kind, three.name), (RoomKind::Group, None));
-        assert_ne!(three.id, Founding::new(user(1), &[user(2), user(3)], false, None).unwrap().id);
-    }
-
-    #[test]
-    fn a_room_needs_someone_else_and_is_made_by_at_most_forty() {
-        assert!(Founding::new(user(1), &[user(1)], false, None).is_err());
-        assert!(Founding::new(user(1), &[], true, None).is_err());
-        let many: Vec<UserId> = (2..=40).map(user).collect();
-        assert!(Founding::new(user(1), &many, true, None).is_ok());
-        assert!(
-            Founding::new(user(99), &many.iter().copied().chain([user(1)]).collect::<Vec<_>>(), true, None)
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn a_message_is_as_far_as_the_last_of_the_others() {
-        let me = member(1, 5, 5);
-        let status = |members: &[Member]| Status::of(5, Reached::by_others(members, &me));
-        assert_eq!(status(&[member(1, 5, 5)]), Status::Sent);
-        assert_eq!(status(&[member(1, 5, 5), member(2, 0, 4)]), Status::Sent);
-        assert_eq!(status(&[member(1, 5, 5), member(2, 0, 5), member(3, 9, 0)]), Status::Delivered);
-        assert_eq!(status(&[member(1, 0, 0), member(2, 5, 0), member(3, 9, 9)]), Status::Read);
-    }
-
-    fn withholding(member: Member) -> Member {
+    pub fn withholding(member: Member) -> Member {
         Member { shown: ShownMember { hides_reads: true, ..member.shown }, ..member }
     }
 
@@ -429,18 +282,6 @@ pub(super) mod tests {
         assert_eq!((ana.read_seq_shown_to(&ben), ana.read_seq_shown_to(&ana)), (0, 5));
         assert_eq!(ben.read_seq_shown_to(&ana), 0);
         assert_eq!(ben.read_seq_shown_to(&withholding(ana)), 0);
-    }
-
-    #[test]
-    fn a_message_is_never_read_where_one_of_the_others_or_its_sender_withholds_that() {
-        let me = member(1, 5, 5);
-        let members = [me.clone(), member(2, 9, 0), withholding(member(3, 9, 0))];
-        let status = |seq, me| Status::of(seq, Reached::by_others(&members, me));
-        assert_eq!([status(1, &me), status(9, &me)], [Status::Delivered; 2]);
-        assert_eq!(status(10, &me), Status::Sent);
-        let both_show = [me.clone(), member(2, 9, 0)];
-        let status = |me| Status::of(9, Reached::by_others(&both_show, me));
-        assert_eq!((status(&me), status(&withholding(me.clone()))), (Status::Read, Status::Delivered));
     }
 
     #[test]

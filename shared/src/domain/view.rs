@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{
     message::Message,
+    reached::{Reached, Status},
     reaction::Emoji,
-    room::{Member, Reached, Status},
+    room::Member,
 };
 use crate::id::{MessageId, UserId};
 

@@ -5,6 +5,7 @@
 
 pub mod authorizer;
 pub mod http;
+pub mod schedule;
 pub mod socket;
 
 use std::future::Future;

@@ -3,17 +3,26 @@
 use super::{
     Store,
     changes::{KEPT, MAX_TRIES, changed_all_the_time},
+    counts::Writes,
     item::{Query, key},
     keys,
     rooms::RoomAndRoster,
     table::{Transacted, wait_before_retry},
+    unfinished::Doomed,
 };
 use crate::{
     clock::Timestamp,
-    domain::{room::Room, roster},
+    domain::{
+        counted::Counted,
+        room::{Room, RoomKind},
+        roster,
+    },
     error::{Error, Result},
     id::{RoomId, UserId},
 };
+
+/// So many people lose a room by one transaction: two writes each, of the hundred that DynamoDB takes.
+const PEOPLE_AT_ONCE: usize = 50;
 
 /// So many items of a room are removed in one call. A partition takes about a thousand writes a second: this many are
 /// done well within a function's time.
@@ -44,7 +53,8 @@ impl Store {
                 pinned: Vec::new(),
                 ..before.room.clone()
             };
-            let writes = self.revision(&before.room, &room, None, now)?;
+            let mut writes = self.revision(&before.room, &room, None, now)?;
+            writes.push(self.begin_deletion(Doomed::Room(room.id), now)?);
             if self.table.transact_as_read(writes).await? {
                 return Ok(RoomAndRoster { room, members: before.members });
             }
@@ -56,11 +66,12 @@ impl Store {
     /// Removes what is left of a closed group: first what leads to it, then its people, messages and records. Its own item
     /// stays until the table collects it, so that whoever deleted it may ask again.
     ///
-    /// Each part may be removed twice. A large room is not done in one call: [`Error::Busy`] then, until it is.
-    pub async fn clear_room(&self, closed: &RoomAndRoster, now: Timestamp) -> Result<()> {
+    /// Each part may be removed twice. A large room is not done in one call: `false` then, until it is.
+    pub async fn clear_room(&self, closed: &RoomAndRoster, now: Timestamp) -> Result<bool> {
         let room_id = closed.room.id;
-        let leading = closed.people().into_iter().map(|user| keys::my_room(user, room_id));
-        self.table.delete_all(leading.collect()).await?;
+        for people in closed.people().chunks(PEOPLE_AT_ONCE) {
+            self.take_from_lists(room_id, people).await?;
+        }
         let left = Query::of(keys::whole_room(room_id)).consistent().limit(MAX_REMOVED + 1);
         let mut left: Vec<_> = self.table.query(left).await?.iter().filter_map(key).collect();
         left.retain(|key| *key != keys::meta(room_id));
@@ -68,7 +79,7 @@ impl Store {
         left.truncate(MAX_REMOVED);
         self.table.delete_all(left).await?;
         if more {
-            return Err(Error::Busy("more of the room is left".into()));
+            return Ok(false);
         }
         let room = Room {
             expires_at: Some(now.plus(KEPT).seconds()),
@@ -76,9 +87,52 @@ impl Store {
             first_members: Vec::new(),
             ..closed.room.clone()
         };
-        match self.table.transact(vec![self.replace(keys::meta(room_id), &room, room.rev)?]).await? {
-            Transacted::Written => Ok(()),
+        let end = vec![
+            self.replace(keys::meta(room_id), &room, room.rev)?,
+            self.end_deletion(Doomed::Room(room_id))?,
+        ];
+        match self.table.transact(end).await? {
+            Transacted::Written => Ok(true),
             Transacted::Refused(_) => Err(changed_all_the_time()),
         }
+    }
+
+    /// Takes a room out of the lists of some of its people that still have it, and out of their counts.
+    async fn take_from_lists(&self, room: RoomId, people: &[UserId]) -> Result<()> {
+        let mut left = people.to_vec();
+        while !left.is_empty() {
+            let mut writes = Writes::default();
+            for user in &left {
+                writes.push(self.delete_existing(keys::my_room(*user, room))?);
+                self.count(&mut writes, *user, &[(Counted::Rooms, -1)], false)?;
+            }
+            match self.table.transact(writes.all).await? {
+                Transacted::Written => break,
+                // Two writes each, of which the first one is under condition.
+                Transacted::Refused(at) => {
+                    let mut place = 0..;
+                    left.retain(|_| place.next().is_some_and(|n: usize| !at.contains(&(2 * n))));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A closed room that is to be removed. One whose making has died is from now on closed for good.
+    pub async fn doomed_room(&self, room: RoomId) -> Result<Option<RoomAndRoster>> {
+        let closed = self.room_open_or_closed(room).await?.filter(|found| found.room.is_closed);
+        let Some(mut closed) = closed.filter(|found| found.room.kind == RoomKind::Group) else {
+            return Ok(None);
+        };
+        if closed.room.deleted_by.is_none() {
+            let before = closed.room.rev;
+            closed.room.deleted_by = Some(closed.room.created_by);
+            closed.room.rev += 1;
+            let write = self.replace(keys::meta(room), &closed.room, before)?;
+            if !self.table.transact_as_read(vec![write]).await? {
+                return Err(changed_all_the_time());
+            }
+        }
+        Ok(Some(closed))
     }
 }

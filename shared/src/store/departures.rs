@@ -1,22 +1,25 @@
 //! The deletion of accounts: what is taken out of the table, step by step, each of which may be repeated.
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use futures::{TryStreamExt, stream};
 use serde::Deserialize;
 
 use super::{
     Store,
     changes::{MAX_TRIES, changed_all_the_time},
+    counts::Writes,
     friendships::{Block, Friend},
-    item::{self, Item, Query, Update, attributes, read},
+    item::{self, Item, Query, Update, read},
     keys,
     profiles::search_keys,
     rooms::{MyRoom, RoomAndRoster},
-    table::wait_before_retry,
+    table::{Transacted, wait_before_retry},
+    unfinished::Doomed,
 };
 use crate::{
     clock::Timestamp,
     domain::{
+        counted::Counted,
         departure::{Account, Departure, unsigned},
         friendship::Request,
         message::Message,
@@ -50,7 +53,7 @@ const DELETES: usize = 99;
 
 impl Store {
     /// Puts a marker in the place of somebody's profile and gives their names free, in one transaction. From then on
-    /// nobody finds them.
+    /// nobody finds them, and nothing new comes to them.
     pub async fn depart(&self, user: UserId, now: Timestamp) -> Result<Departure> {
         for attempt in 1..=MAX_TRIES {
             let profile = match self.account(user).await? {
@@ -62,6 +65,8 @@ impl Store {
             let mut writes = vec![
                 self.replace(keys::profile(user), &departure, profile.rev)?,
                 self.delete(keys::username_claim(&username::fold(&profile.username)))?,
+                self.close_counts(user)?,
+                self.begin_deletion(Doomed::Account(user), now)?,
             ];
             if let Some(email) = &profile.email_claim {
                 writes.push(self.delete(keys::email_claim(email))?);
@@ -134,6 +139,7 @@ impl Store {
     pub async fn come_back(
         &self,
         room: RoomId,
+        actor: UserId,
         people: &[UserId],
         now: Timestamp,
     ) -> Result<Option<(RoomAndRoster, Vec<UserId>)>> {
@@ -144,7 +150,8 @@ impl Store {
                 self.profiles(people)
             )?;
             let after = room.room.with_other_members();
-            let mut writes = self.revision(&room.room, &after, None, now)?;
+            let mut writes = Writes::default();
+            writes.extend(self.revision(&room.room, &after, None, now)?);
             let from_seq = newest.map_or(0, |message| message.seq) + 1;
             let mut back = Vec::new();
             for member in room.members.iter_mut().filter(|member| member.is_gone) {
@@ -157,14 +164,18 @@ impl Store {
                 writes.push(self.put(keys::member(after.id, user), &*member)?);
                 let listed = MyRoom::new(after.id, now);
                 writes.push(self.put(keys::my_room(user, after.id), listed)?);
+                self.count(&mut writes, user, &[(Counted::Rooms, 1)], true)?;
                 back.push(user);
             }
             if back.is_empty() {
                 return Ok(None);
             }
-            if self.table.transact_as_read(writes).await? {
-                room.room = after;
-                return Ok(Some((room, back)));
+            match self.table.transact_once(&writes.all).await? {
+                Transacted::Written => {
+                    room.room = after;
+                    return Ok(Some((room, back)));
+                }
+                Transacted::Refused(at) => self.check_gifts(&writes, &at, actor).await?,
             }
             wait_before_retry(attempt).await;
         }
@@ -229,15 +240,19 @@ impl Store {
         if items.iter().any(shared) {
             return Ok(false);
         }
-        let private = items.iter().filter_map(item::key).filter(|key| *key != keys::profile(user));
+        let is_private = |key: &keys::Key| !keys::STAYING.iter().any(|prefix| key.sk.starts_with(prefix));
+        let private = items.iter().filter_map(item::key).filter(is_private);
         self.delete_all(user, private.collect()).await?;
         Ok(true)
     }
 
-    /// Notes that nothing is left to do.
-    pub async fn has_departed(&self, user: UserId) -> Result<()> {
-        let update = Update::of(keys::profile(user), "REMOVE is_unfinished").only_if(IS_GONE);
-        self.table.update(update).await.map(drop)
+    /// Notes that nothing is left to do of a deletion.
+    pub async fn has_departed(&self, departure: &Departure) -> Result<()> {
+        let update = Update::of(keys::profile(departure.id), "REMOVE is_unfinished");
+        let update = update.only_if("deleted_at = :then").value(":then", departure.deleted_at)?;
+        let end = vec![self.update(update)?, self.end_deletion(Doomed::Account(departure.id))?];
+        // Refused where another call was first, and they are back since.
+        self.table.transact(end).await.map(drop)
     }
 
     /// A write of a transaction: the profile of somebody who is here again, in the place of what was left.
@@ -261,8 +276,6 @@ impl Store {
 
     /// A condition of a transaction: somebody is gone. Whoever is here again must not lose what they have begun.
     pub(super) fn check_gone(&self, user: UserId) -> Result<TransactWriteItem> {
-        let check = ConditionCheck::builder().table_name(self.table.name());
-        let check = check.set_key(Some(attributes(keys::profile(user)))).condition_expression(IS_GONE);
-        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build())
+        self.check(keys::profile(user), IS_GONE)
     }
 }

@@ -6,13 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Store,
+    counts::Writes,
     item::{self, Update},
     keys::{self, Key},
     table::{Transacted, wait_before_retry},
     users::sha256_hex,
 };
 use crate::{
-    domain::device::{Device, MAX_DEVICES, TOO_MANY_DEVICES},
+    domain::{counted::Counted, device::Device},
     error::{Error, Result},
     id::{DeviceId, UserId},
 };
@@ -35,12 +36,15 @@ struct Claim {
     device_id: DeviceId,
 }
 
+/// The place of the device's own write in a registration.
+const DEVICE: usize = 0;
+
 /// The condition that a claim is still somebody's device's.
 const IS_OF: &str = "user_id = :user AND device_id = :device";
 
 impl Store {
     /// Registers a device, or says anew what it is. Its push token is no other device's any more, whoever's that was.
-    /// [`TOO_MANY_DEVICES`] for one more than there may be.
+    /// Refused for one more than there may be.
     pub async fn register_device(&self, user: UserId, device: &Device) -> Result<()> {
         let claim = Claim { user_id: user, device_id: device.id };
         for attempt in 1..=MAX_TRIES {
@@ -53,7 +57,6 @@ impl Store {
                 return Ok(());
             }
             let mut writes = self.put_device(user, before.as_ref(), device)?;
-            let is_new = before.is_none();
             if let Some(token) = &device.push_token {
                 writes.extend(self.take_token(token, holder, claim)?);
             }
@@ -61,16 +64,15 @@ impl Store {
             if let Some(old) = old.filter(|old| device.push_token.as_ref() != Some(old)) {
                 writes.push(self.release_token(&old, claim)?);
             }
-            match self.table.transact(writes).await {
+            match self.table.transact(writes.all.clone()).await {
                 Ok(Transacted::Written) => return Ok(()),
-                // The device itself comes first, then the count of a new one.
-                Ok(Transacted::Refused(at)) if is_new && at.contains(&1) && !at.contains(&0) => {
-                    return Err(TOO_MANY_DEVICES.into());
-                }
+                Ok(Transacted::Refused(at)) if at.contains(&DEVICE) => {}
+                Ok(Transacted::Refused(at)) => self.check_gifts(&writes, &at, user).await?,
                 // Others whose counts or tokens this moves may be in the way for longer than one call tries.
-                Ok(Transacted::Refused(_)) | Err(Error::Busy(_)) => wait_before_retry(attempt).await,
+                Err(Error::Busy(_)) => {}
                 Err(error) => return Err(error),
             }
+            wait_before_retry(attempt).await;
         }
         Err(Error::Busy("the device is changed all the time".into()))
     }
@@ -82,12 +84,13 @@ impl Store {
             let Some(before) = self.table.get::<StoredDevice>(key.clone(), true).await? else {
                 return Ok(());
             };
-            let fewer = Update::of(keys::counts(user), "ADD devices :fewer").value(":fewer", -1)?;
-            let mut writes = vec![self.delete_at(key, before.rev)?, self.update(fewer)?];
+            let mut writes = Writes::default();
+            writes.push(self.delete_at(key, before.rev)?);
+            self.count(&mut writes, user, &[(Counted::Devices, -1)], false)?;
             if let Some(token) = &before.device.push_token {
                 writes.push(self.release_token(token, Claim { user_id: user, device_id: id })?);
             }
-            match self.table.transact(writes).await {
+            match self.table.transact(writes.all).await {
                 Ok(Transacted::Written) => return Ok(()),
                 Ok(Transacted::Refused(_)) | Err(Error::Busy(_)) => wait_before_retry(attempt).await,
                 Err(error) => return Err(error),
@@ -104,22 +107,17 @@ impl Store {
     }
 
     /// The device in the place of what it was; a new one counts.
-    fn put_device(
-        &self,
-        user: UserId,
-        before: Option<&StoredDevice>,
-        device: &Device,
-    ) -> Result<Vec<TransactWriteItem>> {
+    fn put_device(&self, user: UserId, before: Option<&StoredDevice>, device: &Device) -> Result<Writes> {
         let key = keys::device(user, device.id);
         let stored = |rev| StoredDevice { device: device.clone(), rev };
+        let mut writes = Writes::default();
         if let Some(before) = before {
-            return Ok(vec![self.replace(key, stored(before.rev + 1), before.rev)?]);
+            writes.push(self.replace(key, stored(before.rev + 1), before.rev)?);
+        } else {
+            writes.push(self.put_new(key, stored(1))?);
+            self.count(&mut writes, user, &[(Counted::Devices, 1)], true)?;
         }
-        let more = Update::of(keys::counts(user), "ADD devices :one")
-            .only_if("attribute_not_exists(devices) OR devices < :most")
-            .value(":one", 1)?
-            .value(":most", MAX_DEVICES)?;
-        Ok(vec![self.put_new(key, stored(1))?, self.update(more)?])
+        Ok(writes)
     }
 
     /// The token becomes a device's, and ceases to be that of the one which holds it.

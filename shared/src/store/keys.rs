@@ -1,5 +1,6 @@
 //! Every key of the table, spelled here and nowhere else.
 
+use super::unfinished::Doomed;
 use crate::{
     clock::Timestamp,
     id::{ConnectionId, DeviceId, ReportId, RequestId, RoomId, UserId},
@@ -69,6 +70,10 @@ pub fn profile(u: UserId) -> Key {
 pub fn person(u: UserId) -> Range {
     prefix(user(u), "")
 }
+
+/// What the sort keys of those items of a person begin with that stay when they have deleted their account: that they have,
+/// and how often they did what is done only so often.
+pub const STAYING: [&str; 3] = ["COUNTS", "PROFILE", RATE];
 
 /// What the sort keys of those items of a person begin with that have a counterpart elsewhere.
 pub const SHARED: [&str; 5] = ["BLOCK#", DEVICE, "FRIEND#", "REQUEST#", "ROOM#"];
@@ -177,10 +182,26 @@ pub fn push_token_claim(sha256: &str) -> Key {
     Key { pk: format!("PUSH#{sha256}"), sk: "PUSH".into() }
 }
 
-/// How many requests, friends, blocks and devices a person has.
+/// How many requests, friends, blocks, devices and rooms a person has, and whether they are gone.
 pub fn counts(u: UserId) -> Key {
     Key { pk: user(u), sk: "COUNTS".into() }
 }
+
+/// A deletion that is not finished.
+pub fn deletion(of: Doomed) -> Key {
+    let sk = match of {
+        Doomed::Account(u) => user(u),
+        Doomed::Room(r) => room(r),
+    };
+    Key { pk: DELETIONS.into(), sk }
+}
+
+/// All deletions that are not finished.
+pub fn deletions() -> Range {
+    prefix(DELETIONS.into(), "")
+}
+
+const DELETIONS: &str = "DELETIONS";
 
 /// One room, as its member has it.
 pub fn my_room(u: UserId, r: RoomId) -> Key {
@@ -204,8 +225,10 @@ pub fn report(made_at: Timestamp, report: ReportId) -> Key {
 
 /// How far a person is ahead of the pace of what they do.
 pub fn rate(u: UserId, what: &str) -> Key {
-    Key { pk: user(u), sk: format!("RATE#{what}") }
+    Key { pk: user(u), sk: format!("{RATE}{what}") }
 }
+
+const RATE: &str = "RATE#";
 
 /// The head hint of a room.
 pub fn head(r: RoomId) -> Key {

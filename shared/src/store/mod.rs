@@ -3,9 +3,11 @@
 pub mod capacity;
 pub mod changes;
 pub mod circles;
+mod counts;
 pub mod deletion;
 pub mod departures;
 pub mod devices;
+pub mod founding;
 pub mod friendships;
 pub mod item;
 pub mod keys;
@@ -21,6 +23,7 @@ pub mod roster;
 pub mod suggestions;
 pub mod sync;
 pub mod table;
+pub mod unfinished;
 pub mod users;
 pub mod views;
 
@@ -68,6 +71,13 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
     }
 
+    /// A condition of a transaction upon an item that it does not write.
+    fn check(&self, key: keys::Key, condition: &str) -> Result<TransactWriteItem> {
+        let check = ConditionCheck::builder().table_name(self.table.name());
+        let check = check.set_key(Some(item::attributes(key))).condition_expression(condition);
+        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build())
+    }
+
     /// A condition of a transaction: an item is still at its revision `rev`.
     fn check_at(&self, key: keys::Key, rev: u64) -> Result<TransactWriteItem> {
         let check =
@@ -98,6 +108,13 @@ impl Store {
     fn delete(&self, key: keys::Key) -> Result<TransactWriteItem> {
         let delete = Delete::builder().table_name(self.table.name()).set_key(Some(item::attributes(key)));
         Ok(TransactWriteItem::builder().delete(delete.build().map_err(Error::internal)?).build())
+    }
+
+    /// A write of a transaction: no such item any more, and there must be one.
+    fn delete_existing(&self, key: keys::Key) -> Result<TransactWriteItem> {
+        let delete = Delete::builder().table_name(self.table.name()).set_key(Some(item::attributes(key)));
+        let delete = delete.condition_expression("attribute_exists(pk)").build().map_err(Error::internal)?;
+        Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
     /// One page of a list whose items stand in one range. The cursor is the last item's sort key without the

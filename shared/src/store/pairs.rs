@@ -3,23 +3,24 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Store,
+    counts::Writes,
     friendships::listed,
-    item::{self, Update, read},
+    item::{self, read},
     keys, number,
     table::{Transacted, wait_before_retry},
 };
 use crate::{
     clock::Timestamp,
     domain::{
-        friendship::{Action, Pair, State, counts::Counted},
+        friendship::{Action, Pair, State},
         room::Room,
     },
-    error::{Error, Refusal, Result},
+    error::{Error, Result},
     id::{RoomId, UserId},
 };
 
@@ -58,12 +59,6 @@ pub struct Moved {
     pub before: Pair,
     /// The pair as it is.
     pub after: Pair,
-}
-
-/// The writes of a step, and those of them that a person's bound can refuse, with what it then says.
-struct Step {
-    writes: Vec<TransactWriteItem>,
-    bounds: Vec<(usize, Refusal)>,
 }
 
 /// The place of the pair's own write in a step.
@@ -111,15 +106,11 @@ impl Store {
             if moved.before == moved.after {
                 return Ok(moved);
             }
-            let Step { writes, bounds } = self.step(&moved, actor, room, now)?;
-            match self.table.transact(writes).await {
+            let writes = self.step(&moved, actor, room, now)?;
+            match self.table.transact(writes.all.clone()).await {
                 Ok(Transacted::Written) => return Ok(moved),
                 Ok(Transacted::Refused(at)) if at.contains(&PAIR) => {}
-                Ok(Transacted::Refused(at)) => {
-                    if let Some((_, refusal)) = bounds.iter().find(|(place, _)| at.contains(place)) {
-                        return Err((*refusal).into());
-                    }
-                }
+                Ok(Transacted::Refused(at)) => self.check_gifts(&writes, &at, actor).await?,
                 // Others whose counts this step moves are in the way for longer than one call tries.
                 Err(Error::Busy(_)) => {}
                 Err(error) => return Err(error),
@@ -137,25 +128,27 @@ impl Store {
         self.table.get(keys::meta(RoomId::direct(a, b)), true).await
     }
 
-    fn step(&self, moved: &Moved, actor: UserId, room: Option<Room>, now: Timestamp) -> Result<Step> {
+    fn step(&self, moved: &Moved, actor: UserId, room: Option<Room>, now: Timestamp) -> Result<Writes> {
         let Moved { before, after } = moved;
-        let (mut writes, mut bounds) = (vec![self.put_pair(before, after)?], Vec::new());
-        for who in [actor, before.other(actor)] {
-            if let Some((update, refusal)) = count(moved, who, who == actor)? {
-                bounds.extend(refusal.map(|refusal| (writes.len(), refusal)));
-                writes.push(self.update(update)?);
-            }
-        }
         let (old, new) = (listed(before), listed(after));
         let keys = |entries: &[(keys::Key, _)], key: &keys::Key| entries.iter().any(|(kept, _)| kept == key);
+        let is_given = |entry: &&(keys::Key, _)| !keys(&old, &entry.0);
+        let mut writes = Writes::default();
+        writes.push(self.put_pair(before, after)?);
+        for who in [actor, before.other(actor)] {
+            let changes = Pair::COUNTED.map(|what| (what, after.adds(what, who) - before.adds(what, who)));
+            let changes: Vec<_> = changes.into_iter().filter(|(_, change)| *change != 0).collect();
+            let gets = new.iter().filter(is_given).any(|(key, _)| keys::user_of(&key.pk) == Some(who));
+            self.count(&mut writes, who, &changes, gets)?;
+        }
         for (key, _) in old.iter().filter(|(key, _)| !keys(&new, key)) {
             writes.push(self.delete(key.clone())?);
         }
-        for (key, entry) in new.iter().filter(|(key, _)| !keys(&old, key)) {
+        for (key, entry) in new.iter().filter(is_given) {
             writes.push(self.put(key.clone(), entry)?);
         }
         writes.extend(self.shut_or_open(moved, room, now)?);
-        Ok(Step { writes, bounds })
+        Ok(writes)
     }
 
     /// The direct room closes with the first block, and opens with the end of the last one. Where there is none, none may
@@ -191,12 +184,6 @@ impl Store {
         self.check(keys::pair(low, high), nobody)
     }
 
-    fn check(&self, key: keys::Key, condition: &str) -> Result<TransactWriteItem> {
-        let check = ConditionCheck::builder().table_name(self.table.name());
-        let check = check.set_key(Some(item::attributes(key))).condition_expression(condition);
-        Ok(TransactWriteItem::builder().condition_check(check.build().map_err(Error::internal)?).build())
-    }
-
     fn put_pair(&self, before: &Pair, after: &Pair) -> Result<TransactWriteItem> {
         let item = item::item(keys::pair(after.low, after.high), StoredPair::from(after))?;
         let put = Put::builder().table_name(self.table.name()).set_item(Some(item));
@@ -208,37 +195,5 @@ impl Store {
                 .expression_attribute_values(":version", number(before.version))
         };
         Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
-    }
-}
-
-/// What a step changes in a person's counts, if anything, and what to say if it is one too many.
-fn count(moved: &Moved, who: UserId, is_own: bool) -> Result<Option<(Update, Option<Refusal>)>> {
-    let change = |counted: Counted| counted.in_pair(&moved.after, who) - counted.in_pair(&moved.before, who);
-    let changes: Vec<_> = Counted::ALL.into_iter().map(|counted| (counted, change(counted))).collect();
-    let changes: Vec<_> = changes.into_iter().filter(|(_, change)| *change != 0).collect();
-    if changes.is_empty() {
-        return Ok(None);
-    }
-    let terms: Vec<String> = (0..changes.len()).map(|n| format!("#n{n} :n{n}")).collect();
-    let mut update = Update::of(keys::counts(who), format!("ADD {}", terms.join(", ")));
-    let mut refusal = None;
-    for (n, (counted, change)) in changes.into_iter().enumerate() {
-        update = update.name(format!("#n{n}"), attribute(counted)).value(&format!(":n{n}"), change)?;
-        if change > 0 {
-            // No step adds two things to one person.
-            refusal = Some(counted.refusal(is_own));
-            let within = format!("attribute_not_exists(#n{n}) OR #n{n} < :limit");
-            update = update.only_if(within).value(":limit", counted.limit())?;
-        }
-    }
-    Ok(Some((update, refusal)))
-}
-
-/// Where a person's counts keep something.
-fn attribute(counted: Counted) -> &'static str {
-    match counted {
-        Counted::RequestsSent => "requests_sent",
-        Counted::Friends => "friends",
-        Counted::Blocks => "blocks",
     }
 }

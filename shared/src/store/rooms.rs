@@ -8,16 +8,14 @@ use super::{
     Page, PageOf, Store,
     item::{self, Item, Query, Update, read},
     keys::{self, Key},
-    table::Transacted,
 };
 use crate::{
     clock::Timestamp,
     domain::{
-        details::NewcomersSee,
         log,
         message::Message,
-        profile::Profile,
-        room::{self, Founding, Member, Reached, Role, Room, RoomKind, SHOWN_MEMBERS, ShownMember, Status},
+        reached::{Reached, Status},
+        room::{Member, Room, SHOWN_MEMBERS, ShownMember},
         room_settings::RoomSettings,
         view::View,
     },
@@ -94,55 +92,6 @@ pub struct RoomSummary {
 }
 
 impl Store {
-    /// Makes a room; `None` if it is a pair's and they have it already, or one blocks the other.
-    pub async fn found_room(
-        &self,
-        founding: &Founding,
-        profiles: &HashMap<UserId, Profile>,
-        now: Timestamp,
-    ) -> Result<Option<RoomAndRoster>> {
-        let role = |user| match founding.kind {
-            RoomKind::Group if user == founding.founder => Role::Owner,
-            RoomKind::Group | RoomKind::Direct => Role::Member,
-        };
-        let mut members = Vec::with_capacity(founding.people.len());
-        for user in &founding.people {
-            let profile = profiles.get(user).ok_or(Error::NotFound)?;
-            members.push(Member::new(ShownMember::new(profile, now), role(*user), 1));
-        }
-        let room = Room {
-            id: founding.id,
-            kind: founding.kind,
-            name: founding.name.clone(),
-            avatar_url: None,
-            description: None,
-            newcomers_see: NewcomersSee::default(),
-            created_at: now,
-            created_by: founding.founder,
-            roster_version: 1,
-            rev: 0,
-            is_closed: false,
-            deleted_by: None,
-            expires_at: None,
-            member_count: members.len(),
-            first_members: room::first_members(&members),
-            pinned: Vec::new(),
-        };
-        let mut writes = vec![self.put_new(keys::meta(room.id), &room)?];
-        if let (RoomKind::Direct, [low, high]) = (room.kind, &room.first_members[..]) {
-            writes.push(self.check_unblocked(*low, *high)?);
-        }
-        for member in &members {
-            let user = member.shown.user_id;
-            writes.push(self.put_new(keys::member(room.id, user), member)?);
-            writes.push(self.put_new(keys::my_room(user, room.id), MyRoom::new(room.id, now))?);
-        }
-        match self.table.transact(writes).await? {
-            Transacted::Written => Ok(Some(RoomAndRoster { room, members })),
-            Transacted::Refused(_) => Ok(None),
-        }
-    }
-
     /// A room and everyone in it, as of now, unless it is closed. Whether the caller is one of them is for the caller to check, by
     /// [`RoomAndRoster::member`].
     ///

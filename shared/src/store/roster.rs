@@ -1,20 +1,20 @@
 //! What becomes of a group: the group itself, who is in it, the lists that hold it, and the system message that says so,
 //! in one transaction.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
-
 use super::{
     Store,
     changes::{MAX_TRIES, changed_all_the_time},
+    counts::Writes,
     item::Update,
     keys,
     messages::{Committed, message_at},
     rooms::{MyRoom, RoomAndRoster},
-    table::wait_before_retry,
+    table::{Transacted, wait_before_retry},
 };
 use crate::{
     clock::Timestamp,
     domain::{
+        counted::Counted,
         message::{Draft, Kind, Message},
         profile::Profile,
         room::{Member, Role, RoomKind, ShownMember},
@@ -51,7 +51,7 @@ impl Store {
     async fn change_group_leaving(
         &self,
         room_id: RoomId,
-        actor: UserId,
+        actor_id: UserId,
         deed: &Deed,
         leaving: Leaving,
         now: Timestamp,
@@ -60,22 +60,26 @@ impl Store {
             let (mut before, newest) =
                 futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
             if leaving == Leaving::ForGood {
-                before.hide_name(actor);
+                before.hide_name(actor_id);
             }
-            let actor = before.member(actor)?;
+            let actor = before.member(actor_id)?;
             let seq = newest.map_or(0, |message| message.seq) + 1;
             let Some(outcome) = deed.apply(&before.room, &before.members, actor, seq)? else {
                 return Ok(None);
             };
             let said = system_message(room_id, seq, actor, &outcome.said, now);
             let after = RoomAndRoster { room: outcome.room, members: outcome.members };
-            let mut writes = self.revision(&before.room, &after.room, None, now)?;
+            let mut writes = Writes::default();
+            writes.extend(self.revision(&before.room, &after.room, None, now)?);
             writes.push(self.put_new(keys::message(room_id, seq), &said)?);
-            writes.extend(self.roster_writes(&before, &after, leaving)?);
-            if self.table.transact_as_read(writes).await? {
-                let in_other_roles = in_other_roles(&before, &after);
-                let said = Committed { in_full: InFull::fresh(said), room: after };
-                return Ok(Some(GroupChange { said, in_other_roles }));
+            self.roster_writes(&mut writes, &before, &after, leaving)?;
+            match self.table.transact_once(&writes.all).await? {
+                Transacted::Written => {
+                    let in_other_roles = in_other_roles(&before, &after);
+                    let said = Committed { in_full: InFull::fresh(said), room: after };
+                    return Ok(Some(GroupChange { said, in_other_roles }));
+                }
+                Transacted::Refused(at) => self.check_gifts(&writes, &at, actor_id).await?,
             }
             wait_before_retry(attempt).await;
         }
@@ -126,15 +130,15 @@ impl Store {
         }
     }
 
-    /// The writes that make one roster of another.
+    /// Adds the writes that make one roster of another.
     fn roster_writes(
         &self,
+        writes: &mut Writes,
         before: &RoomAndRoster,
         after: &RoomAndRoster,
         leaving: Leaving,
-    ) -> Result<Vec<TransactWriteItem>> {
+    ) -> Result<()> {
         let room_id = before.room.id;
-        let mut writes = Vec::new();
         for member in &after.members {
             let user_id = member.shown.user_id;
             if before.member(user_id).is_err() {
@@ -142,6 +146,7 @@ impl Store {
                 // Whatever an earlier membership may have left there.
                 let mine = MyRoom::new(room_id, member.shown.joined_at);
                 writes.push(self.put(keys::my_room(user_id, room_id), mine)?);
+                self.count(writes, user_id, &[(Counted::Rooms, 1)], true)?;
             }
         }
         for member in in_other_roles(before, after) {
@@ -153,14 +158,17 @@ impl Store {
         for leaver in before.people() {
             if after.member(leaver).is_err() {
                 writes.push(self.delete(keys::member(room_id, leaver))?);
-                writes.push(match leaving {
-                    Leaving::Now => self.delete(keys::my_room(leaver, room_id))?,
+                match leaving {
+                    Leaving::Now => {
+                        writes.push(self.delete(keys::my_room(leaver, room_id))?);
+                        self.count(writes, leaver, &[(Counted::Rooms, -1)], false)?;
+                    }
                     // The room stays in their list until their name is out of it.
-                    Leaving::ForGood => self.check_gone(leaver)?,
-                });
+                    Leaving::ForGood => writes.push(self.check_gone(leaver)?),
+                }
             }
         }
-        Ok(writes)
+        Ok(())
     }
 }
 

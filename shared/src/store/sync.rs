@@ -16,7 +16,7 @@ use crate::{
     domain::{
         log::{Held, MAX_CATCH_UP},
         message::Message,
-        room::Reached,
+        reached::Reached,
         view::View,
     },
     error::Result,

@@ -222,14 +222,22 @@ impl Table {
     /// Writes all or nothing, once. `false` if a condition failed or another write was in the way: what was read is not what
     /// is there any more.
     pub async fn transact_as_read(&self, writes: Vec<TransactWriteItem>) -> Result<bool> {
-        match self.send_transaction(&writes).await {
-            Ok(()) => Ok(true),
+        Ok(self.transact_once(&writes).await? == Transacted::Written)
+    }
+
+    /// Writes all or nothing, once. Where another write was in the way, no condition need have failed.
+    pub async fn transact_once(&self, writes: &[TransactWriteItem]) -> Result<Transacted> {
+        match self.send_transaction(writes).await {
+            Ok(()) => Ok(Transacted::Written),
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 let is_lost = |code| code == "ConditionalCheckFailed" || RETRYABLE.contains(&code);
-                let lost = reasons(&cancelled).filter(|code| *code != "None").all(is_lost);
-                if lost { Ok(false) } else { Err(Error::internal(cancelled)) }
+                if reasons(&cancelled).filter(|code| *code != "None").all(is_lost) {
+                    Ok(Transacted::Refused(failed_conditions(&cancelled)))
+                } else {
+                    Err(Error::internal(cancelled))
+                }
             }
-            Err(error) if error.is_conflict() => Ok(false),
+            Err(error) if error.is_conflict() => Ok(Transacted::Refused(Vec::new())),
             Err(error) => Err(refused(error)),
         }
     }
@@ -239,8 +247,7 @@ impl Table {
         match through_conflicts(|| self.send_transaction(&writes)).await {
             Ok(()) => Ok(Transacted::Written),
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let failed = |(at, code)| (code == "ConditionalCheckFailed").then_some(at);
-                let refused: Vec<usize> = reasons(&cancelled).enumerate().filter_map(failed).collect();
+                let refused = failed_conditions(&cancelled);
                 match (refused.is_empty(), cancelled.is_conflict()) {
                     (false, _) => Ok(Transacted::Refused(refused)),
                     (true, true) => Err(Error::Busy(cancelled.into())),
@@ -301,6 +308,12 @@ impl Conflicting for TransactionCanceledException {
 /// Why each write of a cancelled transaction failed, in their order; `None` for those that did not.
 fn reasons(cancelled: &TransactionCanceledException) -> impl Iterator<Item = &str> {
     cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None"))
+}
+
+/// The places of the writes of a cancelled transaction whose conditions failed.
+fn failed_conditions(cancelled: &TransactionCanceledException) -> Vec<usize> {
+    let failed = |(at, code)| (code == "ConditionalCheckFailed").then_some(at);
+    reasons(cancelled).enumerate().filter_map(failed).collect()
 }
 
 /// Makes a call again while other writes are in its way, within a bound.

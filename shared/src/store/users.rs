@@ -117,6 +117,10 @@ impl Store {
             },
             self.put_new(keys::username_claim(&folded), &claim)?,
         ];
+        if profile.returned_after.is_some() {
+            // Those of the account before: nothing is left that they count.
+            writes.push(self.delete(keys::counts(profile.id))?);
+        }
         for key in search_keys(profile) {
             writes.push(self.put(key, &claim)?);
         }

@@ -8,8 +8,8 @@ use crate::{
     domain::{
         log::Window,
         message::{self, Draft, Kind},
+        reached::Status,
         reaction::{Emoji, Tally},
-        room::Status,
         view::View,
     },
     id::{MessageId, RoomId, UserId},

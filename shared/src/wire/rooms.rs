@@ -8,6 +8,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         details::{self, Details, NewcomersSee},
+        founding,
         message::normal_url,
         presence::ShownPresence,
         room::{self, Member, Role, Room, RoomKind, caller_last},
@@ -39,7 +40,7 @@ impl Input for RoomCreate {
         if let Some(fault) = name.as_deref().and_then(room::name_fault) {
             fields.fault("name", fault);
         }
-        if let Some(fault) = participant_ids.as_deref().and_then(room::people_fault) {
+        if let Some(fault) = participant_ids.as_deref().and_then(founding::people_fault) {
             fields.fault("participant_ids", fault);
         }
         Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids: participant_ids? })

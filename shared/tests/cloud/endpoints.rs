@@ -6,7 +6,7 @@ use lambda_http::{Body, Request, Response};
 use serde_json::Value;
 use shared::{
     App,
-    serve::{Endpoint, http, socket},
+    serve::{Endpoint, http, schedule, socket},
     wire::socket::Event,
 };
 
@@ -103,6 +103,21 @@ pub async fn call_socket(app: &App, function: &str, event: ApiGatewayWebsocketPr
         "socket-typing-stop" => boxed_socket(app, functions::socket_typing_stop::typing_stop, event).await,
         "socket-unknown" => boxed_socket(app, functions::socket_unknown::unknown, event).await,
         other => panic!("{other} is no function of the WebSocket API"),
+    }
+}
+
+/// Answers a call by a schedule, by the function of this name.
+pub async fn call_scheduled(
+    app: &App,
+    function: &str,
+    event: &schedule::ScheduledEvent,
+) -> Result<(), schedule::Failure> {
+    match function {
+        "upkeep-finish-deletions" => {
+            let endpoint = functions::upkeep_finish_deletions::finish_deletions;
+            schedule::answer(app, &endpoint, event, "scheduled").await
+        }
+        other => panic!("{other} is no function of a schedule"),
     }
 }
 

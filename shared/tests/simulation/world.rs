@@ -18,10 +18,7 @@ use shared::{
     App,
     clock::{Clock, Timestamp},
     config::Config,
-    domain::{
-        profile::Newcomer,
-        room::{Founding, RoomKind},
-    },
+    domain::{founding::Founding, profile::Newcomer, room::RoomKind},
     id::{RoomId, UserId},
     push::Push,
     store::Store,

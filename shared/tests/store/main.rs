@@ -7,6 +7,7 @@ mod circles;
 mod cloud;
 mod cost;
 mod costs;
+mod deletions;
 mod departures;
 mod device;
 mod devices;

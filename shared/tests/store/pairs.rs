@@ -6,8 +6,9 @@ use serde_json::Value;
 use shared::{
     Error, Result,
     domain::{
-        friendship::{Action, Answer, Pair, counts::Counted},
-        room::Founding,
+        counted::Counted,
+        founding::Founding,
+        friendship::{Action, Answer, Pair},
     },
     id::{RequestId, RoomId, UserId},
     store::{keys, pairs::Moved},
@@ -45,19 +46,15 @@ async fn check(cloud: &Cloud, a: UserId, b: UserId) -> Pair {
     for who in [a, b] {
         let other = pair.other(who);
         let expected = [
-            ("REQUEST#OUT#", "requests_sent", Counted::RequestsSent.in_pair(&pair, who)),
-            ("FRIEND#", "friends", Counted::Friends.in_pair(&pair, who)),
-            ("BLOCK#", "blocks", Counted::Blocks.in_pair(&pair, who)),
+            ("REQUEST#OUT#", "requests_sent", pair.adds(Counted::RequestsSent, who)),
+            ("FRIEND#", "friends", pair.adds(Counted::Friends, who)),
+            ("BLOCK#", "blocks", pair.adds(Counted::Blocks, who)),
         ];
         for (prefix, attribute, n) in expected {
             assert_eq!(listed(cloud, who, prefix), n, "{prefix} of {pair:?}");
             assert_eq!(count(cloud, who, attribute), n, "{attribute} of {pair:?}");
         }
-        assert_eq!(
-            listed(cloud, who, "REQUEST#IN#"),
-            Counted::RequestsSent.in_pair(&pair, other),
-            "{pair:?}"
-        );
+        assert_eq!(listed(cloud, who, "REQUEST#IN#"), pair.adds(Counted::RequestsSent, other), "{pair:?}");
     }
     pair
 }

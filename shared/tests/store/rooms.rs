@@ -1,7 +1,8 @@
 //! Rooms: one per pair, listed with the truth about their newest message.
 
 use shared::{
-    domain::room::{Founding, Status},
+    Result,
+    domain::{founding::Founding, reached::Status},
     id::{RoomId, UserId},
     store::{PageOf, rooms::RoomSummary},
 };
@@ -10,11 +11,16 @@ use crate::cloud::Cloud;
 
 /// Makes a room as the API does, and gives its id.
 pub async fn room(cloud: &Cloud, founder: UserId, others: &[UserId]) -> RoomId {
-    let founding = Founding::new(founder, others, false, None).unwrap();
+    try_room(cloud, founder, others).await.unwrap()
+}
+
+/// The same, if it can be made.
+pub async fn try_room(cloud: &Cloud, founder: UserId, others: &[UserId]) -> Result<RoomId> {
+    let founding = Founding::new(founder, others, false, None)?;
     let people: Vec<UserId> = founding.people.iter().copied().collect();
-    let profiles = cloud.app.store.profiles(&people).await.unwrap();
-    cloud.app.store.found_room(&founding, &profiles, cloud.app.now()).await.unwrap();
-    founding.id
+    let profiles = cloud.app.store.profiles(&people).await?;
+    cloud.app.store.found_room(&founding, &profiles, cloud.app.now()).await?;
+    Ok(founding.id)
 }
 
 async fn list(cloud: &Cloud, user: UserId) -> Vec<RoomSummary> {

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{counts::Counted, *};
+use super::*;
+use crate::domain::counted::Counted;
 
 const HOUR: i64 = 3600;
 
@@ -220,8 +221,8 @@ proptest! {
             let is_nothing = matches!(next.state, State::Strangers | State::Rejected { .. });
             prop_assert!(is_nothing || !next.is_blocked(), "{next:?}");
             for who in [ana, ben] {
-                for counted in Counted::ALL {
-                    let change = counted.in_pair(&next, who) - counted.in_pair(&pair, who);
+                for counted in Pair::COUNTED {
+                    let change = next.adds(counted, who) - pair.adds(counted, who);
                     prop_assert!(change < 1 || counted == Counted::Friends || who == me);
                 }
             }

@@ -21,7 +21,7 @@ const EXPECTED: &[Row] = &[
     ("users-get-me", "again", 1, 1.0, 0.0, 0),
     ("users-get-me", "the first time ever", 2, 1.0, 18.0, 0),
     ("friends-search-users", "8 people found", 3, 16.5, 1.0, 0),
-    ("friends-send-request", "", 6, 5.0, 9.0, 1),
+    ("friends-send-request", "", 6, 5.0, 11.0, 1),
     ("friends-list-requests", "1 request", 2, 3.0, 0.0, 0),
     ("friends-respond-to-request", "accepted", 6, 3.0, 15.0, 1),
     ("friends-list", "15 friends", 3, 31.0, 0.0, 0),
@@ -29,9 +29,9 @@ const EXPECTED: &[Row] = &[
     ("friends-list-mutual", "5 friends in common", 5, 14.0, 1.0, 0),
     ("friends-list-suggestions", "1 person, through 15 friends", 4, 10.5, 1.0, 0),
     ("friends-cancel-request", "", 6, 4.0, 9.0, 1),
-    ("chat-create-room", "2 people, new", 7, 13.0, 13.0, 2),
+    ("chat-create-room", "2 people, new", 7, 13.0, 17.0, 2),
     ("chat-create-room", "2 people, again", 3, 10.0, 0.0, 0),
-    ("chat-create-room", "10 people", 5, 29.0, 43.0, 10),
+    ("chat-create-room", "10 people", 5, 29.0, 63.0, 10),
     ("chat-list-rooms", "16 rooms", 6, 152.0, 0.0, 0),
     ("chat-get-room", "10 people", 3, 33.0, 0.0, 0),
     ("chat-sync", "16 rooms, nothing missed", 7, 153.0, 0.0, 0),
@@ -48,8 +48,8 @@ const EXPECTED: &[Row] = &[
     ("chat-unpin-message", "10 people", 6, 19.0, 7.0, 10),
     ("chat-delete-message", "10 people", 5, 14.0, 7.0, 10),
     ("chat-sync", "16 rooms, 11 messages and 6 changes missed", 8, 158.0, 0.0, 0),
-    ("chat-add-participant", "to 10 people", 13, 48.0, 13.0, 22),
-    ("chat-remove-participant", "from 11 people", 7, 25.0, 13.0, 21),
+    ("chat-add-participant", "to 10 people", 13, 48.0, 15.0, 22),
+    ("chat-remove-participant", "from 11 people", 7, 25.0, 15.0, 21),
     ("friends-block-user", "a friend", 5, 5.0, 17.0, 3),
     ("friends-list-blocks", "1 person", 2, 2.0, 0.0, 0),
     ("friends-unblock-user", "", 5, 3.0, 11.0, 1),
@@ -79,8 +79,9 @@ const EXPECTED: &[Row] = &[
     ("users-update-me", "a new username of 8 letters, in no room", 6, 3.0, 36.0, 0),
     ("users-update-me", "a new picture, in 16 rooms", 14, 91.0, 132.0, 24),
     ("users-update-me", "13 friends no longer see that they are online", 7, 17.0, 3.0, 13),
-    ("users-delete-me", "in a room for 2 and a group of 10", 26, 58.0, 83.0, 19),
-    ("chat-delete-room", "9 people", 9, 24.0, 128.0, 8),
+    ("users-delete-me", "in a room for 2 and a group of 10", 26, 58.0, 78.0, 19),
+    ("chat-delete-room", "9 people", 9, 24.0, 159.0, 8),
+    ("upkeep-finish-deletions", "nothing to do", 1, 1.0, 0.0, 0),
 ];
 
 /// Every function in its typical cases, one after the other in the same town.
@@ -215,6 +216,7 @@ async fn counted(town: &Town) -> Vec<Row> {
     );
     count!(1, "users-delete-me", "in a room for 2 and a group of 10", Call::of("users-delete-me"));
     count!(0, "chat-delete-room", "9 people", town.at_group("chat-delete-room"));
+    count!(0, "upkeep-finish-deletions", "nothing to do", Call::of("upkeep-finish-deletions"));
     rows
 }
 

@@ -1,0 +1,15 @@
+//! `rate(15 minutes)`: finish the deletions of accounts and rooms whose calls have died.
+
+use shared::{
+    App, Result,
+    serve::{Fatal, schedule::serve},
+};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Fatal> {
+    serve(finish_deletions).await
+}
+
+pub(crate) async fn finish_deletions(app: App) -> Result<()> {
+    app.finish_deletions().await
+}

@@ -1,0 +1,45 @@
+//! The end of deletions whose calls have died.
+
+use chrono::Duration;
+use futures::{StreamExt, stream};
+
+use crate::{
+    App, Result,
+    domain::departure::Account,
+    id::RoomId,
+    store::unfinished::{Deletion, Doomed},
+};
+
+/// A deletion that began so long ago is not finished by the call that began it: none may take that long.
+const OVERDUE_AFTER: Duration = Duration::minutes(10);
+
+/// So many are finished at once: one that takes long holds up no other.
+const CONCURRENT_DELETIONS: usize = 4;
+
+impl App {
+    /// Finishes all deletions that are overdue. Each is tried, whatever becomes of the others; the error is that of the first
+    /// one that failed, which is tried again the next time. May stop anywhere, and goes on from there.
+    pub async fn finish_deletions(&self) -> Result<()> {
+        let overdue = self.store.unfinished_deletions(self.now().plus(-OVERDUE_AFTER)).await?;
+        let finished = stream::iter(overdue).map(|deletion| self.finish_deletion(deletion));
+        let finished: Vec<Result<()>> = finished.buffer_unordered(CONCURRENT_DELETIONS).collect().await;
+        finished.into_iter().collect()
+    }
+
+    async fn finish_deletion(&self, deletion: Deletion) -> Result<()> {
+        match deletion.of {
+            Doomed::Account(user) => match self.store.account(user).await? {
+                Some(Account::Gone(departure)) => self.finish_departure(&departure).await,
+                // Somebody else was first.
+                Some(Account::Here(_)) | None => Ok(()),
+            },
+            Doomed::Room(room) => self.finish_room(room).await,
+        }
+    }
+
+    async fn finish_room(&self, room: RoomId) -> Result<()> {
+        let Some(closed) = self.store.doomed_room(room).await? else { return Ok(()) };
+        while !self.store.clear_room(&closed, self.now()).await? {}
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! How a room begins: which kind it becomes, and who is in it.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    domain::room::RoomKind,
+    error::{Error, Result},
+    id::{RoomId, UserId},
+};
+
+/// The most people that the call which makes a room may name, the caller included: one transaction holds them.
+pub const MAX_FOUNDERS: usize = 40;
+
+const NOBODY: &str = "must name someone besides you";
+const TOO_MANY: &str = "must name at most 40 people, you included";
+
+/// What is wrong with people to be named for a room, whoever names them.
+pub fn people_fault(people: &[UserId]) -> Option<&'static str> {
+    let distinct = people.iter().collect::<BTreeSet<_>>().len();
+    match distinct {
+        0 => Some(NOBODY),
+        1..=MAX_FOUNDERS => None,
+        _ => Some(TOO_MANY),
+    }
+}
+
+/// A room that shall be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founding {
+    /// Its id: derived for a pair, random for a group.
+    pub id: RoomId,
+    /// Pair or group.
+    pub kind: RoomKind,
+    /// Only groups have one.
+    pub name: Option<String>,
+    /// Who makes it.
+    pub founder: UserId,
+    /// Everyone in it, the founder included, without repetition.
+    pub people: BTreeSet<UserId>,
+}
+
+impl Founding {
+    /// What a caller's wish for a room comes to. Two people are a pair unless they ask for a group; three or more
+    /// are a group whatever was asked.
+    pub fn new(founder: UserId, others: &[UserId], is_group: bool, name: Option<&str>) -> Result<Self> {
+        let people: BTreeSet<UserId> = others.iter().copied().chain([founder]).collect();
+        if people.len() == 1 {
+            return Err(Error::invalid("participant_ids", NOBODY));
+        }
+        if people.len() > MAX_FOUNDERS {
+            return Err(Error::invalid("participant_ids", TOO_MANY));
+        }
+        let name = name.map(str::trim).filter(|name| !name.is_empty());
+        let mut others = people.iter().copied().filter(|person| *person != founder);
+        Ok(match (others.next(), others.next()) {
+            (Some(other), None) if !is_group => Self {
+                id: RoomId::direct(founder, other),
+                kind: RoomKind::Direct,
+                name: None,
+                founder,
+                people,
+            },
+            _ => Self {
+                id: RoomId::random(),
+                kind: RoomKind::Group,
+                name: name.map(str::to_owned),
+                founder,
+                people,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::room::tests::user;
+
+    #[test]
+    fn two_people_share_one_direct_room_that_has_no_name() {
+        let ana = Founding::new(user(1), &[user(2), user(2)], false, Some("us")).unwrap();
+        let ben = Founding::new(user(2), &[user(1), user(2)], false, None).unwrap();
+        assert_eq!((ana.id, ana.kind, ana.name), (ben.id, RoomKind::Direct, None));
+    }
+
+    #[test]
+    fn two_who_ask_for_a_group_and_any_three_get_a_new_group() {
+        let pair = Founding::new(user(1), &[user(2)], true, Some("  gym ")).unwrap();
+        assert_eq!((pair.kind, pair.name.as_deref()), (RoomKind::Group, Some("gym")));
+        let three = Founding::new(user(1), &[user(2), user(3)], false, Some(" ")).unwrap();
+        assert_eq!((three.kind, three.name), (RoomKind::Group, None));
+        assert_ne!(three.id, Founding::new(user(1), &[user(2), user(3)], false, None).unwrap().id);
+    }
+
+    #[test]
+    fn a_room_needs_someone_else_and_is_made_by_at_most_forty() {
+        assert!(Founding::new(user(1), &[user(1)], false, None).is_err());
+        assert!(Founding::new(user(1), &[], true, None).is_err());
+        let many: Vec<UserId> = (2..=40).map(user).collect();
+        assert!(Founding::new(user(1), &many, true, None).is_ok());
+        assert!(
+            Founding::new(user(99), &many.iter().copied().chain([user(1)]).collect::<Vec<_>>(), true, None)
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,371 @@
+//! What happens at the very moment of a deletion, and what becomes of one whose call dies.
+
+use std::{collections::BTreeSet, pin::pin, time::Duration};
+
+use futures::{FutureExt, future::BoxFuture};
+use serde_json::Value;
+use shared::{
+    Error, Result,
+    domain::{
+        device::{Device, Platform},
+        founding::Founding,
+        friendship::{Action, Answer},
+    },
+    id::{DeviceId, RoomId, UserId},
+    serve::schedule::ScheduledEvent,
+    store::keys,
+};
+
+use crate::{
+    cloud::Cloud,
+    endpoints,
+    friendships::{ask, code},
+    log::send,
+    profiles::identity,
+    raw::{items, meta, set},
+    rooms::room,
+};
+
+/// When tokens were issued here.
+const ISSUED: i64 = 1_769_999_000;
+
+/// Longer than any call may take, in seconds.
+const LATER: u64 = 11 * 60;
+
+/// More calls than any of these deletions makes one after the other.
+const MOST_CALLS: u64 = 60;
+
+fn delete(cloud: &Cloud, user: UserId) -> BoxFuture<'_, Result<()>> {
+    async move { cloud.app.delete_account(&identity(user, Some(ISSUED))).await }.boxed()
+}
+
+async fn found(cloud: &Cloud, founder: UserId, others: &[UserId]) -> Result<RoomId> {
+    let founding = Founding::new(founder, others, true, Some("gym"))?;
+    let people: Vec<UserId> = founding.people.iter().copied().collect();
+    let profiles = cloud.app.store.profiles(&people).await?;
+    cloud.app.store.found_room(&founding, &profiles, cloud.app.now()).await?.ok_or(Error::NotFound)?;
+    Ok(founding.id)
+}
+
+/// The sort keys of all that is kept of a person under their own name.
+fn kept(cloud: &Cloud, user: UserId) -> Vec<String> {
+    let items = cloud.partition(&format!("USER#{user}"));
+    items.iter().map(|item| item["sk"]["S"].as_str().unwrap().to_owned()).collect()
+}
+
+fn rooms_of(cloud: &Cloud, user: UserId) -> (usize, i64) {
+    let listed = kept(cloud, user).iter().filter(|sk| sk.starts_with("ROOM#")).count();
+    let counts = cloud.partition(&format!("USER#{user}"));
+    let counts = counts.iter().find(|item| item["sk"]["S"] == "COUNTS");
+    let rooms = counts.and_then(|counts| counts["rooms"]["N"].as_str()).map_or(0, |n| n.parse().unwrap());
+    (listed, rooms)
+}
+
+/// The members of a room whose names are still shown, and everything else in it that holds a name.
+fn holds(cloud: &Cloud, room: RoomId, name: &str) -> bool {
+    items(cloud, room, "").iter().any(|item| item.to_string().contains(name))
+}
+
+async fn finish(cloud: &Cloud) {
+    let event: Value =
+        serde_json::from_str(include_str!("../../../events/upkeep/finish-deletions.json")).unwrap();
+    let mut event: ScheduledEvent = serde_json::from_value(event).unwrap();
+    event.time = Some(cloud.app.now().to_string().parse().unwrap());
+    let finished = endpoints::call_scheduled(&cloud.app, "upkeep-finish-deletions", &event).await;
+    assert!(finished.is_ok(), "{finished:?}");
+}
+
+/// Drops a call after so many seconds, which are as many of its round trips.
+async fn killed_after<T>(seconds: u64, call: impl Future<Output = Result<T>>) -> Option<Result<T>> {
+    tokio::time::timeout(Duration::from_millis(seconds * 1000 + 500), call).await.ok()
+}
+
+/// So many seconds in which others go on; none if it is less than one.
+async fn pause(seconds: i64) {
+    tokio::time::sleep(Duration::from_secs(u64::try_from(seconds).unwrap_or_default())).await;
+}
+
+fn phone(cloud: &Cloud) -> Device {
+    Device {
+        id: DeviceId::from(uuid::Uuid::from_u128(7)),
+        platform: Platform::Ios,
+        push_token: Some("token".to_owned()),
+        registered_at: cloud.app.now(),
+    }
+}
+
+/// What others may do to zoe, or she from another device, at the moment at which she deletes her account.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    OpenRoom,
+    Found,
+    Add,
+    Ask,
+    Accept,
+    ComeToRoomAgain,
+    Register,
+}
+
+impl Act {
+    const ALL: [Self; 7] = [
+        Self::OpenRoom,
+        Self::Found,
+        Self::Add,
+        Self::Ask,
+        Self::Accept,
+        Self::ComeToRoomAgain,
+        Self::Register,
+    ];
+
+    /// What has to be there before, and then the act itself.
+    async fn prepare(
+        self,
+        cloud: &Cloud,
+        ben: UserId,
+        zoe: UserId,
+    ) -> (Option<RoomId>, BoxFuture<'_, Result<()>>) {
+        let store = &cloud.app.store;
+        match self {
+            Self::OpenRoom => {
+                let room = RoomId::direct(ben, zoe);
+                (
+                    Some(room),
+                    async move { crate::rooms::try_room(cloud, ben, &[zoe]).await.map(|_| ()) }.boxed(),
+                )
+            }
+            Self::Found => (None, async move { found(cloud, ben, &[zoe]).await.map(drop) }.boxed()),
+            Self::Add => {
+                let gym = found(cloud, ben, &[cloud.person("cleo").await]).await.unwrap();
+                let add = async move { cloud.app.put_participant(gym, ben, zoe, None).await.map(drop) };
+                (Some(gym), add.boxed())
+            }
+            Self::Ask => {
+                let ask = async move {
+                    store.may_ask(ben, zoe, cloud.app.now()).await?;
+                    ask(cloud, ben, zoe).await.map(drop)
+                };
+                (None, ask.boxed())
+            }
+            Self::Accept => {
+                let asked = ask(cloud, zoe, ben).await.unwrap();
+                let accept = Action::Answer(asked.request_id, Answer::Accepted);
+                (None, async move { cloud.app.befriend(ben, zoe, accept).await.map(drop) }.boxed())
+            }
+            Self::ComeToRoomAgain => {
+                let pair = room(cloud, ben, &[zoe]).await;
+                delete(cloud, zoe).await.unwrap();
+                let back = identity(zoe, Some(cloud.app.now().seconds() + 1));
+                cloud.wait(2).await;
+                cloud.app.welcome(&back).await.unwrap();
+                let again = async move { cloud.app.bring_back(pair, ben, &[ben, zoe]).await };
+                (Some(pair), again.boxed())
+            }
+            Self::Register => {
+                let device = phone(cloud);
+                (None, async move { store.register_device(zoe, &device).await }.boxed())
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_new_comes_to_somebody_at_the_moment_at_which_they_delete_their_account() {
+    for act in Act::ALL {
+        let mut outcomes = [0, 0];
+        for ahead in -8_i64..12 {
+            let cloud = Cloud::new();
+            let (ben, zoe) = (cloud.person("ben").await, cloud.person("zoe-the-first").await);
+            let (room, act_of_ben) = act.prepare(&cloud, ben, zoe).await;
+            let act_of_ben = async {
+                pause(-ahead).await;
+                act_of_ben.await
+            };
+            let leave = async {
+                pause(ahead).await;
+                let issued = cloud.app.now().seconds() + 1;
+                cloud.app.delete_account(&identity(zoe, Some(issued))).await
+            };
+            let (outcome, deleted) = tokio::join!(act_of_ben, leave);
+            let when = format!("{act:?}, {ahead} s before: {outcome:?}");
+            assert!(deleted.is_ok(), "{when}: {deleted:?}");
+            outcomes[usize::from(outcome.is_ok())] += 1;
+            assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE"], "{when}");
+            let left = kept(&cloud, ben);
+            assert!(
+                !left.iter().any(|sk| sk.starts_with("FRIEND#") || sk.starts_with("REQUEST#")),
+                "{when}: {left:?}"
+            );
+            assert!(cloud.partition("DELETIONS").is_empty(), "{when}");
+            for room in room.into_iter().chain(rooms_in(&left)) {
+                assert!(!holds(&cloud, room, "zoe-the-first"), "{when}");
+            }
+            let (listed, counted) = rooms_of(&cloud, ben);
+            assert_eq!(listed as i64, counted, "{when}");
+        }
+        assert!(outcomes.iter().all(|n| *n > 0), "{act:?} was both first and last: {outcomes:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_begun_before_a_deletion_is_not_done_after_it() {
+    let cloud = Cloud::new();
+    let [ben, zoe] = [cloud.person("ben").await, cloud.person("zoe-the-first").await];
+    let (store, now) = (&cloud.app.store, cloud.app.now());
+    let gym = found(&cloud, ben, &[cloud.person("cleo").await]).await.unwrap();
+    let asked = ask(&cloud, zoe, ben).await.unwrap();
+    let profiles = store.profiles(&[ben, zoe]).await.unwrap();
+    // Dead as soon as the account is gone.
+    assert!(killed_after(2, delete(&cloud, zoe)).await.is_none());
+    let accept = Action::Answer(asked.request_id, Answer::Accepted);
+    assert!(matches!(store.move_pair(ben, zoe, accept, now).await, Err(Error::NotFound)));
+    for is_group in [false, true] {
+        let founding = Founding::new(ben, &[zoe], is_group, None).unwrap();
+        assert!(matches!(store.found_room(&founding, &profiles, now).await, Err(Error::NotFound)));
+    }
+    assert!(matches!(store.join(gym, ben, &profiles[&zoe], None, now).await, Err(Error::NotFound)));
+    assert!(matches!(store.register_device(zoe, &phone(&cloud)).await, Err(Error::InvalidToken(_))));
+    delete(&cloud, zoe).await.unwrap();
+    assert!(matches!(ask(&cloud, ben, zoe).await, Err(Error::NotFound)));
+    assert!(matches!(ask(&cloud, zoe, ben).await, Err(Error::InvalidToken(_))));
+    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE"]);
+    assert_eq!(kept(&cloud, ben), ["COUNTS", "PROFILE", &format!("ROOM#{gym}")]);
+    assert!(!holds(&cloud, gym, "zoe-the-first"));
+    assert!(items(&cloud, RoomId::direct(ben, zoe), "").is_empty());
+}
+
+/// The rooms that stand in a list.
+fn rooms_in(keys: &[String]) -> Vec<RoomId> {
+    keys.iter().filter_map(|sk| sk.strip_prefix("ROOM#")?.parse().ok()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_of_forty_is_made_as_a_whole_or_not_at_all() {
+    let mut seen = BTreeSet::new();
+    for seconds in 0..6 {
+        let cloud = Cloud::new();
+        let mut people = Vec::new();
+        for n in 0..40 {
+            people.push(cloud.person(&format!("person{n}")).await);
+        }
+        let made = killed_after(seconds, found(&cloud, people[0], &people[1..])).await;
+        let store = &cloud.app.store;
+        let listed = async |who| store.my_rooms(who, shared::store::PageOf::default()).await.unwrap().items;
+        let everyone = futures::future::join_all(people.iter().map(|who| listed(*who))).await;
+        let is_made = !everyone[0].is_empty();
+        assert!(everyone.iter().all(|rooms| rooms.len() == usize::from(is_made)), "by all or by none");
+        assert!(is_made || made.is_none());
+        seen.insert(is_made);
+        cloud.wait(LATER).await;
+        finish(&cloud).await;
+        let expected = (usize::from(is_made), i64::from(is_made));
+        assert!(people.iter().all(|who| rooms_of(&cloud, *who) == expected));
+        assert!(cloud.partition("DELETIONS").is_empty());
+        if let Some(room) = made {
+            let whole = store.room_and_roster(room.unwrap()).await.unwrap();
+            assert_eq!((whole.members.len(), whole.room.member_count), (40, 40));
+        }
+    }
+    assert_eq!(seen.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_founder_does_not_open_a_group_that_was_given_up() {
+    let cloud = Cloud::new();
+    let mut people = Vec::new();
+    for n in 0..40 {
+        people.push(cloud.person(&format!("person{n}")).await);
+    }
+    let mut late = pin!(found(&cloud, people[0], &people[1..]));
+    // The profiles, and the first step, whose answer is on its way.
+    assert!(killed_after(1, late.as_mut()).await.is_none());
+    let begun = cloud.partition("DELETIONS")[0]["of"]["M"]["room"]["S"].as_str().unwrap().parse().unwrap();
+    let doomed = cloud.app.store.doomed_room(begun).await.unwrap().unwrap();
+    assert!(matches!(late.await, Err(Error::NotFound)));
+    assert!(cloud.app.store.clear_room(&doomed, cloud.app.now()).await.unwrap());
+    assert_eq!(items(&cloud, begun, "").len(), 1, "what is left for those who ask again");
+    assert!(people.iter().all(|who| rooms_of(&cloud, *who) == (0, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_whose_call_dies_is_finished_by_the_schedule() {
+    let mut died = 0;
+    for seconds in 0..MOST_CALLS {
+        let cloud = Cloud::new();
+        let (zoe, ben) = (cloud.person("zoe-the-first").await, cloud.person("ben").await);
+        ask(&cloud, ben, zoe).await.unwrap();
+        let (pair, gym) = (room(&cloud, zoe, &[ben]).await, found(&cloud, zoe, &[ben]).await.unwrap());
+        let owned = found(&cloud, zoe, &[ben]).await.unwrap();
+        for room in [pair, gym, owned] {
+            cloud.app.store.append(&send(room, zoe, "words"), cloud.app.now()).await.unwrap();
+        }
+        // Both at once: a group that is being deleted by somebody who then deletes their account.
+        let both = async {
+            let group = cloud.app.delete_room(owned, zoe).await;
+            group.and(delete(&cloud, zoe).await)
+        };
+        let is_over = killed_after(seconds, both).await.is_some();
+        died += u64::from(!is_over);
+        cloud.wait(LATER).await;
+        finish(&cloud).await;
+        assert!(cloud.partition("DELETIONS").is_empty(), "killed after {seconds} s");
+        if kept(&cloud, zoe) != ["COUNTS", "PROFILE"] {
+            // The account's deletion had not begun.
+            delete(&cloud, zoe).await.unwrap();
+        }
+        assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE"], "killed after {seconds} s");
+        assert!([pair, gym, owned].iter().all(|room| !holds(&cloud, *room, "zoe-the-first")));
+        let is_deleted = meta(&cloud, owned).get("expires_at").is_some();
+        assert_eq!(items(&cloud, owned, "MSG#").is_empty(), is_deleted);
+        assert!(is_deleted || seconds < 2, "killed after {seconds} s");
+        let (listed, counted) = rooms_of(&cloud, ben);
+        assert_eq!(listed as i64, counted);
+        if is_over {
+            break;
+        }
+    }
+    assert!((5..MOST_CALLS).contains(&died), "{died}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_is_under_way_is_left_to_its_call() {
+    let cloud = Cloud::new();
+    let (zoe, ben) = (cloud.person("zoe").await, cloud.person("ben").await);
+    room(&cloud, zoe, &[ben]).await;
+    assert!(killed_after(2, delete(&cloud, zoe)).await.is_none());
+    let before = kept(&cloud, zoe);
+    finish(&cloud).await;
+    assert_eq!(kept(&cloud, zoe), before);
+    assert_eq!(cloud.partition("DELETIONS").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_in_more_rooms_than_a_list_can_hold() {
+    let cloud = Cloud::new();
+    let (ana, ben, cleo) = (cloud.person("ana").await, cloud.person("ben").await, cloud.person("cleo").await);
+    let gym = found(&cloud, ana, &[cleo]).await.unwrap();
+    set(&cloud, keys::counts(ben), "rooms", 2_000).await;
+    for (founder, other, expected) in [(ben, ana, "too_many_rooms"), (ana, ben, "other_has_too_many_rooms")] {
+        assert_eq!(code(found(&cloud, founder, &[other]).await), expected);
+        assert_eq!(code(crate::rooms::try_room(&cloud, founder, &[other]).await), expected);
+    }
+    assert_eq!(code(cloud.app.put_participant(gym, ana, ben, None).await), "other_has_too_many_rooms");
+    set(&cloud, keys::counts(ben), "rooms", 1_999).await;
+    cloud.app.put_participant(gym, ana, ben, None).await.unwrap();
+    assert_eq!(
+        code(cloud.app.put_participant(found(&cloud, ana, &[cleo]).await.unwrap(), ana, ben, None).await),
+        "other_has_too_many_rooms"
+    );
+    cloud.app.remove_participant(gym, ben, ben).await.unwrap();
+    cloud.app.remove_participant(gym, ben, ben).await.unwrap();
+    assert_eq!(rooms_of(&cloud, ben), (0, 1_999));
+    found(&cloud, ben, &[ana]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_gone_keeps_their_pace() {
+    let cloud = Cloud::new();
+    let zoe = cloud.person("zoe").await;
+    cloud.app.pace(zoe, shared::domain::pace::Paced::Reports).await.unwrap();
+    delete(&cloud, zoe).await.unwrap();
+    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE", "RATE#reports"]);
+}
