@@ -101,11 +101,12 @@ impl App {
         Ok(())
     }
 
-    /// Ends all connections of a person.
+    /// Ends all connections of somebody who is gone, and forgets them.
     async fn hang_up(&self, user: UserId) -> Result<()> {
         let live = self.store.connections(&[user], self.now()).await?;
         let closed = live.iter().map(|connection| self.push.close(&connection.id));
-        futures::future::try_join_all(closed).await.map(drop)
+        futures::future::try_join_all(closed).await?;
+        self.store.forget_presence(user).await
     }
 
     /// Leaves a room, then takes the name out of it, then takes the room out of the list: so that what is still to be done

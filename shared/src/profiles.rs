@@ -21,14 +21,16 @@ impl App {
     pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
         let changed = self.store.change_profile(user, change).await;
         // A process remembers people for a while, also those who are gone.
-        let (before, profile) = changed.map_err(|error| match error {
+        let profile = changed.map_err(|error| match error {
             Error::NotFound => OUTLIVED,
             other => other,
         })?;
         let event = Event::ProfileUpdated(Me::from(profile.clone()));
         self.push.tell(&[user], &event, self.now()).await.can_fail("telling one's own devices");
-        let told = self.push.tell_settings(user, &before.settings, &profile.settings, self.now()).await;
-        told.can_fail("telling friends what is shown to them");
+        if change.settings.concerns_presence() {
+            let told = self.push.tell_settings(user, self.now()).await;
+            told.can_fail("telling friends what is shown to them");
+        }
         self.follow(&profile).await?;
         Ok(profile)
     }

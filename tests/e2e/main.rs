@@ -51,5 +51,6 @@ mod story;
 mod suggestions;
 mod sync;
 mod typing;
+mod upkeep;
 mod withheld_reads;
 mod world;

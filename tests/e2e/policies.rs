@@ -8,7 +8,8 @@ use serde_yaml_ng::Value;
 use crate::{
     names::{template, text},
     probes::probes,
-    world::{Actor, Seen, World, befriend, in_seconds, signed},
+    upkeep::{self, delete_in_part},
+    world::{Actor, Proxy, Seen, World, befriend, in_seconds, signed},
 };
 
 /// What is allowed for times that this test does not bring about.
@@ -116,6 +117,27 @@ async fn calls_about_friends(ana: &Actor, ben: &Actor, cleo: &Actor) {
     }
 }
 
+/// Deletions that die, and are finished by the schedule.
+async fn calls_of_upkeep(world: &World, proxy: &Proxy, ana: &Actor) {
+    let gone = world.actor("gone-in-part").await;
+    befriend(&gone, ana).await;
+    gone.say(&gone.room_with(ana).await, "bye").await;
+    let _listening = gone.socket().await;
+    let group = gone.group_with(&[ana]).await;
+    let outage = proxy.fail(
+        |call| call.caller == "ChatDeleteRoomFunction" && call.operation == "BatchWriteItem",
+        "ProvisionedThroughputExceededException",
+    );
+    gone.delete(&format!("/chat/rooms/{group}")).await.problem(503, "busy");
+    drop(outage);
+    delete_in_part(proxy, &gone).await;
+    world.stack.invoke("upkeep-finish-deletions", upkeep::event(11 * 60)).await.unwrap();
+    // Who is back may come by any function.
+    let claims = json!({"sub": gone.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
+    let back = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    back.get("/friends").await.ok();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_function_may_do_what_it_does_and_nothing_else() {
     let (world, proxy) = World::with_proxy().await;
@@ -193,6 +215,11 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     for frame in ["dance", "ping"] {
         socket.send(frame, json!({})).await;
     }
+    // So many that one transaction does not hold them.
+    let crowd = (0..33).map(async |n| world.actor(&format!("crowd{n}")).await);
+    let crowd = futures::future::join_all(crowd).await;
+    ana.group_with(&crowd.iter().collect::<Vec<_>>()).await;
+    calls_of_upkeep(&world, &proxy, &ana).await;
     let device = |n| format!("/devices/{}", uuid::Uuid::from_u128(n));
     for (who, token) in [(&ana, "a"), (&ana, "b"), (&ben, "b"), (&ana, "a")] {
         who.register(&device(7), token).await.nothing();

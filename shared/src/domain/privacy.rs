@@ -93,6 +93,11 @@ pub struct SettingsChange {
 }
 
 impl SettingsChange {
+    /// Whether somebody chooses, maybe as it was, what others see of where they are online.
+    pub fn concerns_presence(&self) -> bool {
+        self.online_shown_to.is_some() || self.last_seen_shown_to.is_some()
+    }
+
     /// Changes what is to be changed.
     pub fn apply(&self, settings: &mut Settings) {
         let Settings {

@@ -129,7 +129,7 @@ impl SocketCall {
 
     async fn post(&self, app: &App, outcome: Answer, request_id: &str) -> Result<()> {
         let now = app.now();
-        let expired = matches!(outcome, Err(Error::TokenExpired));
+        let proves_nothing = matches!(outcome, Err(Error::TokenExpired | Error::InvalidToken(_)));
         let event = outcome.unwrap_or_else(|error| {
             let problem = Problem::of(&error, request_id);
             let Problem { code, detail: message, retry_after, .. } = problem;
@@ -140,7 +140,7 @@ impl SocketCall {
             let frame = Frame { event, reference: self.reference() };
             app.push.answer(connection.clone(), &frame, now).await?;
         }
-        if expired {
+        if proves_nothing {
             app.push.close(&connection.id).await?;
         }
         Ok(())

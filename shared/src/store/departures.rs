@@ -66,6 +66,7 @@ impl Store {
                 self.replace(keys::profile(user), &departure, profile.rev)?,
                 self.delete(keys::username_claim(&username::fold(&profile.username)))?,
                 self.close_counts(user)?,
+                self.close_presence(user)?,
                 self.begin_deletion(Doomed::Account(user), now)?,
             ];
             if let Some(email) = &profile.email_claim {

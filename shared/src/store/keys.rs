@@ -73,7 +73,7 @@ pub fn person(u: UserId) -> Range {
 
 /// What the sort keys of those items of a person begin with that stay when they have deleted their account: that they have,
 /// and how often they did what is done only so often.
-pub const STAYING: [&str; 3] = ["COUNTS", "PROFILE", RATE];
+pub const STAYING: [&str; 4] = ["COUNTS", "PRESENCE", "PROFILE", RATE];
 
 /// What the sort keys of those items of a person begin with that have a counterpart elsewhere.
 pub const SHARED: [&str; 5] = ["BLOCK#", DEVICE, "FRIEND#", "REQUEST#", "ROOM#"];

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    domain::{presence::Presence, room::Room},
+    domain::{departure::OUTLIVED, presence::Presence, room::Room},
     error::{Error, Result},
     id::{ConnectionId, DeviceId, RoomId, UserId},
 };
@@ -69,6 +69,12 @@ struct Rest {
     last_seen: Option<Timestamp>,
 }
 
+/// What is left of the item of somebody who is gone.
+#[derive(Serialize)]
+struct Closed {
+    is_gone: bool,
+}
+
 /// What is known of a person's connections.
 struct Connections {
     live: Vec<Connection>,
@@ -79,10 +85,11 @@ struct Connections {
 
 impl Store {
     /// Remembers a connection until its token or the gateway ends it; `token_expires` in seconds since 1970.
-    /// Returns the connections that have to be closed, because the person has too many.
+    /// Returns the connections that have to be closed, because the person has too many. Who has deleted their account comes
+    /// by no token from before.
     pub async fn connected(&self, connection: &Connection, token_expires: i64) -> Result<Vec<ConnectionId>> {
         let update = remember(connection, token_expires, "")?;
-        let item = self.table.update(update).await?.unwrap_or_default();
+        let item = self.table.update(update).await?.ok_or(OUTLIVED)?;
         self.make_room(connection.user_id, Connections::of(connection.user_id, item, connection.since)?).await
     }
 
@@ -96,7 +103,7 @@ impl Store {
         let (user, now) = (connection.user_id, connection.since);
         let mine = Announced { by: connection.id.clone(), call: Uuid::new_v4() };
         let update = remember(connection, token_expires, ", announced = if_not_exists(announced, :mine)")?;
-        let item = self.table.update(update.value(":mine", &mine)?).await?.unwrap_or_default();
+        let item = self.table.update(update.value(":mine", &mine)?).await?.ok_or(OUTLIVED)?;
         let known = Connections::of(user, item, now)?;
         if let Some(device) = connection.device_id.filter(|_| !known.has(connection)) {
             self.assign(connection, device).await?;
@@ -146,6 +153,17 @@ impl Store {
         Ok(self.table.update(update).await?.is_some())
     }
 
+    /// A write of a transaction: somebody comes no more.
+    pub(super) fn close_presence(&self, user: UserId) -> Result<TransactWriteItem> {
+        self.update(Update::of(keys::presence(user), "SET is_gone = :gone").value(":gone", true)?)
+    }
+
+    /// Forgets all connections of somebody who is gone, and when they were last seen.
+    pub async fn forget_presence(&self, user: UserId) -> Result<()> {
+        let writes = vec![self.put(keys::presence(user), Closed { is_gone: true })?, self.check_gone(user)?];
+        self.table.transact(writes).await.map(drop)
+    }
+
     /// Forgets connections that have ended, and notes when the person was last seen. Whether they have gone offline by
     /// that, which is said once.
     pub async fn disconnected(&self, user: UserId, ids: &[ConnectionId], now: Timestamp) -> Result<bool> {
@@ -178,7 +196,11 @@ impl Store {
         let named = places.iter().zip(ids);
         let update =
             named.fold(update, |update, (place, id)| update.name(place, keys::connection_attribute(id)));
-        self.table.update(update.only_if("attribute_exists(pk)").value(":one", 1)?).await
+        self.table
+            .update(
+                update.only_if("attribute_exists(pk) AND attribute_not_exists(is_gone)").value(":one", 1)?,
+            )
+            .await
     }
 
     /// The live connections of some people.
@@ -220,7 +242,8 @@ fn remember(connection: &Connection, token_expires: i64, also: &str) -> Result<U
     let known = Known { since: since.seconds(), expires, device_id: *device_id };
     let change = format!("SET #connection = if_not_exists(#connection, :known){also} ADD version :one");
     let update = Update::of(keys::presence(*user_id), change);
-    let update = update.name("#connection", keys::connection_attribute(id));
+    let update =
+        update.name("#connection", keys::connection_attribute(id)).only_if("attribute_not_exists(is_gone)");
     update.value(":known", known)?.value(":one", 1)
 }
 

@@ -29,18 +29,18 @@ const USERNAME_TAKEN: Refusal =
 
 impl Store {
     /// Changes somebody's profile: a new username with its claim and its place in the search index, in one transaction.
-    /// Nothing is written where nothing changes. Returns the profile before and after it.
-    pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<(Profile, Profile)> {
+    /// Nothing is written where nothing changes.
+    pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
         for attempt in 1..=MAX_TRIES {
             let before = self.profile(user).await?.ok_or(Error::NotFound)?;
             let after = before.changed(change);
             if after == before {
-                return Ok((before, after));
+                return Ok(after);
             }
             let mut writes = vec![self.replace(keys::profile(user), &after, before.rev)?];
             writes.extend(self.rename(&before, &after)?);
             match self.table.transact(writes).await? {
-                Transacted::Written => return Ok((before, after)),
+                Transacted::Written => return Ok(after),
                 Transacted::Refused(at) if !at.contains(&0) => return Err(USERNAME_TAKEN.into()),
                 Transacted::Refused(_) => wait_before_retry(attempt).await,
             }

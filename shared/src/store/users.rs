@@ -31,6 +31,10 @@ pub(super) struct Claim {
     pub user_id: UserId,
 }
 
+/// An item that says no more than that it is there.
+#[derive(Serialize)]
+struct Nothing {}
+
 /// How many indexed ends a search reads at a time, and how often: one person may stand among them many times.
 const SEARCH_ITEMS: usize = 100;
 const SEARCH_READS: usize = 5;
@@ -118,8 +122,9 @@ impl Store {
             self.put_new(keys::username_claim(&folded), &claim)?,
         ];
         if profile.returned_after.is_some() {
-            // Those of the account before: nothing is left that they count.
-            writes.push(self.delete(keys::counts(profile.id))?);
+            // Those of the account before say that its person is gone.
+            writes.push(self.put(keys::counts(profile.id), Nothing {})?);
+            writes.push(self.put(keys::presence(profile.id), Nothing {})?);
         }
         for key in search_keys(profile) {
             writes.push(self.put(key, &claim)?);

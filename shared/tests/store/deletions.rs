@@ -189,7 +189,7 @@ async fn nothing_new_comes_to_somebody_at_the_moment_at_which_they_delete_their_
             let when = format!("{act:?}, {ahead} s before: {outcome:?}");
             assert!(deleted.is_ok(), "{when}: {deleted:?}");
             outcomes[usize::from(outcome.is_ok())] += 1;
-            assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE"], "{when}");
+            assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"], "{when}");
             let left = kept(&cloud, ben);
             assert!(
                 !left.iter().any(|sk| sk.starts_with("FRIEND#") || sk.starts_with("REQUEST#")),
@@ -227,7 +227,7 @@ async fn what_was_begun_before_a_deletion_is_not_done_after_it() {
     delete(&cloud, zoe).await.unwrap();
     assert!(matches!(ask(&cloud, ben, zoe).await, Err(Error::NotFound)));
     assert!(matches!(ask(&cloud, zoe, ben).await, Err(Error::InvalidToken(_))));
-    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE"]);
+    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
     assert_eq!(kept(&cloud, ben), ["COUNTS", "PROFILE", &format!("ROOM#{gym}")]);
     assert!(!holds(&cloud, gym, "zoe-the-first"));
     assert!(items(&cloud, RoomId::direct(ben, zoe), "").is_empty());
@@ -308,11 +308,11 @@ async fn a_deletion_whose_call_dies_is_finished_by_the_schedule() {
         cloud.wait(LATER).await;
         finish(&cloud).await;
         assert!(cloud.partition("DELETIONS").is_empty(), "killed after {seconds} s");
-        if kept(&cloud, zoe) != ["COUNTS", "PROFILE"] {
+        if kept(&cloud, zoe) != ["COUNTS", "PRESENCE", "PROFILE"] {
             // The account's deletion had not begun.
             delete(&cloud, zoe).await.unwrap();
         }
-        assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE"], "killed after {seconds} s");
+        assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"], "killed after {seconds} s");
         assert!([pair, gym, owned].iter().all(|room| !holds(&cloud, *room, "zoe-the-first")));
         let is_deleted = meta(&cloud, owned).get("expires_at").is_some();
         assert_eq!(items(&cloud, owned, "MSG#").is_empty(), is_deleted);
@@ -367,5 +367,5 @@ async fn who_is_gone_keeps_their_pace() {
     let zoe = cloud.person("zoe").await;
     cloud.app.pace(zoe, shared::domain::pace::Paced::Reports).await.unwrap();
     delete(&cloud, zoe).await.unwrap();
-    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE", "RATE#reports"]);
+    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE", "RATE#reports"]);
 }

@@ -82,7 +82,7 @@ async fn who_is_gone_leaves_words_without_a_name_and_groups_with_an_owner() {
     cloud.frames();
 
     delete(&cloud, zoe).await;
-    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE"]);
+    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
     assert_eq!(log(&cloud, pair), pairs([("Deleted user", "zoe was here")]));
     let said = [
         ("Deleted user", "Deleted user added cleo"),
@@ -193,5 +193,5 @@ async fn sixteen_calls_at_once_delete_once() {
     assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
     delete(&cloud, zoe).await;
     assert_eq!(log(&cloud, gym), pairs([("Deleted user", "hello"), ("Deleted user", "Deleted user left")]));
-    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PROFILE"]);
+    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
 }

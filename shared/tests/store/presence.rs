@@ -3,16 +3,22 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 use shared::{
+    Error,
     domain::{
         friendship::{Action, Answer},
         presence::Presence,
-        privacy::{Circle, Settings},
+        privacy::{Circle, SettingsChange},
+        profile::ProfileChange,
     },
     id::{ConnectionId, RequestId, UserId},
     store::presence::Connection,
 };
 
-use crate::cloud::{Cloud, Socket};
+use crate::{
+    cloud::{Cloud, Socket},
+    profiles::identity,
+    raw::choose,
+};
 
 /// Tokens end so late that nothing here ends with them.
 const EXPIRES: i64 = i64::MAX;
@@ -211,17 +217,59 @@ async fn friends_hear_what_a_change_of_settings_shows_or_hides() {
     befriend(&cloud, ana, ben).await;
     cloud.connect(ben, "ben").await;
     comes(&cloud, ana, 1).await;
-    let shown_to = |circle| Settings { online_shown_to: circle, ..Settings::default() };
-    let tell = async |before, after| {
-        let (before, after) = (shown_to(before), shown_to(after));
-        cloud.app.push.tell_settings(ana, &before, &after, cloud.app.now()).await.unwrap();
+    let tell = async |circle| {
+        choose(&cloud, ana, "online_shown_to", circle).await;
+        cloud.app.push.tell_settings(ana, cloud.app.now()).await.unwrap();
         heard(&cloud).into_iter().map(|(_, is_online)| is_online).collect::<Vec<_>>()
     };
-    assert_eq!(tell(Circle::Friends, Circle::Nobody).await, [false]);
-    assert_eq!(tell(Circle::Nobody, Circle::Everyone).await, [true]);
-    assert_eq!(
-        tell(Circle::Everyone, Circle::Friends).await,
-        Vec::<bool>::new(),
-        "friends see no difference"
-    );
+    assert_eq!(tell("nobody").await, [false]);
+    assert_eq!(tell("everyone").await, [true]);
+    assert_eq!(tell("friends").await, [true], "the call that chose it before may have died");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_hides_while_they_come_online_is_hidden() {
+    for (hides_after, comes_after) in (0..8).flat_map(|hides| (0..8).map(move |comes| (hides, comes))) {
+        let cloud = Cloud::new();
+        let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
+        befriend(&cloud, ana, ben).await;
+        cloud.connect(ben, "ben").await;
+        let pause =
+            |half_seconds: u64| tokio::time::sleep(std::time::Duration::from_millis(half_seconds * 500));
+        let hide = async {
+            pause(hides_after).await;
+            let settings =
+                SettingsChange { online_shown_to: Some(Circle::Nobody), ..SettingsChange::default() };
+            let change = ProfileChange { settings, ..ProfileChange::default() };
+            cloud.app.change_profile(ana, &change).await.unwrap();
+        };
+        let come = async {
+            pause(comes_after).await;
+            if comes(&cloud, ana, 1).await {
+                cloud.app.push.tell_status(ana, cloud.app.now()).await.unwrap();
+            }
+        };
+        tokio::join!(hide, come);
+        let last = heard(&cloud).pop();
+        assert_eq!(last, Some(("ben".to_owned(), false)), "{hides_after}, {comes_after}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_gone_comes_online_by_no_connection_from_before() {
+    let cloud = Cloud::new();
+    let ana = cloud.person("ana").await;
+    let late =
+        Connection { user_id: ana, id: ConnectionId("late".into()), since: cloud.app.now(), device_id: None };
+    comes(&cloud, ana, 1).await;
+    cloud.app.delete_account(&identity(ana, Some(1_769_999_000))).await.unwrap();
+    let expires = cloud.app.now().seconds() + 3600;
+    assert!(matches!(cloud.app.push.admit(&late, expires).await, Err(Error::InvalidToken(_))));
+    assert!(matches!(cloud.app.push.greet(&late, expires).await, Err(Error::InvalidToken(_))));
+    goes(&cloud, ana, 1).await;
+    assert_eq!(presence(&cloud, ana).await, Presence::default());
+    cloud.wait(10).await;
+    let back = identity(ana, Some(cloud.app.now().seconds()));
+    cloud.app.welcome(&back).await.unwrap();
+    assert!(cloud.app.push.greet(&late, expires).await.unwrap());
 }
