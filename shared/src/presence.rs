@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::{
     App, Result,
     domain::{
+        friendship::Pair,
         presence::{Presence, ShownPresence},
         privacy::Closeness,
         profile::Profile,
@@ -36,6 +37,17 @@ impl App {
             Some((*user, presence(*user).across(pairs.get(user)?, &profile.settings)))
         });
         Ok(shown.chain([(me, presence(me).to_self())]).collect())
+    }
+
+    /// Somebody whom `me` may see, what they are to each other, and what `me` may know of their presence. Who does not exist,
+    /// and who blocks `me` or is blocked by them, is [`Error::NotFound`](crate::Error::NotFound). One round trip.
+    pub async fn see(&self, me: UserId, other: UserId) -> Result<(Profile, Pair, ShownPresence)> {
+        let (seen, now) = ([other], self.now());
+        let ((profile, pair), present) =
+            futures::try_join!(self.store.can_see(me, other), self.store.presences(&seen, now))?;
+        let presence = present.get(&other).copied().unwrap_or_default();
+        let shown = if me == other { presence.to_self() } else { presence.across(&pair, &profile.settings) };
+        Ok((profile, pair, shown))
     }
 
     /// Adds to rooms who of their people is online, as `me` may know it.

@@ -16,8 +16,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn get(app: App, me: Me, Path(user): Path<UserId>) -> Reply<ShownUser> {
-    let ((profile, pair), presences) =
-        tokio::try_join!(app.store.can_see(me.id, user), app.presences(me.id, [user]))?;
-    let presence = presences.get(&user).copied().unwrap_or_default();
+    let (profile, pair, presence) = app.see(me.id, user).await?;
     Ok(Json(ShownUser::new(profile, pair.standing(me.id), presence)))
 }

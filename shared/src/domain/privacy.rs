@@ -37,6 +37,17 @@ impl Circle {
             Self::Nobody => false,
         }
     }
+
+    /// Whether somebody is in it of whom nothing is known but whether they are a friend. `None` if friends in common decide.
+    pub fn includes_at_once(self, is_friend: bool) -> Option<bool> {
+        let (least, most) = if is_friend {
+            (Closeness::Friends, Closeness::Friends)
+        } else {
+            (Closeness::Strangers, Closeness::FriendsOfFriends)
+        };
+        let includes = self.includes(least);
+        (includes == self.includes(most)).then_some(includes)
+    }
 }
 
 /// What a person lets others see and do.
@@ -141,5 +152,14 @@ mod tests {
         assert_eq!(let_in(Circle::FriendsOfFriends), [false, true, true]);
         assert_eq!(let_in(Circle::Friends), [false, false, true]);
         assert_eq!(let_in(Circle::Nobody), [false, false, false]);
+    }
+
+    #[test]
+    fn friends_in_common_decide_only_on_strangers_and_only_in_one_circle() {
+        let at_once = |circle: Circle| [false, true].map(|is_friend| circle.includes_at_once(is_friend));
+        assert_eq!(at_once(Circle::Everyone), [Some(true), Some(true)]);
+        assert_eq!(at_once(Circle::FriendsOfFriends), [None, Some(true)]);
+        assert_eq!(at_once(Circle::Friends), [Some(false), Some(true)]);
+        assert_eq!(at_once(Circle::Nobody), [Some(false), Some(false)]);
     }
 }

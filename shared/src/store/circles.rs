@@ -1,15 +1,14 @@
-//! Who may see and reach whom: profiles, blocks, and how near two people stand.
+//! Who may see, find and reach whom: profiles, blocks, and who lets in whom.
 
 use std::collections::{HashMap, HashSet};
 
 use futures::future::try_join_all;
 
-use super::{Store, friendships::Friend};
+use super::{Store, friendships::Friend, nearness::Nearness};
 use crate::{
     clock::Timestamp,
     domain::{
         friendship::{Action, Pair},
-        privacy::{Circle, Closeness},
         profile::Profile,
     },
     error::{Error, Refusal, Result},
@@ -48,7 +47,7 @@ impl Store {
         let (profiles, pair) = futures::try_join!(self.profiles(&both), self.pair(me, other))?;
         pair.after(me, Action::Ask(RequestId::at(now)), now)?;
         let circle = profiles.get(&other).ok_or(Error::NotFound)?.settings.requests_from;
-        let is_let_in = self.is_let_in(circle, me, &pair).await?;
+        let is_let_in = self.nearness(me).is_let_in(circle, &pair).await?;
         if is_let_in { Ok(profiles) } else { Err(REQUESTS_NOT_ALLOWED.into()) }
     }
 
@@ -62,8 +61,9 @@ impl Store {
         if people.iter().any(is_missing) || pairs.values().any(Pair::is_blocked) {
             return Err(Error::NotFound);
         }
+        let nearness = self.nearness(actor);
         let asked = pairs.iter().filter_map(|(person, pair)| {
-            Some(self.is_let_in(profiles.get(person)?.settings.messages_from, actor, pair))
+            Some(nearness.is_let_in(profiles.get(person)?.settings.messages_from, pair))
         });
         if try_join_all(asked).await?.contains(&false) {
             return Err(MESSAGES_NOT_ALLOWED.into());
@@ -71,41 +71,35 @@ impl Store {
         Ok(profiles)
     }
 
-    /// Those of some people whom `me` may come across without knowing their names, and what they are to each other, in the
-    /// order given. Friends always find each other.
-    pub(super) async fn findable(&self, me: UserId, people: &[UserId]) -> Result<Vec<(Profile, Pair)>> {
-        let (mut profiles, mut pairs) = futures::try_join!(self.profiles(people), self.pairs(me, people))?;
-        let known = people.iter().filter_map(|person| profiles.remove(person).zip(pairs.remove(person)));
-        let seen: Vec<(Profile, Pair)> = known.filter(|(_, pair)| !pair.is_blocked()).collect();
-        let finds = seen.iter().map(async |(profile, pair)| {
-            let is_let_in = self.is_let_in(profile.settings.findable_by, me, pair);
+    /// Those of some people whom one person may come across without knowing their names, and what they are to each other, in
+    /// the order given. Friends always find each other. Of those whom friends in common decide on, only so many as there are
+    /// `looks` left are looked at; the others are not found.
+    pub(super) async fn findable(
+        &self,
+        nearness: &Nearness<'_>,
+        people: &[UserId],
+        looks: &mut usize,
+    ) -> Result<Vec<(Profile, Pair)>> {
+        let mut found = self.unblocked(nearness.me(), people).await?;
+        found.retain(|(profile, pair)| {
+            let needs_look = profile.settings.findable_by.includes_at_once(pair.are_friends()).is_none();
+            let is_in_reach = !needs_look || *looks > 0;
+            *looks -= usize::from(needs_look && is_in_reach);
+            is_in_reach
+        });
+        let finds = found.iter().map(async |(profile, pair)| {
+            let is_let_in = nearness.is_let_in(profile.settings.findable_by, pair);
             Ok::<_, Error>(pair.are_friends() || is_let_in.await?)
         });
         let finds = try_join_all(finds).await?;
-        Ok(seen.into_iter().zip(finds).filter(|(_, finds)| *finds).map(|(found, _)| found).collect())
+        Ok(found.into_iter().zip(finds).filter(|(_, finds)| *finds).map(|(found, _)| found).collect())
     }
 
-    /// Whether `me` is in a circle of the other one's of a pair. Friends in common are looked for only where it depends on
-    /// them.
-    pub async fn is_let_in(&self, circle: Circle, me: UserId, pair: &Pair) -> Result<bool> {
-        let (least, most) = if pair.are_friends() {
-            (Closeness::Friends, Closeness::Friends)
-        } else {
-            (Closeness::Strangers, Closeness::FriendsOfFriends)
-        };
-        if circle.includes(least) == circle.includes(most) {
-            return Ok(circle.includes(least));
-        }
-        Ok(circle.includes(self.closeness(me, pair).await?))
-    }
-
-    /// How near `me` stands to the other one of a pair.
-    pub async fn closeness(&self, me: UserId, pair: &Pair) -> Result<Closeness> {
-        if pair.are_friends() {
-            return Ok(Closeness::Friends);
-        }
-        let common = self.common_friends(me, pair.other(me)).await?;
-        Ok(if common.is_empty() { Closeness::Strangers } else { Closeness::FriendsOfFriends })
+    /// Those of some people who exist and are not blocked either way, and what they are to `me`, in the order given.
+    pub(super) async fn unblocked(&self, me: UserId, people: &[UserId]) -> Result<Vec<(Profile, Pair)>> {
+        let (mut profiles, mut pairs) = futures::try_join!(self.profiles(people), self.pairs(me, people))?;
+        let known = people.iter().filter_map(|person| profiles.remove(person).zip(pairs.remove(person)));
+        Ok(known.filter(|(_, pair)| !pair.is_blocked()).collect())
     }
 
     /// The friends of `me` who are friends of another one too, in the order of their ids. Reads both lists whole, of at

@@ -150,6 +150,12 @@ pub fn friends(u: UserId) -> Range {
     prefix(user(u), "FRIEND#")
 }
 
+/// Those friends of a person whose ids lie between two, both included.
+pub fn friends_between(u: UserId, first: UserId, last: UserId) -> Range {
+    let (first, last) = (friend(u, first), friend(u, last));
+    Range { pk: first.pk, first: first.sk, last: last.sk }
+}
+
 /// Somebody whom `u` blocks.
 pub fn block(u: UserId, blocked: UserId) -> Key {
     Key { pk: user(u), sk: format!("BLOCK#{blocked}") }

@@ -12,6 +12,7 @@ pub mod friendships;
 pub mod item;
 pub mod keys;
 pub mod messages;
+pub mod nearness;
 pub mod pairs;
 pub mod presence;
 pub mod profiles;

@@ -8,6 +8,7 @@ use super::Store;
 use crate::{
     domain::{
         friendship::Standing,
+        privacy::Closeness,
         profile::Profile,
         suggestion::{FRIENDS_ASKED, FRIENDS_SEEN, MAX_SUGGESTIONS, by_common_friends},
     },
@@ -23,7 +24,8 @@ const MAX_CANDIDATES: usize = 5 * MAX_SUGGESTIONS;
 
 impl Store {
     /// People whom `me` may know, with the number of friends in common, the most first: friends of the latest friends,
-    /// unless one has asked the other already, one blocks the other, or they are not to be found so.
+    /// unless one has asked the other already, one blocks the other, or they are not to be found so. That they are friends
+    /// of friends, the lists that they come from say.
     pub async fn suggestions(&self, me: UserId) -> Result<Vec<(Profile, u64)>> {
         let mut mine = self.all_friends(me).await?;
         mine.sort_by_key(|friend| Reverse(friend.since));
@@ -36,8 +38,11 @@ impl Store {
         let counts: HashMap<UserId, u64> = ranked.into_iter().collect();
         let mut suggested = Vec::new();
         for some in candidates.chunks(MAX_SUGGESTIONS) {
-            let found = self.findable(me, some).await?;
-            let news = found.into_iter().filter(|(_, pair)| pair.standing(me) == Standing::None);
+            let found = self.unblocked(me, some).await?;
+            let news = found.into_iter().filter(|(person, pair)| {
+                let is_findable = person.settings.findable_by.includes(Closeness::FriendsOfFriends);
+                is_findable && pair.standing(me) == Standing::None
+            });
             suggested.extend(news.filter_map(|(person, _)| {
                 let count = *counts.get(&person.id)?;
                 Some((person, count))

@@ -39,6 +39,10 @@ struct Nothing {}
 const SEARCH_ITEMS: usize = 100;
 const SEARCH_READS: usize = 5;
 
+/// For so many people of one search friends in common are looked for, each of which may read a list of 5,000: for twice as
+/// many as a search shows at the most.
+const SEARCH_LOOKS: usize = 40;
+
 impl Store {
     /// What is known of somebody, if anything.
     pub async fn account(&self, user: UserId) -> Result<Option<Account>> {
@@ -169,6 +173,7 @@ impl Store {
     async fn users_named(&self, query: &str, caller: UserId, limit: usize) -> Result<Vec<(Profile, Pair)>> {
         let range = keys::search(&username::partition(query), query);
         let (mut seen, mut found, mut last) = (HashSet::from([caller]), Vec::new(), None);
+        let (nearness, mut looks) = (self.nearness(caller), SEARCH_LOOKS);
         for _ in 0..SEARCH_READS {
             let page = self.table.query(Query::of(range.clone()).after(last).limit(SEARCH_ITEMS)).await?;
             let is_whole = page.len() < SEARCH_ITEMS;
@@ -177,7 +182,7 @@ impl Store {
             let mut named: Vec<UserId> = named.collect::<Result<_>>()?;
             named.retain(|user| seen.insert(*user));
             for some in named.chunks(limit) {
-                found.extend(self.findable(caller, some).await?);
+                found.extend(self.findable(&nearness, some, &mut looks).await?);
                 if found.len() >= limit {
                     found.truncate(limit);
                     return Ok(found);

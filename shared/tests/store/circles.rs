@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Makes two people friends.
-async fn befriend(cloud: &Cloud, a: UserId, b: UserId) {
+pub async fn befriend(cloud: &Cloud, a: UserId, b: UserId) {
     let request = ask(cloud, a, b).await.unwrap();
     answer(cloud, b, &request, Answer::Accepted).await.unwrap();
 }
@@ -37,14 +37,14 @@ async fn town(cloud: &Cloud) -> [UserId; 4] {
     people.try_into().unwrap()
 }
 
-async fn found(cloud: &Cloud, query: &str, caller: UserId) -> Vec<UserId> {
+pub async fn found(cloud: &Cloud, query: &str, caller: UserId) -> Vec<UserId> {
     let found = cloud.app.store.search_users(query, caller, 20).await.unwrap();
     let mut found: Vec<UserId> = found.into_iter().map(|(profile, _)| profile.id).collect();
     found.sort();
     found
 }
 
-fn sorted<const N: usize>(mut people: [UserId; N]) -> Vec<UserId> {
+pub fn sorted<const N: usize>(mut people: [UserId; N]) -> Vec<UserId> {
     people.sort();
     people.into()
 }
@@ -70,7 +70,7 @@ async fn friends_of_friends_stand_nearer_than_strangers() {
         (ana, dev, Closeness::Strangers),
     ] {
         let pair = cloud.app.store.pair(me, other).await.unwrap();
-        assert_eq!(cloud.app.store.closeness(me, &pair).await.unwrap(), expected);
+        assert_eq!(cloud.app.store.nearness(me).of(&pair).await.unwrap(), expected);
     }
     assert_eq!(mutual(&cloud, ana, cleo).await, [ben]);
     assert_eq!(mutual(&cloud, ana, dev).await, []);

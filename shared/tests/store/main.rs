@@ -16,6 +16,7 @@ mod endpoints;
 mod friendships;
 mod group_races;
 mod log;
+mod nearness;
 #[path = "../cloud/network.rs"]
 mod network;
 mod pairs;
