@@ -94,6 +94,8 @@ async fn calls_about_messages_and_people(ana: &Actor, ben: &Actor, cleo: &Actor,
     ana.add(group, cleo).await.ok();
     let report = json!({"chat_room_id": room, "message_id": first["id"], "reason": "spam"});
     ben.post("/reports", report).await.ok();
+    let nobody = json!({"user_id": uuid::Uuid::new_v4(), "reason": "spam"});
+    ben.post("/reports", nobody).await.problem(404, "not_found");
     ana.update_room(group, json!({"name": "Sunday run"})).await.ok();
     ana.set_role(group, ben, "admin").await.ok();
     ana.keep_room(group, json!({"is_pinned": true})).await.ok();

@@ -65,6 +65,37 @@ async fn what_one_does_not_see_is_reported_as_what_does_not_exist() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_block_puts_nobody_out_of_reach_and_tells_nothing_of_anybody_else() {
+    let world = World::new().await;
+    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
+    let about = |user: &str| json!({"user_id": user, "reason": "harassment"});
+    let nobody = uuid::Uuid::new_v4().to_string();
+    let nothing = ana.post("/reports", about(&nobody)).await;
+    nothing.problem(404, "not_found");
+    // Who blocks her first is as somebody who does not exist, also once she blocks them.
+    dev.block(&ana).await.nothing();
+    assert_eq!(ana.post("/reports", about(&dev.id)).await.text, nothing.text);
+    for other in [&dev.id, &nobody] {
+        ana.put(&format!("/friends/blocks/{other}")).await.nothing();
+        assert_eq!(ana.post("/reports", about(other)).await.text, nothing.text);
+    }
+    // Whom she sees and blocks she can report, also once they block her.
+    ana.block(&cleo).await.nothing();
+    let reported = ana.post("/reports", about(&cleo.id)).await.ok();
+    cleo.block(&ana).await.nothing();
+    assert_eq!(ana.post("/reports", about(&cleo.id)).await.ok(), reported);
+    // And whoever is in a group with her, for as long as they are.
+    let group = ben.group_with(&[&ana]).await;
+    ben.block(&ana).await.nothing();
+    let reported = ana.post("/reports", about(&ben.id)).await.ok();
+    let found = found_by_moderators(&world, &reported).await;
+    let of_ben = found.iter().find(|report| report["id"]["S"] == reported["id"]).unwrap();
+    assert_eq!(of_ben["evidence"]["M"]["profile"]["M"]["username"]["S"], "ben");
+    ana.remove(&group, &ana).await.nothing();
+    assert_eq!(ana.post("/reports", about(&ben.id)).await.text, nothing.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_report_is_of_one_thing_for_one_reason() {
     let world = World::new().await;
     let [ana, ben] = world.actors(["ana", "ben"]).await;

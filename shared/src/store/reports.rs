@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Store,
+    friendships::Block,
     item::{Query, item, read},
     keys,
-    table::Put,
+    table::{BATCH_KEYS, Put},
 };
 use crate::{
     clock::Timestamp,
@@ -61,19 +62,40 @@ impl Store {
         Ok(report)
     }
 
-    /// Somebody whom the reporter may see, or has a direct room with: who blocks first must not be out of reach. To
-    /// anyone else, who blocks them is as somebody who does not exist.
+    /// Somebody whom the reporter may see, or else has something to do with: a block, whoever makes it, must put nobody out of
+    /// reach. To anyone else, who blocks them is as somebody who does not exist.
     async fn user_as_evidence(&self, reporter: UserId, user_id: UserId) -> Result<Evidence> {
-        let profile = match self.can_see(reporter, user_id).await {
-            Ok((profile, _)) => Some(profile),
-            Err(Error::NotFound) => {
-                let membership = keys::member(RoomId::direct(reporter, user_id), reporter);
-                self.table.get::<Member>(membership, true).await?.ok_or(Error::NotFound)?;
-                self.profile(user_id).await?
+        let (profile, pair) = futures::try_join!(self.profile(user_id), self.pair(reporter, user_id))?;
+        let is_here = profile.is_some();
+        let may_see = is_here && !pair.is_blocked();
+        if may_see
+            || self.has_met(reporter, user_id, is_here).await?
+            || self.shares_a_room(reporter, user_id).await?
+        {
+            return Ok(Evidence::User { user_id, profile: profile.map(Into::into) });
+        }
+        Err(Error::NotFound)
+    }
+
+    /// Whether the reporter has a direct room with somebody, open or closed, or blocks them and could see them when they did. A block of
+    /// somebody who is not here says nothing: any id can be blocked.
+    async fn has_met(&self, reporter: UserId, user: UserId, is_here: bool) -> Result<bool> {
+        let (membership, block) = futures::try_join!(
+            self.table.get::<Member>(keys::member(RoomId::direct(reporter, user), reporter), true),
+            self.table.get::<Block>(keys::block(reporter, user), true),
+        )?;
+        Ok(membership.is_some() || is_here && block.is_some_and(|block| !block.is_unseen))
+    }
+
+    /// Whether somebody is in one of the reporter's rooms, where the two see each other whoever blocks whom.
+    async fn shares_a_room(&self, reporter: UserId, user: UserId) -> Result<bool> {
+        for some in self.room_ids(reporter).await?.chunks(BATCH_KEYS) {
+            let memberships = some.iter().map(|room| keys::member(*room, user));
+            if !self.table.batch_get(memberships, true).await?.is_empty() {
+                return Ok(true);
             }
-            Err(other) => return Err(other),
-        };
-        Ok(Evidence::User { user_id, profile: profile.map(Into::into) })
+        }
+        Ok(false)
     }
 
     /// A message that the reporter sees, and those before it. Their membership says so, and not the room: a direct room

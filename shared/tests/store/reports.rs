@@ -97,6 +97,36 @@ async fn who_blocks_first_can_be_reported_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_blocks_or_is_blocked_is_reported_by_whoever_had_to_do_with_them() {
+    let cloud = Cloud::new();
+    let (ana, ben, eve) = (cloud.person("ana").await, cloud.person("ben").await, cloud.person("eve").await);
+    let nobody = UserId::from(Uuid::new_v4());
+    let block = async |who, whom| {
+        cloud.app.befriend(who, whom, friendship::Action::Block).await.unwrap();
+    };
+    let report = async |who, whom| {
+        let report = cloud.app.store.report(who, about(Target::User(whom)), cloud.app.now()).await;
+        report.map(|report| matches!(report.evidence, Evidence::User { profile: Some(_), .. }))
+    };
+    // Whom one saw when one blocked them, and then they blocked too.
+    block(ana, ben).await;
+    assert!(report(ana, ben).await.unwrap());
+    block(ben, ana).await;
+    assert!(report(ana, ben).await.unwrap());
+    // Who had blocked first, and who is nobody: nothing to the reporter.
+    for other in [ana, nobody] {
+        block(ben, other).await;
+        assert!(matches!(report(ben, other).await, Err(Error::NotFound)));
+    }
+    // In a group the two see each other.
+    let group = room(&cloud, eve, &[ana, ben]).await;
+    assert!(report(ben, ana).await.unwrap());
+    assert!(matches!(report(ben, nobody).await, Err(Error::NotFound)));
+    cloud.app.remove_participant(group, ana, ana).await.unwrap();
+    assert!(matches!(report(ben, ana).await, Err(Error::NotFound)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn sixteen_of_the_same_report_at_once_are_one() {
     let cloud = Cloud::new();
     let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);

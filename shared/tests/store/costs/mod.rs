@@ -61,6 +61,7 @@ const EXPECTED: &[Row] = &[
     ("devices-register", "again", 2, 2.0, 1.0, 0),
     ("devices-sign-out", "not connected", 4, 2.0, 7.0, 0),
     ("reports-create", "a message and ten before", 4, 3.0, 10.0, 0),
+    ("reports-create", "who blocks the reporter, and is in one of their 2 rooms", 7, 7.0, 3.0, 0),
     ("socket-authorize", "", 0, 0.0, 0.0, 0),
     ("socket-connect", "", 1, 0.0, 1.0, 0),
     ("socket-hello", "13 friends hear of it", 8, 18.0, 2.0, 14),
@@ -179,6 +180,12 @@ async fn counted(town: &Town) -> Vec<Row> {
 
     let complaint = json!({"chat_room_id": town.group, "message_id": town.message["id"], "reason": "spam"});
     count!(1, "reports-create", "a message and ten before", Call::of("reports-create").body(complaint));
+
+    town.by(2, about("friends-block-user", 3)).await;
+    let complaint = json!({"user_id": user(2), "reason": "spam"});
+    let case = "who blocks the reporter, and is in one of their 2 rooms";
+    rows.push(row("reports-create", case, town.cost(3, Call::of("reports-create").body(complaint)).await));
+    town.by(2, about("friends-unblock-user", 3)).await;
 
     count!(0, "socket-authorize", "", Call::of("socket-authorize"));
     count!(0, "socket-connect", "", Call::of("socket-connect"));
