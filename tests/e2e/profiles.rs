@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, as_others_see, befriend};
+use crate::world::{Actor, World, as_others_see, befriend, in_seconds, signed};
 
 async fn rename(actor: &Actor, name: &str) -> Value {
     actor.patch("/users/me", json!({"username": name})).await.ok()
@@ -77,6 +77,10 @@ async fn every_field_that_cannot_be_is_named_and_nothing_changes() {
         ("username", json!("x")),
         ("username", json!("x".repeat(33))),
         ("username", json!("a\u{0}b")),
+        ("username", json!("b\u{200B}en")),
+        ("username", json!("b\u{A0}en")),
+        ("username", json!("Ｄｅｌｅｔｅｄ ｕｓｅｒ")),
+        ("username", json!("\u{FDFA}\u{FDFA}")),
         ("username", json!(7)),
         ("display_name", json!("x".repeat(101))),
         ("display_name", json!("a\nb")),
@@ -87,10 +91,34 @@ async fn every_field_that_cannot_be_is_named_and_nothing_changes() {
     ] {
         ana.patch("/users/me", json!({field: value})).await.bad_field(field);
     }
-    ana.patch("/users/me", json!({"display_name": "Ana B.", "username": "Ben"}))
-        .await
-        .problem(409, "username_taken");
+    for taken in ["Ben", "Ｂｅｎ", "be\u{FE0F}n"] {
+        ana.patch("/users/me", json!({"display_name": "Ana B.", "username": taken}))
+            .await
+            .problem(409, "username_taken");
+    }
     assert_eq!(ana.get("/users/me").await.ok(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_is_found_and_taken_in_every_spelling() {
+    let world = World::new().await;
+    let [ana, zoe] = world.actors(["ana", "zoe"]).await;
+    assert_eq!(rename(&zoe, "Zoe\u{308} ＲＵＮ").await["username"], "Zoe\u{308} ＲＵＮ", "as it was written");
+    for query in ["zo%C3%AB", "oe%CC%88%20run", "%EF%BC%AF%C3%8B"] {
+        let found = ana.get(&format!("/friends/search?query={query}")).await.ok();
+        assert_eq!(found[0]["id"], zoe.id, "{query}");
+    }
+    ana.patch("/users/me", json!({"username": "ZOË run"})).await.problem(409, "username_taken");
+    // Another spelling of one's own name is nobody else's, and it is free when one has another.
+    rename(&zoe, "zoë Run").await;
+    rename(&zoe, "zoe").await;
+    rename(&ana, "ｚｏｅ\u{308} run").await;
+    // A newcomer whose token brings a name that looks like another's gets a part of their id with it.
+    let claims =
+        json!({"sub": uuid::Uuid::new_v4(), "username": "z\u{200D}o\u{2060}e", "exp": in_seconds(3600)});
+    let newcomer = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    let name = newcomer.get("/users/me").await.ok()["username"].as_str().unwrap().to_owned();
+    assert_eq!((&name[..4], name.len()), ("zoe-", 8), "{name:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
