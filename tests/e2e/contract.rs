@@ -194,6 +194,10 @@ async fn calls_about_a_group(world: &World, notes: &Notes) {
     notes.expect(200, &ana.keep_room(&group, json!({"is_pinned": true})).await);
     notes.expect(204, &cleo.remove(&group, &cleo).await);
     notes.expect(403, &ben.delete_room(&group).await);
+    world.count(&cleo, "rooms", 2_000).await;
+    notes.expect(409, &ana.add(&group, &cleo).await);
+    notes.expect(409, &ana.post("/chat/rooms", json!({"participant_ids": [cleo.id]})).await);
+    world.count(&cleo, "rooms", 0).await;
     world.fill(&group).await;
     notes.expect(409, &ana.add(&group, &cleo).await);
     notes.expect(204, &ana.delete_room(&group).await);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
-use crate::world::{World, each};
+use crate::world::{Actor, World, each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_who_open_their_room_at_once_get_one_room() {
@@ -63,6 +63,24 @@ async fn a_room_of_nobody_or_of_too_many_or_of_nobody_real_is_refused() {
     }
     ana.post("/chat/rooms", json!({"participant_ids": [nobody]})).await.problem(404, "not_found");
     assert_eq!(ana.get("/chat/rooms").await.ok(), json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_in_more_rooms_than_there_may_be() {
+    let world = World::new().await;
+    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let (group, pair) = (ana.group_with(&[&cleo]).await, ana.room_with(&ben).await);
+    world.count(&ben, "rooms", 2_000).await;
+    let with = |other: &Actor| json!({"participant_ids": [other.id]});
+    ben.post("/chat/rooms", with(&cleo)).await.problem(409, "too_many_rooms");
+    cleo.post("/chat/rooms", with(&ben)).await.problem(409, "other_has_too_many_rooms");
+    ana.add(&group, &ben).await.problem(409, "other_has_too_many_rooms");
+    assert_eq!(ana.room_with(&ben).await, pair, "a room that is there is opened");
+    world.count(&ben, "rooms", 1_999).await;
+    ana.add(&group, &ben).await.ok();
+    ben.post("/chat/rooms", with(&cleo)).await.problem(409, "too_many_rooms");
+    ben.remove(&group, &ben).await.nothing();
+    ben.post("/chat/rooms", with(&cleo)).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,7 +76,7 @@ const EXPECTED: &[Row] = &[
     ("socket-unknown", "", 2, 0.0, 1.0, 1),
     ("socket-disconnect", "another device is left", 1, 0.0, 1.0, 0),
     ("socket-disconnect", "13 friends hear of it", 7, 18.0, 2.0, 13),
-    ("users-get", "", 1, 5.0, 0.0, 0),
+    ("users-get", "", 1, 3.0, 0.0, 0),
     ("users-update-me", "a new username of 8 letters, in no room", 6, 3.0, 36.0, 0),
     ("users-update-me", "a new picture, in 16 rooms", 14, 91.0, 132.0, 24),
     ("users-update-me", "13 friends no longer see that they are online", 9, 20.0, 3.0, 13),
