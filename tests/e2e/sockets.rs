@@ -5,7 +5,7 @@ use std::time::Duration;
 use local::{Clock, Options};
 use serde_json::{Value, json};
 
-use crate::world::{World, heard_at, in_seconds, signed};
+use crate::world::{World, heard_at, in_seconds, paced, signed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_frame_gets_its_answer_with_its_reference() {
@@ -120,7 +120,8 @@ async fn a_connection_that_was_cut_is_told_nothing_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_after_the_end_of_the_token_is_refused_and_the_connection_closed() {
-    let world = World::new().await;
+    // A fast machine sends more pings in two seconds than anybody may.
+    let world = World::with(paced("off")).await;
     let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(2)});
     let brief = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
     let mut socket = brief.try_socket().await.unwrap_or_else(|status| panic!("refused with {status}"));
