@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    domain::room::RoomKind,
+    clock::Timestamp,
+    domain::{
+        details::NewcomersSee,
+        room::{Role, Room, RoomKind, first_members},
+    },
     error::{Error, Result},
     id::{RoomId, UserId},
 };
 
-/// The most people that the call which makes a room may name, the caller included: one transaction holds them.
+/// The most people that the call which makes a room may name, the caller included. Others can be added later.
 pub const MAX_FOUNDERS: usize = 40;
 
 const NOBODY: &str = "must name someone besides you";
@@ -68,6 +72,36 @@ impl Founding {
                 people,
             },
         })
+    }
+
+    /// The room as it is at its beginning.
+    pub fn room(&self, now: Timestamp) -> Room {
+        Room {
+            id: self.id,
+            kind: self.kind,
+            name: self.name.clone(),
+            avatar_url: None,
+            description: None,
+            newcomers_see: NewcomersSee::default(),
+            created_at: now,
+            created_by: self.founder,
+            roster_version: 1,
+            rev: 0,
+            is_closed: false,
+            deleted_by: None,
+            expires_at: None,
+            member_count: self.people.len(),
+            first_members: first_members(self.people.iter().copied()),
+            pinned: Vec::new(),
+        }
+    }
+
+    /// What one of its people may do in it at its beginning.
+    pub fn role(&self, user: UserId) -> Role {
+        match self.kind {
+            RoomKind::Group if user == self.founder => Role::Owner,
+            RoomKind::Group | RoomKind::Direct => Role::Member,
+        }
     }
 }
 

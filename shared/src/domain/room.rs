@@ -205,8 +205,8 @@ impl Member {
 }
 
 /// Whom a list shows of a room's members: one more than it has places for, since it leaves its reader out.
-pub fn first_members(members: &[Member]) -> Vec<UserId> {
-    members.iter().take(SHOWN_MEMBERS + 1).map(|member| member.shown.user_id).collect()
+pub fn first_members(people: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
+    people.into_iter().take(SHOWN_MEMBERS + 1).collect()
 }
 
 /// What is wrong with a name for a room.

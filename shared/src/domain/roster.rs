@@ -88,7 +88,7 @@ fn outcome(room: &Room, before: &[Member], mut members: Vec<Member>, said: Happe
         rev: room.rev + 1,
         roster_version: room.roster_version + u64::from(is_other_roster),
         member_count: members.len(),
-        first_members: first_members(&members),
+        first_members: first_members(members.iter().map(|member| member.shown.user_id)),
         ..room.clone()
     };
     Outcome { room, members, said }

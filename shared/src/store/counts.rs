@@ -1,5 +1,6 @@
 //! How many of each thing a person has: one item a person, moved by the very transactions that give or take one. It also
-//! says whether they are gone, so that nothing new comes to somebody who is deleting their account.
+//! says whether they are gone, so that nothing new comes to somebody who is deleting their account; and at which revision
+//! their profile is, so that no room begins to show them as they were before.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 
@@ -16,6 +17,20 @@ use crate::{
 /// The condition that somebody has not deleted their account.
 const IS_HERE: &str = "attribute_not_exists(is_gone)";
 
+/// The condition that somebody's profile is at a revision. It begins at the first one, which is not noted.
+const IS_AS_SHOWN: &str = "(attribute_not_exists(profile_rev) OR profile_rev = :profile_rev)";
+
+/// What a transaction gives somebody.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    /// Nothing: it only takes.
+    Nothing,
+    /// Something new, which they have to be here for.
+    Something,
+    /// A place in a room, which shows them as their profile is at this revision.
+    Place(u64),
+}
+
 /// The writes of one transaction, and which of them give something to somebody.
 #[derive(Default)]
 pub(super) struct Writes {
@@ -27,65 +42,75 @@ pub(super) struct Writes {
 struct Gift {
     at: usize,
     to: UserId,
-    /// What may be too many; only that they are here is needed without.
+    given: Given,
+    /// What may be too many.
     counted: Option<Counted>,
 }
 
 impl Store {
-    /// Adds to a transaction that somebody has more or fewer of some things; `is_given` if any of it is new to them, which
-    /// they have to be here for.
+    /// Adds to a transaction that somebody has more or fewer of some things, under the conditions of what it gives them.
     pub(super) fn count(
         &self,
         writes: &mut Writes,
         to: UserId,
         changes: &[(Counted, i64)],
-        is_given: bool,
+        given: Given,
     ) -> Result<()> {
         let at = writes.all.len();
         if changes.is_empty() {
-            if is_given {
-                writes.gifts.push(Gift { at, to, counted: None });
+            if given == Given::Something {
+                writes.gifts.push(Gift { at, to, given, counted: None });
                 writes.all.push(self.check(keys::counts(to), IS_HERE)?);
             }
             return Ok(());
         }
         let terms: Vec<String> = (0..changes.len()).map(|n| format!("#n{n} :n{n}")).collect();
         let mut update = Update::of(keys::counts(to), format!("ADD {}", terms.join(", ")));
-        let (mut condition, mut counted) = (IS_HERE.to_owned(), None);
+        let (mut conditions, mut counted) = (vec![IS_HERE.to_owned()], None);
+        if let Given::Place(profile_rev) = given {
+            conditions.push(IS_AS_SHOWN.to_owned());
+            update = update.value(":profile_rev", profile_rev)?;
+        }
         for (n, (what, change)) in changes.iter().enumerate() {
             update = update.name(format!("#n{n}"), attribute(*what)).value(&format!(":n{n}"), change)?;
             if *change > 0 {
                 // No step gives two things to one person.
                 counted = Some(*what);
-                condition = format!("{IS_HERE} AND (attribute_not_exists(#n{n}) OR #n{n} < :limit)");
+                conditions.push(format!("(attribute_not_exists(#n{n}) OR #n{n} < :limit)"));
                 update = update.value(":limit", what.limit())?;
             }
         }
-        if is_given {
-            writes.gifts.push(Gift { at, to, counted });
-            update = update.only_if(condition);
+        if given != Given::Nothing {
+            writes.gifts.push(Gift { at, to, given, counted });
+            update = update.only_if(conditions.join(" AND "));
         }
         writes.all.push(self.update(update)?);
         Ok(())
     }
 
     /// What it means that the writes at these places of a transaction of `actor`'s were refused: an error if somebody cannot
-    /// have what it gives them.
+    /// have what it gives them. Otherwise something else has changed, and is to be read again.
     pub(super) async fn check_gifts(&self, writes: &Writes, refused: &[usize], actor: UserId) -> Result<()> {
         let Some(gift) = writes.gifts.iter().find(|gift| refused.contains(&gift.at)) else { return Ok(()) };
         let is_own = gift.to == actor;
-        Err(match (self.account(gift.to).await?, gift.counted) {
-            (Some(Account::Gone(_)), _) if is_own => OUTLIVED,
-            (Some(Account::Gone(_)), _) => Error::NotFound,
-            (_, Some(counted)) => counted.refusal(is_own).into(),
+        match (self.account(gift.to).await?, gift.counted) {
+            (Some(Account::Gone(_)), _) if is_own => Err(OUTLIVED),
+            (Some(Account::Gone(_)), _) => Err(Error::NotFound),
+            (Some(Account::Here(profile)), _) if gift.given.is_as_before(profile.rev) => Ok(()),
+            (_, Some(counted)) => Err(counted.refusal(is_own).into()),
             // They were gone, and are back.
-            (_, None) => Error::Busy("somebody has just come back".into()),
-        })
+            (_, None) => Ok(()),
+        }
     }
 
     /// A write of a transaction: nothing new comes to somebody any more.
     pub(super) fn close_counts(&self, user: UserId) -> Result<TransactWriteItem> {
         self.update(Update::of(keys::counts(user), "SET is_gone = :gone").value(":gone", true)?)
+    }
+
+    /// A write of a transaction: somebody's profile is at another revision.
+    pub(super) fn note_profile(&self, user: UserId, rev: u64) -> Result<TransactWriteItem> {
+        self.update(Update::of(keys::counts(user), "SET profile_rev = :rev").value(":rev", rev)?)
     }
 }
 
@@ -100,9 +125,21 @@ fn attribute(counted: Counted) -> &'static str {
     }
 }
 
+impl Given {
+    /// Whether it shows somebody as they were before this revision of their profile.
+    fn is_as_before(self, rev: u64) -> bool {
+        matches!(self, Self::Place(shown) if shown != rev)
+    }
+}
+
 impl Writes {
     pub fn push(&mut self, write: TransactWriteItem) {
         self.all.push(write);
+    }
+
+    /// Whether the write at this place gives something to somebody.
+    pub fn is_gift(&self, at: usize) -> bool {
+        self.gifts.iter().any(|gift| gift.at == at)
     }
 
     pub fn extend(&mut self, writes: impl IntoIterator<Item = TransactWriteItem>) {

@@ -3,7 +3,7 @@
 use super::{
     Store,
     changes::{KEPT, MAX_TRIES, changed_all_the_time},
-    counts::Writes,
+    counts::{Given, Writes},
     item::{Query, key},
     keys,
     rooms::RoomAndRoster,
@@ -104,7 +104,7 @@ impl Store {
             let mut writes = Writes::default();
             for user in &left {
                 writes.push(self.delete_existing(keys::my_room(*user, room))?);
-                self.count(&mut writes, *user, &[(Counted::Rooms, -1)], false)?;
+                self.count(&mut writes, *user, &[(Counted::Rooms, -1)], Given::Nothing)?;
             }
             match self.table.transact(writes.all).await? {
                 Transacted::Written => break,

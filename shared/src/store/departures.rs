@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     Store,
     changes::{MAX_TRIES, changed_all_the_time},
-    counts::Writes,
+    counts::{Given, Writes},
     friendships::{Block, Friend},
     item::{self, Item, Query, Update, read},
     keys,
@@ -165,7 +165,7 @@ impl Store {
                 writes.push(self.put(keys::member(after.id, user), &*member)?);
                 let listed = MyRoom::new(after.id, now);
                 writes.push(self.put(keys::my_room(user, after.id), listed)?);
-                self.count(&mut writes, user, &[(Counted::Rooms, 1)], true)?;
+                self.count(&mut writes, user, &[(Counted::Rooms, 1)], Given::Place(profile.rev))?;
                 back.push(user);
             }
             if back.is_empty() {

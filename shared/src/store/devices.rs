@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Store,
-    counts::Writes,
+    counts::{Given, Writes},
     item::{self, Update},
     keys::{self, Key},
     table::{Transacted, wait_before_retry},
@@ -86,7 +86,7 @@ impl Store {
             };
             let mut writes = Writes::default();
             writes.push(self.delete_at(key, before.rev)?);
-            self.count(&mut writes, user, &[(Counted::Devices, -1)], false)?;
+            self.count(&mut writes, user, &[(Counted::Devices, -1)], Given::Nothing)?;
             if let Some(token) = &before.device.push_token {
                 writes.push(self.release_token(token, Claim { user_id: user, device_id: id })?);
             }
@@ -115,7 +115,7 @@ impl Store {
             writes.push(self.replace(key, stored(before.rev + 1), before.rev)?);
         } else {
             writes.push(self.put_new(key, stored(1))?);
-            self.count(&mut writes, user, &[(Counted::Devices, 1)], true)?;
+            self.count(&mut writes, user, &[(Counted::Devices, 1)], Given::Something)?;
         }
         Ok(writes)
     }

@@ -4,20 +4,20 @@ use std::collections::HashMap;
 
 use super::{
     Store,
-    counts::Writes,
+    changes::MAX_TRIES,
+    counts::{Given, Writes},
     keys,
     rooms::{MyRoom, RoomAndRoster},
-    table::Transacted,
+    table::{Transacted, wait_before_retry},
     unfinished::Doomed,
 };
 use crate::{
     clock::Timestamp,
     domain::{
         counted::Counted,
-        details::NewcomersSee,
         founding::Founding,
         profile::Profile,
-        room::{self, Member, Role, Room, RoomKind, ShownMember},
+        room::{Member, Room, RoomKind, ShownMember},
     },
     error::{Error, Result},
     id::UserId,
@@ -26,9 +26,6 @@ use crate::{
 /// So many people get into a room by one transaction: three writes each, beside two of the room's, of the hundred that
 /// DynamoDB takes.
 const PEOPLE_AT_ONCE: usize = 32;
-
-/// The place of the room's own write in a transaction.
-const ROOM: usize = 0;
 
 impl Store {
     /// Makes a room; `None` if it is a pair's and they have it already, or one blocks the other. An error if one of its
@@ -42,76 +39,70 @@ impl Store {
         profiles: &HashMap<UserId, Profile>,
         now: Timestamp,
     ) -> Result<Option<RoomAndRoster>> {
-        let founded = founded(founding, profiles, now)?;
-        let steps: Vec<&[Member]> = founded.members.chunks(PEOPLE_AT_ONCE).collect();
+        let people: Vec<UserId> = founding.people.iter().copied().collect();
+        let steps: Vec<&[UserId]> = people.chunks(PEOPLE_AT_ONCE).collect();
+        let mut members = Vec::with_capacity(people.len());
         for (n, people) in steps.iter().enumerate() {
-            let (is_first, is_last) = (n == 0, n + 1 == steps.len());
-            let room = Room { is_closed: !is_last, ..founded.room.clone() };
+            let step = Step { people, is_first: n == 0, is_last: n + 1 == steps.len() };
+            let Some(added) = self.take_step(founding, step, profiles.clone(), now).await? else {
+                return Ok(None);
+            };
+            members.extend(added);
+        }
+        Ok(Some(RoomAndRoster { room: founding.room(now), members }))
+    }
+
+    /// Brings some people into a room that is being made, as their profiles show them at that moment.
+    async fn take_step(
+        &self,
+        founding: &Founding,
+        step: Step<'_>,
+        mut profiles: HashMap<UserId, Profile>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Member>>> {
+        let room = Room { is_closed: !step.is_last, ..founding.room(now) };
+        for attempt in 1..=MAX_TRIES {
             let mut writes = Writes::default();
-            writes.push(if is_first {
+            writes.push(if step.is_first {
                 self.put_new(keys::meta(room.id), &room)?
             } else {
                 self.replace(keys::meta(room.id), &room, room.rev)?
             });
-            match (is_first, is_last) {
+            match (step.is_first, step.is_last) {
                 (true, false) => writes.push(self.begin_deletion(Doomed::Room(room.id), now)?),
                 (false, true) => writes.push(self.end_deletion(Doomed::Room(room.id))?),
                 _ => {}
             }
-            if let (RoomKind::Direct, [low, high]) = (room.kind, &room.first_members[..]) {
+            if let (RoomKind::Direct, [low, high]) = (room.kind, step.people) {
                 writes.push(self.check_unblocked(*low, *high)?);
             }
-            for member in *people {
-                let user = member.shown.user_id;
-                writes.push(self.put_new(keys::member(room.id, user), member)?);
-                writes.push(self.put_new(keys::my_room(user, room.id), MyRoom::new(room.id, now))?);
-                self.count(&mut writes, user, &[(Counted::Rooms, 1)], true)?;
+            let mut members = Vec::with_capacity(step.people.len());
+            for user in step.people {
+                let profile = profiles.get(user).ok_or(Error::NotFound)?;
+                let member = Member::new(ShownMember::new(profile, now), founding.role(*user), 1);
+                writes.push(self.put_new(keys::member(room.id, *user), &member)?);
+                writes.push(self.put_new(keys::my_room(*user, room.id), MyRoom::new(room.id, now))?);
+                self.count(&mut writes, *user, &[(Counted::Rooms, 1)], Given::Place(profile.rev))?;
+                members.push(member);
             }
             match self.table.transact(writes.all.clone()).await? {
-                Transacted::Written => {}
-                Transacted::Refused(at) if at.contains(&ROOM) => return Ok(None),
-                Transacted::Refused(at) => {
+                Transacted::Written => return Ok(Some(members)),
+                Transacted::Refused(at) if at.iter().all(|at| writes.is_gift(*at)) => {
                     self.check_gifts(&writes, &at, founding.founder).await?;
-                    return Ok(None);
+                    profiles = self.profiles(step.people).await?;
                 }
+                Transacted::Refused(_) => return Ok(None),
             }
+            wait_before_retry(attempt).await;
         }
-        Ok(Some(founded))
+        Err(Error::Busy("the people change all the time".into()))
     }
 }
 
-/// A room as it is at its beginning.
-fn founded(
-    founding: &Founding,
-    profiles: &HashMap<UserId, Profile>,
-    now: Timestamp,
-) -> Result<RoomAndRoster> {
-    let role = |user| match founding.kind {
-        RoomKind::Group if user == founding.founder => Role::Owner,
-        RoomKind::Group | RoomKind::Direct => Role::Member,
-    };
-    let mut members = Vec::with_capacity(founding.people.len());
-    for user in &founding.people {
-        let profile = profiles.get(user).ok_or(Error::NotFound)?;
-        members.push(Member::new(ShownMember::new(profile, now), role(*user), 1));
-    }
-    let room = Room {
-        id: founding.id,
-        kind: founding.kind,
-        name: founding.name.clone(),
-        avatar_url: None,
-        description: None,
-        newcomers_see: NewcomersSee::default(),
-        created_at: now,
-        created_by: founding.founder,
-        roster_version: 1,
-        rev: 0,
-        is_closed: false,
-        deleted_by: None,
-        expires_at: None,
-        member_count: members.len(),
-        first_members: room::first_members(&members),
-        pinned: Vec::new(),
-    };
-    Ok(RoomAndRoster { room, members })
+/// A part of the making of a room.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    people: &'a [UserId],
+    is_first: bool,
+    is_last: bool,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Store,
-    counts::Writes,
+    counts::{Given, Writes},
     friendships::listed,
     item::{self, read},
     keys, number,
@@ -139,7 +139,8 @@ impl Store {
             let changes = Pair::COUNTED.map(|what| (what, after.adds(what, who) - before.adds(what, who)));
             let changes: Vec<_> = changes.into_iter().filter(|(_, change)| *change != 0).collect();
             let gets = new.iter().filter(is_given).any(|(key, _)| keys::user_of(&key.pk) == Some(who));
-            self.count(&mut writes, who, &changes, gets)?;
+            let given = if gets { Given::Something } else { Given::Nothing };
+            self.count(&mut writes, who, &changes, given)?;
         }
         for (key, _) in old.iter().filter(|(key, _)| !keys(&new, key)) {
             writes.push(self.delete(key.clone())?);

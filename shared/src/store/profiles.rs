@@ -24,11 +24,14 @@ use crate::{
     id::{RoomId, UserId},
 };
 
+/// The place of the profile's own write in its change.
+const PROFILE: usize = 0;
+
 const USERNAME_TAKEN: Refusal =
     Refusal { status: 409, code: "username_taken", detail: "Somebody else has this username." };
 
 impl Store {
-    /// Changes somebody's profile: a new username with its claim and its place in the search index, in one transaction.
+    /// Changes somebody's profile, with what their counts say of it: a new username with its claim and its place in the search index, in one transaction.
     /// Nothing is written where nothing changes.
     pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
         for attempt in 1..=MAX_TRIES {
@@ -37,11 +40,14 @@ impl Store {
             if after == before {
                 return Ok(after);
             }
-            let mut writes = vec![self.replace(keys::profile(user), &after, before.rev)?];
+            let mut writes = vec![
+                self.replace(keys::profile(user), &after, before.rev)?,
+                self.note_profile(user, after.rev)?,
+            ];
             writes.extend(self.rename(&before, &after)?);
             match self.table.transact(writes).await? {
                 Transacted::Written => return Ok(after),
-                Transacted::Refused(at) if !at.contains(&0) => return Err(USERNAME_TAKEN.into()),
+                Transacted::Refused(at) if !at.contains(&PROFILE) => return Err(USERNAME_TAKEN.into()),
                 Transacted::Refused(_) => wait_before_retry(attempt).await,
             }
         }

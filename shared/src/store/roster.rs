@@ -4,7 +4,7 @@
 use super::{
     Store,
     changes::{MAX_TRIES, changed_all_the_time},
-    counts::Writes,
+    counts::{Given, Writes},
     item::Update,
     keys,
     messages::{Committed, message_at},
@@ -57,8 +57,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<GroupChange>> {
         for attempt in 1..=MAX_TRIES {
-            let (mut before, newest) =
-                futures::try_join!(self.room_and_roster(room_id), self.newest_message(room_id))?;
+            let (mut before, newest, (deed, profile_rev)) = futures::try_join!(
+                self.room_and_roster(room_id),
+                self.newest_message(room_id),
+                self.as_of_now(deed),
+            )?;
             if leaving == Leaving::ForGood {
                 before.hide_name(actor_id);
             }
@@ -72,7 +75,7 @@ impl Store {
             let mut writes = Writes::default();
             writes.extend(self.revision(&before.room, &after.room, None, now)?);
             writes.push(self.put_new(keys::message(room_id, seq), &said)?);
-            self.roster_writes(&mut writes, &before, &after, leaving)?;
+            self.roster_writes(&mut writes, &before, &after, leaving, Given::Place(profile_rev))?;
             match self.table.transact_once(&writes.all).await? {
                 Transacted::Written => {
                     let in_other_roles = in_other_roles(&before, &after);
@@ -84,6 +87,14 @@ impl Store {
             wait_before_retry(attempt).await;
         }
         Err(changed_all_the_time())
+    }
+
+    /// A deed as it is to be done now: somebody is added as their profile shows them at this revision of it. A change of it
+    /// finds the rooms that it has to follow into by the list of them, which does not hold this one yet.
+    async fn as_of_now(&self, deed: &Deed) -> Result<(Deed, u64)> {
+        let Deed::Add(shown, role) = deed else { return Ok((deed.clone(), 0)) };
+        let profile = self.profile(shown.user_id).await?.ok_or(Error::NotFound)?;
+        Ok((Deed::Add(ShownMember::new(&profile, shown.joined_at), *role), profile.rev))
     }
 
     /// Adds somebody to a group. `None` if they are in it already, in that role if one is named.
@@ -137,6 +148,7 @@ impl Store {
         before: &RoomAndRoster,
         after: &RoomAndRoster,
         leaving: Leaving,
+        place: Given,
     ) -> Result<()> {
         let room_id = before.room.id;
         for member in &after.members {
@@ -146,7 +158,7 @@ impl Store {
                 // Whatever an earlier membership may have left there.
                 let mine = MyRoom::new(room_id, member.shown.joined_at);
                 writes.push(self.put(keys::my_room(user_id, room_id), mine)?);
-                self.count(writes, user_id, &[(Counted::Rooms, 1)], true)?;
+                self.count(writes, user_id, &[(Counted::Rooms, 1)], place)?;
             }
         }
         for member in in_other_roles(before, after) {
@@ -161,7 +173,7 @@ impl Store {
                 match leaving {
                     Leaving::Now => {
                         writes.push(self.delete(keys::my_room(leaver, room_id))?);
-                        self.count(writes, leaver, &[(Counted::Rooms, -1)], false)?;
+                        self.count(writes, leaver, &[(Counted::Rooms, -1)], Given::Nothing)?;
                     }
                     // The room stays in their list until their name is out of it.
                     Leaving::ForGood => writes.push(self.check_gone(leaver)?),

@@ -107,6 +107,7 @@ pub async fn call_socket(app: &App, function: &str, event: ApiGatewayWebsocketPr
 }
 
 /// Answers a call by a schedule, by the function of this name.
+#[allow(dead_code, reason = "the simulation has no schedules of that kind")]
 pub async fn call_scheduled(
     app: &App,
     function: &str,

@@ -1,21 +1,24 @@
 //! Changes of profiles: names that nobody shares, and rooms that follow.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
 use shared::{
     Error,
     auth::Identity,
     domain::{
+        founding::Founding,
         privacy::{Circle, SettingsChange},
         profile::{Newcomer, Profile, ProfileChange, Wish},
     },
     id::{RoomId, UserId},
     store::keys,
 };
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::{
+    changes::group,
     cloud::Cloud,
     raw::{items, member, meta, number, recorded_revisions, set_flag},
     rooms::room,
@@ -185,4 +188,53 @@ async fn rooms_that_a_dead_call_left_behind_follow_at_the_next_one() {
     assert_eq!(shown(&cloud, room, ana), "mia", "the same call again");
     assert_eq!(cloud.partition("NAME#ana").len(), 0);
     assert_eq!(cloud.partition("NAME#mia")[0]["user_id"], json!({"S": ana.to_string()}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_added_while_they_take_another_name_is_shown_by_that_one() {
+    for conflicts in 0..3 {
+        for half_seconds in 0..12 {
+            let cloud = Cloud::new();
+            let (people, room) = group(&cloud, 3).await;
+            let eve = cloud.person("eve").await;
+            let before = profile(&cloud, eve).await;
+            cloud.set_conflicts("TransactWriteItems", conflicts);
+            let store = &cloud.app.store;
+            let (joined, renamed) =
+                futures::join!(store.join(room, people[0], &before, None, cloud.app.now()), async {
+                    sleep(Duration::from_millis(500 * half_seconds)).await;
+                    cloud.app.change_profile(eve, &named("eva")).await
+                });
+            joined.unwrap().unwrap();
+            renamed.unwrap();
+            assert_eq!(shown(&cloud, room, eve), "eva", "{conflicts} conflicts, {half_seconds} half seconds");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_takes_another_name_while_a_room_is_made_is_shown_by_that_one() {
+    for is_group in [false, true] {
+        for half_seconds in 0..12 {
+            let cloud = Cloud::new();
+            let (ana, eve) = (cloud.person("ana").await, cloud.person("eve").await);
+            let founding = Founding::new(ana, &[eve], is_group, None).unwrap();
+            let store = &cloud.app.store;
+            let profiles = store.profiles(&[ana, eve]).await.unwrap();
+            let (made, renamed) = futures::join!(
+                async {
+                    sleep(Duration::from_secs(2)).await;
+                    store.found_room(&founding, &profiles, cloud.app.now()).await
+                },
+                async {
+                    sleep(Duration::from_millis(500 * half_seconds)).await;
+                    cloud.app.change_profile(eve, &named("eva")).await
+                }
+            );
+            renamed.unwrap();
+            let answered = made.unwrap().unwrap();
+            assert_eq!(shown(&cloud, founding.id, eve), "eva", "{half_seconds} half seconds");
+            assert!(["eva", "eve"].contains(&&*answered.member(eve).unwrap().shown.username));
+        }
+    }
 }
