@@ -194,7 +194,10 @@ pub fn difference(held: &Value, fresh: &Value) -> Option<String> {
 impl Held {
     fn take_message(&mut self, message: &Value) -> bool {
         let seq = number(&message["seq"]);
-        self.merge(message);
+        // What is below and not held was said before its reader came back.
+        if seq > self.seq || self.messages.contains_key(&seq) {
+            self.merge(message);
+        }
         self.advance();
         seq > self.seq
     }

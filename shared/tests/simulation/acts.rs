@@ -14,8 +14,12 @@ impl World {
     pub fn act(self: &Rc<Self>) {
         let (d, dice) = {
             let mut rng = self.rng.borrow_mut();
-            (rng.usize(..self.devices.len()), rng.u32(..100))
+            (rng.usize(..self.devices.len()), rng.u32(..120))
         };
+        if dice >= 100 {
+            self.meet(d);
+            return;
+        }
         match dice {
             90..95 => {
                 self.devices[d].borrow_mut().wants_live = false;

@@ -28,11 +28,13 @@ impl World {
             let mut attempt = 0;
             loop {
                 world.devices[d].borrow_mut().again = false;
-                let done = world.sync(d).await.is_some();
-                if !done {
+                if world.sync(d).await.is_none() {
                     back_off(attempt).await;
                     attempt += 1;
-                } else if !world.devices[d].borrow().again {
+                    continue;
+                }
+                world.take_waiting(d);
+                if !world.devices[d].borrow().again {
                     break;
                 }
             }
@@ -50,6 +52,7 @@ impl World {
             let request = self.devices[d].borrow().replica.sync_request(&cursor);
             let rest = Rest::new("POST /api/v1/chat/sync").json(request.clone());
             let answer = self.call(person, rest).await.filter(|reply| reply.status == 200)?.body;
+            self.check_left(&request, &answer, asked_at);
             for news in answer["rooms"].as_array().unwrap() {
                 let named = request["rooms"].get(text(&news["room"]["id"]));
                 self.see_news(person, news, named, asked_at, &floor);
@@ -64,16 +67,12 @@ impl World {
         }
     }
 
-    /// Loads the histories that are not loaded yet; `None` if a call fails. What is pushed until then waits.
+    /// Loads the histories that are not loaded yet; `None` if a call fails.
     async fn load_histories(self: &Rc<Self>, d: usize) -> Option<()> {
         let first = || self.devices[d].borrow().unloaded.first().cloned();
         while let Some(room) = first() {
             self.load_room(d, &room).await?;
             self.devices[d].borrow_mut().unloaded.remove(&room);
-        }
-        let waiting = std::mem::take(&mut self.devices[d].borrow_mut().waiting_frames);
-        for frame in waiting {
-            self.take(d, &frame);
         }
         Some(())
     }
@@ -85,7 +84,12 @@ impl World {
             (device.person, device.replica.seq(room) + 1)
         };
         loop {
-            let page = self.history(person, room, ("before_seq", before), 100).await?;
+            let page = self.history_if_there(person, room, ("before_seq", before), 100).await?;
+            let Some(page) = page else {
+                // What is held of it is not whole: if it comes back, it has to come whole.
+                self.forget(d, room);
+                return Some(());
+            };
             let Some(oldest) = page.last() else { return Some(()) };
             before = number(&oldest["seq"]);
             self.devices[d].borrow_mut().replica.take_history(room, &page);
@@ -118,15 +122,26 @@ impl World {
         self: &Rc<Self>,
         person: usize,
         room: &str,
-        (window, from): (&'static str, u64),
+        window: (&'static str, u64),
         limit: u64,
     ) -> Option<Vec<Value>> {
+        self.history_if_there(person, room, window, limit).await.map(Option::unwrap_or_default)
+    }
+
+    /// The same, and within it `None` if the room is not there for this person.
+    async fn history_if_there(
+        self: &Rc<Self>,
+        person: usize,
+        room: &str,
+        (window, from): (&'static str, u64),
+        limit: u64,
+    ) -> Option<Option<Vec<Value>>> {
         let (floor, asked_at) = (self.ledger.borrow().floor(), self.cloud.now());
         let rest = Rest::new("GET /api/v1/chat/rooms/{room_id}/messages").at("room_id", room);
         let reply = self.call(person, rest.with(window, from).with("limit", limit)).await?;
         match reply.status {
             200 => {}
-            404 => return Some(Vec::new()),
+            404 => return Some(None),
             _ => return None,
         }
         let page = reply.body.as_array().unwrap().clone();
@@ -135,6 +150,6 @@ impl World {
             self.check_age(person, message, &floor);
         }
         self.check_page(person, room, (window, from), limit, &page, &floor);
-        Some(page)
+        Some(Some(page))
     }
 }

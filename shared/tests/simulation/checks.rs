@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::{
-    deeds::What,
+    clients::Which,
     truth::{Truth, field, is_shown_as},
     world::World,
 };
@@ -32,12 +32,13 @@ impl World {
         for (room, truth) in &truths {
             self.check_log(room, truth);
             self.check_readers(room, truth, fresh);
+            self.check_roles(room, truth, fresh);
         }
         self.check_sends(&truths);
         self.check_sight(&truths);
         self.check_deeds(&truths, fresh);
         self.check_agreement(fresh);
-        self.check_clients("clients", fresh, |_| true);
+        self.check_clients(fresh, Which::All);
         if self.plan.is_reliable() {
             self.check_pushes(&truths);
         }
@@ -51,20 +52,10 @@ impl World {
         }
         let mut names = BTreeSet::new();
         let ledger = self.ledger.borrow();
-        for item in truth.log.values() {
+        for (seq, item) in &truth.log {
             let key = (field(item, "sender_id"), field(item, "client_message_id"));
             let is_asked = if field(item, "kind") == "system" {
-                let (sender, said) = (field(item, "sender_id"), field(item, "content"));
-                ledger.deeds.iter().any(|deed| {
-                    let (actor, other) = match deed.what {
-                        What::Add(other) => (deed.person, format!("added {}", self.people[other].name)),
-                        What::Remove(other) if other == deed.person => (other, "left".to_owned()),
-                        What::Remove(other) => (deed.person, format!("removed {}", self.people[other].name)),
-                        _ => return false,
-                    };
-                    let actor = &self.people[actor];
-                    actor.id == sender && said == format!("{} {other}", actor.name) && deed.room == room
-                })
+                self.is_asked(room, *seq, item)
             } else {
                 let mut sent = ledger.sent.iter();
                 sent.any(|sent| (sent.sender.as_str(), sent.client_id.as_str()) == key && sent.room == room)
@@ -121,9 +112,12 @@ impl World {
                 found.push(("progress", format!("{name} was never answered")));
             }
             // Who leaves a room cannot send into it, and has no more to do with what was said before they join again;
-            // what is deleted cannot be taken over.
-            if let Some(code) = &sent.refused
+            // what is deleted cannot be taken over; a direct room may be closed by a block.
+            if let Some((code, at)) = &sent.refused
                 && !(sent.room == self.rooms[0] && (code == "not_found" || sent.is_answer))
+                && !(sent.room == self.rooms[1]
+                    && code == "not_found"
+                    && ledger.may_be_shut(sent.tries.last().copied().unwrap_or_default(), *at))
                 && sent.content.is_some()
             {
                 found.push(("answers", format!("{name} was refused: {code}")));
@@ -180,6 +174,10 @@ impl World {
         let commits = self.cloud.state().commits.clone();
         for commit in &commits {
             let truth = &truths[&commit.room];
+            // Once it is closed, nobody is told any more of what was on its way.
+            if commit.room == self.rooms[1] && ledger.may_be_shut(commit.at, commit.at + SOON) {
+                continue;
+            }
             for (connection, live) in &ledger.lives {
                 let device = self.devices[live.device].borrow();
                 let stay = truth.stay(device.person, commit.seq);

@@ -4,19 +4,27 @@ use serde_json::Value;
 
 use crate::{
     checks::Fresh,
-    device::Device,
     ledger::{number, text},
     replica::{difference, shown},
     world::World,
 };
 
+/// Which clients are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    All,
+    /// Those that are connected.
+    Live,
+}
+
 impl World {
-    /// Some clients hold what a fresh load by the same person shows.
-    pub fn check_clients(&self, property: &'static str, fresh: &[Fresh], which: impl Fn(&Device) -> bool) {
+    /// All clients, or those that are connected, hold what a fresh load by the same person shows.
+    pub fn check_clients(&self, fresh: &[Fresh], which: Which) {
+        let property = if which == Which::Live { "live clients" } else { "clients" };
         let mut found = Vec::new();
         for device in &self.devices {
             let device = device.borrow();
-            if !which(&device) {
+            if which == Which::Live && device.live.is_none() {
                 continue;
             }
             let me = &self.people[device.person].id;
@@ -25,6 +33,12 @@ impl World {
                 // Who says something has read what was before, even where their position could not be moved.
                 for side in [&mut held, &mut fresh] {
                     side.as_object_mut().unwrap().values_mut().for_each(|room| read_by_senders(room, me));
+                }
+            }
+            if which == Which::Live && self.ledger.borrow().was_shut_out(device.person) {
+                // Nobody tells who is blocked that the room closes and opens; all else they are told.
+                for side in [&mut held, &mut fresh] {
+                    side.as_object_mut().unwrap().remove(&self.rooms[1]);
                 }
             }
             if let Some(difference) = difference(&held, &fresh) {

@@ -1,4 +1,4 @@
-//! What people do to messages and to who is in a room, and what may have come of it.
+//! What people do to messages, to who is in a room, to their own name and to each other, and what may have come of it.
 
 use std::{collections::BTreeSet, rc::Rc};
 
@@ -20,6 +20,22 @@ pub enum What {
     Add(usize),
     /// Takes a person out of the group.
     Remove(usize),
+    /// Sees to it that a person is in the group, in this role.
+    Role(usize, &'static str),
+    /// Calls themselves otherwise.
+    Rename(String),
+    /// Shuts a person out.
+    Block(usize),
+    /// Lets a person in again.
+    Unblock(usize),
+    /// Asks a person to be friends.
+    Ask(usize),
+    /// Says yes or no to a person who has asked.
+    Answer(usize, bool),
+    /// Asks a person no more.
+    Cancel(usize),
+    /// Ends a friendship.
+    Unfriend(usize),
 }
 
 /// Something that somebody did, or tried to.
@@ -27,7 +43,7 @@ pub enum What {
 pub struct Deed {
     /// Who.
     pub person: usize,
-    /// Where.
+    /// Where; empty for what is no room's matter.
     pub room: String,
     /// To which message.
     pub seq: u64,
@@ -36,6 +52,8 @@ pub struct Deed {
     pub began: u64,
     /// After this moment nothing can come of it any more.
     pub ended: u64,
+    /// When it was answered for good.
+    pub answered: u64,
     /// Whether it was answered that it is done.
     pub is_acknowledged: bool,
     /// Why it was not done.
@@ -47,7 +65,7 @@ const AFTERMATH: u64 = 10_000;
 
 impl Deed {
     /// Whether all of it was over before another one began.
-    fn is_before(&self, other: &Self) -> bool {
+    pub fn is_before(&self, other: &Self) -> bool {
         self.ended < other.began
     }
 }
@@ -62,10 +80,16 @@ pub fn possible<T: Clone + Ord>(deeds: &[(&Deed, T)], initial: T) -> BTreeSet<T>
 }
 
 impl World {
+    /// Somebody does something to a person or a request, by id; tried until it is answered.
+    pub fn approach(self: &Rc<Self>, d: usize, id: &str, what: What) {
+        self.change(d, "", 0, id, what);
+    }
+
     /// Somebody does something to a message or to a member, by id; tried until it is answered.
     pub fn change(self: &Rc<Self>, d: usize, room: &str, seq: u64, id: &str, what: What) {
         let person = self.devices[d].borrow().person;
         let rest = rest(room, id, &what);
+        let is_left = matches!(what, What::Rename(_));
         let deed = {
             let mut ledger = self.ledger.borrow_mut();
             let (room, began) = (room.to_owned(), self.cloud.now());
@@ -76,6 +100,7 @@ impl World {
                 what,
                 began,
                 ended: u64::MAX,
+                answered: u64::MAX,
                 is_acknowledged: false,
                 refused: None,
             };
@@ -92,9 +117,14 @@ impl World {
                         let is_done = reply.status < 300;
                         let code = || reply.body["code"].as_str().unwrap_or_default().to_owned();
                         let mut ledger = world.ledger.borrow_mut();
+                        ledger.deeds[deed].answered = world.cloud.now();
                         ledger.deeds[deed].is_acknowledged = is_done;
                         ledger.deeds[deed].refused = (!is_done).then(code);
+                        let room = ledger.deeds[deed].room.clone();
                         drop(ledger);
+                        if reply.status == 404 {
+                            world.find_shut(d, &room);
+                        }
                         let is_message = is_done && reply.body["chat_room_id"].is_string();
                         if is_message {
                             world.see(person, &reply.body, asked_at);
@@ -105,6 +135,8 @@ impl World {
                         }
                         break;
                     }
+                    // An app that is closed leaves the rest to its next visit.
+                    _ if is_left && world.rng.borrow_mut().bool() => break,
                     _ => back_off(attempt).await,
                 }
             }
@@ -144,6 +176,16 @@ fn rest(room: &str, id: &str, what: &What) -> Rest {
         What::Pin => message!("PUT", "/pin"),
         What::Unpin => message!("DELETE", "/pin"),
         What::Add(_) => participant!("PUT"),
+        What::Role(_, role) => participant!("PUT").json(json!({"role": role})),
         What::Remove(_) => participant!("DELETE"),
+        What::Rename(name) => Rest::new("PATCH /api/v1/users/me").json(json!({"username": name})),
+        What::Block(_) => Rest::new("PUT /api/v1/friends/blocks/{user_id}").at("user_id", id),
+        What::Unblock(_) => Rest::new("DELETE /api/v1/friends/blocks/{user_id}").at("user_id", id),
+        What::Ask(_) => Rest::new("POST /api/v1/friends/requests").json(json!({"receiver_id": id})),
+        What::Answer(_, yes) => Rest::new("PUT /api/v1/friends/requests/{request_id}")
+            .at("request_id", id)
+            .with("action", if *yes { "accepted" } else { "rejected" }),
+        What::Cancel(_) => Rest::new("DELETE /api/v1/friends/requests/{request_id}").at("request_id", id),
+        What::Unfriend(_) => Rest::new("DELETE /api/v1/friends/{user_id}").at("user_id", id),
     }
 }

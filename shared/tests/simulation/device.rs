@@ -214,6 +214,7 @@ impl World {
                 self.ledger.borrow_mut().pushed(connection, data);
             }
             "message_updated" | "message_deleted" => self.see(person, data, self.cloud.now()),
+            "block_changed" => self.catch_up(d),
             "message_read_receipt" | "message_delivered_receipt" => {
                 let (user, seq) = (text(&data["user_id"]), number(&data["seq"]));
                 let read = if kind == "message_read_receipt" { seq } else { 0 };
@@ -231,13 +232,27 @@ impl World {
         }
     }
 
-    /// A frame, or an answer that says the same. While a history is loaded, it waits.
+    /// A frame, or an answer that says the same. While the device catches up, it waits.
     pub fn take(self: &Rc<Self>, d: usize, frame: &Value) {
         let mut device = self.devices[d].borrow_mut();
-        if !device.unloaded.is_empty() {
+        if device.catching_up {
             device.waiting_frames.push(frame.clone());
             return;
         }
+        drop(device);
+        self.take_now(d, frame);
+    }
+
+    /// Takes what has waited, in its order.
+    pub fn take_waiting(self: &Rc<Self>, d: usize) {
+        let waiting = std::mem::take(&mut self.devices[d].borrow_mut().waiting_frames);
+        for frame in waiting {
+            self.take_now(d, &frame);
+        }
+    }
+
+    fn take_now(self: &Rc<Self>, d: usize, frame: &Value) {
+        let mut device = self.devices[d].borrow_mut();
         let is_missing = device.replica.take(frame);
         let me = &self.people[device.person].id;
         // A sync that is under way may speak of a time that is over.

@@ -64,26 +64,39 @@ impl Rest {
 
 /// The function of a route, as `template.yaml` names it.
 fn function(route: &str) -> String {
-    let name = match route.replace("/api/v1/chat", "").as_str() {
-        "GET /rooms" => "list-rooms",
-        "GET /rooms/{room_id}" => "get-room",
-        "PUT /rooms/{room_id}/read" => "mark-read",
-        "GET /rooms/{room_id}/messages" => "list-messages",
-        "GET /rooms/{room_id}/pins" => "list-pins",
-        "PUT /rooms/{room_id}/participants/{user_id}" => "add-participant",
-        "DELETE /rooms/{room_id}/participants/{user_id}" => "remove-participant",
-        "POST /messages" => "send-message",
-        "PATCH /rooms/{room_id}/messages/{message_id}" => "edit-message",
-        "DELETE /rooms/{room_id}/messages/{message_id}" => "delete-message",
-        "PUT /rooms/{room_id}/messages/{message_id}/pin" => "pin-message",
-        "DELETE /rooms/{room_id}/messages/{message_id}/pin" => "unpin-message",
-        "GET /rooms/{room_id}/messages/{message_id}/reactions" => "list-reactions",
-        "PUT /rooms/{room_id}/messages/{message_id}/reactions/{emoji}" => "add-reaction",
-        "DELETE /rooms/{room_id}/messages/{message_id}/reactions/{emoji}" => "remove-reaction",
-        "POST /sync" => "sync",
+    let name = match route.replace("/api/v1", "").replace("/rooms/{room_id}", "/room").as_str() {
+        "GET /users/me" => "users-get-me",
+        "PATCH /users/me" => "users-update-me",
+        "GET /friends/" => "friends-list",
+        "DELETE /friends/{user_id}" => "friends-remove-friend",
+        "GET /friends/search" => "friends-search-users",
+        "GET /friends/requests" => "friends-list-requests",
+        "POST /friends/requests" => "friends-send-request",
+        "PUT /friends/requests/{request_id}" => "friends-respond-to-request",
+        "DELETE /friends/requests/{request_id}" => "friends-cancel-request",
+        "GET /friends/blocks" => "friends-list-blocks",
+        "PUT /friends/blocks/{user_id}" => "friends-block-user",
+        "DELETE /friends/blocks/{user_id}" => "friends-unblock-user",
+        "GET /chat/rooms" => "chat-list-rooms",
+        "POST /chat/rooms" => "chat-create-room",
+        "GET /chat/room" => "chat-get-room",
+        "PUT /chat/room/read" => "chat-mark-read",
+        "GET /chat/room/messages" => "chat-list-messages",
+        "GET /chat/room/pins" => "chat-list-pins",
+        "PUT /chat/room/participants/{user_id}" => "chat-add-participant",
+        "DELETE /chat/room/participants/{user_id}" => "chat-remove-participant",
+        "POST /chat/messages" => "chat-send-message",
+        "PATCH /chat/room/messages/{message_id}" => "chat-edit-message",
+        "DELETE /chat/room/messages/{message_id}" => "chat-delete-message",
+        "PUT /chat/room/messages/{message_id}/pin" => "chat-pin-message",
+        "DELETE /chat/room/messages/{message_id}/pin" => "chat-unpin-message",
+        "GET /chat/room/messages/{message_id}/reactions" => "chat-list-reactions",
+        "PUT /chat/room/messages/{message_id}/reactions/{emoji}" => "chat-add-reaction",
+        "DELETE /chat/room/messages/{message_id}/reactions/{emoji}" => "chat-remove-reaction",
+        "POST /chat/sync" => "chat-sync",
         other => panic!("no route {other}"),
     };
-    format!("chat-{name}")
+    name.to_owned()
 }
 
 impl World {
@@ -114,6 +127,7 @@ impl World {
             format!("{who} calls {} {path:?} {query:?} {}", rest.route, body.unwrap_or_default())
         };
         self.cloud.trace.note(line);
+        let asked_at = self.cloud.now();
         self.travel().await;
         let route = rest.route;
         let event = self.http_event(person, &rest).to_string();
@@ -134,6 +148,7 @@ impl World {
         let gateways =
             || Reply { status: 500, body: json!({"message": "Internal Server Error"}), next_cursor: None };
         let reply = reply.unwrap_or_else(gateways);
+        self.check_shut(&rest, &reply, asked_at);
         self.cloud.trace.note(|| format!("{route} answers {} {}", reply.status, reply.body));
         if self.plan.is_reliable() && reply.status >= 500 {
             self.broken("answers", format!("{route} answered {} {}", reply.status, reply.body));

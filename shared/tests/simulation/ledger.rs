@@ -21,10 +21,12 @@ pub struct Sent {
     pub content: Option<String>,
     /// Whether it answers another message.
     pub is_answer: bool,
+    /// When each of its tries began.
+    pub tries: Vec<u64>,
     /// What its tries were answered.
     pub answers: Vec<Value>,
-    /// Why it will never be in the log.
-    pub refused: Option<String>,
+    /// Why it will never be in the log, and when that was answered.
+    pub refused: Option<(String, u64)>,
 }
 
 /// A connection, as its device knows it.
@@ -72,7 +74,8 @@ pub struct Ledger {
 
 /// What never changes of a message.
 pub fn identity(message: &Value) -> Value {
-    let fields = ["id", "chat_room_id", "seq", "sender_id", "client_message_id", "created_at"];
+    let fields =
+        ["id", "chat_room_id", "seq", "sender_id", "sender_username", "client_message_id", "created_at"];
     fields.iter().map(|field| ((*field).to_owned(), message[field].clone())).collect()
 }
 

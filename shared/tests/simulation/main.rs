@@ -7,6 +7,7 @@
 
 mod acts;
 mod arguments;
+mod blocks;
 mod catch_up;
 mod checks;
 mod clients;
@@ -17,17 +18,21 @@ mod device;
 mod endpoints;
 mod engine;
 mod faults;
+mod friends;
 mod gateway;
 mod ledger;
+mod names;
 #[path = "../cloud/network.rs"]
 mod network;
 mod outcomes;
 mod plan;
 #[path = "../../../tests/replica.rs"]
 mod replica;
+mod roles;
 mod schedule;
 mod seen;
 mod sends;
+mod social;
 mod sockets;
 mod stale;
 mod trace;

@@ -24,6 +24,10 @@ impl World {
                 let moves = deeds.iter().filter_map(|deed| match deed.what {
                     What::Add(who) if who == person => Some((*deed, true)),
                     What::Remove(who) if who == person => Some((*deed, false)),
+                    // Nobody comes as an owner: to be made one, they were there.
+                    What::Role(who, role) if who == person && (role != "owner" || deed.is_acknowledged) => {
+                        Some((*deed, true))
+                    }
                     _ => None,
                 });
                 let was_there = truth.stays.get(&person).is_some_and(|stays| stays[0].from == 1);
@@ -68,13 +72,17 @@ impl World {
         let is_group = deed.room == self.rooms[0];
         let is_always_there = |person: usize| truth.present(person).is_some_and(|stay| stay.from == 1);
         match code {
+            "not_found" if !is_group => self.ledger.borrow().may_be_shut(deed.began, deed.answered),
             "not_found" => match deed.what {
                 What::Remove(other) => !is_always_there(deed.person) || !is_always_there(other),
-                _ => is_group && !is_always_there(deed.person),
+                // Who is blocked cannot be brought in by the other.
+                What::Add(other) | What::Role(other, _) if deed.person + other == 1 => {
+                    !is_always_there(deed.person)
+                        || self.ledger.borrow().may_be_shut(deed.began, deed.answered)
+                }
+                _ => !is_always_there(deed.person),
             },
-            "not_allowed" => {
-                is_group && matches!(deed.what, What::Pin | What::Unpin | What::Add(_) | What::Remove(_))
-            }
+            "not_allowed" | "not_in_room" | "owner_needed" => is_group && truth.may_refuse(deed, code),
             "message_deleted" => {
                 deeds.iter().any(|other| other.seq == deed.seq && other.what == What::Delete)
             }

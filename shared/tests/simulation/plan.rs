@@ -90,7 +90,7 @@ impl Plan {
         let founders = if people > 2 && rng.u32(..4) > 0 { people - 1 } else { people };
         let pause = [3, 15, 40, 150, 1500][rng.usize(..5)];
         let has_long_waits = rng.u32(..4) == 0;
-        let steps = rng.usize(20..=60);
+        let steps = rng.usize(22..=64);
         let rates = rates(weather, &mut rng);
         (Self { weather, rates, devices, founders, steps, pause, has_long_waits }, rng)
     }

@@ -11,6 +11,7 @@ use tokio::{
 
 use crate::{
     checks::Fresh,
+    clients::Which,
     cloud::Cloud,
     gateway::Rest,
     ledger::{number, text},
@@ -76,6 +77,7 @@ async fn play(seed: u64, is_traced: bool) -> Outcome {
     }
     let fresh = world.come_to_rest().await;
     world.check_all(&fresh);
+    world.check_people(&fresh).await;
     router.abort();
     yield_now().await;
     world.outcome()
@@ -115,12 +117,13 @@ impl World {
         sleep(Duration::from_secs(30)).await;
         self.settled().await;
         let fresh = self.load_all().await;
-        self.check_clients("live clients", &fresh, |device| device.live.is_some());
+        self.check_clients(&fresh, Which::Live);
     }
 
-    /// Everyone connects and catches up, every outbox is emptied; then what each person is shown.
+    /// Everyone visits, connects and catches up, every outbox is emptied; then what each person is shown.
     async fn come_to_rest(self: &Rc<Self>) -> Vec<Fresh> {
-        self.settled().await;
+        self.end_blocks().await;
+        self.visit().await;
         for round in 0..2 {
             for d in 0..self.devices.len() {
                 self.devices[d].borrow_mut().wants_live = true;

@@ -27,6 +27,7 @@ impl World {
             *shown = (*shown).max(asked_at);
         }
         drop(ledger);
+        self.check_name(&message["sender_id"], &message["sender_username"]);
         let place = format!("{} is shown {} {seq}", self.people[person].name, self.room_name(&room));
         if first != identity {
             self.broken("one order", format!("{place} as {identity}, where {first} was shown before"));
@@ -64,7 +65,9 @@ impl World {
                 self.broken("fresh reads", format!("{name} is shown {newest} as the newest of {seq}"));
             }
         }
+        self.check_listed(room, asked_at);
         for participant in room["participants"].as_array().unwrap() {
+            self.check_name(&participant["user_id"], &participant["username"]);
             let user = text(&participant["user_id"]);
             let (read, reached) = (number(&participant["read_seq"]), number(&participant["delivered_seq"]));
             let key = (id.to_owned(), user.to_owned());

@@ -53,6 +53,7 @@ impl World {
             client_id,
             content: forwarded.is_none().then_some(content),
             is_answer: answered.is_some(),
+            tries: Vec::new(),
             answers: Vec::new(),
             refused: None,
         });
@@ -77,7 +78,11 @@ impl World {
                         world.ledger.borrow_mut().sent[outgoing.sent].answers.push(message);
                     }
                     Tried::Refused(code) => {
-                        world.ledger.borrow_mut().sent[outgoing.sent].refused = Some(code);
+                        if code == "not_found" {
+                            world.find_shut(d, &room);
+                        }
+                        let refused = Some((code, world.cloud.now()));
+                        world.ledger.borrow_mut().sent[outgoing.sent].refused = refused;
                     }
                     Tried::Unknown => {
                         back_off(attempt).await;
@@ -100,7 +105,12 @@ impl World {
             let device = self.devices[d].borrow();
             (device.person, device.live.is_some())
         };
-        self.ledger.borrow_mut().tries += 1;
+        let asked_at = self.cloud.now();
+        {
+            let mut ledger = self.ledger.borrow_mut();
+            ledger.tries += 1;
+            ledger.sent[outgoing.sent].tries.push(asked_at);
+        }
         let by_socket = is_live && self.rng.borrow_mut().u32(..3) > 0;
         let tried = if by_socket {
             match self.ask(d, "send_message", outgoing.body.clone(), PATIENCE).await {
@@ -112,7 +122,6 @@ impl World {
                 None => Tried::Unknown,
             }
         } else {
-            let asked_at = self.cloud.now();
             let rest = Rest::new("POST /api/v1/chat/messages").json(outgoing.body.clone());
             match self.call(person, rest).await {
                 Some(reply) if reply.status == 200 => {
@@ -126,6 +135,7 @@ impl World {
             }
         };
         if let Tried::Sent(message) = &tried {
+            self.check_taken(message, asked_at);
             self.ledger.borrow_mut().acknowledged(message);
             self.take(d, &json!({"type": "message_sent", "data": message}));
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{ledger::number, world::World};
+use crate::{ledger::number, roles::Roster, world::World};
 
 /// A room at the end.
 pub struct Truth {
@@ -12,6 +12,8 @@ pub struct Truth {
     pub log: BTreeMap<u64, Value>,
     /// For each person, the messages that let them in and out. Without the first, they were there from the start.
     pub stays: BTreeMap<usize, Vec<Stay>>,
+    /// Who was there with which role, from which moment on, in milliseconds.
+    pub rosters: Vec<(u64, Roster)>,
 }
 
 /// A time that somebody was in a room.
@@ -43,30 +45,36 @@ impl World {
         let position = |item: &Value| item["sk"]["S"].as_str()?.strip_prefix("MSG#")?.parse::<u64>().ok();
         let log: BTreeMap<u64, Value> =
             items.into_iter().filter_map(|item| Some((position(&item)?, item))).collect();
-        let founders = 0..if room == self.rooms[0] { self.plan.founders } else { 2 };
+        let is_group = room == self.rooms[0];
+        let founders = if is_group { self.plan.founders } else { 2 };
         let mut stays: BTreeMap<usize, Vec<Stay>> =
-            founders.map(|person| (person, vec![Stay { from: 1, until: None }])).collect();
+            (0..founders).map(|person| (person, vec![Stay { from: 1, until: None }])).collect();
+        let mut rosters = vec![(0, Roster::of_founders(founders, is_group))];
         for (seq, item) in &log {
             if item["kind"]["S"] != "system" {
                 continue;
             }
-            let said = item["content"]["S"].as_str().unwrap();
-            let words: Vec<&str> = said.split(' ').collect();
-            let (enters, name) = match words[..] {
-                [_, "added", name] => (true, name),
-                [_, "removed", name] | [name, "left"] => (false, name),
-                _ => panic!("the log says: {said}"),
+            let said = self.said(item);
+            let (roster, why_not) = rosters.last().unwrap().1.after(&said);
+            rosters.push((self.committed_at(room, *seq), roster));
+            if let Some(why) = why_not {
+                self.broken("roles", format!("at {seq} the log says {why}"));
+            }
+            let enters = match said.action.as_str() {
+                "participant_added" => true,
+                "participant_removed" | "participant_left" => false,
+                "role_changed" => continue,
+                other => panic!("the log says {other}: {item}"),
             };
-            let person = self.people.iter().position(|person| person.name == name).unwrap();
-            let stays = stays.entry(person).or_default();
+            let stays = stays.entry(said.person).or_default();
             let present = stays.last_mut().filter(|stay| stay.until.is_none());
             match (enters, present) {
                 (true, None) => stays.push(Stay { from: *seq, until: None }),
                 (false, Some(stay)) => stay.until = Some(*seq),
-                _ => self.broken("duplicates", format!("{said}, once more, at {seq}")),
+                _ => self.broken("duplicates", format!("{} once more, at {seq}: {item}", said.action)),
             }
         }
-        Truth { log, stays }
+        Truth { log, stays, rosters }
     }
 
     /// When a message got into the log, in milliseconds.

@@ -35,11 +35,12 @@ use crate::{
 };
 
 const SECRET: &str = "a secret for tests, of more than 32 bytes";
-const NAMES: [&str; 4] = ["ana", "ben", "cleo", "dev"];
+/// How people are called at first.
+pub const NAMES: [&str; 4] = ["ana", "ben", "cleo", "dev"];
 
 /// A person.
 pub struct Person {
-    /// Their username.
+    /// Their username at first.
     pub name: String,
     /// Their id.
     pub id: String,
@@ -77,15 +78,17 @@ fn app(cloud: &Cloud) -> App {
     let region = format!("region-{}", REGIONS.fetch_add(1, Ordering::Relaxed));
     let time = Virtual(tokio::time::Instant::now());
     let aws = network::sdk(cloud.clone(), &region).into_builder().time_source(time).build();
-    let variable = |name: &str| match name {
+    let variable = |name: &str| {
+        match name {
         "TABLE_NAME" => Some(TABLE.to_owned()),
         "SOCKET_ENDPOINT" => Some("https://sockets.example/live".to_owned()),
         "JWT_SECRET" => Some(SECRET.to_owned()),
         // Looked at in every call, and never reached.
         "RATE_LIMITS" => {
-            Some("messages=100000/60s,searches=100000/60s,frames=100000/60s,changes=100000/60s".to_owned())
+            Some("messages=100000/60s,searches=100000/60s,frames=100000/60s,changes=100000/60s,requests=100000/60s,rooms=100000/60s".to_owned())
         }
         _ => None,
+    }
     };
     let config = Config::from_lookup(variable).unwrap();
     let store = Store::new(aws_sdk_dynamodb::Client::new(&aws), TABLE.to_owned());
@@ -162,8 +165,8 @@ impl World {
 
     /// Waits until nothing runs any more.
     pub async fn settled(&self) {
-        /// Longer than anything may take.
-        const LIMIT: Duration = Duration::from_hours(1);
+        /// Longer than anything may take: where half of all calls fail, what needs ten of them is tried for hours.
+        const LIMIT: Duration = Duration::from_hours(24);
         let settling = async {
             while self.tasks.get() > 0 {
                 self.idle.notified().await;
