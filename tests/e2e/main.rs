@@ -8,6 +8,7 @@ mod bad_input;
 mod blocks;
 mod changes;
 mod contract;
+mod contract_files;
 mod demo;
 mod departures;
 mod device;

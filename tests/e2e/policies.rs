@@ -119,6 +119,17 @@ async fn calls_about_friends(ana: &Actor, ben: &Actor, cleo: &Actor) {
     }
 }
 
+/// A visit of somebody whose change of name died before their rooms knew of it.
+async fn visit_after_a_lost_rename(world: &World, ben: &Actor) {
+    let renamed = json!({
+        "Key": {"pk": {"S": format!("USER#{}", ben.id)}, "sk": {"S": "PROFILE"}},
+        "UpdateExpression": "SET rooms_lag = :lag, username = :name",
+        "ExpressionAttributeValues": {":lag": {"BOOL": true}, ":name": {"S": "ben"}},
+    });
+    world.database("UpdateItem", renamed).await;
+    ben.get("/users/me").await.ok();
+}
+
 /// Deletions that die, and are finished by the schedule.
 async fn calls_of_upkeep(world: &World, proxy: &Proxy, ana: &Actor) {
     let gone = world.actor("gone-in-part").await;
@@ -182,14 +193,7 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     calls_about_friends(&ana, &ben, &cleo).await;
     ben.get(&format!("/users/{}", ana.id)).await.ok();
     ben.patch("/users/me", json!({"username": "benny"})).await.ok();
-    // Another name, whose call died before the rooms knew it.
-    let renamed = json!({
-        "Key": {"pk": {"S": format!("USER#{}", ben.id)}, "sk": {"S": "PROFILE"}},
-        "UpdateExpression": "SET rooms_lag = :lag, username = :name",
-        "ExpressionAttributeValues": {":lag": {"BOOL": true}, ":name": {"S": "ben"}},
-    });
-    world.database("UpdateItem", renamed).await;
-    ben.get("/users/me").await.ok();
+    visit_after_a_lost_rename(&world, &ben).await;
     let gone = world.actor("gone").await;
     befriend(&gone, &ana).await;
     let _listening = gone.socket().await;

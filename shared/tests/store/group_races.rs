@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use shared::{
     Error, Result,
@@ -26,57 +25,10 @@ use crate::{
     changes::group,
     cloud::Cloud,
     friendships::code,
+    group_state::{all, consistent, is_listed},
     log::send,
-    raw::{items, meta, put, put_all, recorded_revisions},
+    raw::{items, meta, put, put_all},
 };
-
-/// An attribute of an item as plain JSON.
-fn plain(value: &Value) -> Value {
-    let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
-    match (kind.as_str(), value) {
-        ("N", Value::String(digits)) => digits.parse::<i64>().unwrap().into(),
-        ("L", Value::Array(values)) => values.iter().map(plain).collect(),
-        ("M", map) => fields(map),
-        _ => value.clone(),
-    }
-}
-
-fn fields(item: &Value) -> Value {
-    let fields = item.as_object().unwrap().iter();
-    Value::Object(fields.map(|(name, value)| (name.clone(), plain(value))).collect())
-}
-
-/// The items of a room whose sort keys begin so, in order.
-fn all<T: DeserializeOwned>(cloud: &Cloud, room: RoomId, prefix: &str) -> Vec<T> {
-    let items = items(cloud, room, prefix);
-    items.iter().map(|item| serde_json::from_value(fields(item)).unwrap()).collect()
-}
-
-fn is_listed(cloud: &Cloud, who: UserId, room: RoomId) -> bool {
-    let items = cloud.partition(&format!("USER#{who}"));
-    items.iter().any(|item| item["sk"]["S"] == format!("ROOM#{room}"))
-}
-
-/// The group as the table has it. What it says of itself must be what its items are; `people` are all who may ever have
-/// been in it.
-fn consistent(cloud: &Cloud, room: RoomId, people: &[UserId]) -> RoomAndRoster {
-    let members: Vec<Member> = all(cloud, room, "MEMBER#");
-    let room: Room = all(cloud, room, "META").remove(0);
-    let owners = members.iter().filter(|member| member.role == Role::Owner).count();
-    assert_eq!(owners, usize::from(!members.is_empty()), "one owner: {members:?}");
-    assert_eq!(room.member_count, members.len());
-    assert_eq!(room.first_members, first_members(members.iter().map(|member| member.shown.user_id)));
-    for who in people {
-        let is_member = members.iter().any(|member| member.shown.user_id == *who);
-        assert_eq!(is_listed(cloud, *who, room.id), is_member, "{who} among {members:?}");
-    }
-    assert!(members.iter().all(|member| people.contains(&member.shown.user_id)));
-    let recorded = recorded_revisions(cloud, room.id);
-    assert!(recorded.iter().copied().eq(1..=room.rev), "{recorded:?} up to {}", room.rev);
-    let log: Vec<Message> = all(cloud, room.id, "MSG#");
-    assert!(log.iter().map(|message| message.seq).eq(1..=log.len() as u64), "{log:?}");
-    RoomAndRoster { room, members }
-}
 
 async fn profiles(cloud: &Cloud, people: &[UserId]) -> Vec<Profile> {
     let found = cloud.app.store.profiles(people).await.unwrap();
@@ -228,6 +180,7 @@ async fn fill(cloud: &Cloud, room: RoomId, members: usize) -> Vec<UserId> {
         puts.push(item(keys::member(room.id, user_id), &member).unwrap());
         let mine = json!({"room_id": room.id, "joined_at": joined_at});
         puts.push(item(keys::my_room(user_id, room.id), mine).unwrap());
+        puts.push(item(keys::counts(user_id), json!({"rooms": 1})).unwrap());
         roster.push(member);
     }
     put_all(cloud, puts).await;

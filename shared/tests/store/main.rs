@@ -15,6 +15,7 @@ mod devices;
 mod endpoints;
 mod friendships;
 mod group_races;
+mod group_state;
 mod log;
 mod nearness;
 #[path = "../cloud/network.rs"]
