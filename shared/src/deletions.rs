@@ -17,11 +17,14 @@ const OVERDUE_AFTER: Duration = Duration::minutes(10);
 const CONCURRENT_DELETIONS: usize = 4;
 
 impl App {
-    /// Finishes all deletions that are overdue. Each is tried, whatever becomes of the others; the error is that of the first
-    /// one that failed, which is tried again the next time. May stop anywhere, and goes on from there.
+    /// Finishes all deletions that are overdue. Each is tried, whatever becomes of the others, and logged if it fails; the error
+    /// is that of the first one that did. May stop anywhere, and goes on from there.
     pub async fn finish_deletions(&self) -> Result<()> {
         let overdue = self.store.unfinished_deletions(self.now().plus(-OVERDUE_AFTER)).await?;
-        let finished = stream::iter(overdue).map(|deletion| self.finish_deletion(deletion));
+        let finished = stream::iter(overdue).map(async |deletion| {
+            let finished = self.finish_deletion(deletion).await;
+            finished.inspect_err(|error| tracing::error!(%error, ?deletion, "a deletion cannot be finished"))
+        });
         let finished: Vec<Result<()>> = finished.buffer_unordered(CONCURRENT_DELETIONS).collect().await;
         finished.into_iter().collect()
     }
@@ -38,8 +41,11 @@ impl App {
     }
 
     async fn finish_room(&self, room: RoomId) -> Result<()> {
-        let Some(closed) = self.store.doomed_room(room).await? else { return Ok(()) };
-        while !self.store.clear_room(&closed, self.now()).await? {}
+        while let Some(closed) = self.store.deleted_group(room).await? {
+            if self.store.clear_room(&closed, self.now()).await? {
+                break;
+            }
+        }
         Ok(())
     }
 }

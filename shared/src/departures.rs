@@ -67,7 +67,14 @@ impl App {
 
     pub(crate) async fn finish_departure(&self, departure: &Departure) -> Result<()> {
         let user = departure.id;
+        if !departure.is_unfinished {
+            return Ok(());
+        }
         for _ in 0..MAX_ROUNDS {
+            // Another call may have finished it, and they may be here again.
+            if self.store.account(user).await? != Some(Account::Gone(departure.clone())) {
+                return Ok(());
+            }
             self.hang_up(user).await?;
             let ties = stream::iter(self.store.ties(user).await?).map(Ok);
             let part = async |other| self.befriend(user, other, Action::Part).await.map(drop);
@@ -76,7 +83,7 @@ impl App {
             let leave = |room| self.leave_for_good(room, user);
             rooms.try_for_each_concurrent(CONCURRENT_LEAVES, leave).await?;
             for device in self.store.device_ids(user).await? {
-                self.store.forget_device(user, device).await?;
+                self.store.forget_device_of_gone(user, device).await?;
             }
             if self.store.clear(user).await? {
                 return self.store.has_departed(departure).await;

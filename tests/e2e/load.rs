@@ -53,7 +53,7 @@ async fn sixty_four_writers_in_one_room_are_all_heard_once_in_one_order() {
     const WRITERS: usize = 64;
     const EACH: usize = 2;
     /// So many can make a group together; the others are brought in.
-    const FOUNDERS: usize = 40;
+    const FOUNDERS: usize = 33;
     let (world, proxy) = World::with_proxy_and(paced("off")).await;
     let names: Vec<String> = (0..WRITERS).map(|n| format!("writer{n}")).collect();
     let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;

@@ -221,10 +221,6 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     for frame in ["dance", "ping"] {
         socket.send(frame, json!({})).await;
     }
-    // So many that one transaction does not hold them.
-    let crowd = (0..33).map(async |n| world.actor(&format!("crowd{n}")).await);
-    let crowd = futures::future::join_all(crowd).await;
-    ana.group_with(&crowd.iter().collect::<Vec<_>>()).await;
     calls_of_upkeep(&world, &proxy, &ana).await;
     let device = |n| format!("/devices/{}", uuid::Uuid::from_u128(n));
     for (who, token) in [(&ana, "a"), (&ana, "b"), (&ben, "b"), (&ana, "a")] {

@@ -35,7 +35,7 @@ pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) 
         (Err(Error::NotFound), Some(left)) => return answer(&app, &me, left.into()).await,
         (profiles, _) => profiles?,
     };
-    let Some(room) = app.store.found_room(&founding, &profiles, now).await? else {
+    let Some(room) = app.store.found_room(&founding, profiles, now).await? else {
         // The other one opened it at the same moment, or shut the caller out; or one of them had deleted their account.
         app.bring_back(founding.id, me.id, &people).await?;
         let room = app.store.my_room(me.id, founding.id).await?;

@@ -12,11 +12,12 @@ use crate::{
     id::{RoomId, UserId},
 };
 
-/// The most people that the call which makes a room may name, the caller included. Others can be added later.
-pub const MAX_FOUNDERS: usize = 40;
+/// The most people that the call which makes a room may name, the caller included: three writes for each and one for the room
+/// are what one transaction of DynamoDB holds. Others can be added later.
+pub const MAX_FOUNDERS: usize = 33;
 
 const NOBODY: &str = "must name someone besides you";
-const TOO_MANY: &str = "must name at most 40 people, you included";
+const TOO_MANY: &str = "must name at most 33 people, you included";
 
 /// What is wrong with people to be named for a room, whoever names them.
 pub fn people_fault(people: &[UserId]) -> Option<&'static str> {
@@ -127,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn a_room_needs_someone_else_and_is_made_by_at_most_forty() {
+    fn a_room_needs_someone_else_and_is_made_by_at_most_thirty_three() {
         assert!(Founding::new(user(1), &[user(1)], false, None).is_err());
         assert!(Founding::new(user(1), &[], true, None).is_err());
-        let many: Vec<UserId> = (2..=40).map(user).collect();
+        let many: Vec<UserId> = (2..=33).map(user).collect();
         assert!(Founding::new(user(1), &many, true, None).is_ok());
         assert!(
             Founding::new(user(99), &many.iter().copied().chain([user(1)]).collect::<Vec<_>>(), true, None)

@@ -21,7 +21,7 @@ const MAX_SUFFIXES: usize = 32;
 const MAX_CHOSEN_CHARS: usize = 32;
 
 /// Letters, marks and symbols by Unicode's categories that show nothing: fillers, the blank of Braille, joiners and selectors.
-const BLANKS: [RangeInclusive<char>; 9] = [
+const BLANKS: [RangeInclusive<char>; 12] = [
     '\u{34F}'..='\u{34F}',
     '\u{115F}'..='\u{1160}',
     '\u{17B4}'..='\u{17B5}',
@@ -30,6 +30,9 @@ const BLANKS: [RangeInclusive<char>; 9] = [
     '\u{3164}'..='\u{3164}',
     '\u{FE00}'..='\u{FE0D}',
     '\u{FFA0}'..='\u{FFA0}',
+    '\u{13441}'..='\u{13442}',
+    '\u{16FE4}'..='\u{16FE4}',
+    '\u{1D159}'..='\u{1D159}',
     '\u{E0100}'..='\u{E01EF}',
 ];
 
@@ -94,9 +97,9 @@ pub fn candidates(wanted: Option<&str>, user: UserId) -> Vec<String> {
     let id = user.to_string().replace('-', "");
     let space = |c: char| c.is_control() || c.is_whitespace();
     let visible = wanted.map(|name| tidy(&name.replace(space, " ").replace(is_unseen, "")));
+    let visible = visible.map(|name| beginning(&name, MAX_CHARS));
     match visible.filter(|name| !fold(name).is_empty() && !is_reserved(name)) {
         Some(name) => {
-            let name = beginning(&name, MAX_CHARS);
             let stem = beginning(&name, MAX_CHARS - 1 - id.len());
             let longer = [4, 8, id.len()].map(|digits| format!("{stem}-{}", &id[..digits]));
             std::iter::once(name).chain(longer).collect()
@@ -292,7 +295,11 @@ mod tests {
         }
 
         #[test]
-        fn every_candidate_is_visible_and_short(wanted in any::<String>()) {
+        fn every_candidate_is_visible_and_short(wanted in prop_oneof![
+            any::<String>(),
+            "(Deleted user|[x \u{FE0F}\u{FDFA}]{1,9}){1,9}",
+            "(Deleted user)?\u{FE0F}{50,70}x?",
+        ]) {
             for name in candidates(Some(&wanted), user()) {
                 prop_assert!(!name.contains(is_unseen) && tidy(&name) == name && !is_reserved(&name));
                 let (length, folded) = (name.chars().count(), fold(&name).chars().count());

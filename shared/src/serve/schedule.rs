@@ -11,7 +11,7 @@ use crate::{App, Error, Result, clock::Clock};
 /// What a schedule sends.
 pub type ScheduledEvent = EventBridgeEvent;
 
-/// So long before Lambda would end the process, an endpoint stops: in order, and not as a failure.
+/// So long before Lambda would end the process, an endpoint stops, and says that it has not come to its end.
 const LEFT_AT_THE_END: Duration = Duration::from_secs(5);
 
 /// One call by a schedule.
@@ -35,7 +35,7 @@ where
             let in_time = tokio::time::timeout(left.saturating_sub(LEFT_AT_THE_END), call).await;
             in_time.unwrap_or_else(|_| {
                 tracing::warn!("out of time: goes on at the next call");
-                Ok(())
+                Err(Failure(Error::Busy("out of time".into())))
             })
         }
     }))

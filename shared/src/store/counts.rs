@@ -88,10 +88,11 @@ impl Store {
         Ok(())
     }
 
-    /// What it means that the writes at these places of a transaction of `actor`'s were refused: an error if somebody cannot
-    /// have what it gives them. Otherwise something else has changed, and is to be read again.
+    /// What it means that the writes at these places of a transaction of `actor`'s were refused: an error if that is only because
+    /// somebody cannot have what it gives them. Otherwise something else has changed, and is to be read again.
     pub(super) async fn check_gifts(&self, writes: &Writes, refused: &[usize], actor: UserId) -> Result<()> {
-        let Some(gift) = writes.gifts.iter().find(|gift| refused.contains(&gift.at)) else { return Ok(()) };
+        let gift = writes.gifts.iter().find(|gift| refused.contains(&gift.at));
+        let Some(gift) = gift.filter(|_| writes.are_gifts(refused)) else { return Ok(()) };
         let is_own = gift.to == actor;
         match (self.account(gift.to).await?, gift.counted) {
             (Some(Account::Gone(_)), _) if is_own => Err(OUTLIVED),
@@ -137,9 +138,9 @@ impl Writes {
         self.all.push(write);
     }
 
-    /// Whether the write at this place gives something to somebody.
-    pub fn is_gift(&self, at: usize) -> bool {
-        self.gifts.iter().any(|gift| gift.at == at)
+    /// Whether the writes at these places all give something to somebody.
+    pub fn are_gifts(&self, places: &[usize]) -> bool {
+        places.iter().all(|at| self.gifts.iter().any(|gift| gift.at == *at))
     }
 
     pub fn extend(&mut self, writes: impl IntoIterator<Item = TransactWriteItem>) {

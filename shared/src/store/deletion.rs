@@ -12,11 +12,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    domain::{
-        counted::Counted,
-        room::{Room, RoomKind},
-        roster,
-    },
+    domain::{counted::Counted, room::Room, roster},
     error::{Error, Result},
     id::{RoomId, UserId},
 };
@@ -91,7 +87,7 @@ impl Store {
             self.replace(keys::meta(room_id), &room, room.rev)?,
             self.end_deletion(Doomed::Room(room_id))?,
         ];
-        match self.table.transact(end).await? {
+        match self.table.transact(&end).await? {
             Transacted::Written => Ok(true),
             Transacted::Refused(_) => Err(changed_all_the_time()),
         }
@@ -106,7 +102,7 @@ impl Store {
                 writes.push(self.delete_existing(keys::my_room(*user, room))?);
                 self.count(&mut writes, *user, &[(Counted::Rooms, -1)], Given::Nothing)?;
             }
-            match self.table.transact(writes.all).await? {
+            match self.table.transact(&writes.all).await? {
                 Transacted::Written => break,
                 // Two writes each, of which the first one is under condition.
                 Transacted::Refused(at) => {
@@ -118,21 +114,9 @@ impl Store {
         Ok(())
     }
 
-    /// A closed room that is to be removed. One whose making has died is from now on closed for good.
-    pub async fn doomed_room(&self, room: RoomId) -> Result<Option<RoomAndRoster>> {
-        let closed = self.room_open_or_closed(room).await?.filter(|found| found.room.is_closed);
-        let Some(mut closed) = closed.filter(|found| found.room.kind == RoomKind::Group) else {
-            return Ok(None);
-        };
-        if closed.room.deleted_by.is_none() {
-            let before = closed.room.rev;
-            closed.room.deleted_by = Some(closed.room.created_by);
-            closed.room.rev += 1;
-            let write = self.replace(keys::meta(room), &closed.room, before)?;
-            if !self.table.transact_as_read(vec![write]).await? {
-                return Err(changed_all_the_time());
-            }
-        }
-        Ok(Some(closed))
+    /// A group that is closed for good, with who is still in it.
+    pub async fn deleted_group(&self, room: RoomId) -> Result<Option<RoomAndRoster>> {
+        let found = self.room_open_or_closed(room).await?;
+        Ok(found.filter(|found| found.room.deleted_by.is_some()))
     }
 }

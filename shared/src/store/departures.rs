@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use futures::{TryStreamExt, stream};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Store,
@@ -40,6 +40,17 @@ struct Unsigned {
     /// It is gone from the messages up to here.
     #[serde(default)]
     unsigned_to: u64,
+}
+
+/// Why the deletion of an account stops.
+pub(super) fn is_back() -> Error {
+    Error::Busy("whoever was gone is here again".into())
+}
+
+/// What is left of an item of somebody who is gone.
+#[derive(Serialize)]
+pub(super) struct Closed {
+    pub is_gone: bool,
 }
 
 /// So many messages are looked at before it is noted how far that has come.
@@ -251,9 +262,14 @@ impl Store {
     pub async fn has_departed(&self, departure: &Departure) -> Result<()> {
         let update = Update::of(keys::profile(departure.id), "REMOVE is_unfinished");
         let update = update.only_if("deleted_at = :then").value(":then", departure.deleted_at)?;
-        let end = vec![self.update(update)?, self.end_deletion(Doomed::Account(departure.id))?];
+        let end = vec![
+            self.update(update)?,
+            // What was counted is no more.
+            self.put(keys::counts(departure.id), Closed { is_gone: true })?,
+            self.end_deletion(Doomed::Account(departure.id))?,
+        ];
         // Refused where another call was first, and they are back since.
-        self.table.transact(end).await.map(drop)
+        self.table.transact(&end).await.map(drop)
     }
 
     /// A write of a transaction: the profile of somebody who is here again, in the place of what was left.
@@ -270,7 +286,7 @@ impl Store {
             let deletes = keys.iter().cloned().map(|key| self.delete(key));
             let mut writes = deletes.collect::<Result<Vec<_>>>()?;
             writes.push(self.check_gone(user)?);
-            self.table.transact(writes).await?;
+            self.table.transact(&writes).await?;
         }
         Ok(())
     }

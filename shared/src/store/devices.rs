@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Store,
     counts::{Given, Writes},
+    departures::is_back,
     item::{self, Update},
     keys::{self, Key},
     table::{Transacted, wait_before_retry},
@@ -36,9 +37,6 @@ struct Claim {
     device_id: DeviceId,
 }
 
-/// The place of the device's own write in a registration.
-const DEVICE: usize = 0;
-
 /// The condition that a claim is still somebody's device's.
 const IS_OF: &str = "user_id = :user AND device_id = :device";
 
@@ -64,9 +62,8 @@ impl Store {
             if let Some(old) = old.filter(|old| device.push_token.as_ref() != Some(old)) {
                 writes.push(self.release_token(&old, claim)?);
             }
-            match self.table.transact(writes.all.clone()).await {
+            match self.table.transact(&writes.all).await {
                 Ok(Transacted::Written) => return Ok(()),
-                Ok(Transacted::Refused(at)) if at.contains(&DEVICE) => {}
                 Ok(Transacted::Refused(at)) => self.check_gifts(&writes, &at, user).await?,
                 // Others whose counts or tokens this moves may be in the way for longer than one call tries.
                 Err(Error::Busy(_)) => {}
@@ -79,6 +76,20 @@ impl Store {
 
     /// Forgets a device and its push token. One that is not there is forgotten already.
     pub async fn forget_device(&self, user: UserId, id: DeviceId) -> Result<()> {
+        self.forget_device_if(user, id, None).await
+    }
+
+    /// The same for a device of somebody who is gone.
+    pub async fn forget_device_of_gone(&self, user: UserId, id: DeviceId) -> Result<()> {
+        self.forget_device_if(user, id, Some(self.check_gone(user)?)).await
+    }
+
+    async fn forget_device_if(
+        &self,
+        user: UserId,
+        id: DeviceId,
+        condition: Option<TransactWriteItem>,
+    ) -> Result<()> {
         for attempt in 1..=MAX_TRIES {
             let key = keys::device(user, id);
             let Some(before) = self.table.get::<StoredDevice>(key.clone(), true).await? else {
@@ -90,8 +101,11 @@ impl Store {
             if let Some(token) = &before.device.push_token {
                 writes.push(self.release_token(token, Claim { user_id: user, device_id: id })?);
             }
-            match self.table.transact(writes.all).await {
+            let last = writes.all.len();
+            writes.extend(condition.clone());
+            match self.table.transact(&writes.all).await {
                 Ok(Transacted::Written) => return Ok(()),
+                Ok(Transacted::Refused(at)) if at.contains(&last) => return Err(is_back()),
                 Ok(Transacted::Refused(_)) | Err(Error::Busy(_)) => wait_before_retry(attempt).await,
                 Err(error) => return Err(error),
             }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Store,
     counts::{Given, Writes},
+    departures::is_back,
     friendships::listed,
     item::{self, read},
     keys, number,
@@ -61,9 +62,6 @@ pub struct Moved {
     pub after: Pair,
 }
 
-/// The place of the pair's own write in a step.
-const PAIR: usize = 0;
-
 /// How often a pair that others keep moving is read again. Each time somebody else's step was taken, so two people
 /// on a few devices never come near.
 const MAX_MOVES: u32 = 16;
@@ -106,10 +104,14 @@ impl Store {
             if moved.before == moved.after {
                 return Ok(moved);
             }
-            let writes = self.step(&moved, actor, room, now)?;
-            match self.table.transact(writes.all.clone()).await {
+            let mut writes = self.step(&moved, actor, room, now)?;
+            let last = writes.all.len();
+            if action == Action::Part {
+                writes.push(self.check_gone(actor)?);
+            }
+            match self.table.transact(&writes.all).await {
                 Ok(Transacted::Written) => return Ok(moved),
-                Ok(Transacted::Refused(at)) if at.contains(&PAIR) => {}
+                Ok(Transacted::Refused(at)) if at.contains(&last) => return Err(is_back()),
                 Ok(Transacted::Refused(at)) => self.check_gifts(&writes, &at, actor).await?,
                 // Others whose counts this step moves are in the way for longer than one call tries.
                 Err(Error::Busy(_)) => {}

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Store,
+    departures::Closed,
     item::{Item, Update, read, sk},
     keys,
 };
@@ -69,12 +70,6 @@ struct Rest {
     last_seen: Option<Timestamp>,
 }
 
-/// What is left of the item of somebody who is gone.
-#[derive(Serialize)]
-struct Closed {
-    is_gone: bool,
-}
-
 /// What is known of a person's connections.
 struct Connections {
     live: Vec<Connection>,
@@ -85,8 +80,8 @@ struct Connections {
 
 impl Store {
     /// Remembers a connection until its token or the gateway ends it; `token_expires` in seconds since 1970.
-    /// Returns the connections that have to be closed, because the person has too many. Who has deleted their account comes
-    /// by no token from before.
+    /// Returns the connections that have to be closed, because the person has too many. Who has deleted their account
+    /// comes by no token from before, while they are gone.
     pub async fn connected(&self, connection: &Connection, token_expires: i64) -> Result<Vec<ConnectionId>> {
         let update = remember(connection, token_expires, "")?;
         let item = self.table.update(update).await?.ok_or(OUTLIVED)?;
@@ -161,7 +156,7 @@ impl Store {
     /// Forgets all connections of somebody who is gone, and when they were last seen.
     pub async fn forget_presence(&self, user: UserId) -> Result<()> {
         let writes = vec![self.put(keys::presence(user), Closed { is_gone: true })?, self.check_gone(user)?];
-        self.table.transact(writes).await.map(drop)
+        self.table.transact(&writes).await.map(drop)
     }
 
     /// Forgets connections that have ended, and notes when the person was last seen. Whether they have gone offline by

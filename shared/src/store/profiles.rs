@@ -45,7 +45,7 @@ impl Store {
                 self.note_profile(user, after.rev)?,
             ];
             writes.extend(self.rename(&before, &after)?);
-            match self.table.transact(writes).await? {
+            match self.table.transact(&writes).await? {
                 Transacted::Written => return Ok(after),
                 Transacted::Refused(at) if !at.contains(&PROFILE) => return Err(USERNAME_TAKEN.into()),
                 Transacted::Refused(_) => wait_before_retry(attempt).await,

@@ -57,7 +57,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<GroupChange>> {
         for attempt in 1..=MAX_TRIES {
-            let (mut before, newest, (deed, profile_rev)) = futures::try_join!(
+            let (mut before, newest, (deed, place)) = futures::try_join!(
                 self.room_and_roster(room_id),
                 self.newest_message(room_id),
                 self.as_of_now(deed),
@@ -75,7 +75,7 @@ impl Store {
             let mut writes = Writes::default();
             writes.extend(self.revision(&before.room, &after.room, None, now)?);
             writes.push(self.put_new(keys::message(room_id, seq), &said)?);
-            self.roster_writes(&mut writes, &before, &after, leaving, Given::Place(profile_rev))?;
+            self.roster_writes(&mut writes, &before, &after, leaving, place)?;
             match self.table.transact_once(&writes.all).await? {
                 Transacted::Written => {
                     let in_other_roles = in_other_roles(&before, &after);
@@ -91,10 +91,10 @@ impl Store {
 
     /// A deed as it is to be done now: somebody is added as their profile shows them at this revision of it. A change of it
     /// finds the rooms that it has to follow into by the list of them, which does not hold this one yet.
-    async fn as_of_now(&self, deed: &Deed) -> Result<(Deed, u64)> {
-        let Deed::Add(shown, role) = deed else { return Ok((deed.clone(), 0)) };
+    async fn as_of_now(&self, deed: &Deed) -> Result<(Deed, Given)> {
+        let Deed::Add(shown, role) = deed else { return Ok((deed.clone(), Given::Nothing)) };
         let profile = self.profile(shown.user_id).await?.ok_or(Error::NotFound)?;
-        Ok((Deed::Add(ShownMember::new(&profile, shown.joined_at), *role), profile.rev))
+        Ok((Deed::Add(ShownMember::new(&profile, shown.joined_at), *role), Given::Place(profile.rev)))
     }
 
     /// Adds somebody to a group. `None` if they are in it already, in that role if one is named.
@@ -173,7 +173,8 @@ impl Store {
                 match leaving {
                     Leaving::Now => {
                         writes.push(self.delete(keys::my_room(leaver, room_id))?);
-                        self.count(writes, leaver, &[(Counted::Rooms, -1)], Given::Nothing)?;
+                        // Of who is gone, the deletion takes the name out of the room, which it finds in their list.
+                        self.count(writes, leaver, &[(Counted::Rooms, -1)], Given::Something)?;
                     }
                     // The room stays in their list until their name is out of it.
                     Leaving::ForGood => writes.push(self.check_gone(leaver)?),

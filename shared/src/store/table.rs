@@ -243,8 +243,8 @@ impl Table {
     }
 
     /// Writes all or nothing. Conflicts with other transactions are tried again; failed conditions are the answer.
-    pub async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted> {
-        match through_conflicts(|| self.send_transaction(&writes)).await {
+    pub async fn transact(&self, writes: &[TransactWriteItem]) -> Result<Transacted> {
+        match through_conflicts(|| self.send_transaction(writes)).await {
             Ok(()) => Ok(Transacted::Written),
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 let refused = failed_conditions(&cancelled);

@@ -137,7 +137,7 @@ impl Store {
         if let Some(email) = &profile.email_claim {
             writes.push(self.put_new(keys::email_claim(email), &claim)?);
         }
-        Ok(match self.table.transact(writes).await? {
+        Ok(match self.table.transact(&writes).await? {
             Transacted::Written => Created::Yes,
             Transacted::Refused(at) if at.contains(&0) => Created::UserExists,
             Transacted::Refused(at) if at.contains(&email_at) && !at.contains(&1) => Created::EmailTaken,

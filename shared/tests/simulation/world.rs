@@ -130,7 +130,7 @@ impl World {
         for (id, kind, name, members) in foundings {
             let people = members.iter().copied().collect();
             let founding = Founding { id, kind, name, founder: ids[0], people };
-            app.store.found_room(&founding, &profiles, app.now()).await.unwrap().unwrap();
+            app.store.found_room(&founding, profiles.clone(), app.now()).await.unwrap().unwrap();
         }
         let rooms = vec![group.to_string(), direct.to_string()];
         let ledger = RefCell::new(Ledger::default());

@@ -43,7 +43,7 @@ async fn group(cloud: &Cloud, founder: UserId, others: &[UserId]) -> RoomId {
     let founding = Founding::new(founder, others, true, Some("gym")).unwrap();
     let people: Vec<UserId> = founding.people.iter().copied().collect();
     let profiles = cloud.app.store.profiles(&people).await.unwrap();
-    cloud.app.store.found_room(&founding, &profiles, cloud.app.now()).await.unwrap();
+    cloud.app.store.found_room(&founding, profiles, cloud.app.now()).await.unwrap();
     founding.id
 }
 

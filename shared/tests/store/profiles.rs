@@ -224,7 +224,7 @@ async fn who_takes_another_name_while_a_room_is_made_is_shown_by_that_one() {
             let (made, renamed) = futures::join!(
                 async {
                     sleep(Duration::from_secs(2)).await;
-                    store.found_room(&founding, &profiles, cloud.app.now()).await
+                    store.found_room(&founding, profiles, cloud.app.now()).await
                 },
                 async {
                     sleep(Duration::from_millis(500 * half_seconds)).await;

@@ -19,7 +19,7 @@ pub async fn try_room(cloud: &Cloud, founder: UserId, others: &[UserId]) -> Resu
     let founding = Founding::new(founder, others, false, None)?;
     let people: Vec<UserId> = founding.people.iter().copied().collect();
     let profiles = cloud.app.store.profiles(&people).await?;
-    cloud.app.store.found_room(&founding, &profiles, cloud.app.now()).await?;
+    cloud.app.store.found_room(&founding, profiles, cloud.app.now()).await?;
     Ok(founding.id)
 }
 
