@@ -101,6 +101,8 @@ pub fn candidates(wanted: Option<&str>, user: UserId) -> Vec<String> {
     match visible.filter(|name| !fold(name).is_empty() && !is_reserved(name)) {
         Some(name) => {
             let stem = beginning(&name, MAX_CHARS - 1 - id.len());
+            // What folds to nothing at an end, such as space, would count once something follows it.
+            let stem = stem.trim_end_matches(|c| c == ' ' || PRESENTATION.contains(&c));
             let longer = [4, 8, id.len()].map(|digits| format!("{stem}-{}", &id[..digits]));
             std::iter::once(name).chain(longer).collect()
         }
