@@ -52,7 +52,7 @@ impl Stack {
     pub async fn start(options: Options) -> Result<Self> {
         let mut template = Template::read(&options.template)?;
         check_binaries(&template, &options)?;
-        let folder = DataFolder::open(options.data.as_deref())?;
+        let folder = DataFolder::open(options.data.as_deref()).await?;
         let secret = if options.is_loopback_only() {
             DEVELOPMENT_SECRET.to_owned()
         } else {

@@ -156,7 +156,7 @@ async fn who_deletes_their_account_is_gone_at_once_and_for_everyone() {
         }
     }
     // Another process of the function, which has not met them.
-    world.kill("socket-connect");
+    world.replace("socket-connect").await;
     assert_eq!(zoe.try_socket().await.err(), Some(401));
     for query in ["zolt", "tana", "great", "zoltana@example.com"] {
         assert_eq!(ben.get(&format!("/friends/search?query={query}")).await.ok(), json!([]), "{query}");

@@ -5,9 +5,15 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use uuid::Uuid;
+
+/// How long a folder that is held is waited for: a process that a stack was just starting when it was killed holds it, too,
+/// until it has become the function. Nothing tells when a lock is given up, so it is tried again and again.
+const PATIENCE: Duration = Duration::from_secs(1);
+const TRY_EVERY: Duration = Duration::from_millis(20);
 
 /// A data folder that this stack holds, or none when everything is kept in memory.
 #[derive(Debug)]
@@ -20,7 +26,7 @@ impl DataFolder {
     ///
     /// # Errors
     /// If the folder cannot be made, or another stack holds it.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
+    pub async fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else {
             return Ok(Self { held: None });
         };
@@ -28,13 +34,24 @@ impl DataFolder {
             .with_context(|| format!("the data folder {} cannot be made", path.display()))?;
         let lock = File::create(path.join("lock"))
             .with_context(|| format!("the data folder {} cannot be written to", path.display()))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { held: Some((path.to_owned(), lock)) }),
-            Err(TryLockError::WouldBlock) => {
-                bail!("the data folder {} is in use by another stack", path.display())
-            }
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("the data folder {} cannot be locked", path.display()))
+        let patience = tokio::time::sleep(PATIENCE);
+        tokio::pin!(patience);
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self { held: Some((path.to_owned(), lock)) }),
+                Err(TryLockError::WouldBlock) if patience.is_elapsed() => {
+                    bail!("the data folder {} is in use by another stack", path.display())
+                }
+                Err(TryLockError::WouldBlock) => {
+                    tokio::select! {
+                        () = &mut patience => {}
+                        () = tokio::time::sleep(TRY_EVERY) => {}
+                    }
+                }
+                Err(TryLockError::Error(error)) => {
+                    return Err(error)
+                        .with_context(|| format!("the data folder {} cannot be locked", path.display()));
+                }
             }
         }
     }
@@ -96,11 +113,11 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_folder_belongs_to_one_stack_and_keeps_its_secret() {
+    #[tokio::test]
+    async fn a_folder_belongs_to_one_stack_and_keeps_its_secret() {
         let path = std::env::temp_dir().join(format!("local-folder-{}", Uuid::new_v4()));
-        let folder = DataFolder::open(Some(&path)).unwrap();
-        let error = DataFolder::open(Some(&path)).unwrap_err();
+        let folder = DataFolder::open(Some(&path)).await.unwrap();
+        let error = DataFolder::open(Some(&path)).await.unwrap_err();
         assert!(error.to_string().contains("in use by another stack"), "{error}");
         let secret = folder.secret().unwrap();
         let mode = fs::metadata(path.join("jwt-secret")).unwrap().permissions().mode();
@@ -109,9 +126,9 @@ mod tests {
         assert_eq!(fs::read_to_string(path.join("env")).unwrap(), "A=1\nB=2\n");
         assert_eq!(fs::metadata(path.join("env")).unwrap().permissions().mode() & 0o777, 0o600);
         drop(folder);
-        let again = DataFolder::open(Some(&path)).unwrap();
+        let again = DataFolder::open(Some(&path)).await.unwrap();
         assert_eq!(again.secret().unwrap(), secret);
-        assert_ne!(DataFolder::open(None).unwrap().secret().unwrap(), secret);
+        assert_ne!(DataFolder::open(None).await.unwrap().secret().unwrap(), secret);
         fs::remove_dir_all(path).unwrap();
     }
 }

@@ -174,6 +174,19 @@ impl World {
             kill("KILL", pid);
         }
     }
+
+    /// The same, and waits until the stack knows, so that the next call goes to another process.
+    pub async fn replace(&self, binary: &str) {
+        let killed = self.stack.function_pids(binary);
+        self.kill(binary);
+        let gone = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(5));
+            while self.stack.function_pids(binary).iter().any(|pid| killed.contains(pid)) {
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone).await.expect("known in time");
+    }
 }
 
 /// Kills a process that may be gone already.

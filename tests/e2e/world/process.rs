@@ -36,7 +36,8 @@ pub struct Process {
 impl Process {
     /// Without demo data, as most tests want it.
     pub async fn start(folder: &Path) -> Self {
-        Self::start_with(folder, &["--no-demo"], Stdio::null()).await
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        Self::start_with(folder, &["--no-demo"], log.into()).await
     }
 
     /// With further arguments, and somewhere for its log.
@@ -64,7 +65,10 @@ impl Process {
         };
         tokio::select! {
             ready = tokio::time::timeout(PATIENCE, written) => ready.expect("ready in time"),
-            ended = self.child.wait() => panic!("ended before it was ready: {ended:?}"),
+            ended = self.child.wait() => {
+                let log = std::fs::read_to_string(file.with_file_name("log")).unwrap_or_default();
+                panic!("ended before it was ready: {ended:?}\n{log}")
+            }
         }
     }
 
