@@ -166,7 +166,7 @@ impl World {
     /// Waits until nothing runs any more.
     pub async fn settled(&self) {
         /// Longer than anything may take: where half of all calls fail, what needs ten of them is tried for hours.
-        const LIMIT: Duration = Duration::from_hours(24);
+        const LIMIT: Duration = Duration::from_hours(3);
         let settling = async {
             while self.tasks.get() > 0 {
                 self.idle.notified().await;
