@@ -126,7 +126,7 @@ impl World {
         self.set(room, "META", "is_closed", json!({"BOOL": true})).await;
     }
 
-    /// As if somebody had so many requests, friends or blocks, which would take long to make.
+    /// As if somebody had so many requests, friends, blocks or rooms, which would take long to make.
     pub async fn count(&self, who: &Actor, attribute: &str, n: u64) {
         let update = json!({
             "Key": {"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "COUNTS"}},
