@@ -24,7 +24,8 @@ RUN_SECONDS = 1800
 
 
 def take_dependencies():
-    """Copies libraries from the usual target folder, with their times, by which Cargo knows them."""
+    """Takes libraries from the usual target folder, with their times, by which Cargo knows them. The libraries themselves are
+    linked, not copied: Cargo replaces what it builds anew, and never writes into it."""
     usual, own = TARGET.parent / "debug", TARGET / "debug"
     if own.exists() or not usual.exists():
         return
@@ -33,12 +34,12 @@ def take_dependencies():
         is_library = lambda name: name.endswith((".rlib", ".rmeta", ".so", ".d"))
         return [name for name in names if not is_library(name)] if pathlib.Path(folder).name == "deps" else []
 
-    for folder in ["deps", "build", ".fingerprint"]:
-        shutil.copytree(usual / folder, own / folder, symlinks=True, ignore=not_libraries)
+    for folder, take in {"deps": os.link, "build": shutil.copy2, ".fingerprint": shutil.copy2}.items():
+        shutil.copytree(usual / folder, own / folder, symlinks=True, ignore=not_libraries, copy_function=take)
 
 
 def cargo(copy, *arguments):
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET), "RUST_BACKTRACE": "0"}
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(TARGET), "RUST_BACKTRACE": "0", "CARGO_INCREMENTAL": "1"}
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=copy,
