@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use crate::{
     App, Result,
     domain::departure::Account,
-    id::RoomId,
+    id::{RoomId, UserId},
     store::unfinished::{Deletion, Doomed},
 };
 
@@ -31,13 +31,28 @@ impl App {
 
     async fn finish_deletion(&self, deletion: Deletion) -> Result<()> {
         match deletion.of {
-            Doomed::Account(user) => match self.store.account(user).await? {
-                Some(Account::Gone(departure)) => self.finish_departure(&departure).await,
-                // Somebody else was first.
-                Some(Account::Here(_)) | None => Ok(()),
-            },
-            Doomed::Room(room) => self.finish_room(room).await,
+            Doomed::Account(user) => self.finish_account(user).await?,
+            Doomed::Room(room) => self.finish_room(room).await?,
+            Doomed::Name { user, room, after_seq } => self.finish_name(user, room, after_seq).await?,
         }
+        self.store.cross_out(deletion).await
+    }
+
+    async fn finish_account(&self, user: UserId) -> Result<()> {
+        match self.store.account(user).await? {
+            Some(Account::Gone(departure)) => self.finish_departure(&departure).await,
+            // Somebody else was first.
+            Some(Account::Here(_)) | None => Ok(()),
+        }
+    }
+
+    async fn finish_name(&self, user: UserId, room: RoomId, after_seq: u64) -> Result<()> {
+        let now = self.now();
+        let until = match self.store.account(user).await? {
+            Some(Account::Here(profile)) => profile.created_at,
+            Some(Account::Gone(_)) | None => now,
+        };
+        self.store.unsign_rest(room, user, after_seq, until).await
     }
 
     async fn finish_room(&self, room: RoomId) -> Result<()> {

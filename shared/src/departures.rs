@@ -127,6 +127,6 @@ impl App {
             let event = |reader: &Member| Some(Event::participants_updated(&room, &[user], reader));
             self.tell_room(&room, event).await.can_fail("telling of somebody who is gone");
         }
-        self.store.unsign(room_id, user).await
+        self.store.unsign(room_id, user, self.now()).await
     }
 }

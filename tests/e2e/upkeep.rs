@@ -6,7 +6,7 @@ use std::{
 };
 
 use local::{Clock, Options};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::clock::Timestamp;
 
 use crate::{
@@ -57,4 +57,29 @@ async fn a_deletion_that_nobody_repeats_is_finished_by_the_schedule() {
     let answer = world.stack.invoke("upkeep-finish-deletions", event(11 * 60)).await.unwrap();
     assert_eq!(&answer[..], b"null");
     life.is_over().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_its_last_member_has_left_exists_for_nobody_and_is_removed_by_the_schedule() {
+    let world = World::new().await;
+    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let gym = ana.group_with(&[&ben]).await;
+    ana.say(&gym, "words").await;
+    ana.remove(&gym, &ana).await.nothing();
+    ben.remove(&gym, &ben).await.nothing();
+    for who in [&ana, &ben] {
+        assert_eq!(who.get("/chat/rooms").await.ok(), json!([]));
+        who.room(&gym).await.problem(404, "not_found");
+        who.add(&gym, &ana).await.problem(404, "not_found");
+    }
+    ben.remove(&gym, &ben).await.nothing();
+
+    world.stack.invoke("upkeep-finish-deletions", event(11 * 60)).await.unwrap();
+    let whole_room = json!({
+        "KeyConditionExpression": "pk = :room",
+        "ExpressionAttributeValues": {":room": {"S": format!("ROOM#{gym}")}},
+    });
+    let left = world.database("Query", whole_room).await;
+    let left: Vec<&Value> = left["Items"].as_array().unwrap().iter().map(|item| &item["sk"]["S"]).collect();
+    assert_eq!(left, ["META"], "until the table collects it");
 }

@@ -77,7 +77,8 @@ pub struct Room {
     /// Whether it is shut: for its people it does not exist while it is. A direct room is, while one blocks the other.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_closed: bool,
-    /// Who deleted the group: it is closed for good, and they may finish what a call that died has left of it.
+    /// Who deleted the group, or was the last to leave it: it is closed for good, and they may finish what a call that died
+    /// has left of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_by: Option<UserId>,
     /// When the table collects what is left of a deleted group, in seconds since 1970.
@@ -102,6 +103,20 @@ impl Room {
     #[must_use]
     pub fn with_other_members(&self) -> Self {
         Self { rev: self.rev + 1, roster_version: self.roster_version + 1, ..self.clone() }
+    }
+
+    /// The group closed for good by somebody: what it was called and looked like goes at once.
+    #[must_use]
+    pub fn closed_for_good(self, by: UserId) -> Self {
+        Self {
+            name: None,
+            avatar_url: None,
+            description: None,
+            is_closed: true,
+            deleted_by: Some(by),
+            pinned: Vec::new(),
+            ..self
+        }
     }
 
     /// The pins that somebody sees who sees the log from `from_seq` on.

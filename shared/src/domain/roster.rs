@@ -75,7 +75,14 @@ impl Deed {
                 return Ok(changed.map(|(room, said)| outcome(&room, members, members.to_vec(), said)));
             }
         };
-        Ok(done.map(|(after, said)| outcome(room, members, after, said)))
+        Ok(done.map(|(after, said)| {
+            let is_left_by_all = after.is_empty();
+            let outcome = outcome(room, members, after, said);
+            if is_left_by_all {
+                return Outcome { room: outcome.room.closed_for_good(actor.shown.user_id), ..outcome };
+            }
+            outcome
+        }))
     }
 }
 

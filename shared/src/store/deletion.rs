@@ -37,18 +37,7 @@ impl Store {
                 return Err(Error::NotFound);
             }
             roster::check_delete(&before.room, before.member(actor)?)?;
-            // What it was called and looked like goes at once.
-            let room = Room {
-                name: None,
-                avatar_url: None,
-                description: None,
-                is_closed: true,
-                deleted_by: Some(actor),
-                rev: before.room.rev + 1,
-                roster_version: before.room.roster_version + 1,
-                pinned: Vec::new(),
-                ..before.room.clone()
-            };
+            let room = before.room.with_other_members().closed_for_good(actor);
             let mut writes = self.revision(&before.room, &room, None, now)?;
             writes.push(self.begin_deletion(Doomed::Room(room.id), now)?);
             if self.table.transact_as_read(writes).await? {
@@ -60,7 +49,8 @@ impl Store {
     }
 
     /// Removes what is left of a closed group: first what leads to it, then its people, messages and records. Its own item
-    /// stays until the table collects it, so that whoever deleted it may ask again.
+    /// stays until the table collects it, so that whoever deleted it may ask again. Its deletion is not crossed out: what
+    /// somebody was still saying may come afterwards.
     ///
     /// Each part may be removed twice. A large room is not done in one call: `false` then, until it is.
     pub async fn clear_room(&self, closed: &RoomAndRoster, now: Timestamp) -> Result<bool> {
@@ -83,11 +73,7 @@ impl Store {
             first_members: Vec::new(),
             ..closed.room.clone()
         };
-        let end = vec![
-            self.replace(keys::meta(room_id), &room, room.rev)?,
-            self.end_deletion(Doomed::Room(room_id))?,
-        ];
-        match self.table.transact(&end).await? {
+        match self.table.transact(&[self.replace(keys::meta(room_id), &room, room.rev)?]).await? {
             Transacted::Written => Ok(true),
             Transacted::Refused(_) => Err(changed_all_the_time()),
         }

@@ -195,26 +195,53 @@ impl Store {
     }
 
     /// Takes the name of somebody who is gone out of a room's messages, and then the room out of their list. How far it
-    /// has come is noted there, so that the same call again goes on from there.
-    pub async fn unsign(&self, room: RoomId, user: UserId) -> Result<()> {
-        let place: Option<Unsigned> = self.table.get(keys::my_room(user, room), true).await?;
+    /// has come is noted there, so that the same call again goes on from there; and in the end for [`Self::unsign_rest`].
+    pub async fn unsign(&self, room: RoomId, user: UserId, now: Timestamp) -> Result<()> {
+        let listed = keys::my_room(user, room);
+        let place: Option<Unsigned> = self.table.get(listed.clone(), true).await?;
         let Some(mut place) = place else { return Ok(()) };
         loop {
-            let range = keys::messages_from(room, place.unsigned_to + 1);
-            let items = self.table.query(Query::of(range).consistent().limit(MESSAGES)).await?;
-            let is_last = items.len() < MESSAGES;
-            let messages = items.into_iter().map(read).collect::<Result<Vec<Message>>>()?;
-            let writes = stream::iter(messages.iter().cloned().map(Ok));
-            let write = |message| self.unsign_message(message, user);
-            writes.try_for_each_concurrent(CONCURRENT_MESSAGES, write).await?;
+            let messages = self.messages_after(room, place.unsigned_to).await?;
+            self.unsign_all(&messages, user).await?;
             place.unsigned_to = messages.last().map_or(place.unsigned_to, |message| message.seq);
-            if is_last {
-                return self.delete_all(user, vec![keys::my_room(user, room)]).await;
+            if messages.len() < MESSAGES {
+                let rest = Doomed::Name { user, room, after_seq: place.unsigned_to };
+                let end = [self.delete(listed)?, self.begin_deletion(rest, now)?, self.check_gone(user)?];
+                return self.table.transact(&end).await.map(drop);
             }
-            let update = Update::of(keys::my_room(user, room), "SET unsigned_to = :to");
+            let update = Update::of(listed.clone(), "SET unsigned_to = :to");
             let update = update.only_if("attribute_exists(pk)").value(":to", place.unsigned_to)?;
             self.table.update(update).await?;
         }
+    }
+
+    /// Takes the name of somebody who is gone out of what they were still saying in a room when all up to a position had
+    /// lost it. What is of `until` or later they say under a new name.
+    pub async fn unsign_rest(
+        &self,
+        room: RoomId,
+        user: UserId,
+        mut after_seq: u64,
+        until: Timestamp,
+    ) -> Result<()> {
+        loop {
+            let mut messages = self.messages_after(room, after_seq).await?;
+            let Some(last) = messages.last().map(|message| message.seq) else { return Ok(()) };
+            after_seq = last;
+            messages.retain(|message| message.created_at < until);
+            self.unsign_all(&messages, user).await?;
+        }
+    }
+
+    async fn messages_after(&self, room: RoomId, seq: u64) -> Result<Vec<Message>> {
+        let range = Query::of(keys::messages_from(room, seq + 1)).consistent().limit(MESSAGES);
+        self.table.query(range).await?.into_iter().map(read).collect()
+    }
+
+    async fn unsign_all(&self, messages: &[Message], user: UserId) -> Result<()> {
+        let writes = stream::iter(messages.iter().cloned().map(Ok));
+        let write = |message| self.unsign_message(message, user);
+        writes.try_for_each_concurrent(CONCURRENT_MESSAGES, write).await
     }
 
     /// Names are no part of what a revision says of a message. A change of it that is under way puts it back whole, but

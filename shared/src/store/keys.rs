@@ -198,6 +198,7 @@ pub fn deletion(of: Doomed) -> Key {
     let sk = match of {
         Doomed::Account(u) => user(u),
         Doomed::Room(r) => room(r),
+        Doomed::Name { user: u, room: r, .. } => format!("{}#{}", user(u), room(r)),
     };
     Key { pk: DELETIONS.into(), sk }
 }

@@ -10,6 +10,7 @@ use super::{
     messages::{Committed, message_at},
     rooms::{MyRoom, RoomAndRoster},
     table::{Transacted, wait_before_retry},
+    unfinished::Doomed,
 };
 use crate::{
     clock::Timestamp,
@@ -76,6 +77,9 @@ impl Store {
             writes.extend(self.revision(&before.room, &after.room, None, now)?);
             writes.push(self.put_new(keys::message(room_id, seq), &said)?);
             self.roster_writes(&mut writes, &before, &after, leaving, place)?;
+            if after.room.is_closed {
+                writes.push(self.begin_deletion(Doomed::Room(room_id), now)?);
+            }
             match self.table.transact_once(&writes.all).await? {
                 Transacted::Written => {
                     let in_other_roles = in_other_roles(&before, &after);
@@ -111,7 +115,7 @@ impl Store {
     }
 
     /// Takes somebody out of a group, themselves or by another; `None` if they are not in it. Where its owner leaves, it
-    /// also says who owns it now.
+    /// also says who owns it now; where nobody is left, its deletion has begun.
     pub async fn leave(
         &self,
         room_id: RoomId,

@@ -1,17 +1,17 @@
-//! Deletions that are not finished: each is noted by the transaction that begins it, and crossed out by the one that ends it. So
-//! what a call that died has left can be found, and nothing but that.
+//! Deletions that are not finished: each is noted by the transaction that begins it, and crossed out once nothing is left. So what
+//! a call that died has left can be found, and what was still being said when its place was taken away.
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Store,
-    item::{Query, read},
+    item::{Query, attributes, read, value},
     keys,
 };
 use crate::{
     clock::Timestamp,
-    error::Result,
+    error::{Error, Result},
     id::{RoomId, UserId},
 };
 
@@ -23,6 +23,15 @@ pub enum Doomed {
     Account(UserId),
     /// All that is left of a room that is closed for good.
     Room(RoomId),
+    /// The name of somebody who is gone, on what they were still saying in a room when all up to a position had lost it.
+    Name {
+        /// Whose.
+        user: UserId,
+        /// Where.
+        room: RoomId,
+        /// The position.
+        after_seq: u64,
+    },
 }
 
 /// A deletion that has begun.
@@ -50,5 +59,16 @@ impl Store {
     /// A write of a transaction: a deletion is finished.
     pub(super) fn end_deletion(&self, of: Doomed) -> Result<TransactWriteItem> {
         self.delete(keys::deletion(of))
+    }
+
+    /// Notes that a deletion is finished, unless the same has begun anew since.
+    pub async fn cross_out(&self, deletion: Deletion) -> Result<()> {
+        let delete = Delete::builder().table_name(self.table.name());
+        let delete = delete
+            .set_key(Some(attributes(keys::deletion(deletion.of))))
+            .condition_expression("since = :since");
+        let delete = delete.expression_attribute_values(":since", value(deletion.since)?);
+        let delete = delete.build().map_err(Error::internal)?;
+        self.table.transact(&[TransactWriteItem::builder().delete(delete).build()]).await.map(drop)
     }
 }

@@ -16,6 +16,7 @@ mod endpoints;
 mod friendships;
 mod group_races;
 mod group_state;
+mod late;
 mod log;
 mod nearness;
 #[path = "../cloud/network.rs"]

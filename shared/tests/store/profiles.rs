@@ -29,7 +29,8 @@ pub fn identity(user_id: UserId, issued_at: Option<i64>) -> Identity {
     Identity { user_id, expires: i64::MAX, issued_at, newcomer: Newcomer::default() }
 }
 
-fn named(name: &str) -> ProfileChange {
+/// Another username.
+pub fn named(name: &str) -> ProfileChange {
     ProfileChange { username: Some(name.to_owned()), ..ProfileChange::default() }
 }
 

@@ -134,6 +134,16 @@ fn an_owner_who_leaves_is_followed_by_the_first_admin_else_the_first_member() {
 }
 
 #[test]
+fn a_group_that_its_last_member_leaves_is_closed_for_good() {
+    let owner = member(1, Role::Owner, 0);
+    let room = Room { name: Some("gym".into()), member_count: 1, ..group() };
+    let members = [owner.clone()];
+    let outcome = Deed::Remove(user(1)).apply(&room, &members, &owner, 9).unwrap().unwrap();
+    assert!(outcome.room.is_closed && outcome.members.is_empty());
+    assert_eq!((outcome.room.deleted_by, outcome.room.name), (Some(user(1)), None));
+}
+
+#[test]
 fn those_who_run_a_group_change_it_and_only_its_owner_deletes_it() {
     let rename = Deed::Change(Details { name: Some(Some("gym".into())), ..Details::default() });
     let by_whom: Vec<u128> = (1..=4).filter(|actor| done(*actor, &rename).is_ok()).collect();
@@ -189,6 +199,8 @@ fn whatever_people_do_a_group_with_anyone_in_it_has_exactly_one_owner() {
             let owners = members.iter().filter(|member| member.role == Role::Owner).count();
             assert_eq!(owners, usize::from(!members.is_empty()), "seed {seed}: {deed:?}");
             assert_eq!((room.rev, room.member_count), (changes, members.len()), "seed {seed}");
+            let is_over = members.is_empty();
+            assert_eq!((room.is_closed, room.deleted_by), (is_over, is_over.then_some(actor.shown.user_id)));
         }
         assert!(changes > 0, "seed {seed}");
     }
