@@ -66,18 +66,18 @@ fn main() -> ExitCode {
             println!("simulation: test");
             ExitCode::SUCCESS
         }
-        Wish::Seed(seed) => {
-            let outcome = run(seed, true);
-            println!("{}", outcome.trace);
-            report(seed, &outcome)
-        }
+        Wish::Seed(seed) => report(seed, &run(seed, true)),
         Wish::Schedules(schedules) => many(schedules),
     }
 }
 
 fn many(schedules: u64) -> ExitCode {
     for seed in 1..=REPLAYED.min(schedules) {
-        if run(seed, true).trace != run(seed, true).trace {
+        let outcome = run(seed, true);
+        if !outcome.broken.is_empty() {
+            return report(seed, &outcome);
+        }
+        if run(seed, true).trace != outcome.trace {
             println!("seed {seed} does not replay exactly");
             return ExitCode::FAILURE;
         }
@@ -114,15 +114,13 @@ fn many(schedules: u64) -> ExitCode {
     sum.print();
     match failures.iter().min() {
         None => ExitCode::SUCCESS,
-        Some(seed) => {
-            let outcome = run(*seed, true);
-            println!("{}", outcome.trace);
-            report(*seed, &outcome)
-        }
+        Some(seed) => report(*seed, &run(*seed, true)),
     }
 }
 
+/// Tells all of one schedule.
 fn report(seed: u64, outcome: &Outcome) -> ExitCode {
+    println!("{}", outcome.trace);
     if outcome.broken.is_empty() {
         println!("seed {seed}: everything holds");
         return ExitCode::SUCCESS;
