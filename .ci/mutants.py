@@ -25,7 +25,7 @@ RUN_SECONDS = 1800
 
 def take_dependencies():
     """Takes libraries from the usual target folder, with their times, by which Cargo knows them. The libraries themselves are
-    linked, not copied: Cargo replaces what it builds anew, and never writes into it."""
+    linked, not copied: the compiler replaces what it builds anew, and only writes into the lists of what each depends on."""
     usual, own = TARGET.parent / "debug", TARGET / "debug"
     if own.exists() or not usual.exists():
         return
@@ -34,7 +34,10 @@ def take_dependencies():
         is_library = lambda name: name.endswith((".rlib", ".rmeta", ".so", ".d"))
         return [name for name in names if not is_library(name)] if pathlib.Path(folder).name == "deps" else []
 
-    for folder, take in {"deps": os.link, "build": shutil.copy2, ".fingerprint": shutil.copy2}.items():
+    def take(source, target):
+        (os.link if source.endswith((".rlib", ".rmeta", ".so")) else shutil.copy2)(source, target)
+
+    for folder in ["deps", "build", ".fingerprint"]:
         shutil.copytree(usual / folder, own / folder, symlinks=True, ignore=not_libraries, copy_function=take)
 
 

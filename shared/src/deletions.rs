@@ -1,4 +1,5 @@
-//! The end of deletions whose calls have died.
+//! What deletions leave to the schedule: the rest of one whose call has died, groups that nobody is in any more, and what was
+//! still being said.
 
 use chrono::Duration;
 use futures::{StreamExt, stream};
@@ -10,7 +11,8 @@ use crate::{
     store::unfinished::{Deletion, Doomed},
 };
 
-/// A deletion that began so long ago is not finished by the call that began it: none may take that long.
+/// A deletion that began so long ago is not finished by the call that began it, nor is anything on its way that was begun before
+/// its end: no two calls may take that long one after the other.
 const OVERDUE_AFTER: Duration = Duration::minutes(10);
 
 /// So many are finished at once: one that takes long holds up no other.
@@ -21,7 +23,8 @@ impl App {
     /// is that of the first one that did. May stop anywhere, and goes on from there.
     pub async fn finish_deletions(&self) -> Result<()> {
         let overdue = self.store.unfinished_deletions(self.now().plus(-OVERDUE_AFTER)).await?;
-        let finished = stream::iter(overdue).map(async |deletion| {
+        let finished = stream::iter(overdue).map(async |noted| {
+            let deletion = noted.inspect_err(|error| tracing::error!(%error, "a deletion cannot be read"))?;
             let finished = self.finish_deletion(deletion).await;
             finished.inspect_err(|error| tracing::error!(%error, ?deletion, "a deletion cannot be finished"))
         });
@@ -33,7 +36,9 @@ impl App {
         match deletion.of {
             Doomed::Account(user) => self.finish_account(user).await?,
             Doomed::Room(room) => self.finish_room(room).await?,
-            Doomed::Name { user, room, after_seq } => self.finish_name(user, room, after_seq).await?,
+            Doomed::Name { user, room, after_seq } => {
+                self.store.unsign_rest(room, user, after_seq, self.now()).await?;
+            }
         }
         self.store.cross_out(deletion).await
     }
@@ -44,15 +49,6 @@ impl App {
             // Somebody else was first.
             Some(Account::Here(_)) | None => Ok(()),
         }
-    }
-
-    async fn finish_name(&self, user: UserId, room: RoomId, after_seq: u64) -> Result<()> {
-        let now = self.now();
-        let until = match self.store.account(user).await? {
-            Some(Account::Here(profile)) => profile.created_at,
-            Some(Account::Gone(_)) | None => now,
-        };
-        self.store.unsign_rest(room, user, after_seq, until).await
     }
 
     async fn finish_room(&self, room: RoomId) -> Result<()> {

@@ -117,7 +117,7 @@ impl App {
     }
 
     /// Leaves a room, then takes the name out of it, then takes the room out of the list: so that what is still to be done
-    /// can be found there, and nothing is said under the name after it was taken out.
+    /// can be found there, and nothing that begins after that is said under the name. What is on its way, the schedule finds.
     async fn leave_for_good(&self, room_id: RoomId, user: UserId) -> Result<()> {
         if let Some(left) = self.store.leave_for_good(room_id, user, self.now()).await? {
             self.tell_of_leaver(left, user).await;

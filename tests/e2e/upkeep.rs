@@ -73,6 +73,7 @@ async fn a_group_that_its_last_member_has_left_exists_for_nobody_and_is_removed_
         who.add(&gym, &ana).await.problem(404, "not_found");
     }
     ben.remove(&gym, &ben).await.nothing();
+    ana.delete_room(&gym).await.problem(404, "not_found");
 
     world.stack.invoke("upkeep-finish-deletions", event(11 * 60)).await.unwrap();
     let whole_room = json!({
@@ -82,4 +83,5 @@ async fn a_group_that_its_last_member_has_left_exists_for_nobody_and_is_removed_
     let left = world.database("Query", whole_room).await;
     let left: Vec<&Value> = left["Items"].as_array().unwrap().iter().map(|item| &item["sk"]["S"]).collect();
     assert_eq!(left, ["META"], "until the table collects it");
+    ben.delete_room(&gym).await.nothing();
 }

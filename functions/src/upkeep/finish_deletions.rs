@@ -1,4 +1,4 @@
-//! `rate(15 minutes)`: finish the deletions of accounts and rooms whose calls have died.
+//! `rate(15 minutes)`: finish what the deletions of accounts and rooms have left.
 
 use shared::{
     App, Result,

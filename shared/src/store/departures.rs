@@ -211,19 +211,27 @@ impl Store {
             }
             let update = Update::of(listed.clone(), "SET unsigned_to = :to");
             let update = update.only_if("attribute_exists(pk)").value(":to", place.unsigned_to)?;
-            self.table.update(update).await?;
+            let noted = self.table.transact(&[self.update(update)?, self.check_gone(user)?]).await?;
+            if let Transacted::Refused(_) = noted {
+                // Another call has finished it.
+                return Ok(());
+            }
         }
     }
 
     /// Takes the name of somebody who is gone out of what they were still saying in a room when all up to a position had
-    /// lost it. What is of `until` or later they say under a new name.
+    /// lost it. If they are in it again, what they have said since then keeps the name that they have now.
     pub async fn unsign_rest(
         &self,
         room: RoomId,
         user: UserId,
         mut after_seq: u64,
-        until: Timestamp,
+        now: Timestamp,
     ) -> Result<()> {
+        let is_them = |member: &Member| member.shown.user_id == user && !member.is_gone;
+        let found = self.room_open_or_closed(room).await?;
+        let back = found.and_then(|found| found.members.into_iter().find(is_them));
+        let until = back.map_or(now, |member| member.shown.joined_at);
         loop {
             let mut messages = self.messages_after(room, after_seq).await?;
             let Some(last) = messages.last().map(|message| message.seq) else { return Ok(()) };

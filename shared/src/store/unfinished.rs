@@ -44,11 +44,12 @@ pub struct Deletion {
 }
 
 impl Store {
-    /// The deletions that are not finished and began before a time.
-    pub async fn unfinished_deletions(&self, before: Timestamp) -> Result<Vec<Deletion>> {
+    /// The deletions that are not finished and began before a time, and errors for those that cannot be read.
+    pub async fn unfinished_deletions(&self, before: Timestamp) -> Result<Vec<Result<Deletion>>> {
         let items = self.table.query(Query::of(keys::deletions()).consistent()).await?;
-        let deletions = items.into_iter().map(read::<Deletion>).collect::<Result<Vec<_>>>()?;
-        Ok(deletions.into_iter().filter(|deletion| deletion.since < before).collect())
+        let deletions = items.into_iter().map(read::<Deletion>);
+        let is_due = |noted: &Result<Deletion>| !matches!(noted, Ok(deletion) if deletion.since >= before);
+        Ok(deletions.filter(is_due).collect())
     }
 
     /// A write of a transaction: a deletion has begun.

@@ -66,7 +66,11 @@ fn main() -> ExitCode {
             println!("simulation: test");
             ExitCode::SUCCESS
         }
-        Wish::Seed(seed) => report(seed, &run(seed, true)),
+        Wish::Seed(seed) => {
+            let outcome = run(seed, true);
+            report(seed, &outcome);
+            if outcome.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
         Wish::Schedules(schedules) => many(schedules),
     }
 }
@@ -75,7 +79,8 @@ fn many(schedules: u64) -> ExitCode {
     for seed in 1..=REPLAYED.min(schedules) {
         let outcome = run(seed, true);
         if !outcome.broken.is_empty() {
-            return report(seed, &outcome);
+            report(seed, &outcome);
+            return ExitCode::FAILURE;
         }
         if run(seed, true).trace != outcome.trace {
             println!("seed {seed} does not replay exactly");
@@ -114,22 +119,28 @@ fn many(schedules: u64) -> ExitCode {
     sum.print();
     match failures.iter().min() {
         None => ExitCode::SUCCESS,
-        Some(seed) => report(*seed, &run(*seed, true)),
+        Some(seed) => {
+            let outcome = run(*seed, true);
+            report(*seed, &outcome);
+            if outcome.broken.is_empty() {
+                println!("seed {seed} does not replay exactly");
+            }
+            ExitCode::FAILURE
+        }
     }
 }
 
 /// Tells all of one schedule.
-fn report(seed: u64, outcome: &Outcome) -> ExitCode {
+fn report(seed: u64, outcome: &Outcome) {
     println!("{}", outcome.trace);
     if outcome.broken.is_empty() {
         println!("seed {seed}: everything holds");
-        return ExitCode::SUCCESS;
+        return;
     }
     for (property, detail) in &outcome.broken {
         println!("seed {seed} breaks \"{property}\": {detail}");
     }
     println!("replay: cargo test --workspace --test simulation -- --seed {seed}");
-    ExitCode::FAILURE
 }
 
 /// What all schedules came to.

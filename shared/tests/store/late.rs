@@ -1,19 +1,21 @@
-//! What comes too late for a deletion: messages whose functions had read the room before it, and groups that nobody is in any more.
+//! What deletions leave to the schedule: messages whose functions had read the room before, groups that nobody is in any more, and
+//! what cannot be finished yet.
 
 use std::pin::pin;
 
 use shared::{
     Error,
-    id::{RoomId, UserId},
-    store::messages::Committed,
+    domain::message::Message,
+    id::{MessageId, RoomId, UserId},
+    store::{item::item, keys, messages::Committed},
 };
 
 use crate::{
     cloud::Cloud,
-    deletions::{delete, finish, found, holds, kept, killed_after, unfinished},
+    deletions::{LATER, delete, finish, found, holds, kept, killed_after, unfinished},
     log::send,
     profiles::{identity, named},
-    raw::{items, meta},
+    raw::{items, meta, put_all, set},
     rooms::room,
 };
 
@@ -72,6 +74,73 @@ async fn whoever_is_back_by_then_keeps_their_new_name() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_somebody_was_saying_while_they_came_back_loses_their_former_name() {
+    let cloud = Cloud::new();
+    let [ben, zoe] = [cloud.person("ben").await, cloud.person("zoe-the-first").await];
+    let pair = room(&cloud, zoe, &[ben]).await;
+    assert!(killed_after(2, delete(&cloud, zoe)).await.is_none());
+    cloud.wait(2).await;
+    // What finishes the deletion is her return, which began before the message.
+    let back = identity(zoe, Some(cloud.app.now().seconds()));
+    let mut returning = pin!(cloud.app.arrive(&back));
+    assert!(killed_after(1, returning.as_mut()).await.is_none());
+    let after = async { returning.await.unwrap() };
+    sent_during(&cloud, pair, zoe, after).await;
+    assert!(holds(&cloud, pair, "zoe-the-first"), "it came too late");
+    finish(&cloud).await;
+    assert!(!holds(&cloud, pair, "zoe-the-first"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_looked_for_in_a_room_where_much_was_said_since() {
+    let cloud = Cloud::new();
+    let [ben, cleo, zoe] =
+        [cloud.person("ben").await, cloud.person("cleo").await, cloud.person("zoe-the-first").await];
+    let gym = found(&cloud, ben, &[cleo, zoe]).await.unwrap();
+    let late = sent_during(&cloud, gym, zoe, async { delete(&cloud, zoe).await.unwrap() }).await;
+    let late = late.message();
+    // As many as are read at once, and then hers.
+    let at = |seq: u64| Message { seq, id: MessageId::new(late.created_at, seq), ..late.clone() };
+    let bens = |seq: u64| Message { sender_id: ben, sender_username: "ben".into(), ..at(seq) };
+    let end = late.seq + 501;
+    let messages = (late.seq..end).map(bens).chain([at(end)]);
+    put_all(
+        &cloud,
+        messages.map(|message| item(keys::message(gym, message.seq), &message).unwrap()).collect(),
+    )
+    .await;
+    assert!(holds(&cloud, gym, "zoe-the-first"));
+    finish(&cloud).await;
+    assert!(!holds(&cloud, gym, "zoe-the-first"));
+    assert_eq!(items(&cloud, gym, "MSG#").len() as u64, end);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_finished_is_said_and_kept_and_holds_up_nothing_else() {
+    let cloud = Cloud::new();
+    let [ben, cleo, zoe] = [cloud.person("ben").await, cloud.person("cleo").await, cloud.person("zoe").await];
+    let pair = room(&cloud, cleo, &[ben]).await;
+    let [gym, pool] = [found(&cloud, zoe, &[ben]).await.unwrap(), found(&cloud, zoe, &[ben]).await.unwrap()];
+    for group in [gym, pool] {
+        cloud.app.delete_room(group, zoe).await.unwrap();
+    }
+    sent_during(&cloud, pair, cleo, async { delete(&cloud, cleo).await.unwrap() }).await;
+    for who in [ben, zoe] {
+        assert!(killed_after(2, delete(&cloud, who)).await.is_none());
+    }
+    set(&cloud, keys::friend(ben, zoe), "unreadable", 1).await;
+    set(&cloud, keys::meta(gym), "kind", 1).await;
+    set(&cloud, keys::message(pair, 1), "kind", 1).await;
+    let unknown = keys::Key { pk: "DELETIONS".into(), sk: "A".into() };
+    set(&cloud, unknown, "of", 1).await;
+    cloud.wait(LATER).await;
+    assert!(cloud.app.finish_deletions().await.is_err());
+    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
+    let of_kinds = ["account", "room", "name"].map(|kind| unfinished(&cloud, kind));
+    assert_eq!(of_kinds, [1, 1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deletion_that_has_begun_anew_is_not_crossed_out_for_the_first() {
     let cloud = Cloud::new();
     let [ben, zoe] = [cloud.person("ben").await, cloud.person("zoe").await];
@@ -83,8 +152,8 @@ async fn a_deletion_that_has_begun_anew_is_not_crossed_out_for_the_first() {
     cloud.app.bring_back(pair, ben, &[ben, zoe]).await.unwrap();
     let again = cloud.app.now().seconds() + 1;
     cloud.app.delete_account(&identity(zoe, Some(again))).await.unwrap();
-    assert_eq!(first.len(), 1);
-    cloud.app.store.cross_out(first[0]).await.unwrap();
+    let [Ok(first)] = first[..] else { panic!("{first:?}") };
+    cloud.app.store.cross_out(first).await.unwrap();
     assert_eq!(unfinished(&cloud, "name"), 1);
     finish(&cloud).await;
     assert_eq!(unfinished(&cloud, "name"), 0);
