@@ -42,6 +42,9 @@ struct Unsigned {
     unsigned_to: u64,
 }
 
+/// The condition that somebody is no member of a room.
+const HAS_LEFT: &str = "attribute_not_exists(pk) OR attribute_exists(is_gone)";
+
 /// Why the deletion of an account stops.
 pub(super) fn is_back() -> Error {
     Error::Busy("whoever was gone is here again".into())
@@ -206,7 +209,13 @@ impl Store {
             place.unsigned_to = messages.last().map_or(place.unsigned_to, |message| message.seq);
             if messages.len() < MESSAGES {
                 let rest = Doomed::Name { user, room, after_seq: place.unsigned_to };
-                let end = [self.delete(listed)?, self.begin_deletion(rest, now)?, self.check_gone(user)?];
+                let end = [
+                    self.delete(listed)?,
+                    self.begin_deletion(rest, now)?,
+                    self.check_gone(user)?,
+                    // They may have come back meanwhile, and be gone anew: then this room is yet to be left.
+                    self.check(keys::member(room, user), HAS_LEFT)?,
+                ];
                 return self.table.transact(&end).await.map(drop);
             }
             let update = Update::of(listed.clone(), "SET unsigned_to = :to");

@@ -4,7 +4,7 @@
 use std::pin::pin;
 
 use shared::{
-    Error,
+    BestEffort, Error,
     domain::message::Message,
     id::{MessageId, RoomId, UserId},
     store::{item::item, keys, messages::Committed},
@@ -15,7 +15,7 @@ use crate::{
     deletions::{LATER, delete, finish, found, holds, kept, killed_after, unfinished},
     log::send,
     profiles::{identity, named},
-    raw::{items, meta, put_all, set},
+    raw::{items, member, meta, put_all, set},
     rooms::room,
 };
 
@@ -157,6 +157,34 @@ async fn a_deletion_that_has_begun_anew_is_not_crossed_out_for_the_first() {
     assert_eq!(unfinished(&cloud, "name"), 1);
     finish(&cloud).await;
     assert_eq!(unfinished(&cloud, "name"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_still_finishes_the_first_deletion_hides_no_room_from_the_second() {
+    for seconds in 3..40 {
+        let cloud = Cloud::new();
+        let [ben, zoe] = [cloud.person("ben").await, cloud.person("zoe").await];
+        let gym = found(&cloud, ben, &[zoe]).await.unwrap();
+        let mut late = pin!(delete(&cloud, zoe));
+        if killed_after(seconds, late.as_mut()).await.is_some() {
+            assert!(seconds > 10);
+            break;
+        }
+        // Another call finishes it; she comes back, into the same room, and goes again.
+        delete(&cloud, zoe).await.unwrap();
+        cloud.wait(2).await;
+        cloud.app.welcome(&identity(zoe, Some(cloud.app.now().seconds()))).await.unwrap();
+        cloud.app.put_participant(gym, ben, zoe, None).await.unwrap();
+        let again = identity(zoe, Some(cloud.app.now().seconds() + 1));
+        assert!(killed_after(2, cloud.app.delete_account(&again)).await.is_none());
+        late.await.can_fail("finishing what is finished");
+        for _ in 0..2 {
+            finish(&cloud).await;
+        }
+        assert!(member(&cloud, gym, zoe).is_none(), "stopped after {seconds} s");
+        assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
+        assert!(cloud.partition("DELETIONS").is_empty());
+    }
 }
 
 #[tokio::test(start_paused = true)]

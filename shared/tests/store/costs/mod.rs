@@ -80,7 +80,7 @@ const EXPECTED: &[Row] = &[
     ("users-update-me", "a new username of 8 letters, in no room", 6, 3.0, 38.0, 0),
     ("users-update-me", "a new picture, in 16 rooms", 14, 91.0, 134.0, 24),
     ("users-update-me", "13 friends no longer see that they are online", 9, 20.0, 5.0, 13),
-    ("users-delete-me", "in a room for 2 and a group of 10", 27, 59.0, 90.0, 16),
+    ("users-delete-me", "in a room for 2 and a group of 10", 27, 59.0, 94.0, 16),
     ("chat-delete-room", "9 people", 9, 24.0, 157.0, 8),
     ("upkeep-finish-deletions", "nothing to do", 1, 1.0, 0.0, 0),
 ];
