@@ -76,10 +76,9 @@ impl Deed {
             }
         };
         Ok(done.map(|(after, said)| {
-            let is_left_by_all = after.is_empty();
-            let outcome = outcome(room, members, after, said);
-            if is_left_by_all {
-                return Outcome { room: outcome.room.closed_for_good(actor.shown.user_id), ..outcome };
+            let mut outcome = outcome(room, members, after, said);
+            if outcome.members.is_empty() {
+                outcome.room = outcome.room.closed_for_good(actor.shown.user_id);
             }
             outcome
         }))

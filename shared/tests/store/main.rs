@@ -16,7 +16,6 @@ mod endpoints;
 mod friendships;
 mod group_races;
 mod group_state;
-mod late;
 mod log;
 mod nearness;
 #[path = "../cloud/network.rs"]
@@ -32,4 +31,5 @@ mod rooms;
 mod roster;
 mod sync;
 mod sync_races;
+mod upkeep;
 mod users;
