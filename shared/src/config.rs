@@ -1,8 +1,8 @@
 //! The functions' configuration: the only place that reads environment variables.
 
-mod limits;
+mod rate_limits;
 
-pub use limits::Limits;
+pub use rate_limits::RateLimits;
 
 use crate::{
     auth::IssuerConfig,
@@ -33,7 +33,7 @@ pub struct Config {
     /// Origins that a `media_url` may lie under, such as `https://media.example.com`.
     pub media_origins: Vec<String>,
     /// How often a person may do what.
-    pub limits: Limits,
+    pub limits: RateLimits,
 }
 
 /// Whose tokens are believed: of one issuer by a shared secret, of others by the keys that they publish.
@@ -144,6 +144,6 @@ mod tests {
     #[test]
     fn limits_that_cannot_be_stop_the_function_at_its_start() {
         assert!(config(&[("RATE_LIMITS", "messages=many")]).is_err());
-        assert_eq!(config(&[("RATE_LIMITS", "")]).unwrap().limits, Limits::default());
+        assert_eq!(config(&[("RATE_LIMITS", "")]).unwrap().limits, RateLimits::default());
     }
 }

@@ -1,30 +1,27 @@
-//! What every function of the chat and friends backend shares: its entry, its rules, its store and its wire.
+//! Everything that the functions of the chat and friends backend share.
 //!
-//! Decides → [`domain`]. Remembers → [`store`]. Speaks JSON → [`wire`]. Reaches people → [`push`].
-//! [`serve`] knows all of them, `domain` knows nobody.
+//! | module | responsibility |
+//! | --- | --- |
+//! | [`domain`] | the rules: pure, no I/O, no clock |
+//! | [`store`] | the DynamoDB table |
+//! | [`wire`] | the JSON that clients send and receive |
+//! | [`push`] | frames to live WebSocket connections |
+//! | [`auth`] | access tokens |
+//! | [`app`] | the operations: they combine the above |
+//! | [`serve`] | the entry point of every function: extracts parameters, calls an endpoint, writes the response |
+//!
+//! `domain` depends on no other layer; `store` and `wire` do not depend on each other.
 
 pub mod app;
 pub mod auth;
-pub mod changes;
 pub mod clock;
 pub mod config;
-pub mod deletions;
-pub mod delivery;
-mod departures;
-pub mod devices;
 pub mod domain;
 pub mod error;
-pub mod friendships;
-pub mod groups;
 pub mod id;
-pub mod pace;
-pub mod presence;
-pub mod profiles;
 pub mod push;
-pub mod receipts;
 pub mod serve;
 pub mod store;
-pub mod typing;
 pub mod wire;
 
 pub use app::App;

@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         http::{Body, Json, Me, Path, Reply, serve},
@@ -21,7 +21,7 @@ pub(crate) async fn add_participant(
     Path(at): Path<ParticipantPath>,
     wish: Option<Body<ParticipantPut>>,
 ) -> Reply<ChatRoom> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     let role = wish.and_then(|Body(wish)| wish.role);
     Ok(Json(app.put_participant(at.room_id, me.id, at.user_id, role).await?))
 }

@@ -2,7 +2,10 @@
 
 use shared::{
     App, BestEffort, Error,
-    domain::{founding::Founding, pace::Paced, room::RoomKind},
+    domain::{
+        rooms::{RoomKind, new_room::NewRoom},
+        users::rate_limit::RateLimitedAction,
+    },
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
@@ -19,30 +22,30 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) -> Reply<ChatRoom> {
-    let founding = Founding::new(me.id, &wish.participant_ids, wish.is_group, wish.name.as_deref())?;
-    let existing = match founding.kind {
-        RoomKind::Direct => app.store.my_room(me.id, founding.id).await?,
+    let new_room = NewRoom::new(me.id, &wish.participant_ids, wish.is_group, wish.name.as_deref())?;
+    let existing = match new_room.kind {
+        RoomKind::Direct => app.store.my_room(me.id, new_room.id).await?,
         RoomKind::Group => None,
     };
-    if let Some(room) = existing.clone().filter(|room| room.others.iter().all(|other| !other.is_gone)) {
+    if let Some(room) = existing.clone().filter(|room| room.others.iter().all(|other| !other.is_deleted)) {
         return answer(&app, &me, room.into()).await;
     }
     // A room that is there may be opened again and again.
-    app.pace(me.id, Paced::Rooms).await?;
-    let people: Vec<_> = founding.people.iter().copied().collect();
+    app.check_rate_limit(me.id, RateLimitedAction::Rooms).await?;
+    let people: Vec<_> = new_room.people.iter().copied().collect();
     let now = app.now();
     let profiles = match (app.store.reachable(me.id, &people).await, existing) {
         (Err(Error::NotFound), Some(left)) => return answer(&app, &me, left.into()).await,
         (profiles, _) => profiles?,
     };
-    let Some(room) = app.store.found_room(&founding, profiles, now).await? else {
+    let Some(room) = app.store.create_room(&new_room, profiles, now).await? else {
         // The other one opened it at the same moment, or shut the caller out; or one of them had deleted their account.
-        app.bring_back(founding.id, me.id, &people).await?;
-        let room = app.store.my_room(me.id, founding.id).await?;
+        app.rejoin_direct_room(new_room.id, me.id, &people).await?;
+        let room = app.store.my_room(me.id, new_room.id).await?;
         return answer(&app, &me, room.ok_or(Error::NotFound)?.into()).await;
     };
     let event = |person| Event::RoomCreated(Box::new(ChatRoom::fresh(room.clone(), person)));
-    app.push.tell_each(&people, event, now).await.can_fail("new room push");
+    app.push.notify_each(&people, event, now).await.can_fail("new room push");
     answer(&app, &me, ChatRoom::fresh(room, me.id)).await
 }
 

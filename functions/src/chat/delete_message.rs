@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::{change::Action, pace::Paced},
+    domain::{messages::action::MessageAction, users::rate_limit::RateLimitedAction},
     serve::{
         Fatal,
         http::{Json, Me, Path, Reply, serve},
@@ -16,6 +16,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn delete_message(app: App, me: Me, Path(message): Path<MessagePath>) -> Reply<Message> {
-    app.pace(me.id, Paced::Changes).await?;
-    Ok(Json(app.change(&message, me.id, &Action::Delete).await?.into()))
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
+    Ok(Json(app.change(&message, me.id, &MessageAction::Delete).await?.into()))
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     App, Result,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     id::RoomId,
     serve::{
         Fatal,
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn delete_room(app: App, me: Me, Path(room): Path<RoomId>) -> Result<Option<Json<()>>> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     app.delete_room(room, me.id).await?;
     Ok(None)
 }

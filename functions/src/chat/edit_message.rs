@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::{change::Action, pace::Paced},
+    domain::{messages::action::MessageAction, users::rate_limit::RateLimitedAction},
     serve::{
         Fatal,
         http::{Body, Json, Me, Path, Reply, serve},
@@ -21,6 +21,6 @@ pub(crate) async fn edit_message(
     Path(message): Path<MessagePath>,
     Body(edit): Body<MessageEdit>,
 ) -> Reply<Message> {
-    app.pace(me.id, Paced::Changes).await?;
-    Ok(Json(app.change(&message, me.id, &Action::Edit(edit.content)).await?.into()))
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
+    Ok(Json(app.change(&message, me.id, &MessageAction::Edit(edit.content)).await?.into()))
 }

@@ -7,7 +7,7 @@ use shared::{
         http::{JsonPage, Me, PageReply, Path, Query, serve},
     },
     store::PageOf,
-    wire::messages::{MessagePath, Reactor},
+    wire::messages::{MessagePath, ReactingUser},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,7 +20,7 @@ pub(crate) async fn list_reactions(
     me: Me,
     Path(message): Path<MessagePath>,
     Query(page): Query<PageOf>,
-) -> PageReply<Reactor> {
+) -> PageReply<ReactingUser> {
     let MessagePath { room_id, message_id } = message;
-    Ok(JsonPage(Reactor::page(app.store.reactions_to(room_id, message_id, me.id, page).await?)))
+    Ok(JsonPage(ReactingUser::page(app.store.reactions_to(room_id, message_id, me.id, page).await?)))
 }

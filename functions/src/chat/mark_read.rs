@@ -2,14 +2,14 @@
 
 use shared::{
     App,
-    domain::pace::Paced,
+    app::receipts::ReceiptKind,
+    domain::users::rate_limit::RateLimitedAction,
     id::RoomId,
-    receipts::Progress,
     serve::{
         Fatal,
         http::{Json, Me, Path, Reply, serve},
     },
-    wire::friends::Done,
+    wire::relationships::Done,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn mark_read(app: App, me: Me, Path(room_id): Path<RoomId>) -> Reply<Done> {
-    app.pace(me.id, Paced::Frames).await?;
-    app.progress(Progress::Read, room_id, me.id, None).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Frames).await?;
+    app.advance_receipt(ReceiptKind::Read, room_id, me.id, None).await?;
     Ok(Json(Done { message: "Messages marked as read".to_owned() }))
 }

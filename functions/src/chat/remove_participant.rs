@@ -2,7 +2,7 @@
 
 use shared::{
     App, Result,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         http::{Json, Me, Path, serve},
@@ -20,7 +20,7 @@ pub(crate) async fn remove_participant(
     me: Me,
     Path(at): Path<ParticipantPath>,
 ) -> Result<Option<Json<()>>> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     app.remove_participant(at.room_id, me.id, at.user_id).await?;
     Ok(None)
 }

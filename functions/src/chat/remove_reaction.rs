@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::{change::Action, pace::Paced},
+    domain::{messages::action::MessageAction, users::rate_limit::RateLimitedAction},
     serve::{
         Fatal,
         http::{Json, Me, Path, Reply, serve},
@@ -16,6 +16,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn remove_reaction(app: App, me: Me, Path(at): Path<ReactionPath>) -> Reply<Message> {
-    app.pace(me.id, Paced::Changes).await?;
-    Ok(Json(app.change(&at.message, me.id, &Action::Unreact(at.emoji)).await?.into()))
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
+    Ok(Json(app.change(&at.message, me.id, &MessageAction::Unreact(at.emoji)).await?.into()))
 }

@@ -18,5 +18,5 @@ pub(crate) async fn send_message(app: App, me: Me, Body(message): Body<MessageCr
     let sent = app.append(&message.from_sender(me.id)).await?;
     app.deliver(&sent, None).await;
     let sender = sent.room.member(me.id)?;
-    Ok(Json(sent.in_full.seen_by(sender, &sent.room.members).into()))
+    Ok(Json(sent.full_message.seen_by(sender, &sent.room.members).into()))
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::{change::Action, pace::Paced},
+    domain::{messages::action::MessageAction, users::rate_limit::RateLimitedAction},
     serve::{
         Fatal,
         http::{Json, Me, Path, Reply, serve},
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn unpin_message(app: App, me: Me, Path(message): Path<MessagePath>) -> Reply<ChatRoom> {
-    app.pace(me.id, Paced::Changes).await?;
-    app.change(&message, me.id, &Action::Unpin).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
+    app.change(&message, me.id, &MessageAction::Unpin).await?;
     Ok(Json(app.store.whole_room(me.id, message.room_id).await?.into()))
 }

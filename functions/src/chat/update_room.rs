@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::{details::Details, pace::Paced},
+    domain::{rooms::patch::GroupPatch, users::rate_limit::RateLimitedAction},
     id::RoomId,
     serve::{
         Fatal,
@@ -20,8 +20,8 @@ pub(crate) async fn update_room(
     app: App,
     me: Me,
     Path(room): Path<RoomId>,
-    Body(details): Body<Details>,
+    Body(details): Body<GroupPatch>,
 ) -> Reply<ChatRoom> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     Ok(Json(app.update_room(room, me.id, details).await?))
 }

@@ -2,13 +2,13 @@
 
 use shared::{
     App,
-    domain::{pace::Paced, room_settings::RoomSettingsChange},
+    domain::{rooms::settings::RoomSettingsChange, users::rate_limit::RateLimitedAction},
     id::RoomId,
     serve::{
         Fatal,
         http::{Body, Json, Me, Path, Reply, serve},
     },
-    wire::room_settings::Settings,
+    wire::rooms::Settings,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,6 +22,6 @@ pub(crate) async fn update_room_settings(
     Path(room): Path<RoomId>,
     Body(change): Body<RoomSettingsChange>,
 ) -> Reply<Settings> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     Ok(Json(app.change_room_settings(room, me.id, &change).await?))
 }

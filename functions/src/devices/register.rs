@@ -2,7 +2,7 @@
 
 use shared::{
     App, Result,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     id::DeviceId,
     serve::{
         Fatal,
@@ -22,7 +22,7 @@ pub(crate) async fn register(
     Path(id): Path<DeviceId>,
     Body(device): Body<DeviceRegister>,
 ) -> Result<Option<Json<()>>> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     app.store.register_device(me.id, &device.at(id, app.now())).await?;
     Ok(None)
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     App, Result,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     id::DeviceId,
     serve::{
         Fatal,
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn sign_out(app: App, me: Me, Path(id): Path<DeviceId>) -> Result<Option<Json<()>>> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     app.sign_out(me.id, id).await?;
     Ok(None)
 }

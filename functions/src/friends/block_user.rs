@@ -2,7 +2,7 @@
 
 use shared::{
     App, Result,
-    domain::{friendship::Action, pace::Paced},
+    domain::{relationships::RelationshipAction, users::rate_limit::RateLimitedAction},
     id::UserId,
     serve::{
         Fatal,
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn block_user(app: App, me: Me, Path(user): Path<UserId>) -> Result<Option<Json<()>>> {
-    app.pace(me.id, Paced::Changes).await?;
-    app.befriend(me.id, user, Action::Block).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
+    app.update_relationship(me.id, user, RelationshipAction::Block).await?;
     Ok(None)
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     App, Error, Result,
-    domain::{friendship::Action, pace::Paced},
+    domain::{relationships::RelationshipAction, users::rate_limit::RateLimitedAction},
     id::RequestId,
     serve::{
         Fatal,
@@ -20,8 +20,8 @@ pub(crate) async fn cancel_request(
     me: Me,
     Path(request_id): Path<RequestId>,
 ) -> Result<Option<Json<()>>> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     let request = app.store.sent_request(me.id, request_id).await?.ok_or(Error::NotFound)?;
-    app.befriend(me.id, request.receiver_id, Action::Cancel(request_id)).await?;
+    app.update_relationship(me.id, request.receiver_id, RelationshipAction::Cancel(request_id)).await?;
     Ok(None)
 }

@@ -7,7 +7,7 @@ use shared::{
         http::{JsonPage, Me, PageReply, Query, serve},
     },
     store::PageOf,
-    wire::friends::ListedFriend,
+    wire::relationships::ListedFriend,
 };
 
 #[tokio::main(flavor = "current_thread")]

@@ -7,7 +7,7 @@ use shared::{
         http::{JsonPage, Me, PageReply, Query, serve},
     },
     store::PageOf,
-    wire::friends::BlockedUser,
+    wire::relationships::BlockedUser,
 };
 
 #[tokio::main(flavor = "current_thread")]

@@ -2,14 +2,14 @@
 
 use shared::{
     App,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     id::UserId,
     serve::{
         Fatal,
         http::{JsonPage, Me, PageReply, Path, Query, serve},
     },
     store::PageOf,
-    wire::friends::ListedFriend,
+    wire::relationships::ListedFriend,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,7 +23,7 @@ pub(crate) async fn list_mutual(
     Path(user): Path<UserId>,
     Query(page): Query<PageOf>,
 ) -> PageReply<ListedFriend> {
-    app.pace(me.id, Paced::Searches).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
     app.store.can_see(me.id, user).await?;
     Ok(JsonPage(app.listed(app.store.mutual_friends(me.id, user, page).await?).await?))
 }

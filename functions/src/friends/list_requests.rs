@@ -7,7 +7,7 @@ use shared::{
         http::{JsonPage, Me, PageReply, Query, serve},
     },
     store::Page,
-    wire::friends::{FriendRequest, RequestList},
+    wire::relationships::{FriendRequest, RequestList},
 };
 
 #[tokio::main(flavor = "current_thread")]

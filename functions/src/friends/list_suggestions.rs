@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         http::{Json, Me, Reply, serve},
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn list_suggestions(app: App, me: Me) -> Reply<Vec<SuggestedUser>> {
-    app.pace(me.id, Paced::Searches).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
     let suggested = app.store.suggestions(me.id).await?.into_iter();
     Ok(Json(suggested.map(|(profile, count)| SuggestedUser::new(profile, count)).collect()))
 }

@@ -2,13 +2,13 @@
 
 use shared::{
     App, Error,
-    domain::{friendship::Action, pace::Paced},
+    domain::{relationships::RelationshipAction, users::rate_limit::RateLimitedAction},
     id::RequestId,
     serve::{
         Fatal,
         http::{Json, Me, Path, Query, Reply, serve},
     },
-    wire::friends::{Done, RequestAnswer},
+    wire::relationships::{Done, RequestAnswer},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,9 +22,9 @@ pub(crate) async fn respond_to_request(
     Path(request_id): Path<RequestId>,
     Query(answer): Query<RequestAnswer>,
 ) -> Reply<Done> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     let request = app.store.received_request(me.id, request_id).await?.ok_or(Error::NotFound)?;
-    let action = Action::Answer(request_id, answer.action);
-    app.befriend(me.id, request.sender_id, action).await?;
+    let action = RelationshipAction::Respond(request_id, answer.action);
+    app.update_relationship(me.id, request.sender_id, action).await?;
     Ok(Json(Done { message: format!("Friend request {}", answer.action.as_str()) }))
 }

@@ -2,12 +2,12 @@
 
 use shared::{
     App,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         http::{Json, Me, Query, Reply, serve},
     },
-    wire::{friends::UserSearch, users::FoundUser},
+    wire::{relationships::UserSearch, users::FoundUser},
 };
 
 /// The plan's bound.
@@ -23,8 +23,9 @@ pub(crate) async fn search_users(
     me: Me,
     Query(search): Query<UserSearch>,
 ) -> Reply<Vec<FoundUser>> {
-    app.pace(me.id, Paced::Searches).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
     let found = app.store.search_users(&search.query, me.id, MAX_RESULTS).await?;
-    let shown = found.into_iter().map(|(profile, pair)| FoundUser::new(profile, pair.standing(me.id)));
+    let shown =
+        found.into_iter().map(|(profile, pair)| FoundUser::new(profile, pair.relationship_status(me.id)));
     Ok(Json(shown.collect()))
 }

@@ -2,14 +2,14 @@
 
 use shared::{
     App, BestEffort, Error,
-    domain::{friendship::Action, pace::Paced},
+    domain::{relationships::RelationshipAction, users::rate_limit::RateLimitedAction},
     id::RequestId,
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
     },
     wire::{
-        friends::{FriendRequest, FriendRequestCreate},
+        relationships::{FriendRequest, FriendRequestCreate},
         socket::Event,
     },
 };
@@ -24,13 +24,15 @@ pub(crate) async fn send_request(
     me: Me,
     Body(ask): Body<FriendRequestCreate>,
 ) -> Reply<FriendRequest> {
-    app.pace(me.id, Paced::Requests).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Requests).await?;
     let now = app.now();
     let profiles = app.store.may_ask(me.id, ask.receiver_id, now).await?;
-    let pair = app.befriend(me.id, ask.receiver_id, Action::Ask(RequestId::at(now))).await?;
+    let pair = app
+        .update_relationship(me.id, ask.receiver_id, RelationshipAction::Request(RequestId::at(now)))
+        .await?;
     let request = pair.request().ok_or(Error::NotFound)?;
     let request = FriendRequest::pending(request, &profiles);
     let event = Event::FriendRequestReceived(request.clone());
-    app.push.tell(&[ask.receiver_id], &event, now).await.can_fail("friend request push");
+    app.push.notify(&[ask.receiver_id], &event, now).await.can_fail("friend request push");
     Ok(Json(request))
 }

@@ -9,7 +9,7 @@ use shared::{
         http::{HttpCall, JsonPage, Me, Query, serve},
     },
     store::PageOf,
-    wire::friends::ListedFriend,
+    wire::relationships::ListedFriend,
 };
 
 const NO_SUCH_CALL: Refusal = Refusal {

@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::{pace::Paced, report::Complaint},
+    domain::{reports::NewReport, users::rate_limit::RateLimitedAction},
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(create).await
 }
 
-pub(crate) async fn create(app: App, me: Me, Body(complaint): Body<Complaint>) -> Reply<Reported> {
-    app.pace(me.id, Paced::Reports).await?;
+pub(crate) async fn create(app: App, me: Me, Body(complaint): Body<NewReport>) -> Reply<Reported> {
+    app.check_rate_limit(me.id, RateLimitedAction::Reports).await?;
     Ok(Json(app.store.report(me.id, complaint, app.now()).await?.into()))
 }

@@ -14,7 +14,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn connect(app: App, caller: Caller, Visitor(identity): Visitor) -> Answer {
-    app.welcome(&identity).await?;
-    app.push.admit(&caller.connection, caller.token_expires).await?;
+    app.ensure_profile(&identity).await?;
+    app.push.register_connection(&caller.connection, caller.token_expires).await?;
     Ok(None)
 }

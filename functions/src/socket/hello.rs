@@ -2,13 +2,13 @@
 
 use shared::{
     App, BestEffort,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     push::Origin,
     serve::{
         Fatal,
         socket::{Answer, Caller, Data, serve},
     },
-    store::presence::Connection,
+    store::users::presence::Connection,
     wire::socket::{Event, Frame, Hello},
 };
 
@@ -18,16 +18,16 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn hello(app: App, caller: Caller, origin: Origin, Data(hello): Data<Hello>) -> Answer {
-    app.pace(caller.id, Paced::Frames).await?;
+    app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     let now = app.now();
     let device_id = hello.device_id.or(caller.connection.device_id);
     let connection = Connection { device_id, ..caller.connection };
-    let is_news = app.push.greet(&connection, caller.token_expires).await?;
+    let is_news = app.push.mark_online(&connection, caller.token_expires).await?;
     let event = Event::ConnectionEstablished { user_id: caller.id, server_time: now };
     let answer = Frame { event: &event, reference: origin.reference.as_ref() };
     app.push.answer(connection, &answer, now).await?;
     if is_news {
-        app.push.tell_status(caller.id, now).await.can_fail("telling who came online");
+        app.push.notify_status(caller.id, now).await.can_fail("telling who came online");
     }
     Ok(None)
 }

@@ -2,8 +2,8 @@
 
 use shared::{
     App,
-    domain::pace::Paced,
-    receipts::Progress,
+    app::receipts::ReceiptKind,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         socket::{Answer, Caller, Data, serve},
@@ -21,7 +21,7 @@ pub(crate) async fn message_delivered(
     caller: Caller,
     Data(reached): Data<MessageDelivered>,
 ) -> Answer {
-    app.pace(caller.id, Paced::Frames).await?;
-    app.progress(Progress::Delivered, reached.room_id, caller.id, Some(reached.seq)).await?;
+    app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
+    app.advance_receipt(ReceiptKind::Delivered, reached.room_id, caller.id, Some(reached.seq)).await?;
     Ok(None)
 }

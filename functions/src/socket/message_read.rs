@@ -2,8 +2,8 @@
 
 use shared::{
     App,
-    domain::pace::Paced,
-    receipts::Progress,
+    app::receipts::ReceiptKind,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         socket::{Answer, Caller, Data, serve},
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn message_read(app: App, caller: Caller, Data(read): Data<MessageRead>) -> Answer {
-    app.pace(caller.id, Paced::Frames).await?;
-    app.progress(Progress::Read, read.room_id, caller.id, read.seq).await?;
+    app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
+    app.advance_receipt(ReceiptKind::Read, read.room_id, caller.id, read.seq).await?;
     Ok(None)
 }

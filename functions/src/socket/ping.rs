@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         socket::{Answer, Caller, Data, serve},
@@ -16,6 +16,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn ping(app: App, caller: Caller, Data(ping): Data<Ping>) -> Answer {
-    app.pace(caller.id, Paced::Frames).await?;
+    app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     Ok(Some(Event::Pong { timestamp: ping.timestamp }))
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         socket::{Answer, Caller, Data, serve},
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn typing_start(app: App, caller: Caller, Data(typing): Data<Typing>) -> Answer {
-    app.pace(caller.id, Paced::Frames).await?;
+    app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     app.typing(typing.room_id, caller.id, true).await?;
     Ok(None)
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     App, Error,
-    domain::pace::Paced,
+    domain::users::rate_limit::RateLimitedAction,
     error::Refusal,
     serve::{
         Fatal,
@@ -19,6 +19,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn unknown(app: App, caller: Caller, _: AnyFrame) -> Answer {
-    app.pace(caller.id, Paced::Frames).await?;
+    app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     Err(Error::from(UNKNOWN_TYPE))
 }

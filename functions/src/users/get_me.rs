@@ -15,5 +15,5 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn get_me(app: App, Bearer(identity): Bearer) -> Reply<Me> {
-    Ok(Json(app.arrive(&identity).await?.into()))
+    Ok(Json(app.resume_account(&identity).await?.into()))
 }

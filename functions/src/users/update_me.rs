@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::{pace::Paced, profile::ProfileChange},
+    domain::users::{profile::ProfileChange, rate_limit::RateLimitedAction},
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
@@ -16,6 +16,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn update_me(app: App, me: Me, Body(change): Body<ProfileChange>) -> Reply<users::Me> {
-    app.pace(me.id, Paced::Changes).await?;
+    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     Ok(Json(app.change_profile(me.id, &change).await?.into()))
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::Identity;
 use crate::{
+    auth::Identity,
     clock::Timestamp,
-    domain::profile::Newcomer,
+    domain::users::profile::TokenProfile,
     error::{Error, Result},
     id::UserId,
 };
@@ -49,14 +49,14 @@ pub(super) fn identity(claims: &Map<String, Value>, trust: &Trust, now: Timestam
         None | Some(Value::Null) => trust.names_users,
         Some(said) => said == &Value::Bool(true) || said == "true",
     };
-    let newcomer = Newcomer {
+    let profile = TokenProfile {
         username: shown("username").or(named_by_sub),
         email: shown("email").filter(|_| verified),
         display_name: shown("name").map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
         avatar_url: shown("picture")
             .filter(|url| url.starts_with("https://") && url.len() <= MAX_AVATAR_BYTES),
     };
-    Ok(Identity { user_id, expires, issued_at, newcomer })
+    Ok(Identity { user_id, expires, issued_at, profile })
 }
 
 /// When the token ends and, if it says so, when it was issued.
@@ -117,15 +117,15 @@ mod tests {
         let ana = read(&TRUSTED, &claims).unwrap();
         let said = (ana.user_id.to_string(), ana.expires, ana.issued_at);
         assert_eq!(said, (ANA.to_owned(), NOW + 60, Some(NOW - 5)));
-        assert_eq!(ana.newcomer.username.as_deref(), Some("ana"));
-        assert_eq!(ana.newcomer.email.as_deref(), Some("a@example.com"));
+        assert_eq!(ana.profile.username.as_deref(), Some("ana"));
+        assert_eq!(ana.profile.email.as_deref(), Some("a@example.com"));
     }
 
     #[test]
     fn a_refreshed_token_carries_the_username_in_sub() {
         let ana = read(&TRUSTED, &json!({"sub": "ana", "user_id": ANA, "exp": NOW + 60})).unwrap();
         assert_eq!((ana.user_id.to_string().as_str(), ana.issued_at), (ANA, None));
-        assert_eq!(ana.newcomer.username.as_deref(), Some("ana"));
+        assert_eq!(ana.profile.username.as_deref(), Some("ana"));
     }
 
     #[test]
@@ -148,18 +148,18 @@ mod tests {
 
     #[test]
     fn an_address_counts_if_it_is_verified_and_a_picture_if_it_can_be_shown() {
-        let newcomer = |trust, verified: Value| {
+        let profile = |trust, verified: Value| {
             let claims = json!({"sub": ANA, "exp": NOW + 60, "email": "a@b.c", "email_verified": verified,
                 "picture": "javascript:1", "name": 7, "username": " "});
-            read(trust, &claims).unwrap().newcomer
+            read(trust, &claims).unwrap().profile
         };
-        let odd = newcomer(&TRUSTED, "false".into());
+        let odd = profile(&TRUSTED, "false".into());
         assert!(odd.email.is_none() && odd.avatar_url.is_none() && odd.display_name.is_none());
         assert!(odd.username.is_none());
-        assert!(newcomer(&TRUSTED, Value::Null).email.is_some());
-        assert!(newcomer(&FOREIGN, Value::Null).email.is_none(), "a foreign issuer has to say it");
-        assert!(newcomer(&FOREIGN, true.into()).email.is_some());
-        assert!(newcomer(&FOREIGN, "true".into()).email.is_some());
+        assert!(profile(&TRUSTED, Value::Null).email.is_some());
+        assert!(profile(&FOREIGN, Value::Null).email.is_none(), "a foreign issuer has to say it");
+        assert!(profile(&FOREIGN, true.into()).email.is_some());
+        assert!(profile(&FOREIGN, "true".into()).email.is_some());
     }
 
     #[test]

@@ -15,8 +15,7 @@ use aws_smithy_runtime_api::client::{
 };
 use http_body_util::{BodyExt, Limited};
 
-use super::key_set::KeySet;
-use crate::error::Cause;
+use crate::{auth::key_set::KeySet, error::Cause};
 
 /// How long it may take to reach the issuer, and to have its keys. Calls wait for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use super::{fetch::Http, key_pair::KeyPair};
+use crate::auth::{fetch::Http, key_pair::KeyPair};
 
 /// What is answered at the issuer's URL.
 #[derive(Clone, Debug)]

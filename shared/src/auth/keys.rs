@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::Duration;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-use super::{fetch::Http, key_set::KeySet};
 use crate::{
+    auth::{fetch::Http, key_set::KeySet},
     clock::Timestamp,
     error::{Error, Result},
 };

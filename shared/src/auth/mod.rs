@@ -20,7 +20,7 @@ pub use issuers::IssuerConfig;
 use crate::{
     clock::Timestamp,
     config::{SecretConfig, TokenConfig},
-    domain::profile::Newcomer,
+    domain::users::profile::TokenProfile,
     error::{Error, Result},
     id::UserId,
 };
@@ -61,7 +61,7 @@ pub struct Identity {
     /// When it was issued, in seconds since 1970, if it says so.
     pub issued_at: Option<i64>,
     /// What the token says of them, for their first visit.
-    pub newcomer: Newcomer,
+    pub profile: TokenProfile,
 }
 
 impl Verifier {

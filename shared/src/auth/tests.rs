@@ -1,7 +1,7 @@
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use super::{
+use crate::auth::{
     issuer_of_tests::{Answer, Site},
     key_pair::KeyPair,
     *,

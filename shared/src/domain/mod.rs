@@ -1,25 +1,10 @@
-//! The pure rules: no async, no AWS, no clock. Each takes what was read and says what shall be, or why not.
+//! The rules of the chat domain: pure functions without I/O and without a clock. Each takes what was read, and
+//! returns the new state or the reason for a refusal.
 
-pub mod change;
-pub mod counted;
-pub mod departure;
-pub mod details;
-pub mod device;
-pub mod founding;
-pub mod friendship;
-pub mod log;
-pub mod message;
-pub mod pace;
-pub mod presence;
-pub mod privacy;
-pub mod profile;
-pub mod reached;
-pub mod reaction;
-pub mod report;
-pub mod room;
-pub mod room_settings;
-pub mod roster;
-pub mod suggestion;
-pub mod system;
-pub mod username;
-pub mod view;
+pub mod accounts;
+pub mod messages;
+pub mod receipts;
+pub mod relationships;
+pub mod reports;
+pub mod rooms;
+pub mod users;

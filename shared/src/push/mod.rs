@@ -3,4 +3,4 @@
 mod sockets;
 mod status;
 
-pub use sockets::{Origin, Parcel, Push};
+pub use sockets::{Origin, OutboundFrame, Push};

@@ -17,7 +17,7 @@ use crate::{
     clock::Timestamp,
     error::{BestEffort, Error, Result},
     id::{ConnectionId, UserId},
-    store::{Store, presence::Connection},
+    store::{Store, users::presence::Connection},
     wire::socket::{Event, Frame},
 };
 
@@ -45,7 +45,7 @@ pub struct Push {
 
 /// One frame for one connection. Connections that get the same frame share its bytes.
 #[derive(Clone, Debug)]
-pub struct Parcel {
+pub struct OutboundFrame {
     /// Where it goes.
     pub connection: Connection,
     /// The JSON of the frame.
@@ -77,18 +77,18 @@ impl Push {
     }
 
     /// Tells some people on all their devices.
-    pub async fn tell(&self, people: &[UserId], event: &Event, now: Timestamp) -> Result<()> {
+    pub async fn notify(&self, people: &[UserId], event: &Event, now: Timestamp) -> Result<()> {
         let frame = Frame::of(event).encode()?;
         let connections = self.store.connections(people, now).await?;
         self.deliver(
-            connections.into_iter().map(|connection| Parcel { connection, frame: frame.clone() }),
+            connections.into_iter().map(|connection| OutboundFrame { connection, frame: frame.clone() }),
             now,
         )
         .await
     }
 
     /// Tells each of some people what concerns them, on all their devices.
-    pub async fn tell_each(
+    pub async fn notify_each(
         &self,
         people: &[UserId],
         event: impl Fn(UserId) -> Event,
@@ -97,36 +97,36 @@ impl Push {
         let connections = self.store.connections(people, now).await?;
         let parcels = connections.into_iter().map(|connection| {
             let frame = Frame::of(&event(connection.user_id)).encode()?;
-            Ok(Parcel { connection, frame })
+            Ok(OutboundFrame { connection, frame })
         });
         self.deliver(parcels.collect::<Result<Vec<_>>>()?, now).await
     }
 
     /// Remembers a connection until its token or the gateway ends it; `token_expires` in seconds since 1970.
     /// Where a person has too many, the oldest give way.
-    pub async fn admit(&self, connection: &Connection, token_expires: i64) -> Result<()> {
+    pub async fn register_connection(&self, connection: &Connection, token_expires: i64) -> Result<()> {
         let oldest = self.store.connected(connection, token_expires).await?;
         self.close_all(&oldest).await;
         Ok(())
     }
 
     /// The same for a connection that says hello. Whether its person has come online by that.
-    pub async fn greet(&self, connection: &Connection, token_expires: i64) -> Result<bool> {
-        let (oldest, is_news) = self.store.greeted(connection, token_expires).await?;
+    pub async fn mark_online(&self, connection: &Connection, token_expires: i64) -> Result<bool> {
+        let (oldest, is_news) = self.store.mark_online(connection, token_expires).await?;
         self.close_all(&oldest).await;
         Ok(is_news)
     }
 
     /// Posts parcels concurrently, in their order as far as the bound of concurrency reaches. Those that fail are
     /// logged: a push is a hint, what counts is in the log. Whose last connection turns out to be gone has gone offline.
-    pub async fn deliver(&self, parcels: impl IntoIterator<Item = Parcel>, now: Timestamp) -> Result<()> {
+    pub async fn deliver(&self, parcels: impl IntoIterator<Item = OutboundFrame>, now: Timestamp) -> Result<()> {
         let sockets = self.sockets()?;
         let posts = parcels.into_iter().map(|parcel| self.post(sockets, parcel, now));
         let posts = futures::stream::iter(posts).buffer_unordered(CONCURRENT_PUSHES);
         let offline: Vec<UserId> = posts.filter_map(std::future::ready).collect().await;
         let told = offline.into_iter().map(|user| async move {
             // Boxed: the telling may find other connections gone.
-            Box::pin(self.tell_status(user, now)).await.can_fail("telling who went offline");
+            Box::pin(self.notify_status(user, now)).await.can_fail("telling who went offline");
         });
         futures::stream::iter(told).buffer_unordered(CONCURRENT_TELLINGS).collect::<()>().await;
         Ok(())
@@ -134,7 +134,7 @@ impl Push {
 
     /// Posts one frame to the connection that a call came from.
     pub async fn answer(&self, connection: Connection, frame: &Frame<'_>, now: Timestamp) -> Result<()> {
-        self.deliver([Parcel { connection, frame: frame.encode()? }], now).await
+        self.deliver([OutboundFrame { connection, frame: frame.encode()? }], now).await
     }
 
     /// Ends a connection.
@@ -159,8 +159,8 @@ impl Push {
     }
 
     /// Posts one frame. Who has gone offline, if its connection was their last one and is gone.
-    async fn post(&self, sockets: &Client, parcel: Parcel, now: Timestamp) -> Option<UserId> {
-        let Parcel { connection, frame } = parcel;
+    async fn post(&self, sockets: &Client, parcel: OutboundFrame, now: Timestamp) -> Option<UserId> {
+        let OutboundFrame { connection, frame } = parcel;
         let call = sockets.post_to_connection().connection_id(&connection.id.0).data(Blob::new(&*frame));
         match call.send().await.map_err(SdkError::into_service_error) {
             Err(PostToConnectionError::GoneException(_)) if now.since(connection.since) >= YOUNG => {

@@ -8,12 +8,12 @@ use aws_lambda_events::{
 };
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 
-use super::{Fatal, http::bearer, log_answered, measured};
 use crate::{
     App, Error, Result,
     auth::Identity,
-    domain::profile::Newcomer,
+    domain::users::profile::TokenProfile,
     id::{DeviceId, UserId},
+    serve::{Fatal, http::bearer, log_answered, measured},
     wire::problem::Problem,
 };
 
@@ -89,7 +89,7 @@ pub async fn decide(app: &App, request: &Request) -> Result<Decision> {
 }
 
 fn context(identity: Identity) -> HashMap<String, String> {
-    let Newcomer { username, email, display_name, avatar_url } = identity.newcomer;
+    let TokenProfile { username, email, display_name, avatar_url } = identity.profile;
     let known = [
         (USER_ID, Some(identity.user_id.to_string())),
         (EXPIRES, Some(identity.expires.to_string())),
@@ -104,12 +104,12 @@ fn context(identity: Identity) -> HashMap<String, String> {
 
 /// The identity as the context holds it; `text` looks a field up.
 pub(super) fn identity(user_id: UserId, expires: i64, text: impl Fn(&str) -> Option<String>) -> Identity {
-    let newcomer = Newcomer {
+    let profile = TokenProfile {
         username: text(USERNAME),
         email: text(EMAIL),
         display_name: text(DISPLAY_NAME),
         avatar_url: text(AVATAR_URL),
     };
     let issued_at = text(ISSUED_AT).and_then(|issued| issued.parse().ok());
-    Identity { user_id, expires, issued_at, newcomer }
+    Identity { user_id, expires, issued_at, profile }
 }

@@ -14,12 +14,12 @@ use lambda_http::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Endpoint, Fatal, FromCall, log_answered, measured};
 use crate::{
     App, Error, Result,
     auth::Identity,
     clock::Timestamp,
     id::UserId,
+    serve::{Endpoint, Fatal, FromCall, log_answered, measured},
     store,
     wire::{
         fields::{Fields, Input},
@@ -169,7 +169,7 @@ pub struct Me {
 impl FromCall<HttpCall> for Me {
     async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
         let Bearer(identity) = Bearer::from_call(app, call).await?;
-        app.welcome(&identity).await?;
+        app.ensure_profile(&identity).await?;
         Ok(Self { id: identity.user_id })
     }
 }
@@ -250,7 +250,7 @@ impl FromCall<HttpCall> for HttpCall {
 
 #[cfg(test)]
 mod tests {
-    use super::bearer;
+    use crate::serve::http::bearer;
 
     #[test]
     fn a_bearer_token_follows_its_scheme_in_any_case() {

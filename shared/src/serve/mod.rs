@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::{
     App, Result,
-    store::capacity::{Capacity, counted},
+    store::db::capacity::{Capacity, counted},
 };
 
 /// Why a binary could not start.

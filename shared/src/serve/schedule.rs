@@ -5,8 +5,11 @@ use std::time::Duration;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 
-use super::{Endpoint, Fatal, log_answered, measured};
-use crate::{App, Error, Result, clock::Clock};
+use crate::{
+    App, Error, Result,
+    clock::Clock,
+    serve::{Endpoint, Fatal, log_answered, measured},
+};
 
 /// What a schedule sends.
 pub type ScheduledEvent = EventBridgeEvent;

@@ -7,13 +7,13 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Map, Value, json};
 
-use super::{Endpoint, Fatal, FromCall, authorizer, log_answered, measured};
 use crate::{
     App, BestEffort, Error, Result,
     clock::Timestamp,
     id::{ConnectionId, UserId},
     push::Origin,
-    store::presence::Connection,
+    serve::{Endpoint, Fatal, FromCall, authorizer, log_answered, measured},
+    store::users::presence::Connection,
     wire::{
         fields::{Fields, Input},
         problem::Problem,

@@ -1,41 +1,23 @@
-//! Remembers: one table, one file per domain of `impl Store`.
+//! The DynamoDB table. One `impl Store` per domain; every key is defined in [`db::keys`].
 
-pub mod capacity;
-pub mod changes;
-pub mod circles;
-mod counts;
-pub mod deletion;
-pub mod departures;
-pub mod devices;
-pub mod founding;
-pub mod friendships;
-pub mod item;
-pub mod keys;
+pub mod accounts;
+pub mod db;
 pub mod messages;
-pub mod nearness;
-pub mod pairs;
-pub mod presence;
-pub mod profiles;
-pub mod rates;
+pub mod relationships;
 pub mod reports;
-pub mod room_settings;
 pub mod rooms;
-pub mod roster;
-pub mod suggestions;
-pub mod sync;
-pub mod table;
-pub mod unfinished;
 pub mod users;
-pub mod views;
 
 use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem},
 };
-use item::{Query, Update, read};
-use keys::Range;
+use db::{
+    item::{self, Query, Update, read},
+    keys::{self, Range},
+    table::{Table, non_empty},
+};
 use serde::{Serialize, de::DeserializeOwned};
-use table::{Table, non_empty};
 
 use crate::error::{Error, Result};
 

@@ -3,22 +3,24 @@
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Store,
-    friendships::Block,
-    item::{Query, item, read},
-    keys,
-    table::{BATCH_KEYS, Put},
-};
 use crate::{
     clock::Timestamp,
     domain::{
-        message::Message,
-        report::{Complaint, Evidence, MESSAGES_BEFORE, Report, Target},
-        room::Member,
+        messages::Message,
+        reports::{Evidence, MESSAGES_BEFORE, NewReport, Report, Target},
+        rooms::Member,
     },
     error::{Error, Result},
     id::{MessageId, RoomId, UserId},
+    store::{
+        Store,
+        db::{
+            item::{Query, item, read},
+            keys,
+            table::{BATCH_KEYS, Put},
+        },
+        relationships::lists::Block,
+    },
 };
 
 /// Reports are kept for a year.
@@ -44,7 +46,7 @@ struct Reported {
 impl Store {
     /// Keeps a report, if the reporter may see what they report, and returns it. A repeated one is the first one, and
     /// finishes it where its call has died.
-    pub async fn report(&self, reporter: UserId, complaint: Complaint, now: Timestamp) -> Result<Report> {
+    pub async fn report(&self, reporter: UserId, complaint: NewReport, now: Timestamp) -> Result<Report> {
         let evidence = match complaint.target {
             Target::User(user) => self.user_as_evidence(reporter, user).await?,
             Target::Message(room, message) => self.message_as_evidence(reporter, room, message).await?,

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    domain::device::{self, Device, Platform},
+    domain::users::device::{self, Device, Platform},
     id::DeviceId,
     wire::fields::{Fields, Input},
 };
@@ -27,7 +27,7 @@ impl Input for DeviceRegister {
         let platforms = [("ios", Platform::Ios), ("android", Platform::Android), ("web", Platform::Web)];
         let platform = fields.required_choice("platform", &platforms);
         let push_token: Option<String> = fields.optional("push_token");
-        if let Some(fault) = push_token.as_deref().and_then(device::token_fault) {
+        if let Some(fault) = push_token.as_deref().and_then(device::token_violation) {
             fields.fault("push_token", fault);
         }
         Some(Self { platform: platform?, push_token })

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::{
     clock::Timestamp,
     config::Config,
-    domain::reaction::Emoji,
+    domain::messages::reaction::Emoji,
     error::{Error, FieldError, Result},
     id::{DeviceId, MessageId, NotAnId, RequestId, RoomId, UserId},
     store::PageOf,
@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
         let value = self.values.get(name).filter(|value| !value.is_null())?;
         match T::parse(value, self.as_text) {
             Ok(parsed) => Some(parsed),
-            Err(Fault { place, message }) => {
+            Err(Violation { place, message }) => {
                 self.faults.push(FieldError { field: format!("{name}{place}"), message: message.to_owned() });
                 None
             }
@@ -167,50 +167,50 @@ impl Input for PageOf {
 /// A type that a field can have.
 pub trait Field: Sized {
     /// Takes it from JSON; `as_text` where everything is text.
-    fn parse(value: &Value, as_text: bool) -> Result<Self, Fault>;
+    fn parse(value: &Value, as_text: bool) -> Result<Self, Violation>;
 }
 
 /// What is wrong with a value.
 #[derive(Debug)]
-pub struct Fault {
+pub struct Violation {
     /// Where in the field: empty, or `[3]` for the fourth element.
     place: String,
     /// What it must be.
     message: &'static str,
 }
 
-fn fault(message: &'static str) -> Fault {
-    Fault { place: String::new(), message }
+fn fault(message: &'static str) -> Violation {
+    Violation { place: String::new(), message }
 }
 
 impl Field for Value {
-    fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
+    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
         Ok(value.clone())
     }
 }
 
 impl Field for String {
-    fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
+    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
         value.as_str().map(str::to_owned).ok_or(fault("must be a string"))
     }
 }
 
 /// In a path, some gateways leave it percent-encoded. No emoji has a `%`.
 impl Field for Emoji {
-    fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
+    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
         let text = value.as_str().map(|text| percent_decode_str(text).decode_utf8_lossy());
         text.and_then(|text| text.parse().ok()).ok_or(fault("must be one emoji"))
     }
 }
 
 impl Field for bool {
-    fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
+    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
         value.as_bool().ok_or(fault("must be true or false"))
     }
 }
 
 impl Field for u64 {
-    fn parse(value: &Value, as_text: bool) -> Result<Self, Fault> {
+    fn parse(value: &Value, as_text: bool) -> Result<Self, Violation> {
         let number = match value {
             Value::String(text) if as_text && !text.starts_with('+') => text.parse().ok(),
             other => other.as_u64(),
@@ -220,14 +220,14 @@ impl Field for u64 {
 }
 
 impl Field for Timestamp {
-    fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
+    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
         let time = value.as_str().and_then(|text| text.parse().ok());
         time.ok_or(fault("must be a time as in 2026-01-31T09:15:00Z"))
     }
 }
 
 impl Field for Map<String, Value> {
-    fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
+    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
         value.as_object().cloned().ok_or(fault("must be an object"))
     }
 }
@@ -236,14 +236,14 @@ impl Field for Map<String, Value> {
 const MAX_ELEMENTS: usize = 1000;
 
 impl<T: Field> Field for Vec<T> {
-    fn parse(value: &Value, as_text: bool) -> Result<Self, Fault> {
+    fn parse(value: &Value, as_text: bool) -> Result<Self, Violation> {
         let elements = value.as_array().ok_or(fault("must be a list"))?;
         if elements.len() > MAX_ELEMENTS {
             return Err(fault("must have at most 1000 elements"));
         }
         let parsed = elements.iter().enumerate().map(|(at, element)| {
             T::parse(element, as_text)
-                .map_err(|inner| Fault { place: format!("[{at}]{}", inner.place), ..inner })
+                .map_err(|inner| Violation { place: format!("[{at}]{}", inner.place), ..inner })
         });
         parsed.collect()
     }
@@ -252,7 +252,7 @@ impl<T: Field> Field for Vec<T> {
 macro_rules! id_field {
     ($($id:ident named $name:literal),*) => {$(
         impl Field for $id {
-            fn parse(value: &Value, _: bool) -> Result<Self, Fault> {
+            fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
                 let id = value.as_str().map(str::parse).unwrap_or(Err(NotAnId));
                 id.map_err(|NotAnId| fault("must be a UUID"))
             }

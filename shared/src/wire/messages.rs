@@ -6,14 +6,19 @@ use serde_json::{Map, Value};
 use crate::{
     clock::Timestamp,
     domain::{
-        log::Window,
-        message::{self, Draft, Kind},
-        reached::Status,
-        reaction::{Emoji, Tally},
-        view::View,
+        messages::{
+            self, Draft, Kind,
+            log::Window,
+            reaction::{Emoji, Tally},
+            view::View,
+        },
+        receipts::MessageStatus,
     },
     id::{MessageId, RoomId, UserId},
-    store::{Page, messages::Send, views::Reacted},
+    store::{
+        Page,
+        messages::{Send, views::UserReactions},
+    },
     wire::fields::{Fields, Input, MAX_PAGE},
 };
 
@@ -36,7 +41,7 @@ impl Input for MessageCreate {
             room_id: room_id.unwrap_or_else(RoomId::random),
             content: fields.optional("content").unwrap_or_default(),
             kind: fields.choice("message_type", &Kind::SENDABLE).unwrap_or(Kind::Text),
-            media_url: fields.optional::<String>("media_url").map(|url| message::normal_url(&url)),
+            media_url: fields.optional::<String>("media_url").map(|url| messages::normal_url(&url)),
             reply_to_id: fields.optional("reply_to_id"),
             payload: fields.optional("payload"),
         };
@@ -118,7 +123,7 @@ pub struct Message {
     edited_at: Option<Timestamp>,
     seq: u64,
     rev: u64,
-    status: Option<Status>,
+    status: Option<MessageStatus>,
     client_message_id: String,
     payload: Option<Map<String, Value>>,
     reactions: Vec<Reaction>,
@@ -166,8 +171,8 @@ struct Preview {
 /// So many characters of what a message answers are shown with it.
 const PREVIEW_CHARS: usize = 100;
 
-impl From<message::Message> for Preview {
-    fn from(message: message::Message) -> Self {
+impl From<messages::Message> for Preview {
+    fn from(message: messages::Message) -> Self {
         Self {
             id: message.id,
             sender_id: message.sender_id,
@@ -204,7 +209,7 @@ pub struct MessageEdit {
 impl Input for MessageEdit {
     fn read(fields: &mut Fields) -> Option<Self> {
         let content: String = fields.required("content")?;
-        if let Some(fault) = message::content_fault(&content, false) {
+        if let Some(fault) = messages::content_violation(&content, false) {
             fields.fault("content", fault);
         }
         Some(Self { content })
@@ -243,7 +248,7 @@ impl Input for ReactionPath {
 
 /// Somebody who reacted to a message.
 #[derive(Clone, Debug, Serialize)]
-pub struct Reactor {
+pub struct ReactingUser {
     user_id: UserId,
     username: String,
     display_name: Option<String>,
@@ -252,10 +257,10 @@ pub struct Reactor {
     reacted_at: Timestamp,
 }
 
-impl Reactor {
+impl ReactingUser {
     /// A page of the list.
-    pub fn page(page: Page<Reacted>) -> Page<Self> {
-        page.map(|Reacted { profile, emojis, at }| Self {
+    pub fn page(page: Page<UserReactions>) -> Page<Self> {
+        page.map(|UserReactions { profile, emojis, at }| Self {
             user_id: profile.id,
             username: profile.username,
             display_name: profile.display_name,

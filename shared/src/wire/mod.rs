@@ -1,12 +1,11 @@
-//! What clients see and send, by domain. Absent optional fields are `null`, never missing.
+//! The JSON that clients send and receive, by domain. Absent optional fields are `null`, never missing.
 
 pub mod devices;
 pub mod fields;
-pub mod friends;
 pub mod messages;
 pub mod problem;
+pub mod relationships;
 pub mod reports;
-pub mod room_settings;
 pub mod rooms;
 pub mod socket;
 pub mod sync;

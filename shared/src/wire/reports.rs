@@ -4,18 +4,18 @@ use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
-    domain::report::{Complaint, Reason, Report, Target, text_fault},
+    domain::reports::{NewReport, Reason, Report, Target, text_violation},
     id::ReportId,
     wire::fields::{Fields, Input},
 };
 
 /// `POST /reports`.
-impl Input for Complaint {
+impl Input for NewReport {
     fn read(fields: &mut Fields) -> Option<Self> {
         let target = target(fields);
         let reason = fields.required_choice("reason", &Reason::ALL);
         let text: Option<String> = fields.optional("text");
-        if let Some(problem) = text.as_deref().and_then(text_fault) {
+        if let Some(problem) = text.as_deref().and_then(text_violation) {
             fields.fault("text", problem);
         }
         // Blank words are none.

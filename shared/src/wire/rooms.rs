@@ -7,19 +7,19 @@ use serde::Serialize;
 use crate::{
     clock::Timestamp,
     domain::{
-        details::{self, Details, NewcomersSee},
-        founding,
-        message::normal_url,
-        presence::ShownPresence,
-        room::{self, Member, Role, Room, RoomKind, caller_last},
-        room_settings::RoomSettings,
+        messages::normal_url,
+        rooms::{
+            self, Member, Role, Room, RoomKind, caller_last, new_room,
+            patch::{self, GroupPatch, HistoryVisibility},
+            settings::{self, RoomSettings, RoomSettingsChange},
+        },
+        users::presence::ShownPresence,
     },
     id::{MessageId, RoomId, UserId},
-    store::rooms::{RoomAndRoster, RoomSummary},
+    store::rooms::{RoomSummary, RoomWithMembers},
     wire::{
         fields::{Fields, Input},
         messages::Message,
-        room_settings::Settings,
     },
 };
 
@@ -37,10 +37,10 @@ impl Input for RoomCreate {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (name, is_group): (Option<String>, _) = (fields.optional("name"), fields.optional("is_group"));
         let participant_ids: Option<Vec<UserId>> = fields.required("participant_ids");
-        if let Some(fault) = name.as_deref().and_then(room::name_fault) {
+        if let Some(fault) = name.as_deref().and_then(rooms::name_violation) {
             fields.fault("name", fault);
         }
-        if let Some(fault) = participant_ids.as_deref().and_then(founding::people_fault) {
+        if let Some(fault) = participant_ids.as_deref().and_then(new_room::participants_violation) {
             fields.fault("participant_ids", fault);
         }
         Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids: participant_ids? })
@@ -66,10 +66,10 @@ pub struct Participant {
 impl Participant {
     /// A member of a room, as another one (or they themselves) may see them.
     pub fn seen_by(reader: &Member, member: Member) -> Self {
-        let (read_seq, delivered_seq) = (member.read_seq_shown_to(reader), member.reached_seq());
+        let (read_seq, delivered_seq) = (member.read_seq_shown_to(reader), member.received_seq());
         let last_read_at = member.read_at.filter(|_| member.shows_reads_to(reader));
         let (read_receipts, role) = (!member.shown.hides_reads, member.role);
-        let room::ShownMember { user_id, username, avatar_url, joined_at, .. } = member.shown;
+        let rooms::ShownMember { user_id, username, avatar_url, joined_at, .. } = member.shown;
         Self {
             user_id,
             username,
@@ -93,7 +93,7 @@ pub struct ChatRoom {
     is_group: bool,
     avatar_url: Option<String>,
     description: Option<String>,
-    newcomers_see: NewcomersSee,
+    history_visibility: HistoryVisibility,
     created_by: UserId,
     created_at: Timestamp,
     last_message: Option<Message>,
@@ -122,7 +122,7 @@ impl ChatRoom {
             is_group: room.kind == RoomKind::Group,
             avatar_url: room.avatar_url,
             description: room.description,
-            newcomers_see: room.newcomers_see,
+            history_visibility: room.history_visibility,
             created_by: room.created_by,
             created_at: room.created_at,
             last_message: None,
@@ -153,7 +153,7 @@ impl ChatRoom {
     }
 
     /// A room that has no messages yet.
-    pub fn fresh(room: RoomAndRoster, reader: UserId) -> Self {
+    pub fn fresh(room: RoomWithMembers, reader: UserId) -> Self {
         Self::new(room.room, room.members, reader)
     }
 }
@@ -198,24 +198,53 @@ impl Input for ParticipantPut {
 }
 
 /// `PATCH /chat/rooms/{room_id}`.
-impl Input for Details {
+impl Input for GroupPatch {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (name, description) = (fields.change::<String>("name"), fields.change::<String>("description"));
         let avatar_url = fields.change::<String>("avatar_url").map(|url| url.map(|url| normal_url(&url)));
-        let newcomers_see = fields.choice("newcomers_see", &NewcomersSee::CHOICES);
+        let history_visibility = fields.choice("history_visibility", &HistoryVisibility::CHOICES);
         let media_origins = fields.media_origins();
         for (field, fault) in [
-            ("name", name.iter().flatten().find_map(|name| room::name_fault(name))),
-            ("description", description.iter().flatten().find_map(|text| details::description_fault(text))),
+            ("name", name.iter().flatten().find_map(|name| rooms::name_violation(name))),
+            ("description", description.iter().flatten().find_map(|text| patch::description_violation(text))),
             (
                 "avatar_url",
-                avatar_url.iter().flatten().find_map(|url| details::avatar_fault(url, media_origins)),
+                avatar_url.iter().flatten().find_map(|url| patch::avatar_violation(url, media_origins)),
             ),
         ] {
             if let Some(fault) = fault {
                 fields.fault(field, fault);
             }
         }
-        Some(Self { name, avatar_url, description, newcomers_see })
+        Some(Self { name, avatar_url, description, history_visibility })
+    }
+}
+
+/// `PATCH /chat/rooms/{room_id}/settings`.
+impl Input for RoomSettingsChange {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (muted_until, theme) = (fields.change("muted_until"), fields.change::<String>("theme"));
+        if let Some(fault) = theme.iter().flatten().find_map(|theme| settings::theme_violation(theme)) {
+            fields.fault("theme", fault);
+        }
+        let (is_pinned, is_archived) = (fields.optional("is_pinned"), fields.optional("is_archived"));
+        Some(Self { muted_until, is_pinned, is_archived, theme })
+    }
+}
+
+/// One person's settings of one room.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settings {
+    muted_until: Option<Timestamp>,
+    is_pinned: bool,
+    is_archived: bool,
+    theme: Option<String>,
+    version: u64,
+}
+
+impl From<RoomSettings> for Settings {
+    fn from(settings: RoomSettings) -> Self {
+        let RoomSettings { muted_until, is_pinned, is_archived, theme, version } = settings;
+        Self { muted_until, is_pinned, is_archived, theme, version }
     }
 }

@@ -5,24 +5,22 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{
-    friends::FriendRequest,
-    messages::{Message, Reaction},
-    room_settings::Settings,
-    rooms::{ChatRoom, Participant},
-    users::Me,
-};
 use crate::{
     clock::Timestamp,
     domain::{
-        details::NewcomersSee,
-        reaction::Emoji,
-        room::{Member, Room},
+        messages::reaction::Emoji,
+        rooms::{Member, Room, patch::HistoryVisibility},
     },
     error::{Error, Result},
     id::{DeviceId, MessageId, RequestId, RoomId, UserId},
-    store::rooms::RoomAndRoster,
-    wire::fields::{Fields, Input},
+    store::rooms::RoomWithMembers,
+    wire::{
+        fields::{Fields, Input},
+        messages::{Message, Reaction},
+        relationships::FriendRequest,
+        rooms::{ChatRoom, Participant, Settings},
+        users::Me,
+    },
 };
 
 /// What we send.
@@ -167,7 +165,7 @@ pub enum Event {
 
 impl Event {
     /// Some people of a room, as they are now and as one of its members may see them.
-    pub fn participants_updated(room: &RoomAndRoster, people: &[UserId], reader: &Member) -> Self {
+    pub fn participants_updated(room: &RoomWithMembers, people: &[UserId], reader: &Member) -> Self {
         let updated = room.members.iter().filter(|member| people.contains(&member.shown.user_id));
         let participants = updated.cloned().map(|member| Participant::seen_by(reader, member)).collect();
         Self::ParticipantUpdated { chat_room_id: room.room.id, rev: room.room.rev, participants }
@@ -188,7 +186,7 @@ pub struct RoomState {
     /// What it is about.
     pub description: Option<String>,
     /// How much of its log newcomers see.
-    pub newcomers_see: NewcomersSee,
+    pub history_visibility: HistoryVisibility,
     /// The pinned messages that the reader sees, the newest pin first.
     pub pinned_message_ids: Vec<MessageId>,
 }
@@ -202,7 +200,7 @@ impl RoomState {
             name: room.name.clone(),
             avatar_url: room.avatar_url.clone(),
             description: room.description.clone(),
-            newcomers_see: room.newcomers_see,
+            history_visibility: room.history_visibility,
             pinned_message_ids: room.pinned_from(from_seq),
         }
     }

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{
-    fields::{Fields, Input},
-    messages::Message,
-    rooms::ChatRoom,
-};
 use crate::{
-    domain::{log::Held, view::View},
+    domain::messages::{log::SyncPosition, view::View},
     id::RoomId,
-    store::sync::{News, RoomNews, Which},
+    store::rooms::sync::{RoomSync, SyncPage, SyncScope},
+    wire::{
+        fields::{Fields, Input},
+        messages::Message,
+        rooms::ChatRoom,
+    },
 };
 
 /// So many rooms may be named in one call; they fit its body.
@@ -22,9 +22,9 @@ const MAX_NAMED: usize = 500;
 /// `POST /chat/sync`.
 pub struct SyncRequest {
     /// How far the client has each room that it holds.
-    pub held: BTreeMap<RoomId, Held>,
+    pub held: BTreeMap<RoomId, SyncPosition>,
     /// Whether it asks about these alone.
-    pub which: Which,
+    pub which: SyncScope,
     /// What the last answer said in `next_cursor`.
     pub after: Option<RoomId>,
 }
@@ -33,12 +33,12 @@ impl Input for SyncRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let rooms: Option<Map<String, Value>> = fields.required("rooms");
         let (after, only_named) = (fields.optional("cursor"), fields.optional("only_named"));
-        let which = if only_named.unwrap_or(false) { Which::Held } else { Which::All };
+        let which = if only_named.unwrap_or(false) { SyncScope::Named } else { SyncScope::All };
         let rooms = rooms?;
         if rooms.len() > MAX_NAMED {
             fields.fault("rooms", "must name at most 500 rooms");
         }
-        let held: Option<BTreeMap<RoomId, Held>> = rooms.iter().map(held).collect();
+        let held: Option<BTreeMap<RoomId, SyncPosition>> = rooms.iter().map(held).collect();
         if held.is_none() {
             fields.fault("rooms", "must be an object of {\"seq\", \"rev\"} by room id");
         }
@@ -46,9 +46,9 @@ impl Input for SyncRequest {
     }
 }
 
-fn held((id, position): (&String, &Value)) -> Option<(RoomId, Held)> {
+fn held((id, position): (&String, &Value)) -> Option<(RoomId, SyncPosition)> {
     let number = |name: &str| position.get(name)?.as_u64();
-    Some((id.parse().ok()?, Held { seq: number("seq")?, rev: number("rev")? }))
+    Some((id.parse().ok()?, SyncPosition { seq: number("seq")?, rev: number("rev")? }))
 }
 
 /// What a client misses.
@@ -67,8 +67,8 @@ impl Sync {
     }
 }
 
-impl From<News> for Sync {
-    fn from(news: News) -> Self {
+impl From<SyncPage> for Sync {
+    fn from(news: SyncPage) -> Self {
         Self {
             complete: news.next.is_none(),
             next_cursor: news.next,
@@ -91,8 +91,8 @@ struct SyncedRoom {
     others_delivered_seq: u64,
 }
 
-impl From<RoomNews> for SyncedRoom {
-    fn from(news: RoomNews) -> Self {
+impl From<RoomSync> for SyncedRoom {
+    fn from(news: RoomSync) -> Self {
         let shown = |views: Vec<View>| views.into_iter().map(Message::from).collect();
         let complete = news.messages.is_some();
         let messages = news.messages.unwrap_or_default();

@@ -6,12 +6,14 @@ use url::Url;
 use crate::{
     clock::Timestamp,
     domain::{
-        friendship::Standing,
-        message::{lies_under, normal_url},
-        presence::ShownPresence,
-        privacy::{Circle, Settings, SettingsChange},
-        profile::{Profile, ProfileChange, Wish},
-        username,
+        messages::{lies_under, normal_url},
+        relationships::{RelationshipStatus, access::Audience},
+        users::{
+            presence::ShownPresence,
+            profile::{Patch, Profile, ProfileChange},
+            settings::{Settings, SettingsChange},
+            username,
+        },
     },
     id::UserId,
     wire::fields::{Fields, Input},
@@ -32,13 +34,13 @@ impl Input for ProfileChange {
             fields.fault("username", fault);
         }
         let display_name = wish(fields, "display_name").map(|name| username::tidy(&name));
-        if let Wish::Set(name) = &display_name
-            && let Some(fault) = name_fault(name)
+        if let Patch::Set(name) = &display_name
+            && let Some(fault) = name_violation(name)
         {
             fields.fault("display_name", fault);
         }
         let avatar_url = wish(fields, "avatar_url").map(|url| normal_url(&url));
-        if let Wish::Set(url) = &avatar_url
+        if let Patch::Set(url) = &avatar_url
             && !is_avatar(url, fields.media_origins())
         {
             fields.fault("avatar_url", "must be an https address of at most 512 bytes");
@@ -48,14 +50,14 @@ impl Input for ProfileChange {
     }
 }
 
-fn wish(fields: &mut Fields, name: &str) -> Wish<String> {
+fn wish(fields: &mut Fields, name: &str) -> Patch<String> {
     if fields.is_null(name) {
-        return Wish::Cleared;
+        return Patch::Clear;
     }
-    fields.optional(name).map_or(Wish::Kept, Wish::Set)
+    fields.optional(name).map_or(Patch::Keep, Patch::Set)
 }
 
-fn name_fault(name: &str) -> Option<&'static str> {
+fn name_violation(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("must not be blank")
     } else if name.chars().count() > MAX_NAME_CHARS {
@@ -74,10 +76,10 @@ fn is_avatar(url: &str, media_origins: &[String]) -> bool {
 }
 
 fn settings_change(fields: &mut Fields) -> SettingsChange {
-    const EVERYONE: (&str, Circle) = ("everyone", Circle::Everyone);
-    const FRIENDS_OF_FRIENDS: (&str, Circle) = ("friends_of_friends", Circle::FriendsOfFriends);
-    const FRIENDS: (&str, Circle) = ("friends", Circle::Friends);
-    const NOBODY: (&str, Circle) = ("nobody", Circle::Nobody);
+    const EVERYONE: (&str, Audience) = ("everyone", Audience::Everyone);
+    const FRIENDS_OF_FRIENDS: (&str, Audience) = ("friends_of_friends", Audience::FriendsOfFriends);
+    const FRIENDS: (&str, Audience) = ("friends", Audience::Friends);
+    const NOBODY: (&str, Audience) = ("nobody", Audience::Nobody);
     SettingsChange {
         findable_by: fields.choice("findable_by", &[EVERYONE, FRIENDS_OF_FRIENDS, NOBODY]),
         findable_by_email: fields.optional("findable_by_email"),
@@ -116,15 +118,18 @@ pub struct FoundUser {
     avatar_url: Option<String>,
     is_friend: bool,
     has_pending_request: bool,
-    friendship_status: Standing,
+    friendship_status: RelationshipStatus,
 }
 
 impl FoundUser {
     /// A profile, and how the caller stands with it.
-    pub fn new(profile: Profile, standing: Standing) -> Self {
+    pub fn new(profile: Profile, relationship_status: RelationshipStatus) -> Self {
         let Profile { id, username, display_name, avatar_url, .. } = profile;
-        let is_friend = standing == Standing::Friends;
-        let has_pending_request = matches!(standing, Standing::RequestSent | Standing::RequestReceived);
+        let is_friend = relationship_status == RelationshipStatus::Friends;
+        let has_pending_request = matches!(
+            relationship_status,
+            RelationshipStatus::RequestSent | RelationshipStatus::RequestReceived
+        );
         Self {
             id,
             username,
@@ -132,7 +137,7 @@ impl FoundUser {
             avatar_url,
             is_friend,
             has_pending_request,
-            friendship_status: standing,
+            friendship_status: relationship_status,
         }
     }
 }
@@ -148,8 +153,8 @@ pub struct ShownUser {
 
 impl ShownUser {
     /// A profile, how the caller stands with it, and what it shows them of its presence.
-    pub fn new(profile: Profile, standing: Standing, presence: ShownPresence) -> Self {
-        Self { user: FoundUser::new(profile, standing), presence }
+    pub fn new(profile: Profile, relationship_status: RelationshipStatus, presence: ShownPresence) -> Self {
+        Self { user: FoundUser::new(profile, relationship_status), presence }
     }
 }
 
@@ -164,6 +169,6 @@ pub struct SuggestedUser {
 impl SuggestedUser {
     /// A stranger's profile, and how many friends the caller has in common with them.
     pub fn new(profile: Profile, mutual_count: u64) -> Self {
-        Self { user: FoundUser::new(profile, Standing::None), mutual_count }
+        Self { user: FoundUser::new(profile, RelationshipStatus::None), mutual_count }
     }
 }

@@ -4,11 +4,7 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use futures::future::BoxFuture;
 use lambda_http::{Body, Request, Response};
 use serde_json::Value;
-use shared::{
-    App,
-    serve::{Endpoint, http, schedule, socket},
-    wire::socket::Event,
-};
+use shared::{App, serve::{Endpoint, http, schedule, socket}, wire::socket::Event};
 
 mod functions;
 
@@ -114,8 +110,8 @@ pub async fn call_scheduled(
     event: &schedule::ScheduledEvent,
 ) -> Result<(), schedule::Failure> {
     match function {
-        "upkeep-finish-deletions" => {
-            let endpoint = functions::upkeep_finish_deletions::finish_deletions;
+        "maintenance-complete-deletions" => {
+            let endpoint = functions::maintenance_complete_deletions::complete_deletions;
             schedule::answer(app, &endpoint, event, "scheduled").await
         }
         other => panic!("{other} is no function of a schedule"),

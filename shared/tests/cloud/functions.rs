@@ -94,8 +94,8 @@ pub mod socket_typing_start;
 pub mod socket_typing_stop;
 #[path = "../../../functions/src/socket/unknown.rs"]
 pub mod socket_unknown;
-#[path = "../../../functions/src/upkeep/finish_deletions.rs"]
-pub mod upkeep_finish_deletions;
+#[path = "../../../functions/src/maintenance/complete_deletions.rs"]
+pub mod maintenance_complete_deletions;
 #[path = "../../../functions/src/users/delete_me.rs"]
 pub mod users_delete_me;
 #[path = "../../../functions/src/users/get.rs"]

@@ -1,23 +1,11 @@
 //! A client, as `docs/client-protocol.md` says: what it holds, how it connects, and what it does with a frame.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    rc::Rc,
-    time::Duration,
-};
+use std::{collections::{BTreeMap, BTreeSet, VecDeque}, rc::Rc, time::Duration};
 
 use serde_json::{Map, Value, json};
-use tokio::{
-    sync::oneshot,
-    time::{sleep, timeout},
-};
+use tokio::{sync::oneshot, time::{sleep, timeout}};
 
-use crate::{
-    ledger::{number, text},
-    replica::Replica,
-    sockets::Event,
-    world::World,
-};
+use crate::{ledger::{number, text}, replica::Replica, sockets::Event, world::World};
 
 /// How long a client waits for the answer to a frame.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -158,7 +146,7 @@ impl World {
         drop(device);
         if let Some(connection) = connection {
             self.cloud.trace.note(|| format!("{connection} ends"));
-            self.hang_up(&connection);
+            self.close_connections(&connection);
         }
     }
 
@@ -186,7 +174,7 @@ impl World {
     pub fn on_event(self: &Rc<Self>, event: Event) {
         let (connection, frame) = match event {
             Event::Frame { connection, frame } => (connection, Some(frame)),
-            Event::Closed { connection } => (connection, None),
+            Event::DeletedMarker { connection } => (connection, None),
         };
         let device = self.cloud.state().lines.line(&connection).map(|line| line.device);
         let Some(d) = device else { return };

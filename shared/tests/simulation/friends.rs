@@ -4,14 +4,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::{
-    checks::Fresh,
-    deeds::{Deed, What, possible},
-    gateway::Rest,
-    ledger::{Ledger, text},
-    truth::field,
-    world::World,
-};
+use crate::{checks::Fresh, deeds::{Deed, What, possible}, gateway::Rest, ledger::{Ledger, text}, truth::field, world::World};
 
 /// What one person is shown of themselves and others at the end.
 pub struct Social {
@@ -139,7 +132,7 @@ impl World {
         let mut found = Vec::new();
         for (person, social) in socials.iter().enumerate() {
             let items = self.cloud.partition(&format!("USER#{}", self.people[person].id));
-            let counts = items.iter().find(|item| field(item, "sk") == "COUNTS");
+            let counts = items.iter().find(|item| field(item, "sk") == "QUOTAS");
             let count = |name: &str| {
                 let count = counts.and_then(|counts| counts[name]["N"].as_str());
                 count.map_or(0, |count| count.parse::<i64>().unwrap())

@@ -245,7 +245,7 @@ impl World {
     }
 
     /// A connection ends, at whichever end; the function may hear of it late or never.
-    pub fn hang_up(self: &Rc<Self>, connection: &str) {
+    pub fn close_connections(self: &Rc<Self>, connection: &str) {
         if !self.cloud.state().lines.close(connection) {
             return;
         }

@@ -5,13 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{
-    checks::Fresh,
-    deeds::{Deed, What},
-    ledger::text,
-    truth::{Truth, field},
-    world::World,
-};
+use crate::{checks::Fresh, deeds::{Deed, What}, ledger::text, truth::{Truth, field}, world::World};
 
 /// Who is in a room at some time, and what each may do and since when they are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,9 +83,9 @@ impl Roster {
 
     /// The admin, else the member, who is there for the longest is the owner.
     fn follow_owner(&mut self) {
-        let heir = self.0.iter().min_by_key(|(_, (role, since))| (role == "member", since.clone()));
-        if let Some(heir) = heir.map(|(person, _)| *person) {
-            self.set(heir, "owner");
+        let successor = self.0.iter().min_by_key(|(_, (role, since))| (role == "member", since.clone()));
+        if let Some(successor) = successor.map(|(person, _)| *person) {
+            self.set(successor, "owner");
         }
     }
 }

@@ -19,7 +19,7 @@ impl World {
             5 => self.look(d, Rest::new("GET /api/v1/users/me")),
             6..11 => self.give_role(d),
             11..15 => self.block_or_open(d),
-            _ => self.befriend(d),
+            _ => self.update_relationship(d),
         }
     }
 
@@ -53,7 +53,7 @@ impl World {
     fn block_or_open(self: &Rc<Self>, d: usize) {
         let person = self.devices[d].borrow().person;
         if person > 1 {
-            self.befriend(d);
+            self.update_relationship(d);
             return;
         }
         let other = 1 - person;
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Somebody asks, answers, asks no more, or ends a friendship.
-    fn befriend(self: &Rc<Self>, d: usize) {
+    fn update_relationship(self: &Rc<Self>, d: usize) {
         let (other, dice) = {
             let mut rng = self.rng.borrow_mut();
             (rng.usize(..self.people.len()), rng.u32(..10))

@@ -6,10 +6,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use serde_json::{Value, json};
 use tokio::{sync::mpsc::UnboundedSender, time::sleep};
 
-use crate::{
-    cloud::{Cloud, RUNNING},
-    network::Answer,
-};
+use crate::{cloud::{Cloud, RUNNING}, network::Answer};
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -38,7 +35,7 @@ pub enum Event {
         frame: Value,
     },
     /// The other end has closed it.
-    Closed {
+    DeletedMarker {
         /// Which connection.
         connection: String,
     },
@@ -74,7 +71,7 @@ impl Lines {
         self.lines.get(id)
     }
 
-    fn tell(&self, event: Event) {
+    fn notify(&self, event: Event) {
         if let Some(inbox) = &self.inbox {
             // Nobody listens any more once the schedule is over.
             let _ = inbox.send(event);
@@ -95,7 +92,7 @@ impl Cloud {
             ("DELETE", _) if is_open => {
                 let mut state = self.state();
                 state.lines.close(id);
-                state.lines.tell(Event::Closed { connection: id.to_owned() });
+                state.lines.notify(Event::DeletedMarker { connection: id.to_owned() });
                 return Ok((204, String::new()));
             }
             (_, Some("gone ")) => {
@@ -109,7 +106,7 @@ impl Cloud {
             _ => {}
         }
         let frame = serde_json::from_str(body).unwrap_or_default();
-        self.state().lines.tell(Event::Frame { connection: id.to_owned(), frame });
+        self.state().lines.notify(Event::Frame { connection: id.to_owned(), frame });
         self.travel().await;
         Ok((200, String::new()))
     }
@@ -122,7 +119,7 @@ impl Cloud {
         let (cloud, connection) = (self.clone(), id.to_owned());
         tokio::spawn(async move {
             sleep(notices).await;
-            cloud.state().lines.tell(Event::Closed { connection });
+            cloud.state().lines.notify(Event::DeletedMarker { connection });
         });
     }
 

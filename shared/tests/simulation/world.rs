@@ -1,38 +1,17 @@
 //! The people of one schedule, their devices and rooms, and what is known of what they did.
 
-use std::{
-    cell::{Cell, RefCell},
-    future::Future,
-    panic::AssertUnwindSafe,
-    rc::Rc,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{cell::{Cell, RefCell}, future::Future, panic::AssertUnwindSafe, rc::Rc, sync::atomic::{AtomicU64, Ordering}, time::Duration};
 
 use aws_smithy_async::time::TimeSource;
 use fastrand::Rng;
 use futures::FutureExt;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
-use shared::{
-    App,
-    clock::{Clock, Timestamp},
-    config::Config,
-    domain::{founding::Founding, profile::Newcomer, room::RoomKind},
-    id::{RoomId, UserId},
-    push::Push,
-    store::Store,
-};
+use shared::{App, clock::{Clock, Timestamp}, config::Config, domain::{rooms::{RoomKind, new_room::NewRoom}, users::profile::TokenProfile}, id::{RoomId, UserId}, push::Push, store::Store};
 use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
-use crate::{
-    cloud::Cloud,
-    device::Device,
-    ledger::Ledger,
-    network::{self, TABLE},
-    plan::Plan,
-};
+use crate::{cloud::Cloud, device::Device, ledger::Ledger, network::{self, TABLE}, plan::Plan};
 
 const SECRET: &str = "a secret for tests, of more than 32 bytes";
 /// How people are called at first.
@@ -112,7 +91,7 @@ impl World {
         let mut ids = Vec::new();
         for (n, count) in plan.devices.iter().enumerate() {
             let (name, id) = (NAMES[n].to_owned(), Uuid::from_u128(0xa000 + n as u128));
-            let newcomer = Newcomer { username: Some(name.clone()), ..Newcomer::default() };
+            let newcomer = TokenProfile { username: Some(name.clone()), ..TokenProfile::default() };
             app.store.profile_or_new(id.into(), &newcomer, app.now()).await.unwrap();
             for device in 1..=*count {
                 devices.push(RefCell::new(Device::new(n, &id.to_string(), format!("{name}-{device}"))));
@@ -129,8 +108,8 @@ impl World {
         let profiles = app.store.profiles(&ids).await.unwrap();
         for (id, kind, name, members) in foundings {
             let people = members.iter().copied().collect();
-            let founding = Founding { id, kind, name, founder: ids[0], people };
-            app.store.found_room(&founding, profiles.clone(), app.now()).await.unwrap().unwrap();
+            let new_room = NewRoom { id, kind, name, creator: ids[0], people };
+            app.store.create_room(&new_room, profiles.clone(), app.now()).await.unwrap().unwrap();
         }
         let rooms = vec![group.to_string(), direct.to_string()];
         let ledger = RefCell::new(Ledger::default());

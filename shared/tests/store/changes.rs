@@ -2,25 +2,9 @@
 
 use std::time::Duration;
 
-use shared::{
-    Error, Result,
-    domain::{
-        change::Action,
-        log::Window,
-        message::{Draft, Message},
-        reaction::Emoji,
-        view::View,
-    },
-    id::{RoomId, UserId},
-    store::{PageOf, changes::Changed, item::item, keys, messages::Send},
-};
+use shared::{Error, Result, domain::messages::{Draft, Message, action::MessageAction, log::Window, reaction::Emoji, view::View}, id::{RoomId, UserId}, store::{PageOf, db::{item::item, keys}, messages::{Send, changes::Changed}}};
 
-use crate::{
-    cloud::Cloud,
-    log::send,
-    raw::{items, meta, number, recorded_revisions, set, size},
-    rooms::room,
-};
+use crate::{cloud::Cloud, log::send, raw::{items, meta, number, recorded_revisions, set, size}, rooms::room};
 
 /// A group of so many people, its owner first.
 pub async fn group(cloud: &Cloud, people: usize) -> (Vec<UserId>, RoomId) {
@@ -35,16 +19,16 @@ pub async fn group(cloud: &Cloud, people: usize) -> (Vec<UserId>, RoomId) {
 /// A message that is in the log.
 pub async fn said(cloud: &Cloud, room: RoomId, sender: UserId, content: &str) -> Message {
     let sent = cloud.app.store.append(&send(room, sender, content), cloud.app.now()).await.unwrap();
-    sent.in_full.message
+    sent.full_message.message
 }
 
 /// Does something to a message.
-pub async fn change(cloud: &Cloud, actor: UserId, at: &Message, action: &Action) -> Result<Changed> {
+pub async fn change(cloud: &Cloud, actor: UserId, at: &Message, action: &MessageAction) -> Result<Changed> {
     cloud.app.store.change_message(at.room_id, at.id, actor, action, cloud.app.now()).await
 }
 
 /// Does it again while too many others are in the way, as a client does.
-async fn change_in_the_end(cloud: &Cloud, actor: UserId, at: &Message, action: &Action) -> Changed {
+async fn change_in_the_end(cloud: &Cloud, actor: UserId, at: &Message, action: &MessageAction) -> Changed {
     loop {
         match change(cloud, actor, at, action).await {
             Err(Error::Busy(_)) => {}
@@ -81,7 +65,7 @@ async fn sixteen_people_react_at_once_and_every_count_and_revision_is_exact() {
     let (people, room) = group(&cloud, 16).await;
     let message = said(&cloud, room, people[0], "who is in?").await;
     let emoji_of = |n: usize| emoji(["👍", "🔥", "🎉"][n % 3]);
-    let actions: Vec<Action> = (0..16).map(|n| Action::React(emoji_of(n))).collect();
+    let actions: Vec<MessageAction> = (0..16).map(|n| MessageAction::React(emoji_of(n))).collect();
     let reacting = people.iter().zip(&actions).map(|(who, action)| change(&cloud, *who, &message, action));
     let mut revisions: Vec<u64> = futures::future::try_join_all(reacting)
         .await
@@ -109,7 +93,7 @@ async fn two_devices_of_one_person_react_with_the_same_emoji_at_once_and_count_o
         let cloud = Cloud::new();
         let (people, room) = group(&cloud, 3).await;
         let message = said(&cloud, room, people[0], "hi").await;
-        let action = Action::React(emoji("👍"));
+        let action = MessageAction::React(emoji("👍"));
         let (phone, laptop) = tokio::join!(
             change(&cloud, people[1], &message, &action),
             change(&cloud, people[1], &message, &action)
@@ -118,8 +102,8 @@ async fn two_devices_of_one_person_react_with_the_same_emoji_at_once_and_count_o
         let view = seen(&cloud, people[1], &message).await;
         assert_eq!((tallies(&view.message), view.mine.len()), (vec![("👍".into(), 1)], 1));
         assert_eq!(recorded_revisions(&cloud, room), [1]);
-        let other = Action::React(emoji("🔥"));
-        let unreact = Action::Unreact(emoji("👍"));
+        let other = MessageAction::React(emoji("🔥"));
+        let unreact = MessageAction::Unreact(emoji("👍"));
         let (phone, laptop) = tokio::join!(
             change(&cloud, people[1], &message, &other),
             change(&cloud, people[1], &message, &unreact)
@@ -136,10 +120,10 @@ async fn an_edit_and_a_deletion_at_once_leave_a_deleted_message() {
         let cloud = Cloud::new();
         let (people, room) = group(&cloud, 3).await;
         let message = said(&cloud, room, people[1], "words").await;
-        let edit = Action::Edit("other words".into());
+        let edit = MessageAction::Edit("other words".into());
         let (edited, deleted) = tokio::join!(
             change(&cloud, people[1], &message, &edit),
-            change(&cloud, people[0], &message, &Action::Delete)
+            change(&cloud, people[0], &message, &MessageAction::Delete)
         );
         let is_edited = edited.is_ok();
         if !is_edited {
@@ -158,8 +142,8 @@ async fn an_edit_against_sixteen_reactions_loses_neither() {
     let cloud = Cloud::new();
     let (people, room) = group(&cloud, 17).await;
     let message = said(&cloud, room, people[0], "words").await;
-    let mut actions = vec![Action::React(emoji("👍")); 16];
-    actions.insert(0, Action::Edit("other words".into()));
+    let mut actions = vec![MessageAction::React(emoji("👍")); 16];
+    actions.insert(0, MessageAction::Edit("other words".into()));
     let acting = people.iter().zip(&actions);
     let acting = acting.map(|(who, action)| change_in_the_end(&cloud, *who, &message, action));
     futures::future::join_all(acting).await;
@@ -176,18 +160,18 @@ async fn a_change_is_one_transaction_after_one_read() {
     let message = said(&cloud, room, people[0], "words").await;
     let thumb = emoji("👍");
     for (rev, action, round_trips) in [
-        (1, Action::React(thumb.clone()), 2),
-        (1, Action::React(thumb.clone()), 1),
-        (2, Action::Edit("other words".into()), 2),
-        (2, Action::Edit("other words".into()), 1),
-        (3, Action::Unreact(thumb.clone()), 2),
-        (3, Action::Unreact(thumb), 1),
-        (4, Action::Pin, 2),
-        (4, Action::Pin, 1),
-        (5, Action::Unpin, 2),
-        (5, Action::Unpin, 1),
-        (6, Action::Delete, 2),
-        (6, Action::Delete, 1),
+        (1, MessageAction::React(thumb.clone()), 2),
+        (1, MessageAction::React(thumb.clone()), 1),
+        (2, MessageAction::Edit("other words".into()), 2),
+        (2, MessageAction::Edit("other words".into()), 1),
+        (3, MessageAction::Unreact(thumb.clone()), 2),
+        (3, MessageAction::Unreact(thumb), 1),
+        (4, MessageAction::Pin, 2),
+        (4, MessageAction::Pin, 1),
+        (5, MessageAction::Unpin, 2),
+        (5, MessageAction::Unpin, 1),
+        (6, MessageAction::Delete, 2),
+        (6, MessageAction::Delete, 1),
     ] {
         cloud.calls();
         let (start, before) = (cloud.elapsed(), items(&cloud, room, ""));
@@ -204,7 +188,7 @@ async fn a_change_is_one_transaction_after_one_read() {
         }
         assert_eq!(recorded_revisions(&cloud, room), (1..=rev).collect::<Vec<u64>>());
         let record = items(&cloud, room, "CHANGE#").pop().unwrap();
-        let is_of_message = !matches!(action, Action::Pin | Action::Unpin);
+        let is_of_message = !matches!(action, MessageAction::Pin | MessageAction::Unpin);
         assert_eq!(record["seq"]["N"] == "1", is_of_message, "{action:?}");
     }
     assert_eq!(items(&cloud, room, "REACTION#"), Vec::<serde_json::Value>::new());
@@ -216,13 +200,13 @@ async fn a_change_that_meets_another_transaction_is_made_again() {
     let (people, room) = group(&cloud, 3).await;
     let message = said(&cloud, room, people[0], "words").await;
     cloud.set_conflicts("TransactWriteItems", 5);
-    let changed = change(&cloud, people[1], &message, &Action::React(emoji("👍"))).await.unwrap();
+    let changed = change(&cloud, people[1], &message, &MessageAction::React(emoji("👍"))).await.unwrap();
     assert_eq!(tallies(&changed.message), [("👍".into(), 1)]);
     assert_eq!(recorded_revisions(&cloud, room), [1]);
 
     let before = items(&cloud, room, "");
     cloud.set_conflicts("TransactWriteItems", usize::MAX);
-    let refused = change(&cloud, people[2], &message, &Action::React(emoji("👍"))).await;
+    let refused = change(&cloud, people[2], &message, &MessageAction::React(emoji("👍"))).await;
     assert!(matches!(refused, Err(Error::Busy(_))), "{refused:?}");
     assert_eq!(items(&cloud, room, ""), before);
 }
@@ -232,7 +216,7 @@ async fn where_one_condition_fails_nothing_is_written() {
     let cloud = Cloud::new();
     let (people, room) = group(&cloud, 3).await;
     let message = said(&cloud, room, people[0], "words").await;
-    let thumb = Action::React(emoji("👍"));
+    let thumb = MessageAction::React(emoji("👍"));
     change(&cloud, people[1], &message, &thumb).await.unwrap();
     // Each of the items that a change replaces, as if somebody had changed it since it was read.
     for key in
@@ -244,7 +228,7 @@ async fn where_one_condition_fails_nothing_is_written() {
             others.retain(|item| item["sk"]["S"] != *key.sk);
             others
         };
-        let (before, fire) = (untouched(), Action::React(emoji("🔥")));
+        let (before, fire) = (untouched(), MessageAction::React(emoji("🔥")));
         cloud.calls();
         let interfering = async {
             // The change reads in its first second and writes in its second.
@@ -257,7 +241,7 @@ async fn where_one_condition_fails_nothing_is_written() {
         changed.unwrap();
         let tries = cloud.calls().into_iter().filter(|call| call.operation == "TransactWriteItems").count();
         assert_eq!(tries, 2, "{key:?}");
-        change(&cloud, people[1], &message, &Action::Unreact(emoji("🔥"))).await.unwrap();
+        change(&cloud, people[1], &message, &MessageAction::Unreact(emoji("🔥"))).await.unwrap();
     }
     let view = seen(&cloud, people[1], &message).await;
     assert_eq!(tallies(&view.message), [("👍".into(), 1)]);
@@ -278,7 +262,7 @@ async fn the_record_of_a_change_expires_after_thirty_days() {
     let (people, room) = group(&cloud, 3).await;
     let message = said(&cloud, room, people[0], "words").await;
     let now = cloud.app.now().seconds();
-    change(&cloud, people[1], &message, &Action::React(emoji("👍"))).await.unwrap();
+    change(&cloud, people[1], &message, &MessageAction::React(emoji("👍"))).await.unwrap();
     let record = items(&cloud, room, "CHANGE#").remove(0);
     assert_eq!(record["expires_at"]["N"], (now + 30 * 24 * 3600).to_string());
     let others = items(&cloud, room, "").into_iter().filter(|item| item.get("expires_at").is_some());
@@ -299,12 +283,12 @@ async fn a_deleted_message_keeps_its_place_and_its_name_so_that_a_retried_send_f
         after_seq: Some(1),
         ..send(room, people[1], "")
     };
-    let sent = store.append(&once, cloud.app.now()).await.unwrap().in_full.message;
-    change(&cloud, people[2], &sent, &Action::React(emoji("👍"))).await.unwrap();
-    change(&cloud, people[0], &sent, &Action::Pin).await.unwrap();
-    let deleted = change(&cloud, people[1], &sent, &Action::Delete).await.unwrap();
+    let sent = store.append(&once, cloud.app.now()).await.unwrap().full_message.message;
+    change(&cloud, people[2], &sent, &MessageAction::React(emoji("👍"))).await.unwrap();
+    change(&cloud, people[0], &sent, &MessageAction::Pin).await.unwrap();
+    let deleted = change(&cloud, people[1], &sent, &MessageAction::Delete).await.unwrap();
     assert!(
-        deleted.part == Some(shared::store::changes::Part::Message) && deleted.room.room.pinned.is_empty(),
+        deleted.part == Some(shared::store::messages::changes::Part::Message) && deleted.room.room.pinned.is_empty(),
         "the pin goes with it"
     );
     let tombstone = deleted.message;
@@ -316,7 +300,7 @@ async fn a_deleted_message_keeps_its_place_and_its_name_so_that_a_retried_send_f
     assert_eq!((&*tombstone.content, tombstone.reply_to_id), ("", None));
     assert!(tombstone.reactions.is_empty());
 
-    let again = store.append(&once, cloud.app.now()).await.unwrap().in_full.message;
+    let again = store.append(&once, cloud.app.now()).await.unwrap().full_message.message;
     assert_eq!(again, tombstone);
     assert_eq!(items(&cloud, room, "MSG#").len(), 2);
     let view = seen(&cloud, people[2], &sent).await;
@@ -335,9 +319,9 @@ async fn a_room_with_fifty_pins_is_read_for_the_price_of_one() {
     }
     let empty = size(&meta(&cloud, room));
     for message in &messages[..50] {
-        change(&cloud, people[0], message, &Action::Pin).await.unwrap();
+        change(&cloud, people[0], message, &MessageAction::Pin).await.unwrap();
     }
-    assert_eq!(code(change(&cloud, people[0], &messages[50], &Action::Pin).await), "too_many_pins");
+    assert_eq!(code(change(&cloud, people[0], &messages[50], &MessageAction::Pin).await), "too_many_pins");
     let full = size(&meta(&cloud, room));
     println!("a room's own item: {empty} bytes without pins, {full} with fifty");
     assert!(full <= 4096, "{full} bytes: more than one read unit");
@@ -353,7 +337,7 @@ async fn nobody_changes_what_they_do_not_see() {
     let eve = cloud.person("eve").await;
     let message = said(&cloud, room, people[0], "words").await;
     let before = items(&cloud, room, "");
-    let thumb = Action::React(emoji("👍"));
+    let thumb = MessageAction::React(emoji("👍"));
     let elsewhere = Message { room_id: RoomId::random(), ..message.clone() };
     let unknown = Message { id: shared::id::MessageId::new(cloud.app.now(), 1), ..message.clone() };
     for (who, at) in [(eve, &message), (people[1], &elsewhere), (people[1], &unknown)] {

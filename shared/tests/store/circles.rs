@@ -1,29 +1,17 @@
 //! Who sees, finds and reaches whom.
 
-use shared::{
-    Error, Result,
-    domain::{
-        friendship::{Action, Answer},
-        privacy::Closeness,
-    },
-    id::UserId,
-    store::PageOf,
-};
+use shared::{Error, Result, domain::relationships::{Answer, RelationshipAction, access::Degree}, id::UserId, store::PageOf};
 
-use crate::{
-    cloud::Cloud,
-    friendships::{answer, ask, code},
-    raw::choose,
-};
+use crate::{cloud::Cloud, friendships::{answer, ask, code}, raw::choose};
 
 /// Makes two people friends.
-pub async fn befriend(cloud: &Cloud, a: UserId, b: UserId) {
+pub async fn update_relationship(cloud: &Cloud, a: UserId, b: UserId) {
     let request = ask(cloud, a, b).await.unwrap();
     answer(cloud, b, &request, Answer::Accepted).await.unwrap();
 }
 
-async fn act(cloud: &Cloud, me: UserId, other: UserId, action: Action) {
-    cloud.app.store.move_pair(me, other, action, cloud.app.now()).await.unwrap();
+async fn act(cloud: &Cloud, me: UserId, other: UserId, action: RelationshipAction) {
+    cloud.app.store.update_relationship(me, other, action, cloud.app.now()).await.unwrap();
 }
 
 /// Ana and Ben, who are friends, Cleo, who is Ben's, and Dev, who is nobody's.
@@ -32,8 +20,8 @@ async fn town(cloud: &Cloud) -> [UserId; 4] {
     for name in ["runner ana", "runner ben", "runner cleo", "runner dev"] {
         people.push(cloud.person(name).await);
     }
-    befriend(cloud, people[0], people[1]).await;
-    befriend(cloud, people[1], people[2]).await;
+    update_relationship(cloud, people[0], people[1]).await;
+    update_relationship(cloud, people[1], people[2]).await;
     people.try_into().unwrap()
 }
 
@@ -64,10 +52,10 @@ async fn friends_of_friends_stand_nearer_than_strangers() {
     let cloud = Cloud::new();
     let [ana, ben, cleo, dev] = town(&cloud).await;
     for (me, other, expected) in [
-        (ana, ben, Closeness::Friends),
-        (ana, cleo, Closeness::FriendsOfFriends),
-        (cleo, ana, Closeness::FriendsOfFriends),
-        (ana, dev, Closeness::Strangers),
+        (ana, ben, Degree::Friend),
+        (ana, cleo, Degree::FriendOfFriend),
+        (cleo, ana, Degree::FriendOfFriend),
+        (ana, dev, Degree::Everyone),
     ] {
         let pair = cloud.app.store.pair(me, other).await.unwrap();
         assert_eq!(cloud.app.store.nearness(me).of(&pair).await.unwrap(), expected);
@@ -91,7 +79,7 @@ async fn a_search_finds_those_who_let_the_searcher() {
         sorted([ana, cleo, dev]),
         "friends always find each other"
     );
-    act(&cloud, ben, dev, Action::Block).await;
+    act(&cloud, ben, dev, RelationshipAction::Block).await;
     assert_eq!(found(&cloud, "runner", dev).await, [ana]);
     assert_eq!(found(&cloud, "runner", ben).await, sorted([ana, cleo]));
 }
@@ -119,11 +107,11 @@ async fn requests_come_from_those_who_are_let_in() {
     choose(&cloud, cleo, "requests_from", "nobody").await;
     assert_eq!(code(may_ask(ana, cleo).await), "requests_not_allowed");
     assert_eq!(code(may_ask(ben, cleo).await), "already_friends");
-    act(&cloud, cleo, ana, Action::Block).await;
+    act(&cloud, cleo, ana, RelationshipAction::Block).await;
     let nobody = UserId::from(uuid::Uuid::new_v4());
     for other in [cleo, nobody] {
         assert_eq!(code(may_ask(ana, other).await), "not_found");
-        act(&cloud, ana, other, Action::Block).await;
+        act(&cloud, ana, other, RelationshipAction::Block).await;
         assert_eq!(code(may_ask(ana, other).await), "you_blocked_them");
     }
 }
@@ -144,7 +132,7 @@ async fn those_are_reached_who_exist_and_let_in_and_block_nobody() {
     choose(&cloud, ana, "messages_from", "friends_of_friends").await;
     assert_eq!(reach(cleo, &[ana]).await.unwrap(), 1);
     assert_eq!(code(reach(dev, &[ana]).await), "messages_not_allowed");
-    act(&cloud, ben, dev, Action::Block).await;
+    act(&cloud, ben, dev, RelationshipAction::Block).await;
     for (me, other) in [(dev, ben), (ben, dev)] {
         assert!(matches!(reach(me, &[other, cleo]).await, Err(Error::NotFound)));
         assert!(matches!(cloud.app.store.can_see(me, other).await, Err(Error::NotFound)));
@@ -160,17 +148,17 @@ async fn suggestions_are_friends_of_friends_and_nobody_who_is_known_asked_blocke
     let [ana, ben, cleo, dev] = town(&cloud).await;
     let eve = cloud.person("eve").await;
     assert_eq!(suggested(&cloud, ana).await, [(cleo, 1)]);
-    befriend(&cloud, ana, dev).await;
-    befriend(&cloud, dev, eve).await;
-    befriend(&cloud, ben, eve).await;
+    update_relationship(&cloud, ana, dev).await;
+    update_relationship(&cloud, dev, eve).await;
+    update_relationship(&cloud, ben, eve).await;
     assert_eq!(suggested(&cloud, ana).await, [(eve, 2), (cleo, 1)]);
     choose(&cloud, eve, "findable_by", "friends_of_friends").await;
     let request = ask(&cloud, cleo, ana).await.unwrap();
     assert_eq!(suggested(&cloud, ana).await, [(eve, 2)]);
-    act(&cloud, cleo, ana, Action::Cancel(request.request_id)).await;
+    act(&cloud, cleo, ana, RelationshipAction::Cancel(request.request_id)).await;
     choose(&cloud, eve, "findable_by", "nobody").await;
     assert_eq!(suggested(&cloud, ana).await, [(cleo, 1)]);
-    act(&cloud, cleo, ana, Action::Block).await;
+    act(&cloud, cleo, ana, RelationshipAction::Block).await;
     assert_eq!(suggested(&cloud, ana).await, []);
     choose(&cloud, eve, "findable_by", "everyone").await;
     assert_eq!(suggested(&cloud, cleo).await, [(eve, 1)], "nor whom one blocks oneself");
@@ -183,8 +171,8 @@ async fn friends_in_common_are_read_page_by_page_to_their_end() {
     let mut common = Vec::new();
     for n in 0..7 {
         let friend = cloud.person(&format!("friend{n}")).await;
-        befriend(&cloud, ana, friend).await;
-        befriend(&cloud, friend, ben).await;
+        update_relationship(&cloud, ana, friend).await;
+        update_relationship(&cloud, friend, ben).await;
         common.push(friend);
     }
     common.sort();
@@ -207,11 +195,11 @@ async fn a_list_of_blocks_names_those_alone_whom_one_could_see() {
     let cloud = Cloud::new();
     let [ana, ben, cleo, _] = town(&cloud).await;
     let nobody = UserId::from(uuid::Uuid::new_v4());
-    act(&cloud, ben, ana, Action::Block).await;
+    act(&cloud, ben, ana, RelationshipAction::Block).await;
     for other in [ben, cleo, nobody] {
-        act(&cloud, ana, other, Action::Block).await;
+        act(&cloud, ana, other, RelationshipAction::Block).await;
     }
-    act(&cloud, cleo, ana, Action::Block).await;
+    act(&cloud, cleo, ana, RelationshipAction::Block).await;
     let blocks = cloud.app.store.blocks(ana, PageOf::default()).await.unwrap().items;
     let named = blocks.iter().filter_map(|(block, profile)| {
         assert!(profile.as_ref().is_none_or(|profile| profile.id == block.user_id));

@@ -4,24 +4,12 @@
 //! The runtime's time is paused, so it moves only when everyone waits: calls that run concurrently end together,
 //! and the seconds that pass are the sequential round trips.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::{Arc, Mutex}, time::Duration};
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use dynoxide::Database;
 use serde_json::{Value, json};
-use shared::{
-    App,
-    clock::{Clock, Timestamp},
-    config::Config,
-    domain::profile::Newcomer,
-    id::{ConnectionId, UserId},
-    push::Push,
-    store::{Store, presence::Connection},
-};
+use shared::{App, clock::{Clock, Timestamp}, config::Config, domain::users::profile::TokenProfile, id::{ConnectionId, UserId}, push::Push, store::{Store, users::presence::Connection}};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -118,7 +106,7 @@ impl Cloud {
     /// A person of this name.
     pub async fn person(&self, name: &str) -> UserId {
         let user = UserId::from(Uuid::new_v4());
-        let newcomer = Newcomer { username: Some(name.to_owned()), ..Newcomer::default() };
+        let newcomer = TokenProfile { username: Some(name.to_owned()), ..TokenProfile::default() };
         self.app.store.profile_or_new(user, &newcomer, self.app.now()).await.unwrap();
         user
     }

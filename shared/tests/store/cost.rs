@@ -1,11 +1,6 @@
 //! What one message costs, counted: round trips and capacity units, for rooms of any size.
 
-use shared::{
-    clock::Timestamp,
-    domain::room::{Member, Role, ShownMember},
-    id::{RoomId, UserId},
-    store::{item::item, keys, messages::Send},
-};
+use shared::{clock::Timestamp, domain::rooms::{Member, Role, ShownMember}, id::{RoomId, UserId}, store::{db::{item::item, keys}, messages::Send}};
 use uuid::Uuid;
 
 use crate::{cloud::Cloud, log::send, raw::put, rooms::room};

@@ -4,28 +4,9 @@ use std::{collections::BTreeSet, pin::pin, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use serde_json::Value;
-use shared::{
-    Error, Result,
-    domain::{
-        device::{Device, Platform},
-        founding::Founding,
-        friendship::{Action, Answer},
-    },
-    id::{DeviceId, RoomId, UserId},
-    serve::schedule::ScheduledEvent,
-    store::keys,
-};
+use shared::{Error, Result, domain::{relationships::{Answer, RelationshipAction}, rooms::new_room::NewRoom, users::device::{Device, Platform}}, id::{DeviceId, RoomId, UserId}, serve::schedule::ScheduledEvent, store::db::keys};
 
-use crate::{
-    cloud::Cloud,
-    endpoints,
-    friendships::{ask, code},
-    group_state::{rooms_counted, rooms_listed},
-    log::send,
-    profiles::identity,
-    raw::{items, meta, set},
-    rooms::room,
-};
+use crate::{cloud::Cloud, endpoints, friendships::{ask, code}, group_state::{rooms_counted, rooms_listed}, log::send, profiles::identity, raw::{items, meta, set}, rooms::room};
 
 /// When tokens were issued here.
 const ISSUED: i64 = 1_769_999_000;
@@ -42,12 +23,12 @@ pub fn delete(cloud: &Cloud, user: UserId) -> BoxFuture<'_, Result<()>> {
 }
 
 /// A group that is called gym.
-pub async fn found(cloud: &Cloud, founder: UserId, others: &[UserId]) -> Result<RoomId> {
-    let founding = Founding::new(founder, others, true, Some("gym"))?;
-    let people: Vec<UserId> = founding.people.iter().copied().collect();
+pub async fn found(cloud: &Cloud, creator: UserId, others: &[UserId]) -> Result<RoomId> {
+    let new_room = NewRoom::new(creator, others, true, Some("gym"))?;
+    let people: Vec<UserId> = new_room.people.iter().copied().collect();
     let profiles = cloud.app.store.profiles(&people).await?;
-    cloud.app.store.found_room(&founding, profiles, cloud.app.now()).await?.ok_or(Error::NotFound)?;
-    Ok(founding.id)
+    cloud.app.store.create_room(&new_room, profiles, cloud.app.now()).await?.ok_or(Error::NotFound)?;
+    Ok(new_room.id)
 }
 
 /// The sort keys of all that is kept of a person under their own name.
@@ -75,10 +56,10 @@ pub fn holds(cloud: &Cloud, room: RoomId, name: &str) -> bool {
 pub async fn finish(cloud: &Cloud) {
     cloud.wait(LATER).await;
     let event: Value =
-        serde_json::from_str(include_str!("../../../events/upkeep/finish-deletions.json")).unwrap();
+        serde_json::from_str(include_str!("../../../events/maintenance/complete-deletions.json")).unwrap();
     let mut event: ScheduledEvent = serde_json::from_value(event).unwrap();
     event.time = Some(cloud.app.now().to_string().parse().unwrap());
-    let finished = endpoints::call_scheduled(&cloud.app, "upkeep-finish-deletions", &event).await;
+    let finished = endpoints::call_scheduled(&cloud.app, "maintenance-complete-deletions", &event).await;
     assert!(finished.is_ok(), "{finished:?}");
 }
 
@@ -155,16 +136,16 @@ impl Act {
             }
             Self::Accept => {
                 let asked = ask(cloud, zoe, ben).await.unwrap();
-                let accept = Action::Answer(asked.request_id, Answer::Accepted);
-                (None, async move { cloud.app.befriend(ben, zoe, accept).await.map(drop) }.boxed())
+                let accept = RelationshipAction::Respond(asked.request_id, Answer::Accepted);
+                (None, async move { cloud.app.update_relationship(ben, zoe, accept).await.map(drop) }.boxed())
             }
             Self::ComeToRoomAgain => {
                 let pair = room(cloud, ben, &[zoe]).await;
                 delete(cloud, zoe).await.unwrap();
                 let back = identity(zoe, Some(cloud.app.now().seconds() + 1));
                 cloud.wait(2).await;
-                cloud.app.welcome(&back).await.unwrap();
-                let again = async move { cloud.app.bring_back(pair, ben, &[ben, zoe]).await };
+                cloud.app.ensure_profile(&back).await.unwrap();
+                let again = async move { cloud.app.rejoin_direct_room(pair, ben, &[ben, zoe]).await };
                 (Some(pair), again.boxed())
             }
             Self::Register => {
@@ -196,7 +177,7 @@ async fn nothing_new_comes_to_somebody_at_the_moment_at_which_they_delete_their_
             let when = format!("{act:?}, {ahead} s before: {outcome:?}");
             assert!(deleted.is_ok(), "{when}: {deleted:?}");
             outcomes[usize::from(outcome.is_ok())] += 1;
-            assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"], "{when}");
+            assert_eq!(kept(&cloud, zoe), ["QUOTAS", "PRESENCE", "PROFILE"], "{when}");
             for item in &cloud.partition(&format!("USER#{zoe}"))[..2] {
                 assert_eq!(item.as_object().unwrap().len(), 3, "its key, and that she is gone: {item}");
             }
@@ -226,19 +207,19 @@ async fn what_was_begun_before_a_deletion_is_not_done_after_it() {
     let profiles = store.profiles(&[ben, zoe]).await.unwrap();
     // Dead as soon as the account is gone.
     assert!(killed_after(2, delete(&cloud, zoe)).await.is_none());
-    let accept = Action::Answer(asked.request_id, Answer::Accepted);
-    assert!(matches!(store.move_pair(ben, zoe, accept, now).await, Err(Error::NotFound)));
+    let accept = RelationshipAction::Respond(asked.request_id, Answer::Accepted);
+    assert!(matches!(store.update_relationship(ben, zoe, accept, now).await, Err(Error::NotFound)));
     for is_group in [false, true] {
-        let founding = Founding::new(ben, &[zoe], is_group, None).unwrap();
-        assert!(matches!(store.found_room(&founding, profiles.clone(), now).await, Err(Error::NotFound)));
+        let new_room = NewRoom::new(ben, &[zoe], is_group, None).unwrap();
+        assert!(matches!(store.create_room(&new_room, profiles.clone(), now).await, Err(Error::NotFound)));
     }
     assert!(matches!(store.join(gym, ben, &profiles[&zoe], None, now).await, Err(Error::NotFound)));
     assert!(matches!(store.register_device(zoe, &phone(&cloud)).await, Err(Error::InvalidToken(_))));
     delete(&cloud, zoe).await.unwrap();
     assert!(matches!(ask(&cloud, ben, zoe).await, Err(Error::NotFound)));
     assert!(matches!(ask(&cloud, zoe, ben).await, Err(Error::InvalidToken(_))));
-    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
-    assert_eq!(kept(&cloud, ben), ["COUNTS", "PROFILE", &format!("ROOM#{gym}")]);
+    assert_eq!(kept(&cloud, zoe), ["QUOTAS", "PRESENCE", "PROFILE"]);
+    assert_eq!(kept(&cloud, ben), ["QUOTAS", "PROFILE", &format!("ROOM#{gym}")]);
     assert!(!holds(&cloud, gym, "zoe-the-first"));
     assert!(items(&cloud, RoomId::direct(ben, zoe), "").is_empty());
 }
@@ -270,10 +251,10 @@ async fn whoever_is_still_finishing_a_deletion_takes_nothing_from_who_is_back() 
         // Another call finishes it, and she comes back.
         delete(&cloud, zoe).await.unwrap();
         cloud.wait(2).await;
-        cloud.app.welcome(&identity(zoe, Some(cloud.app.now().seconds()))).await.unwrap();
+        cloud.app.ensure_profile(&identity(zoe, Some(cloud.app.now().seconds()))).await.unwrap();
         let asked = ask(&cloud, cleo, zoe).await.unwrap();
-        cloud.app.befriend(zoe, cleo, Action::Answer(asked.request_id, Answer::Accepted)).await.unwrap();
-        cloud.app.befriend(zoe, eve, Action::Block).await.unwrap();
+        cloud.app.update_relationship(zoe, cleo, RelationshipAction::Respond(asked.request_id, Answer::Accepted)).await.unwrap();
+        cloud.app.update_relationship(zoe, eve, RelationshipAction::Block).await.unwrap();
         cloud.app.store.register_device(zoe, &phone(&cloud)).await.unwrap();
         found(&cloud, ben, &[zoe]).await.unwrap();
         let before = kept(&cloud, zoe);
@@ -321,11 +302,11 @@ async fn a_deletion_whose_call_dies_is_finished_by_the_schedule() {
             finish(&cloud).await;
         }
         assert!(cloud.partition("DELETIONS").is_empty(), "killed after {seconds} s");
-        if kept(&cloud, zoe) != ["COUNTS", "PRESENCE", "PROFILE"] {
+        if kept(&cloud, zoe) != ["QUOTAS", "PRESENCE", "PROFILE"] {
             // The account's deletion had not begun.
             delete(&cloud, zoe).await.unwrap();
         }
-        assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"], "killed after {seconds} s");
+        assert_eq!(kept(&cloud, zoe), ["QUOTAS", "PRESENCE", "PROFILE"], "killed after {seconds} s");
         assert!([pair, gym, owned].iter().all(|room| !holds(&cloud, *room, "zoe-the-first")));
         let is_deleted = meta(&cloud, owned).get("expires_at").is_some();
         assert_eq!(items(&cloud, owned, "MSG#").is_empty(), is_deleted);
@@ -346,7 +327,7 @@ async fn a_deletion_that_is_under_way_is_left_to_its_call() {
     room(&cloud, zoe, &[ben]).await;
     assert!(killed_after(2, delete(&cloud, zoe)).await.is_none());
     let before = kept(&cloud, zoe);
-    cloud.app.finish_deletions().await.unwrap();
+    cloud.app.complete_deletions().await.unwrap();
     assert_eq!(kept(&cloud, zoe), before);
     assert_eq!(unfinished(&cloud, "account"), 1);
 }
@@ -356,13 +337,13 @@ async fn nobody_is_in_more_rooms_than_a_list_can_hold() {
     let cloud = Cloud::new();
     let (ana, ben, cleo) = (cloud.person("ana").await, cloud.person("ben").await, cloud.person("cleo").await);
     let gym = found(&cloud, ana, &[cleo]).await.unwrap();
-    set(&cloud, keys::counts(ben), "rooms", 2_000).await;
-    for (founder, other, expected) in [(ben, ana, "too_many_rooms"), (ana, ben, "other_has_too_many_rooms")] {
-        assert_eq!(code(found(&cloud, founder, &[other]).await), expected);
-        assert_eq!(code(crate::rooms::try_room(&cloud, founder, &[other]).await), expected);
+    set(&cloud, keys::quotas(ben), "rooms", 2_000).await;
+    for (creator, other, expected) in [(ben, ana, "too_many_rooms"), (ana, ben, "other_has_too_many_rooms")] {
+        assert_eq!(code(found(&cloud, creator, &[other]).await), expected);
+        assert_eq!(code(crate::rooms::try_room(&cloud, creator, &[other]).await), expected);
     }
     assert_eq!(code(cloud.app.put_participant(gym, ana, ben, None).await), "other_has_too_many_rooms");
-    set(&cloud, keys::counts(ben), "rooms", 1_999).await;
+    set(&cloud, keys::quotas(ben), "rooms", 1_999).await;
     cloud.app.put_participant(gym, ana, ben, None).await.unwrap();
     assert_eq!(
         code(cloud.app.put_participant(found(&cloud, ana, &[cleo]).await.unwrap(), ana, ben, None).await),
@@ -382,7 +363,7 @@ async fn nobody_is_in_more_rooms_than_a_list_can_hold() {
 async fn who_is_gone_keeps_their_pace() {
     let cloud = Cloud::new();
     let zoe = cloud.person("zoe").await;
-    cloud.app.pace(zoe, shared::domain::pace::Paced::Reports).await.unwrap();
+    cloud.app.check_rate_limit(zoe, shared::domain::users::rate_limit::RateLimitedAction::Reports).await.unwrap();
     delete(&cloud, zoe).await.unwrap();
-    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE", "RATE#reports"]);
+    assert_eq!(kept(&cloud, zoe), ["QUOTAS", "PRESENCE", "PROFILE", "RATE#reports"]);
 }

@@ -1,23 +1,9 @@
 //! The deletion of accounts: nothing of a name is left, whatever others do meanwhile, and whoever comes back starts anew.
 
 use serde_json::Value;
-use shared::{
-    Error,
-    domain::{
-        change::Action, founding::Founding, friendship, log::Window, message::Message, profile::Newcomer,
-        room::Role,
-    },
-    id::{RequestId, RoomId, UserId},
-    store::PageOf,
-};
+use shared::{Error, domain::{messages::{Message, action::MessageAction, log::Window}, relationships, rooms::{Role, new_room::NewRoom}, users::profile::TokenProfile}, id::{RequestId, RoomId, UserId}, store::PageOf};
 
-use crate::{
-    cloud::Cloud,
-    log::send,
-    profiles::identity,
-    raw::{member, meta, number, recorded_revisions},
-    rooms::room,
-};
+use crate::{cloud::Cloud, log::send, profiles::identity, raw::{member, meta, number, recorded_revisions}, rooms::room};
 
 /// When the token was issued with which people are in these tests.
 const ISSUED: i64 = 1_769_999_000;
@@ -32,19 +18,19 @@ async fn say(cloud: &Cloud, room: RoomId, user: UserId, content: &str) -> Messag
     sent.message().clone()
 }
 
-async fn befriend(cloud: &Cloud, a: UserId, b: UserId) {
+async fn update_relationship(cloud: &Cloud, a: UserId, b: UserId) {
     let id = RequestId::at(cloud.app.now());
-    cloud.app.befriend(a, b, friendship::Action::Ask(id)).await.unwrap();
-    let accepted = friendship::Action::Answer(id, friendship::Answer::Accepted);
-    cloud.app.befriend(b, a, accepted).await.unwrap();
+    cloud.app.update_relationship(a, b, relationships::RelationshipAction::Request(id)).await.unwrap();
+    let accepted = relationships::RelationshipAction::Respond(id, relationships::Answer::Accepted);
+    cloud.app.update_relationship(b, a, accepted).await.unwrap();
 }
 
-async fn group(cloud: &Cloud, founder: UserId, others: &[UserId]) -> RoomId {
-    let founding = Founding::new(founder, others, true, Some("gym")).unwrap();
-    let people: Vec<UserId> = founding.people.iter().copied().collect();
+async fn group(cloud: &Cloud, creator: UserId, others: &[UserId]) -> RoomId {
+    let new_room = NewRoom::new(creator, others, true, Some("gym")).unwrap();
+    let people: Vec<UserId> = new_room.people.iter().copied().collect();
     let profiles = cloud.app.store.profiles(&people).await.unwrap();
-    cloud.app.store.found_room(&founding, profiles, cloud.app.now()).await.unwrap();
-    founding.id
+    cloud.app.store.create_room(&new_room, profiles, cloud.app.now()).await.unwrap();
+    new_room.id
 }
 
 /// The messages of a room as the table has them.
@@ -68,7 +54,7 @@ fn pairs<const N: usize>(texts: [(&str, &str); N]) -> Vec<(String, String)> {
 async fn who_is_gone_leaves_words_without_a_name_and_groups_with_an_owner() {
     let cloud = Cloud::new();
     let (zoe, ben, cleo) = (cloud.person("zoe").await, cloud.person("ben").await, cloud.person("cleo").await);
-    befriend(&cloud, zoe, ben).await;
+    update_relationship(&cloud, zoe, ben).await;
     let (pair, gym) = (room(&cloud, zoe, &[ben]).await, group(&cloud, zoe, &[ben]).await);
     let added = cloud.app.store.profile(cleo).await.unwrap().unwrap();
     cloud.app.store.join(gym, zoe, &added, None, cloud.app.now()).await.unwrap();
@@ -82,7 +68,7 @@ async fn who_is_gone_leaves_words_without_a_name_and_groups_with_an_owner() {
     cloud.frames();
 
     delete(&cloud, zoe).await;
-    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
+    assert_eq!(kept(&cloud, zoe), ["QUOTAS", "PRESENCE", "PROFILE"]);
     assert_eq!(log(&cloud, pair), pairs([("Deleted user", "zoe was here")]));
     let said = [
         ("Deleted user", "Deleted user added cleo"),
@@ -91,8 +77,8 @@ async fn who_is_gone_leaves_words_without_a_name_and_groups_with_an_owner() {
     ];
     assert_eq!(log(&cloud, gym), pairs(said));
     assert!(member(&cloud, gym, zoe).is_none());
-    let heir = member(&cloud, gym, ben).unwrap();
-    assert_eq!(heir["role"]["S"], "owner", "{:?}", Role::Owner);
+    let successor = member(&cloud, gym, ben).unwrap();
+    assert_eq!(successor["role"]["S"], "owner", "{:?}", Role::Owner);
     let shown = member(&cloud, pair, zoe).unwrap();
     assert_eq!((&shown["username"]["S"], shown.get("avatar_url")), (&"Deleted user".into(), None));
     assert_eq!(recorded_revisions(&cloud, pair), [1]);
@@ -122,19 +108,19 @@ async fn who_comes_back_starts_anew_and_stays_blocked() {
     let (zoe, ben, eve) = (cloud.person("zoe").await, cloud.person("ben").await, cloud.person("eve").await);
     let pair = room(&cloud, zoe, &[ben]).await;
     say(&cloud, pair, ben, "before").await;
-    cloud.app.befriend(eve, zoe, friendship::Action::Block).await.unwrap();
-    cloud.app.befriend(zoe, eve, friendship::Action::Block).await.unwrap();
+    cloud.app.update_relationship(eve, zoe, relationships::RelationshipAction::Block).await.unwrap();
+    cloud.app.update_relationship(zoe, eve, relationships::RelationshipAction::Block).await.unwrap();
     delete(&cloud, zoe).await;
     say(&cloud, pair, ben, "are you there?").await;
     let deleted = cloud.app.now().seconds();
     for stale in [None, Some(ISSUED), Some(deleted - 100)] {
-        assert!(matches!(cloud.app.welcome(&identity(zoe, stale)).await, Err(Error::InvalidToken(_))));
-        assert!(matches!(cloud.app.arrive(&identity(zoe, stale)).await, Err(Error::InvalidToken(_))));
+        assert!(matches!(cloud.app.ensure_profile(&identity(zoe, stale)).await, Err(Error::InvalidToken(_))));
+        assert!(matches!(cloud.app.resume_account(&identity(zoe, stale)).await, Err(Error::InvalidToken(_))));
     }
 
-    let newer = Newcomer { username: Some("zoe".to_owned()), ..Newcomer::default() };
-    let newer = shared::auth::Identity { newcomer: newer, ..identity(zoe, Some(deleted + 1)) };
-    let profile = cloud.app.arrive(&newer).await.unwrap();
+    let newer = TokenProfile { username: Some("zoe".to_owned()), ..TokenProfile::default() };
+    let newer = shared::auth::Identity { profile: newer, ..identity(zoe, Some(deleted + 1)) };
+    let profile = cloud.app.resume_account(&newer).await.unwrap();
     assert_eq!(profile.username, "zoe", "the name was free");
     assert!(cloud.app.store.my_rooms(zoe, PageOf::default()).await.unwrap().items.is_empty());
     assert!(matches!(cloud.app.store.can_see(zoe, eve).await, Err(Error::NotFound)), "her block holds");
@@ -142,9 +128,9 @@ async fn who_comes_back_starts_anew_and_stays_blocked() {
         cloud.app.delete_account(&identity(zoe, Some(ISSUED))).await,
         Err(Error::InvalidToken(_))
     ));
-    assert!(matches!(cloud.app.welcome(&identity(zoe, Some(ISSUED))).await, Err(Error::InvalidToken(_))));
+    assert!(matches!(cloud.app.ensure_profile(&identity(zoe, Some(ISSUED))).await, Err(Error::InvalidToken(_))));
 
-    cloud.app.bring_back(pair, ben, &[zoe, ben]).await.unwrap();
+    cloud.app.rejoin_direct_room(pair, ben, &[zoe, ben]).await.unwrap();
     let history = |who| cloud.app.store.history(pair, who, Window::Newest { offset: 0 }, 50);
     assert_eq!(history(zoe).await.unwrap(), []);
     assert_eq!(history(ben).await.unwrap().len(), 2);
@@ -153,7 +139,7 @@ async fn who_comes_back_starts_anew_and_stays_blocked() {
     assert_eq!((seen.len(), seen[0].message.content.as_str()), (1, "hello again"));
     let listed = &cloud.app.store.my_rooms(zoe, PageOf::default()).await.unwrap().items[0];
     assert_eq!((listed.unread(), listed.others.len()), (1, 1));
-    cloud.app.bring_back(pair, ben, &[zoe, ben]).await.unwrap();
+    cloud.app.rejoin_direct_room(pair, ben, &[zoe, ben]).await.unwrap();
     assert_eq!(history(zoe).await.unwrap().len(), 1, "again changes nothing");
 }
 
@@ -167,7 +153,7 @@ async fn changes_and_sends_at_the_same_moment_do_not_bring_the_name_back() {
         for n in 0..3 {
             said.push(say(&cloud, pair, zoe, &format!("m{n}")).await);
         }
-        let thumb = Action::React("👍".parse().unwrap());
+        let thumb = MessageAction::React("👍".parse().unwrap());
         let reactions = said.iter().map(async |message| {
             cloud.wait(0).await;
             tokio::time::sleep(std::time::Duration::from_secs(delay)).await;
@@ -193,5 +179,5 @@ async fn sixteen_calls_at_once_delete_once() {
     assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
     delete(&cloud, zoe).await;
     assert_eq!(log(&cloud, gym), pairs([("Deleted user", "hello"), ("Deleted user", "Deleted user left")]));
-    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
+    assert_eq!(kept(&cloud, zoe), ["QUOTAS", "PRESENCE", "PROFILE"]);
 }

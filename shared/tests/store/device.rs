@@ -2,16 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::{
-    Error, Result,
-    domain::{
-        log::{Held, Window},
-        message::Message,
-        reaction::Emoji,
-    },
-    id::{RoomId, UserId},
-    store::sync::{News, Which},
-};
+use shared::{Error, Result, domain::messages::{Message, log::{SyncPosition, Window}, reaction::Emoji}, id::{RoomId, UserId}, store::rooms::sync::{SyncPage, SyncScope}};
 
 use crate::cloud::Cloud;
 
@@ -22,14 +13,14 @@ pub type Seen = BTreeMap<u64, (Message, Vec<Emoji>)>;
 #[derive(Default)]
 pub struct Device {
     /// How far it has each room.
-    pub held: BTreeMap<RoomId, Held>,
+    pub held: BTreeMap<RoomId, SyncPosition>,
     /// What it has of each room.
     pub messages: BTreeMap<RoomId, Seen>,
 }
 
 impl Device {
     /// Takes an answer in. Where a room is incomplete, it loads the history anew.
-    pub async fn take(&mut self, cloud: &Cloud, me: UserId, news: News) {
+    pub async fn take(&mut self, cloud: &Cloud, me: UserId, news: SyncPage) {
         for room in news.rooms {
             let id = room.summary.room.id;
             let from_seq = room.summary.me.from_seq;
@@ -71,8 +62,8 @@ impl Device {
 }
 
 /// One answer.
-pub async fn sync(cloud: &Cloud, me: UserId, held: &BTreeMap<RoomId, Held>, after: Option<RoomId>) -> News {
-    cloud.app.store.sync(me, held, Which::All, after, cloud.app.now()).await.unwrap()
+pub async fn sync(cloud: &Cloud, me: UserId, held: &BTreeMap<RoomId, SyncPosition>, after: Option<RoomId>) -> SyncPage {
+    cloud.app.store.sync(me, held, SyncScope::All, after, cloud.app.now()).await.unwrap()
 }
 
 /// All that somebody sees of a room, by position.

@@ -1,25 +1,20 @@
 //! Friendship under concurrency: one outcome, and both lists equal to the pair.
 
-use shared::{
-    Error, Result,
-    domain::friendship::{Action, Answer, Request},
-    id::{RequestId, UserId},
-    store::{PageOf, friendships::Direction},
-};
+use shared::{Error, Result, domain::relationships::{Answer, RelationshipAction, Request}, id::{RequestId, UserId}, store::{PageOf, relationships::lists::Direction}};
 
 use crate::cloud::Cloud;
 
 /// Asks somebody to be friends.
 pub async fn ask(cloud: &Cloud, from: UserId, to: UserId) -> Result<Request> {
     let now = cloud.app.now();
-    let moved = cloud.app.store.move_pair(from, to, Action::Ask(RequestId::at(now)), now).await?;
+    let moved = cloud.app.store.update_relationship(from, to, RelationshipAction::Request(RequestId::at(now)), now).await?;
     Ok(moved.after.request().unwrap().clone())
 }
 
 /// Answers a request.
 pub async fn answer(cloud: &Cloud, me: UserId, request: &Request, answer: Answer) -> Result<()> {
-    let action = Action::Answer(request.request_id, answer);
-    cloud.app.store.move_pair(me, request.sender_id, action, cloud.app.now()).await.map(drop)
+    let action = RelationshipAction::Respond(request.request_id, answer);
+    cloud.app.store.update_relationship(me, request.sender_id, action, cloud.app.now()).await.map(drop)
 }
 
 async fn lists(cloud: &Cloud, user: UserId) -> (usize, usize, usize) {

@@ -4,31 +4,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::{
-    Error, Result,
-    domain::{
-        details::{Detail, Details},
-        log::Window,
-        message::{Kind, Message},
-        profile::Profile,
-        room::{Member, Role, Room, ShownMember, first_members},
-        room_settings::RoomSettingsChange,
-        roster::{Deed, MAX_MEMBERS},
-        system::Happening,
-    },
-    id::{RoomId, UserId},
-    store::{PageOf, item::item, keys, rooms::RoomAndRoster, roster::GroupChange},
-};
+use shared::{Error, Result, domain::{messages::{Kind, Message, log::Window}, rooms::{Member, Role, Room, ShownMember, first_members, group::{GroupAction, MAX_MEMBERS}, patch::{GroupField, GroupPatch}, settings::RoomSettingsChange, system_event::SystemEvent}, users::profile::Profile}, id::{RoomId, UserId}, store::{PageOf, db::{item::item, keys}, rooms::{RoomWithMembers, group::GroupChange}}};
 use uuid::Uuid;
 
-use crate::{
-    changes::group,
-    cloud::Cloud,
-    friendships::code,
-    group_state::{all, consistent, is_listed},
-    log::send,
-    raw::{items, meta, put, put_all},
-};
+use crate::{changes::group, cloud::Cloud, friendships::code, group_state::{all, consistent, is_listed}, log::send, raw::{items, meta, put, put_all}};
 
 async fn profiles(cloud: &Cloud, people: &[UserId]) -> Vec<Profile> {
     let found = cloud.app.store.profiles(people).await.unwrap();
@@ -39,54 +18,54 @@ async fn later(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=milliseconds))).await;
 }
 
-async fn change(cloud: &Cloud, room: RoomId, actor: UserId, deed: &Deed) -> Result<Option<GroupChange>> {
-    cloud.app.store.change_group(room, actor, deed, cloud.app.now()).await
+async fn change(cloud: &Cloud, room: RoomId, actor: UserId, deed: &GroupAction) -> Result<Option<GroupChange>> {
+    cloud.app.store.update_group(room, actor, deed, cloud.app.now()).await
 }
 
-fn named(name: &str) -> Deed {
-    Deed::Change(Details { name: Some(Some(name.to_owned())), ..Details::default() })
+fn named(name: &str) -> GroupAction {
+    GroupAction::Change(GroupPatch { name: Some(Some(name.to_owned())), ..GroupPatch::default() })
 }
 
-fn any_deed(cloud: &Cloud, actor: UserId, people: &[Profile]) -> Deed {
+fn any_deed(cloud: &Cloud, actor: UserId, people: &[Profile]) -> GroupAction {
     let other = &people[fastrand::usize(..people.len())];
     match fastrand::u8(..24) {
-        0..=4 => Deed::SetRole(other.id, Role::Admin),
-        5..=9 => Deed::SetRole(other.id, Role::Member),
-        10..=12 => Deed::SetRole(other.id, Role::Owner),
-        13 => Deed::Remove(actor),
-        14 | 15 => Deed::Remove(other.id),
+        0..=4 => GroupAction::SetRole(other.id, Role::Admin),
+        5..=9 => GroupAction::SetRole(other.id, Role::Member),
+        10..=12 => GroupAction::SetRole(other.id, Role::Owner),
+        13 => GroupAction::Remove(actor),
+        14 | 15 => GroupAction::Remove(other.id),
         16..=21 => {
             let role = [None, Some(Role::Member), Some(Role::Admin)][fastrand::usize(..3)];
-            Deed::Add(ShownMember::new(other, cloud.app.now()), role)
+            GroupAction::Add(ShownMember::new(other, cloud.app.now()), role)
         }
         _ => named(&format!("group {}", fastrand::u8(..3))),
     }
 }
 
 /// What the log has to say of a deed in a group as it was before it.
-fn to_be_said(before: &RoomAndRoster, actor: UserId, deed: &Deed) -> Happening {
+fn to_be_said(before: &RoomWithMembers, actor: UserId, deed: &GroupAction) -> SystemEvent {
     let username = |who| before.member(who).unwrap().shown.username.clone();
     match deed {
-        Deed::Add(ShownMember { user_id, username, .. }, role) if before.member(*user_id).is_err() => {
+        GroupAction::Add(ShownMember { user_id, username, .. }, role) if before.member(*user_id).is_err() => {
             let (role, username) = (role.unwrap_or(Role::Member), username.clone());
-            Happening::ParticipantAdded { user_id: *user_id, username, role }
+            SystemEvent::ParticipantAdded { user_id: *user_id, username, role }
         }
-        Deed::Add(ShownMember { user_id, .. }, Some(role)) | Deed::SetRole(user_id, role) => {
-            Happening::RoleChanged { user_id: *user_id, username: username(*user_id), role: *role }
+        GroupAction::Add(ShownMember { user_id, .. }, Some(role)) | GroupAction::SetRole(user_id, role) => {
+            SystemEvent::RoleChanged { user_id: *user_id, username: username(*user_id), role: *role }
         }
-        Deed::Remove(who) if *who == actor => {
-            Happening::ParticipantLeft { user_id: *who, username: username(*who) }
+        GroupAction::Remove(who) if *who == actor => {
+            SystemEvent::ParticipantLeft { user_id: *who, username: username(*who) }
         }
-        Deed::Remove(who) => Happening::ParticipantRemoved { user_id: *who, username: username(*who) },
-        Deed::Change(Details { name: Some(name), .. }) => {
-            Happening::RoomChanged { changed: vec![Detail::Name], name: name.clone() }
+        GroupAction::Remove(who) => SystemEvent::ParticipantRemoved { user_id: *who, username: username(*who) },
+        GroupAction::Change(GroupPatch { name: Some(name), .. }) => {
+            SystemEvent::RoomChanged { changed: vec![GroupField::Name], name: name.clone() }
         }
         other => panic!("nothing is to be said of {other:?}"),
     }
 }
 
 /// Checks that what was done is what the rules make of it, one after the other, and that the log says each once.
-fn check_order(before: RoomAndRoster, mut done: Vec<(UserId, Deed, GroupChange)>) -> RoomAndRoster {
+fn check_order(before: RoomWithMembers, mut done: Vec<(UserId, GroupAction, GroupChange)>) -> RoomWithMembers {
     done.sort_by_key(|(_, _, change)| change.said.room.room.rev);
     let mut at = before;
     for (actor, deed, change) in done {
@@ -95,7 +74,7 @@ fn check_order(before: RoomAndRoster, mut done: Vec<(UserId, Deed, GroupChange)>
         let outcome = deed.apply(&at.room, &at.members, doer, said.seq).unwrap().unwrap();
         assert_eq!((&outcome.room, &outcome.members), (&after.room, &after.members), "{deed:?}");
         assert_eq!((said.kind, said.sender_id), (Kind::System, actor));
-        assert_eq!(Happening::of_payload(said.payload.as_ref()), Some(to_be_said(&at, actor, &deed)));
+        assert_eq!(SystemEvent::of_payload(said.payload.as_ref()), Some(to_be_said(&at, actor, &deed)));
         assert_eq!(said.content, outcome.said.sentence(&doer.shown.username));
         at = after.clone();
     }
@@ -121,7 +100,7 @@ async fn whatever_everyone_does_at_once_is_done_in_one_order_and_the_log_says_ea
             let runs = |member: &&Member| member.role != Role::Member;
             let running = before.members.iter().filter(runs).map(|member| member.shown.user_id);
             let actors = everyone.iter().copied().chain(running.collect::<Vec<_>>().into_iter().cycle());
-            let deeds: Vec<(UserId, Deed)> =
+            let deeds: Vec<(UserId, GroupAction)> =
                 actors.take(12).map(|who| (who, any_deed(&cloud, who, &people))).collect();
             let doing = deeds.iter().map(async |(actor, deed)| {
                 later(if round % 2 == 0 { 0 } else { 3000 }).await;
@@ -169,8 +148,8 @@ async fn whatever_everyone_does_at_once_is_done_in_one_order_and_the_log_says_ea
 
 /// Puts people into a group until it has so many.
 async fn fill(cloud: &Cloud, room: RoomId, members: usize) -> Vec<UserId> {
-    let RoomAndRoster { mut room, members: mut roster } =
-        cloud.app.store.room_and_roster(room).await.unwrap();
+    let RoomWithMembers { mut room, members: mut roster } =
+        cloud.app.store.room_with_members(room).await.unwrap();
     let mut puts = Vec::new();
     for n in roster.len()..members {
         let (user_id, joined_at) = (UserId::from(Uuid::new_v4()), cloud.app.now());
@@ -180,7 +159,7 @@ async fn fill(cloud: &Cloud, room: RoomId, members: usize) -> Vec<UserId> {
         puts.push(item(keys::member(room.id, user_id), &member).unwrap());
         let mine = json!({"room_id": room.id, "joined_at": joined_at});
         puts.push(item(keys::my_room(user_id, room.id), mine).unwrap());
-        puts.push(item(keys::counts(user_id), json!({"rooms": 1})).unwrap());
+        puts.push(item(keys::quotas(user_id), json!({"rooms": 1})).unwrap());
         roster.push(member);
     }
     put_all(cloud, puts).await;
@@ -197,7 +176,7 @@ async fn of_sixteen_who_are_added_at_once_to_a_group_with_six_places_six_get_in(
         fastrand::seed(seed);
         let cloud = Cloud::new();
         let (founders, room) = group(&cloud, 3).await;
-        let made = change(&cloud, room, founders[0], &Deed::SetRole(founders[1], Role::Admin)).await;
+        let made = change(&cloud, room, founders[0], &GroupAction::SetRole(founders[1], Role::Admin)).await;
         assert!(made.unwrap().is_some());
         let mut everyone = fill(&cloud, room, MAX_MEMBERS - 6).await;
         let mut newcomers = Vec::new();
@@ -206,8 +185,8 @@ async fn of_sixteen_who_are_added_at_once_to_a_group_with_six_places_six_get_in(
         }
         everyone.extend(&newcomers);
         let deeds = profiles(&cloud, &newcomers).await;
-        let deeds = deeds.iter().map(|who| Deed::Add(ShownMember::new(who, cloud.app.now()), None));
-        let deeds: Vec<Deed> = deeds.collect();
+        let deeds = deeds.iter().map(|who| GroupAction::Add(ShownMember::new(who, cloud.app.now()), None));
+        let deeds: Vec<GroupAction> = deeds.collect();
         cloud.set_conflicts("TransactWriteItems", fastrand::usize(0..8));
         let adding = deeds.iter().enumerate().map(async |(n, deed)| {
             loop {
@@ -237,8 +216,8 @@ async fn of_sixteen_who_are_added_at_once_to_a_group_with_six_places_six_get_in(
 async fn check_not_found(cloud: &Cloud, room: RoomId, people: &[Profile]) {
     let store = &cloud.app.store;
     for who in people.iter().map(|who| who.id) {
-        let add = Deed::Add(ShownMember::new(&people[0], cloud.app.now()), None);
-        for deed in [add, Deed::Remove(who), Deed::SetRole(who, Role::Owner), named("anew")] {
+        let add = GroupAction::Add(ShownMember::new(&people[0], cloud.app.now()), None);
+        for deed in [add, GroupAction::Remove(who), GroupAction::SetRole(who, Role::Owner), named("anew")] {
             let outcome = change(cloud, room, who, &deed).await;
             assert!(matches!(outcome, Err(Error::NotFound)), "{deed:?}: {outcome:?}");
         }
@@ -279,14 +258,14 @@ async fn a_group_that_is_deleted_while_everyone_acts_in_it_is_gone_for_all_and_l
             everyone.push(cloud.person(&format!("p{n}")).await);
         }
         let people = profiles(&cloud, &everyone).await;
-        let (owner, heir) = (everyone[0], everyone[1]);
+        let (owner, successor) = (everyone[0], everyone[1]);
         let store = &cloud.app.store;
-        let add = |n: usize| Deed::Add(ShownMember::new(&people[n], cloud.app.now()), None);
-        let mut deeds: Vec<(UserId, Deed)> = (8..12).map(|n| (owner, add(n))).collect();
-        deeds.extend([2, 3].map(|n| (owner, Deed::SetRole(everyone[n], Role::Admin))));
-        deeds.extend([4, 5].map(|n| (everyone[n], Deed::Remove(everyone[n]))));
+        let add = |n: usize| GroupAction::Add(ShownMember::new(&people[n], cloud.app.now()), None);
+        let mut deeds: Vec<(UserId, GroupAction)> = (8..12).map(|n| (owner, add(n))).collect();
+        deeds.extend([2, 3].map(|n| (owner, GroupAction::SetRole(everyone[n], Role::Admin))));
+        deeds.extend([4, 5].map(|n| (everyone[n], GroupAction::Remove(everyone[n]))));
         if seed % 2 == 0 {
-            deeds.push((owner, Deed::SetRole(heir, Role::Owner)));
+            deeds.push((owner, GroupAction::SetRole(successor, Role::Owner)));
         }
         cloud.set_conflicts("TransactWriteItems", fastrand::usize(0..4));
         let doing = deeds.iter().map(async |(actor, deed)| {
@@ -296,12 +275,12 @@ async fn a_group_that_is_deleted_while_everyone_acts_in_it_is_gone_for_all_and_l
         let sending = everyone.iter().map(async |who| {
             later(12_000).await;
             let sent = store.append(&send(room, *who, "hi"), cloud.app.now()).await?;
-            store.move_head(room, sent.message().seq).await?;
-            store.move_read(room, *who, sent.message().seq, cloud.app.now()).await?;
+            store.advance_head(room, sent.message().seq).await?;
+            store.advance_read(room, *who, sent.message().seq, cloud.app.now()).await?;
             let pinned = RoomSettingsChange { is_pinned: Some(true), ..RoomSettingsChange::default() };
             store.change_room_settings(*who, room, &pinned).await.map(|_| true)
         });
-        let deleting = [owner, heir].map(async |who| {
+        let deleting = [owner, successor].map(async |who| {
             later(12_000).await;
             let deleted = delete(&cloud, room, who).await;
             if deleted.is_ok() {
@@ -317,13 +296,13 @@ async fn a_group_that_is_deleted_while_everyone_acts_in_it_is_gone_for_all_and_l
         let mut refusals = refusals.chain(deleted.iter().filter_map(|outcome| outcome.as_ref().err()));
         assert!(refusals.all(is_expected), "seed {seed}: {done:?} {sent:?} {deleted:?}");
         acted += done.iter().chain(&sent).filter(|outcome| matches!(outcome, Ok(true))).count();
-        let by = [owner, heir].into_iter().zip(deleted).filter_map(|(who, it)| it.is_ok().then_some(who));
+        let by = [owner, successor].into_iter().zip(deleted).filter_map(|(who, it)| it.is_ok().then_some(who));
         let by: Vec<UserId> = by.collect();
         // Each of the two may have tried while the other owned it.
         let by = match by[..] {
             [] => {
-                delete(&cloud, room, heir).await.unwrap();
-                heir
+                delete(&cloud, room, successor).await.unwrap();
+                successor
             }
             [by] => by,
             _ => panic!("seed {seed}: it was deleted by both"),
@@ -353,11 +332,11 @@ async fn an_owner_who_hands_over_and_leaves_at_once_leaves_exactly_one_owner() {
         let cloud = Cloud::new();
         let (people, room) = group(&cloud, 4).await;
         let (owner, admin, receiver) = (people[0], people[1], people[2]);
-        change(&cloud, room, owner, &Deed::SetRole(admin, Role::Admin)).await.unwrap().unwrap();
+        change(&cloud, room, owner, &GroupAction::SetRole(admin, Role::Admin)).await.unwrap().unwrap();
         let receiver_leaves = seed % 3 == 0;
-        let mut deeds = vec![(owner, Deed::SetRole(receiver, Role::Owner)), (owner, Deed::Remove(owner))];
+        let mut deeds = vec![(owner, GroupAction::SetRole(receiver, Role::Owner)), (owner, GroupAction::Remove(owner))];
         if receiver_leaves {
-            deeds.push((receiver, Deed::Remove(receiver)));
+            deeds.push((receiver, GroupAction::Remove(receiver)));
         }
         let before = consistent(&cloud, room, &people);
         cloud.set_conflicts("TransactWriteItems", fastrand::usize(0..3));

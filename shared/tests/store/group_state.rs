@@ -2,19 +2,9 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shared::{
-    domain::{
-        message::Message,
-        room::{Member, Role, Room, first_members},
-    },
-    id::{RoomId, UserId},
-    store::rooms::RoomAndRoster,
-};
+use shared::{domain::{messages::Message, rooms::{Member, Role, Room, first_members}}, id::{RoomId, UserId}, store::rooms::RoomWithMembers};
 
-use crate::{
-    cloud::Cloud,
-    raw::{items, recorded_revisions},
-};
+use crate::{cloud::Cloud, raw::{items, recorded_revisions}};
 
 /// An attribute of an item as plain JSON.
 fn plain(value: &Value) -> Value {
@@ -52,13 +42,13 @@ pub fn rooms_listed(cloud: &Cloud, who: UserId) -> usize {
 /// How many rooms are counted for somebody.
 pub fn rooms_counted(cloud: &Cloud, who: UserId) -> usize {
     let items = cloud.partition(&format!("USER#{who}"));
-    let counts = items.iter().find(|item| item["sk"]["S"] == "COUNTS");
+    let counts = items.iter().find(|item| item["sk"]["S"] == "QUOTAS");
     counts.and_then(|counts| counts["rooms"]["N"].as_str()).map_or(0, |n| n.parse().unwrap())
 }
 
 /// The group as the table has it. What it says of itself must be what its items are; `people` are all who may ever have
 /// been in it.
-pub fn consistent(cloud: &Cloud, room: RoomId, people: &[UserId]) -> RoomAndRoster {
+pub fn consistent(cloud: &Cloud, room: RoomId, people: &[UserId]) -> RoomWithMembers {
     let members: Vec<Member> = all(cloud, room, "MEMBER#");
     let room: Room = all(cloud, room, "META").remove(0);
     let owners = members.iter().filter(|member| member.role == Role::Owner).count();
@@ -75,5 +65,5 @@ pub fn consistent(cloud: &Cloud, room: RoomId, people: &[UserId]) -> RoomAndRost
     assert!(recorded.iter().copied().eq(1..=room.rev), "{recorded:?} up to {}", room.rev);
     let log: Vec<Message> = all(cloud, room.id, "MSG#");
     assert!(log.iter().map(|message| message.seq).eq(1..=log.len() as u64), "{log:?}");
-    RoomAndRoster { room, members }
+    RoomWithMembers { room, members }
 }

@@ -2,15 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::{
-    Error,
-    domain::{
-        log::{Held, Window},
-        message::{Draft, Kind, Message},
-    },
-    id::{MessageId, RoomId, UserId},
-    store::{PageOf, item::item, keys, messages::Send, sync::Which},
-};
+use shared::{Error, domain::messages::{Draft, Kind, Message, log::{SyncPosition, Window}}, id::{MessageId, RoomId, UserId}, store::{PageOf, db::{item::item, keys}, messages::Send, rooms::sync::SyncScope}};
 
 use crate::{cloud::Cloud, rooms::room};
 
@@ -86,17 +78,17 @@ async fn a_retry_finds_its_message_below_those_that_came_after() {
     let (ana, ben, room) = pair(&cloud).await;
     let store = &cloud.app.store;
     let first =
-        store.append(&retry_of(room, ana, "once", Some(0)), cloud.app.now()).await.unwrap().in_full.message;
+        store.append(&retry_of(room, ana, "once", Some(0)), cloud.app.now()).await.unwrap().full_message.message;
     for n in 0..150 {
         store.append(&send(room, ben, &format!("m{n}")), cloud.app.now()).await.unwrap();
     }
     cloud.wait(30 * 24 * 3600).await;
     let again =
-        store.append(&retry_of(room, ana, "once", Some(0)), cloud.app.now()).await.unwrap().in_full.message;
+        store.append(&retry_of(room, ana, "once", Some(0)), cloud.app.now()).await.unwrap().full_message.message;
     assert_eq!(again, first, "also with other words");
     let other_words =
         Send { client_message_id: Some("once".into()), after_seq: Some(0), ..send(room, ana, "other") };
-    assert_eq!(store.append(&other_words, cloud.app.now()).await.unwrap().in_full.message, first);
+    assert_eq!(store.append(&other_words, cloud.app.now()).await.unwrap().full_message.message, first);
     assert_eq!(whole_log(&cloud, room, ben).await.len(), 151);
 }
 
@@ -105,8 +97,8 @@ async fn the_same_name_from_another_sender_is_another_message() {
     let cloud = Cloud::new();
     let (ana, ben, room) = pair(&cloud).await;
     let store = &cloud.app.store;
-    let anas = store.append(&retry_of(room, ana, "1", None), cloud.app.now()).await.unwrap().in_full.message;
-    let bens = store.append(&retry_of(room, ben, "1", None), cloud.app.now()).await.unwrap().in_full.message;
+    let anas = store.append(&retry_of(room, ana, "1", None), cloud.app.now()).await.unwrap().full_message.message;
+    let bens = store.append(&retry_of(room, ben, "1", None), cloud.app.now()).await.unwrap().full_message.message;
     assert_eq!((anas.seq, bens.seq), (1, 2));
 }
 
@@ -138,15 +130,15 @@ async fn a_reply_answers_a_message_of_its_own_room() {
     let eve = cloud.person("eve").await;
     let elsewhere = room(&cloud, ana, &[eve]).await;
     let store = &cloud.app.store;
-    let message = store.append(&send(here, ben, "question"), cloud.app.now()).await.unwrap().in_full.message;
+    let message = store.append(&send(here, ben, "question"), cloud.app.now()).await.unwrap().full_message.message;
     let foreign =
-        store.append(&send(elsewhere, eve, "other"), cloud.app.now()).await.unwrap().in_full.message;
+        store.append(&send(elsewhere, eve, "other"), cloud.app.now()).await.unwrap().full_message.message;
     let reply = |to| {
         let answer = send(here, ana, "answer");
         Send { draft: Draft { reply_to_id: Some(to), ..answer.draft }, ..answer }
     };
     assert!(matches!(store.append(&reply(foreign.id), cloud.app.now()).await, Err(Error::Invalid(_))));
-    let answer = store.append(&reply(message.id), cloud.app.now()).await.unwrap().in_full.message;
+    let answer = store.append(&reply(message.id), cloud.app.now()).await.unwrap().full_message.message;
     assert_eq!((answer.reply_to_id, answer.seq), (Some(message.id), 2));
 }
 
@@ -185,7 +177,7 @@ async fn a_payload_comes_back_as_it_was_given() {
     let draft = Draft { kind: Kind::Workout, payload: payload.as_object().cloned(), ..plain.draft };
     let said = cloud.app.store.append(&Send { draft, ..send(room, ana, "") }, cloud.app.now()).await.unwrap();
     let log = whole_log(&cloud, room, ben).await;
-    assert_eq!(log, [said.in_full.message]);
+    assert_eq!(log, [said.full_message.message]);
     assert_eq!(serde_json::to_string(&log[0].payload).unwrap(), payload.to_string());
 }
 
@@ -197,7 +189,7 @@ async fn writes_that_meet_a_transaction_are_made_again() {
         cloud.set_conflicts(operation, 3);
     }
     let sent = cloud.app.store.append(&send(room, ana, "hi"), cloud.app.now()).await.unwrap();
-    assert!(cloud.app.store.move_read(room, ben, sent.message().seq, cloud.app.now()).await.unwrap());
+    assert!(cloud.app.store.advance_read(room, ben, sent.message().seq, cloud.app.now()).await.unwrap());
     let cleo = cloud.person("cleo").await;
     assert_eq!(cloud.app.store.profile(cleo).await.unwrap().unwrap().username, "cleo");
 
@@ -242,11 +234,11 @@ async fn a_room_of_a_million_messages_costs_what_a_room_of_ten_does() {
         let say = async |content: &str| {
             let sent = store.append(&send(room, ana, content), cloud.app.now()).await.unwrap();
             cloud.app.deliver(&sent, None).await;
-            sent.in_full.message.seq
+            sent.full_message.message.seq
         };
         say("the first").await;
         lengthen(&cloud, room, length - 9).await;
-        store.move_head(room, length - 9).await.unwrap();
+        store.advance_head(room, length - 9).await.unwrap();
         for n in 2..=10 {
             say(&format!("m{n:02}")).await;
         }
@@ -264,8 +256,8 @@ async fn a_room_of_a_million_messages_costs_what_a_room_of_ten_does() {
         note("an older page");
         assert_eq!(store.my_rooms(ben, PageOf::default()).await.unwrap().items[0].tail, length + 1);
         note("the list of rooms");
-        let held = BTreeMap::from([(room, Held { seq: length - 2, rev: 0 })]);
-        let news = store.sync(ben, &held, Which::All, None, cloud.app.now()).await.unwrap();
+        let held = BTreeMap::from([(room, SyncPosition { seq: length - 2, rev: 0 })]);
+        let news = store.sync(ben, &held, SyncScope::All, None, cloud.app.now()).await.unwrap();
         assert_eq!(news.rooms[0].messages.as_ref().unwrap().new.len(), 3);
         note("a sync");
         costs.push(units);

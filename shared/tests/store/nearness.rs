@@ -1,20 +1,9 @@
 //! What it costs to find out who is a friend of a friend.
 
-use shared::{
-    id::UserId,
-    store::{
-        friendships::Friend,
-        item::{Item, item},
-        keys,
-    },
-};
+use shared::{id::UserId, store::{db::{item::{Item, item}, keys}, relationships::lists::Friend}};
 use uuid::Uuid;
 
-use crate::{
-    circles::{befriend, found, sorted},
-    cloud::Cloud,
-    raw::{choose, put_all},
-};
+use crate::{circles::{update_relationship, found, sorted}, cloud::Cloud, raw::{choose, put_all}};
 
 /// Somebody of a certain place among all ids.
 fn nth(n: u128) -> UserId {
@@ -53,12 +42,12 @@ async fn a_search_reads_the_searchers_friends_once_and_of_others_one_page() {
         runners.push(shy(&cloud, &format!("runner {n}")).await);
     }
     for near in &runners[..3] {
-        befriend(&cloud, ben, *near).await;
+        update_relationship(&cloud, ben, *near).await;
     }
     // Who has no friends has none in common with anybody. Twelve units are for the six profiles, and for what the two are
     // to each other.
     assert_eq!(search(&cloud, ana).await, (vec![], 3, 0.5 + 12.0 + 1.0, 2));
-    befriend(&cloud, ana, ben).await;
+    update_relationship(&cloud, ana, ben).await;
     let near = sorted([runners[0], runners[1], runners[2]]);
     assert_eq!(search(&cloud, ana).await, (near, 4, 0.5 + 12.0 + 1.0 + 6.0, 8));
     // Where nothing depends on friends in common, nobody's are read.
@@ -100,16 +89,16 @@ async fn a_long_list_is_read_up_to_the_first_friend_in_common() {
 async fn one_search_looks_for_friends_in_common_with_forty_people_at_the_most() {
     let cloud = Cloud::new();
     let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
-    befriend(&cloud, ana, ben).await;
+    update_relationship(&cloud, ana, ben).await;
     for n in 0..39 {
         shy(&cloud, &format!("runner a{n:02}")).await;
     }
     let friend = shy(&cloud, "runner b").await;
-    befriend(&cloud, ana, friend).await;
+    update_relationship(&cloud, ana, friend).await;
     let last = shy(&cloud, "runner c").await;
     let beyond = shy(&cloud, "runner d").await;
     for near in [last, beyond] {
-        befriend(&cloud, ben, near).await;
+        update_relationship(&cloud, ben, near).await;
     }
     let open = cloud.person("runner e").await;
     let (near, _, _, queries) = search(&cloud, ana).await;
@@ -121,11 +110,11 @@ async fn one_search_looks_for_friends_in_common_with_forty_people_at_the_most() 
 async fn a_room_for_many_reads_the_makers_friends_once() {
     let cloud = Cloud::new();
     let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
-    befriend(&cloud, ana, ben).await;
+    update_relationship(&cloud, ana, ben).await;
     let mut people = vec![ben];
     for n in 0..5 {
         let near = cloud.person(&format!("runner {n}")).await;
-        befriend(&cloud, ben, near).await;
+        update_relationship(&cloud, ben, near).await;
         choose(&cloud, near, "messages_from", "friends_of_friends").await;
         people.push(near);
     }
@@ -141,10 +130,10 @@ async fn a_room_for_many_reads_the_makers_friends_once() {
 async fn suggestions_look_for_nobodys_friends_again() {
     let cloud = Cloud::new();
     let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
-    befriend(&cloud, ana, ben).await;
+    update_relationship(&cloud, ana, ben).await;
     for n in 0..5 {
         let near = shy(&cloud, &format!("runner {n}")).await;
-        befriend(&cloud, ben, near).await;
+        update_relationship(&cloud, ben, near).await;
     }
     cloud.calls();
     assert_eq!(cloud.app.store.suggestions(ana).await.unwrap().len(), 5);

@@ -3,27 +3,12 @@
 
 use futures::future::join_all;
 use serde_json::Value;
-use shared::{
-    Error, Result,
-    domain::{
-        counted::Counted,
-        founding::Founding,
-        friendship::{Action, Answer, Pair},
-    },
-    id::{RequestId, RoomId, UserId},
-    store::{keys, pairs::Moved},
-};
+use shared::{Error, Result, domain::{relationships::{Answer, Pair, RelationshipAction}, rooms::new_room::NewRoom, users::quota::Quota}, id::{RequestId, RoomId, UserId}, store::{db::keys, relationships::RelationshipChange}};
 
-use crate::{
-    cloud::Cloud,
-    friendships::{ask, code},
-    log::send,
-    raw::{meta, number, recorded_revisions, set},
-    rooms::room,
-};
+use crate::{cloud::Cloud, friendships::{ask, code}, log::send, raw::{meta, number, recorded_revisions, set}, rooms::room};
 
-async fn act(cloud: &Cloud, me: UserId, other: UserId, action: Action) -> Result<Moved> {
-    cloud.app.store.move_pair(me, other, action, cloud.app.now()).await
+async fn act(cloud: &Cloud, me: UserId, other: UserId, action: RelationshipAction) -> Result<RelationshipChange> {
+    cloud.app.store.update_relationship(me, other, action, cloud.app.now()).await
 }
 
 /// How many items of a person's partition have a sort key that begins so.
@@ -36,7 +21,7 @@ fn listed(cloud: &Cloud, who: UserId, prefix: &str) -> i64 {
 /// What is counted of a person.
 fn count(cloud: &Cloud, who: UserId, attribute: &str) -> i64 {
     let items = cloud.partition(&format!("USER#{who}"));
-    let counts = items.iter().find(|item| item["sk"]["S"] == "COUNTS");
+    let counts = items.iter().find(|item| item["sk"]["S"] == "QUOTAS");
     counts.map_or(0, |counts| counts[attribute]["N"].as_str().map_or(0, |n| n.parse().unwrap()))
 }
 
@@ -46,15 +31,15 @@ async fn check(cloud: &Cloud, a: UserId, b: UserId) -> Pair {
     for who in [a, b] {
         let other = pair.other(who);
         let expected = [
-            ("REQUEST#OUT#", "requests_sent", pair.adds(Counted::RequestsSent, who)),
-            ("FRIEND#", "friends", pair.adds(Counted::Friends, who)),
-            ("BLOCK#", "blocks", pair.adds(Counted::Blocks, who)),
+            ("REQUEST#OUT#", "requests_sent", pair.adds(Quota::RequestsSent, who)),
+            ("FRIEND#", "friends", pair.adds(Quota::Friends, who)),
+            ("BLOCK#", "blocks", pair.adds(Quota::Blocks, who)),
         ];
         for (prefix, attribute, n) in expected {
             assert_eq!(listed(cloud, who, prefix), n, "{prefix} of {pair:?}");
             assert_eq!(count(cloud, who, attribute), n, "{attribute} of {pair:?}");
         }
-        assert_eq!(listed(cloud, who, "REQUEST#IN#"), pair.adds(Counted::RequestsSent, other), "{pair:?}");
+        assert_eq!(listed(cloud, who, "REQUEST#IN#"), pair.adds(Quota::RequestsSent, other), "{pair:?}");
     }
     pair
 }
@@ -65,16 +50,16 @@ fn is_shut(cloud: &Cloud, room: RoomId) -> bool {
 }
 
 /// What a tap on one of the devices does; answers and cancellations name the request that waits as the tap is made.
-fn any_action(cloud: &Cloud, waiting: Option<RequestId>) -> Action {
+fn any_action(cloud: &Cloud, waiting: Option<RequestId>) -> RelationshipAction {
     let id = waiting.unwrap_or_else(|| RequestId::at(cloud.app.now()));
     match fastrand::u8(0..8) {
-        0 | 1 => Action::Ask(RequestId::at(cloud.app.now())),
-        2 => Action::Answer(id, Answer::Accepted),
-        3 => Action::Answer(id, Answer::Rejected),
-        4 => Action::Cancel(id),
-        5 => Action::Unfriend,
-        6 => Action::Block,
-        _ => Action::Unblock,
+        0 | 1 => RelationshipAction::Request(RequestId::at(cloud.app.now())),
+        2 => RelationshipAction::Respond(id, Answer::Accepted),
+        3 => RelationshipAction::Respond(id, Answer::Rejected),
+        4 => RelationshipAction::Cancel(id),
+        5 => RelationshipAction::Unfriend,
+        6 => RelationshipAction::Block,
+        _ => RelationshipAction::Unblock,
     }
 }
 
@@ -102,11 +87,11 @@ async fn whatever_two_do_at_once_their_lists_counts_and_room_say_what_the_pair_s
                 assert!(!matches!(outcome, Err(Error::Busy(_) | Error::Internal(_))), "{outcome:?}");
             }
             let steps = outcomes.into_iter().flatten().filter(|moved| moved.before != moved.after);
-            let mut steps: Vec<Moved> = steps.collect();
+            let mut steps: Vec<RelationshipChange> = steps.collect();
             steps.sort_by_key(|moved| moved.after.version);
             // Each step begins where the one before it ended, and the last one is what there is.
             let mut at = before;
-            for Moved { before, after } in steps {
+            for RelationshipChange { before, after } in steps {
                 assert_eq!(before, at);
                 at = after;
             }
@@ -131,14 +116,14 @@ async fn a_block_that_meets_the_making_of_the_room_and_sends_leaves_no_open_room
         let direct = RoomId::direct(ana, ben);
         let found = async |me: UserId, other: UserId| {
             tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(0..3000))).await;
-            let founding = Founding::new(me, &[other], false, None).unwrap();
+            let new_room = NewRoom::new(me, &[other], false, None).unwrap();
             let profiles = cloud.app.store.reachable(me, &[me, other]).await?;
-            cloud.app.store.found_room(&founding, profiles, cloud.app.now()).await?;
+            cloud.app.store.create_room(&new_room, profiles, cloud.app.now()).await?;
             cloud.app.store.append(&send(direct, me, "hi"), cloud.app.now()).await.map(drop)
         };
         let blocking = async {
             tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(0..3000))).await;
-            act(&cloud, ana, ben, Action::Block).await.map(drop)
+            act(&cloud, ana, ben, RelationshipAction::Block).await.map(drop)
         };
         let founders =
             join_all((0..=seed % 16).map(|n| if n % 2 == 0 { found(ana, ben) } else { found(ben, ana) }));
@@ -154,7 +139,7 @@ async fn a_block_that_meets_the_making_of_the_room_and_sends_leaves_no_open_room
         let late = cloud.app.store.append(&send(direct, ben, "still there?"), cloud.app.now()).await;
         assert!(matches!(late, Err(Error::NotFound)));
 
-        act(&cloud, ana, ben, Action::Unblock).await.unwrap();
+        act(&cloud, ana, ben, RelationshipAction::Unblock).await.unwrap();
         room(&cloud, ben, &[ana]).await;
         cloud.app.store.append(&send(direct, ben, "there you are"), cloud.app.now()).await.unwrap();
     }
@@ -165,7 +150,7 @@ async fn sixteen_changes_of_the_room_do_not_keep_a_block_from_shutting_it() {
     let cloud = Cloud::new();
     let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
     let direct = room(&cloud, ana, &[ben]).await;
-    let (blocks, unblocks) = ((0..8).map(|_| Action::Block), (0..8).map(|_| Action::Unblock));
+    let (blocks, unblocks) = ((0..8).map(|_| RelationshipAction::Block), (0..8).map(|_| RelationshipAction::Unblock));
     let taps = blocks.chain(unblocks).map(|action| act(&cloud, ana, ben, action));
     for outcome in join_all(taps).await {
         outcome.unwrap();
@@ -173,14 +158,14 @@ async fn sixteen_changes_of_the_room_do_not_keep_a_block_from_shutting_it() {
     let pair = check(&cloud, ana, ben).await;
     assert_eq!(is_shut(&cloud, direct), pair.is_blocked());
     assert_eq!(number(&meta(&cloud, direct), "rev"), pair.version, "one revision for each step");
-    assert_eq!(number(&meta(&cloud, direct), "roster_version"), 1 + pair.version);
+    assert_eq!(number(&meta(&cloud, direct), "members_version"), 1 + pair.version);
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_sixteen_requests_at_once_as_many_are_made_as_there_is_room_for() {
     let cloud = Cloud::new();
     let ana = cloud.person("ana").await;
-    set(&cloud, keys::counts(ana), "requests_sent", 47).await;
+    set(&cloud, keys::quotas(ana), "requests_sent", 47).await;
     let mut others = Vec::new();
     for n in 0..16 {
         others.push(cloud.person(&format!("other{n}")).await);
@@ -192,7 +177,7 @@ async fn of_sixteen_requests_at_once_as_many_are_made_as_there_is_room_for() {
         assert_eq!(code(refusal), "too_many_requests_sent");
     }
     let request = made.into_iter().next().unwrap().unwrap();
-    let cancelled = act(&cloud, ana, request.receiver_id, Action::Cancel(request.request_id)).await;
+    let cancelled = act(&cloud, ana, request.receiver_id, RelationshipAction::Cancel(request.request_id)).await;
     cancelled.unwrap();
     ask(&cloud, ana, request.receiver_id).await.unwrap();
 }
@@ -210,10 +195,10 @@ async fn of_sixteen_friends_at_once_as_many_are_made_as_there_is_room_for_on_bot
             to.push(ask(&cloud, ana, other).await.unwrap());
         }
     }
-    set(&cloud, keys::counts(ana), "friends", 4_995).await;
-    let yes = |me, request: &shared::domain::friendship::Request| {
+    set(&cloud, keys::quotas(ana), "friends", 4_995).await;
+    let yes = |me, request: &shared::domain::relationships::Request| {
         let other = if me == request.receiver_id { request.sender_id } else { request.receiver_id };
-        let action = Action::Answer(request.request_id, Answer::Accepted);
+        let action = RelationshipAction::Respond(request.request_id, Answer::Accepted);
         let cloud = &cloud;
         async move { (me, act(cloud, me, other, action).await) }
     };
@@ -233,9 +218,9 @@ async fn of_sixteen_friends_at_once_as_many_are_made_as_there_is_room_for_on_bot
 async fn of_sixteen_blocks_at_once_as_many_are_made_as_there_is_room_for() {
     let cloud = Cloud::new();
     let ana = cloud.person("ana").await;
-    set(&cloud, keys::counts(ana), "blocks", 990).await;
+    set(&cloud, keys::quotas(ana), "blocks", 990).await;
     let others: Vec<UserId> = (0..16).map(|_| uuid::Uuid::new_v4().into()).collect();
-    let blocked = join_all(others.iter().map(|other| act(&cloud, ana, *other, Action::Block))).await;
+    let blocked = join_all(others.iter().map(|other| act(&cloud, ana, *other, RelationshipAction::Block))).await;
     assert_eq!(blocked.iter().filter(|outcome| outcome.is_ok()).count(), 10);
     assert_eq!(count(&cloud, ana, "blocks"), 1_000);
     for outcome in blocked.into_iter().filter(Result::is_err) {

@@ -2,23 +2,9 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::{
-    Error,
-    domain::{
-        friendship::{Action, Answer},
-        presence::Presence,
-        privacy::{Circle, SettingsChange},
-        profile::ProfileChange,
-    },
-    id::{ConnectionId, RequestId, UserId},
-    store::presence::Connection,
-};
+use shared::{Error, domain::{relationships::{Answer, RelationshipAction, access::Audience}, users::{presence::Presence, profile::ProfileChange, settings::SettingsChange}}, id::{ConnectionId, RequestId, UserId}, store::users::presence::Connection};
 
-use crate::{
-    cloud::{Cloud, Socket},
-    profiles::identity,
-    raw::choose,
-};
+use crate::{cloud::{Cloud, Socket}, profiles::identity, raw::choose};
 
 /// Tokens end so late that nothing here ends with them.
 const EXPIRES: i64 = i64::MAX;
@@ -32,7 +18,7 @@ fn connection(cloud: &Cloud, user_id: UserId, n: usize) -> Connection {
 async fn comes(cloud: &Cloud, user: UserId, n: usize) -> bool {
     let store = cloud.another_store();
     store.connected(&connection(cloud, user, n), EXPIRES).await.unwrap();
-    store.greeted(&connection(cloud, user, n), EXPIRES).await.unwrap().1
+    store.mark_online(&connection(cloud, user, n), EXPIRES).await.unwrap().1
 }
 
 /// A device's connection ends. Whether that took its person offline.
@@ -45,10 +31,10 @@ async fn presence(cloud: &Cloud, user: UserId) -> Presence {
     cloud.app.store.presences(&[user], cloud.app.now()).await.unwrap().remove(&user).unwrap_or_default()
 }
 
-async fn befriend(cloud: &Cloud, a: UserId, b: UserId) {
+async fn update_relationship(cloud: &Cloud, a: UserId, b: UserId) {
     let (now, id) = (cloud.app.now(), RequestId::at(cloud.app.now()));
-    cloud.app.store.move_pair(a, b, Action::Ask(id), now).await.unwrap();
-    cloud.app.store.move_pair(b, a, Action::Answer(id, Answer::Accepted), now).await.unwrap();
+    cloud.app.store.update_relationship(a, b, RelationshipAction::Request(id), now).await.unwrap();
+    cloud.app.store.update_relationship(b, a, RelationshipAction::Respond(id, Answer::Accepted), now).await.unwrap();
 }
 
 /// What was heard of somebody since the last look: on which connection, and whether they are online.
@@ -123,7 +109,7 @@ async fn whose_going_nobody_told_is_told_to_have_come_back() {
     let cloud = Cloud::new();
     let ana = cloud.person("ana").await;
     let short = connection(&cloud, ana, 1);
-    assert!(cloud.app.store.greeted(&short, short.since.seconds() + 600).await.unwrap().1);
+    assert!(cloud.app.store.mark_online(&short, short.since.seconds() + 600).await.unwrap().1);
     cloud.wait(700).await;
     assert!(comes(&cloud, ana, 2).await);
     assert!(!comes(&cloud, ana, 3).await);
@@ -163,7 +149,7 @@ async fn whoever_overtakes_the_last_that_friends_hear_is_how_it_is() {
     for seed in 0..20 {
         let cloud = Cloud::new();
         let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
-        befriend(&cloud, ana, ben).await;
+        update_relationship(&cloud, ana, ben).await;
         cloud.connect(ben, "ben").await;
         let mut random = fastrand::Rng::with_seed(seed);
         let acts = (0..8).map(|n| {
@@ -171,7 +157,7 @@ async fn whoever_overtakes_the_last_that_friends_hear_is_how_it_is() {
             async move {
                 let tell = async |is_news| {
                     if is_news {
-                        cloud.app.push.tell_status(ana, cloud.app.now()).await.unwrap();
+                        cloud.app.push.notify_status(ana, cloud.app.now()).await.unwrap();
                     }
                 };
                 tokio::time::sleep(std::time::Duration::from_millis(delays[0] * 700)).await;
@@ -185,7 +171,7 @@ async fn whoever_overtakes_the_last_that_friends_hear_is_how_it_is() {
         join_all(acts).await;
         assert_eq!(heard(&cloud).last(), Some(&("ben".to_owned(), true)), "seed {seed}");
         if goes(&cloud, ana, 0).await {
-            cloud.app.push.tell_status(ana, cloud.app.now()).await.unwrap();
+            cloud.app.push.notify_status(ana, cloud.app.now()).await.unwrap();
         }
         assert_eq!(heard(&cloud), [("ben".to_owned(), false)]);
     }
@@ -195,8 +181,8 @@ async fn whoever_overtakes_the_last_that_friends_hear_is_how_it_is() {
 async fn who_is_found_gone_by_a_push_is_offline_to_their_friends() {
     let cloud = Cloud::new();
     let (ana, ben, cleo) = (cloud.person("ana").await, cloud.person("ben").await, cloud.person("cleo").await);
-    befriend(&cloud, ana, ben).await;
-    befriend(&cloud, ben, cleo).await;
+    update_relationship(&cloud, ana, ben).await;
+    update_relationship(&cloud, ben, cleo).await;
     comes(&cloud, ana, 1).await;
     comes(&cloud, ben, 2).await;
     cloud.connect(cleo, "cleo").await;
@@ -205,7 +191,7 @@ async fn who_is_found_gone_by_a_push_is_offline_to_their_friends() {
     cloud.set_socket("device02", Socket::Gone);
     cloud.wait(60).await;
     let event = shared::wire::socket::Event::Pong { timestamp: Value::Null };
-    cloud.app.push.tell(&[ana], &event, cloud.app.now()).await.unwrap();
+    cloud.app.push.notify(&[ana], &event, cloud.app.now()).await.unwrap();
     assert_eq!(heard(&cloud), [("cleo".to_owned(), false)]);
     assert!(!presence(&cloud, ana).await.is_online && !presence(&cloud, ben).await.is_online);
 }
@@ -214,12 +200,12 @@ async fn who_is_found_gone_by_a_push_is_offline_to_their_friends() {
 async fn friends_hear_what_a_change_of_settings_shows_or_hides() {
     let cloud = Cloud::new();
     let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
-    befriend(&cloud, ana, ben).await;
+    update_relationship(&cloud, ana, ben).await;
     cloud.connect(ben, "ben").await;
     comes(&cloud, ana, 1).await;
     let tell = async |circle| {
         choose(&cloud, ana, "online_shown_to", circle).await;
-        cloud.app.push.tell_settings(ana, cloud.app.now()).await.unwrap();
+        cloud.app.push.notify_presence_settings(ana, cloud.app.now()).await.unwrap();
         heard(&cloud).into_iter().map(|(_, is_online)| is_online).collect::<Vec<_>>()
     };
     assert_eq!(tell("nobody").await, [false]);
@@ -232,21 +218,21 @@ async fn whoever_hides_while_they_come_online_is_hidden() {
     for (hides_after, comes_after) in (0..8).flat_map(|hides| (0..8).map(move |comes| (hides, comes))) {
         let cloud = Cloud::new();
         let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
-        befriend(&cloud, ana, ben).await;
+        update_relationship(&cloud, ana, ben).await;
         cloud.connect(ben, "ben").await;
         let pause =
             |half_seconds: u64| tokio::time::sleep(std::time::Duration::from_millis(half_seconds * 500));
         let hide = async {
             pause(hides_after).await;
             let settings =
-                SettingsChange { online_shown_to: Some(Circle::Nobody), ..SettingsChange::default() };
+                SettingsChange { online_shown_to: Some(Audience::Nobody), ..SettingsChange::default() };
             let change = ProfileChange { settings, ..ProfileChange::default() };
             cloud.app.change_profile(ana, &change).await.unwrap();
         };
         let come = async {
             pause(comes_after).await;
             if comes(&cloud, ana, 1).await {
-                cloud.app.push.tell_status(ana, cloud.app.now()).await.unwrap();
+                cloud.app.push.notify_status(ana, cloud.app.now()).await.unwrap();
             }
         };
         tokio::join!(hide, come);
@@ -264,12 +250,12 @@ async fn who_is_gone_comes_online_by_no_connection_from_before() {
     comes(&cloud, ana, 1).await;
     cloud.app.delete_account(&identity(ana, Some(1_769_999_000))).await.unwrap();
     let expires = cloud.app.now().seconds() + 3600;
-    assert!(matches!(cloud.app.push.admit(&late, expires).await, Err(Error::InvalidToken(_))));
-    assert!(matches!(cloud.app.push.greet(&late, expires).await, Err(Error::InvalidToken(_))));
+    assert!(matches!(cloud.app.push.register_connection(&late, expires).await, Err(Error::InvalidToken(_))));
+    assert!(matches!(cloud.app.push.mark_online(&late, expires).await, Err(Error::InvalidToken(_))));
     goes(&cloud, ana, 1).await;
     assert_eq!(presence(&cloud, ana).await, Presence::default());
     cloud.wait(10).await;
     let back = identity(ana, Some(cloud.app.now().seconds()));
-    cloud.app.welcome(&back).await.unwrap();
-    assert!(cloud.app.push.greet(&late, expires).await.unwrap());
+    cloud.app.ensure_profile(&back).await.unwrap();
+    assert!(cloud.app.push.mark_online(&late, expires).await.unwrap());
 }

@@ -3,30 +3,15 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
-use shared::{
-    Error,
-    auth::Identity,
-    domain::{
-        founding::Founding,
-        privacy::{Circle, SettingsChange},
-        profile::{Newcomer, Profile, ProfileChange, Wish},
-    },
-    id::{RoomId, UserId},
-    store::keys,
-};
+use shared::{Error, auth::Identity, domain::{relationships::access::Audience, rooms::new_room::NewRoom, users::{profile::{Patch, Profile, ProfileChange, TokenProfile}, settings::SettingsChange}}, id::{RoomId, UserId}, store::db::keys};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::{
-    changes::group,
-    cloud::Cloud,
-    raw::{items, member, meta, number, recorded_revisions, set_flag},
-    rooms::room,
-};
+use crate::{changes::group, cloud::Cloud, raw::{items, member, meta, number, recorded_revisions, set_flag}, rooms::room};
 
 /// Who brings a token that was issued then.
 pub fn identity(user_id: UserId, issued_at: Option<i64>) -> Identity {
-    Identity { user_id, expires: i64::MAX, issued_at, newcomer: Newcomer::default() }
+    Identity { user_id, expires: i64::MAX, issued_at, profile: TokenProfile::default() }
 }
 
 /// Another username.
@@ -92,10 +77,10 @@ async fn what_sixteen_devices_change_at_once_all_holds() {
     let setting = |change: SettingsChange| ProfileChange { settings: change, ..ProfileChange::default() };
     let changes = [
         named("anastasia"),
-        ProfileChange { display_name: Wish::Set("Ana S.".into()), ..ProfileChange::default() },
-        ProfileChange { avatar_url: Wish::Set("https://a.example/1".into()), ..ProfileChange::default() },
-        setting(SettingsChange { findable_by: Some(Circle::Nobody), ..SettingsChange::default() }),
-        setting(SettingsChange { messages_from: Some(Circle::Friends), ..SettingsChange::default() }),
+        ProfileChange { display_name: Patch::Set("Ana S.".into()), ..ProfileChange::default() },
+        ProfileChange { avatar_url: Patch::Set("https://a.example/1".into()), ..ProfileChange::default() },
+        setting(SettingsChange { findable_by: Some(Audience::Nobody), ..SettingsChange::default() }),
+        setting(SettingsChange { messages_from: Some(Audience::Friends), ..SettingsChange::default() }),
         setting(SettingsChange { read_receipts: Some(false), ..SettingsChange::default() }),
     ];
     let calls = changes.iter().cycle().take(16).map(|change| cloud.app.store.change_profile(ana, change));
@@ -103,7 +88,7 @@ async fn what_sixteen_devices_change_at_once_all_holds() {
     let ana = profile(&cloud, ana).await;
     assert_eq!((ana.username.as_str(), ana.display_name.as_deref()), ("anastasia", Some("Ana S.")));
     assert_eq!(ana.avatar_url.as_deref(), Some("https://a.example/1"));
-    assert_eq!((ana.settings.findable_by, ana.settings.messages_from), (Circle::Nobody, Circle::Friends));
+    assert_eq!((ana.settings.findable_by, ana.settings.messages_from), (Audience::Nobody, Audience::Friends));
     assert!(!ana.settings.read_receipts);
     assert_eq!(ana.rev, 1 + 6, "each of them counts once");
 }
@@ -122,7 +107,7 @@ async fn every_room_follows_as_a_change_of_its_own() {
     cloud.app.store.append(&crate::log::send(rooms[0], ana, "hello"), cloud.app.now()).await.unwrap();
     let zoe = named("zoe");
     let followed = cloud.app.change_profile(ana, &zoe);
-    let read = cloud.app.store.move_read(rooms[0], ana, 1, cloud.app.now());
+    let read = cloud.app.store.advance_read(rooms[0], ana, 1, cloud.app.now());
     let (followed, read) = futures::join!(followed, read);
     followed.unwrap();
     read.unwrap();
@@ -131,7 +116,7 @@ async fn every_room_follows_as_a_change_of_its_own() {
         assert_eq!(recorded_revisions(&cloud, *room), [1]);
     }
     assert_eq!(number(&member(&cloud, rooms[0], ana).unwrap(), "read_seq"), 1);
-    assert!(!profile(&cloud, ana).await.rooms_lag);
+    assert!(!profile(&cloud, ana).await.rooms_outdated);
     let frames = cloud.frames();
     assert_eq!(frames.len(), 12);
     assert!(frames.iter().all(|(_, frame)| frame["type"] == "participant_updated"
@@ -167,7 +152,7 @@ async fn of_two_names_that_rooms_follow_at_once_the_later_one_is_shown() {
         second.unwrap();
         let profile = profile(&cloud, ana).await;
         assert_eq!(shown(&cloud, room, ana), profile.username);
-        assert!(!profile.rooms_lag);
+        assert!(!profile.rooms_outdated);
     }
 }
 
@@ -179,9 +164,9 @@ async fn rooms_that_a_dead_call_left_behind_follow_at_the_next_one() {
     // As far as a call comes that dies after its first write.
     cloud.app.store.change_profile(ana, &named("zoe")).await.unwrap();
     assert_eq!(shown(&cloud, room, ana), "ana");
-    assert_eq!(cloud.app.arrive(&identity(ana, None)).await.unwrap().username, "zoe");
+    assert_eq!(cloud.app.resume_account(&identity(ana, None)).await.unwrap().username, "zoe");
     assert_eq!(shown(&cloud, room, ana), "zoe");
-    assert!(!profile(&cloud, ana).await.rooms_lag);
+    assert!(!profile(&cloud, ana).await.rooms_outdated);
     assert_eq!(items(&cloud, room, "CHANGE#").len(), 1);
 
     cloud.app.store.change_profile(ana, &named("mia")).await.unwrap();
@@ -219,13 +204,13 @@ async fn who_takes_another_name_while_a_room_is_made_is_shown_by_that_one() {
         for half_seconds in 0..12 {
             let cloud = Cloud::new();
             let (ana, eve) = (cloud.person("ana").await, cloud.person("eve").await);
-            let founding = Founding::new(ana, &[eve], is_group, None).unwrap();
+            let new_room = NewRoom::new(ana, &[eve], is_group, None).unwrap();
             let store = &cloud.app.store;
             let profiles = store.profiles(&[ana, eve]).await.unwrap();
             let (made, renamed) = futures::join!(
                 async {
                     sleep(Duration::from_secs(2)).await;
-                    store.found_room(&founding, profiles, cloud.app.now()).await
+                    store.create_room(&new_room, profiles, cloud.app.now()).await
                 },
                 async {
                     sleep(Duration::from_millis(500 * half_seconds)).await;
@@ -234,7 +219,7 @@ async fn who_takes_another_name_while_a_room_is_made_is_shown_by_that_one() {
             );
             renamed.unwrap();
             let answered = made.unwrap().unwrap();
-            assert_eq!(shown(&cloud, founding.id, eve), "eva", "{half_seconds} half seconds");
+            assert_eq!(shown(&cloud, new_room.id, eve), "eva", "{half_seconds} half seconds");
             assert!(["eva", "eve"].contains(&&*answered.member(eve).unwrap().shown.username));
         }
     }

@@ -3,11 +3,7 @@
 use serde_json::Value;
 use shared::push::Origin;
 
-use crate::{
-    cloud::{Cloud, Socket},
-    log::send,
-    rooms::room,
-};
+use crate::{cloud::{Cloud, Socket}, log::send, rooms::room};
 
 fn kinds(frames: &[(String, Value)]) -> Vec<(&str, &str)> {
     let mut kinds: Vec<_> =
@@ -104,13 +100,13 @@ async fn the_twenty_first_connection_closes_the_oldest() {
         assert!(cloud.app.store.connected(&connection, i64::MAX).await.unwrap().is_empty());
     }
     cloud.calls();
-    let connection = shared::store::presence::Connection {
+    let connection = shared::store::users::presence::Connection {
         user_id: ana,
         id: shared::id::ConnectionId("c20".into()),
         since: cloud.app.now(),
         device_id: None,
     };
-    cloud.app.push.admit(&connection, i64::MAX).await.unwrap();
+    cloud.app.push.register_connection(&connection, i64::MAX).await.unwrap();
     let last = cloud.calls().pop().unwrap();
     assert_eq!((last.operation.as_str(), last.connection.as_deref()), ("DELETE", Some("c00")));
     let live = cloud.app.store.connections(&[ana], cloud.app.now()).await.unwrap();
@@ -123,7 +119,7 @@ async fn a_connection_ends_with_its_token_or_after_two_hours() {
     let cloud = Cloud::new();
     let ana = cloud.person("ana").await;
     let now = cloud.app.now();
-    let connection = |id: &str| shared::store::presence::Connection {
+    let connection = |id: &str| shared::store::users::presence::Connection {
         user_id: ana,
         id: shared::id::ConnectionId(id.into()),
         since: now,
@@ -149,7 +145,7 @@ async fn whoever_joins_or_leaves_between_authorisation_and_push_is_treated_as_pr
     let mut sent = cloud.app.store.append(&send(room, ana, "hi"), cloud.app.now()).await.unwrap();
     // As if the roster had been read without Ben, at an earlier version.
     sent.room.members.retain(|member| member.shown.user_id != ben);
-    sent.room.room.roster_version -= 1;
+    sent.room.room.members_version -= 1;
     cloud.app.deliver(&sent, None).await;
     assert_eq!(kinds(&cloud.frames()), [("ben-phone", "new_message"), ("eve-phone", "new_message")]);
 }

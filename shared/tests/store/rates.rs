@@ -3,13 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::Duration;
 use serde_json::{Value, json};
-use shared::{
-    Error, Result,
-    clock::Timestamp,
-    domain::pace::{Limit, Paced, Verdict},
-    id::UserId,
-    store::{Store, item::attributes, keys},
-};
+use shared::{Error, Result, clock::Timestamp, domain::users::rate_limit::{RateLimit, RateLimitedAction, Verdict}, id::UserId, store::{Store, db::{item::attributes, keys}}};
 use uuid::Uuid;
 
 use crate::{cloud::Cloud, raw::put};
@@ -34,15 +28,15 @@ fn rate(cloud: &Cloud, user: UserId) -> Vec<Value> {
 async fn of_sixteen_at_once_just_the_burst_is_admitted() {
     let cloud = Cloud::new();
     for burst in [1, 5, 16] {
-        let (user, limit, now) = (somebody(), Limit::per(burst, 3600), cloud.app.now());
+        let (user, limit, now) = (somebody(), RateLimit::per(burst, 3600), cloud.app.now());
         let processes: Vec<Store> = (0..4).map(|_| cloud.another_store()).collect();
         for round in [burst as usize, 0] {
-            let calls = (0..16).map(|n| processes[n % 4].pace(user, Paced::Messages, limit, now));
+            let calls = (0..16).map(|n| processes[n % 4].check_rate_limit(user, RateLimitedAction::Messages, limit, now));
             let outcomes = futures::future::join_all(calls).await.into_iter().map(admitted);
             assert_eq!(outcomes.flatten().count(), round, "of {burst}");
         }
         let later = now.plus(limit.interval() * 3);
-        let calls = (0..16).map(|n| processes[n % 4].pace(user, Paced::Messages, limit, later));
+        let calls = (0..16).map(|n| processes[n % 4].check_rate_limit(user, RateLimitedAction::Messages, limit, later));
         let outcomes = futures::future::join_all(calls).await.into_iter().map(admitted);
         assert_eq!(outcomes.flatten().count(), burst.min(3) as usize, "later, of {burst}");
     }
@@ -53,12 +47,12 @@ async fn the_table_decides_as_the_rule_does() {
     let cloud = Cloud::new();
     let mut rng = fastrand::Rng::with_seed(7);
     for _ in 0..20 {
-        let (user, limit) = (somebody(), Limit::per(rng.u32(1..6), rng.u32(1..30)));
+        let (user, limit) = (somebody(), RateLimit::per(rng.u32(1..6), rng.u32(1..30)));
         let (mut now, mut held) = (cloud.app.now(), None::<Timestamp>);
         for _ in 0..30 {
             let pause = [0, rng.i64(0..50), rng.i64(0..20_000)][rng.usize(..3)];
             now = now.plus(Duration::milliseconds(pause));
-            let outcome = admitted(cloud.app.store.pace(user, Paced::Changes, limit, now).await);
+            let outcome = admitted(cloud.app.store.check_rate_limit(user, RateLimitedAction::Changes, limit, now).await);
             match limit.judge(held, now) {
                 Verdict::Admitted { next } => {
                     assert_eq!(outcome, Ok(()));
@@ -77,15 +71,15 @@ async fn the_table_decides_as_the_rule_does() {
 #[tokio::test(start_paused = true)]
 async fn people_and_kinds_of_deeds_are_paced_apart() {
     let cloud = Cloud::new();
-    let (ana, ben, limit, now) = (somebody(), somebody(), Limit::per(1, 60), cloud.app.now());
-    let pace = async |user, what| admitted(cloud.app.store.pace(user, what, limit, now).await);
-    assert_eq!(pace(ana, Paced::Messages).await, Ok(()));
-    assert_eq!(pace(ana, Paced::Messages).await, Err(Duration::minutes(1)));
+    let (ana, ben, limit, now) = (somebody(), somebody(), RateLimit::per(1, 60), cloud.app.now());
+    let pace = async |user, what| admitted(cloud.app.store.check_rate_limit(user, what, limit, now).await);
+    assert_eq!(pace(ana, RateLimitedAction::Messages).await, Ok(()));
+    assert_eq!(pace(ana, RateLimitedAction::Messages).await, Err(Duration::minutes(1)));
     let before = rate(&cloud, ana);
-    assert_eq!(pace(ana, Paced::Messages).await, Err(Duration::minutes(1)));
+    assert_eq!(pace(ana, RateLimitedAction::Messages).await, Err(Duration::minutes(1)));
     assert_eq!(rate(&cloud, ana), before, "a refused call changes nothing");
-    assert_eq!(pace(ben, Paced::Messages).await, Ok(()));
-    for what in Paced::ALL.into_iter().filter(|what| *what != Paced::Messages) {
+    assert_eq!(pace(ben, RateLimitedAction::Messages).await, Ok(()));
+    for what in RateLimitedAction::ALL.into_iter().filter(|what| *what != RateLimitedAction::Messages) {
         assert_eq!(pace(ana, what).await, Ok(()), "{what:?}");
     }
 }
@@ -93,10 +87,10 @@ async fn people_and_kinds_of_deeds_are_paced_apart() {
 #[tokio::test(start_paused = true)]
 async fn an_idle_person_costs_one_write_and_a_hasty_one_two() {
     let cloud = Cloud::new();
-    let (user, limit, now) = (somebody(), Limit::per(2, 60), cloud.app.now());
+    let (user, limit, now) = (somebody(), RateLimit::per(2, 60), cloud.app.now());
     for (writes, outcome) in [(1, Ok(())), (2, Ok(())), (1, Err(Duration::seconds(30)))] {
         cloud.calls();
-        assert_eq!(admitted(cloud.app.store.pace(user, Paced::Rooms, limit, now).await), outcome);
+        assert_eq!(admitted(cloud.app.store.check_rate_limit(user, RateLimitedAction::Rooms, limit, now).await), outcome);
         assert_eq!(cloud.calls().len(), writes);
     }
 }
@@ -104,7 +98,7 @@ async fn an_idle_person_costs_one_write_and_a_hasty_one_two() {
 #[tokio::test(start_paused = true)]
 async fn a_time_that_cannot_be_is_replaced_by_one_that_can() {
     let cloud = Cloud::new();
-    let (limit, now) = (Limit::per(2, 60), cloud.app.now());
+    let (limit, now) = (RateLimit::per(2, 60), cloud.app.now());
     let far = now.plus(Duration::days(400)).milliseconds().to_string();
     let yesterday = now.plus(-Duration::days(1)).milliseconds().to_string();
     for tat in [
@@ -115,10 +109,10 @@ async fn a_time_that_cannot_be_is_replaced_by_one_that_can() {
         AttributeValue::Null(true),
     ] {
         let user = somebody();
-        let mut item = attributes(keys::rate(user, Paced::Searches.name()));
+        let mut item = attributes(keys::rate(user, RateLimitedAction::Searches.name()));
         item.insert("tat".to_owned(), tat);
         put(&cloud, item).await;
-        let pace = || cloud.app.store.pace(user, Paced::Searches, limit, now);
+        let pace = || cloud.app.store.check_rate_limit(user, RateLimitedAction::Searches, limit, now);
         for outcome in [Ok(()), Ok(()), Err(Duration::seconds(30))] {
             assert_eq!(admitted(pace().await), outcome);
         }
@@ -128,7 +122,7 @@ async fn a_time_that_cannot_be_is_replaced_by_one_that_can() {
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_lags_moves_nothing_backwards() {
     let cloud = Cloud::new();
-    let (user, limit, now) = (somebody(), Limit::per(3, 60), cloud.app.now());
+    let (user, limit, now) = (somebody(), RateLimit::per(3, 60), cloud.app.now());
     let lagging = now.plus(-Duration::seconds(10));
     let tat = || -> u64 { rate(&cloud, user)[0]["tat"]["N"].as_str().unwrap().parse().unwrap() };
     let mut before = 0;
@@ -139,7 +133,7 @@ async fn a_clock_that_lags_moves_nothing_backwards() {
         (now, Ok(())),
         (now, Err(Duration::seconds(20))),
     ] {
-        assert_eq!(admitted(cloud.app.store.pace(user, Paced::Frames, limit, clock).await), outcome);
+        assert_eq!(admitted(cloud.app.store.check_rate_limit(user, RateLimitedAction::Frames, limit, clock).await), outcome);
         assert!(tat() >= before);
         before = tat();
     }

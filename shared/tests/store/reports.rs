@@ -2,22 +2,13 @@
 
 use chrono::Duration;
 use serde_json::{Map, Value, json};
-use shared::{
-    Error,
-    domain::{
-        change::Action,
-        friendship,
-        report::{Complaint, Evidence, Reason, Target},
-    },
-    id::{MessageId, RoomId, UserId},
-    store::messages::Send,
-};
+use shared::{Error, domain::{messages::action::MessageAction, relationships, reports::{Evidence, NewReport, Reason, Target}}, id::{MessageId, RoomId, UserId}, store::messages::Send};
 use uuid::Uuid;
 
 use crate::{cloud::Cloud, log::send, raw::size, rooms::room};
 
-fn about(target: Target) -> Complaint {
-    Complaint { target, reason: Reason::Harassment, text: Some("see for yourself".into()) }
+fn about(target: Target) -> NewReport {
+    NewReport { target, reason: Reason::Harassment, text: Some("see for yourself".into()) }
 }
 
 /// The reports of the present day, as the table has them.
@@ -40,7 +31,7 @@ async fn a_message_is_kept_as_it_was_with_the_ten_before_it() {
     let id = say(&cloud, room, ben, "insult").await;
     let store = &cloud.app.store;
     store.report(ana, about(Target::Message(room, id)), cloud.app.now()).await.unwrap();
-    store.change_message(room, id, ben, &Action::Delete, cloud.app.now()).await.unwrap();
+    store.change_message(room, id, ben, &MessageAction::Delete, cloud.app.now()).await.unwrap();
     let kept = reports(&cloud).remove(0);
     assert_eq!(kept["evidence"]["M"]["message"]["M"]["content"]["S"], "insult");
     assert_eq!((&kept["reported_id"]["S"], &kept["reporter_id"]["S"]), (&json!(ben), &json!(ana)));
@@ -85,7 +76,7 @@ async fn who_blocks_first_can_be_reported_all_the_same() {
     let room = room(&cloud, ana, &[ben]).await;
     let id = say(&cloud, room, ben, "insult").await;
     for victim in [ana, eve] {
-        cloud.app.befriend(ben, victim, friendship::Action::Block).await.unwrap();
+        cloud.app.update_relationship(ben, victim, relationships::RelationshipAction::Block).await.unwrap();
     }
     let report = async |who, target| cloud.app.store.report(who, about(target), cloud.app.now()).await;
     let kept = report(ana, Target::User(ben)).await.unwrap();
@@ -102,7 +93,7 @@ async fn who_blocks_or_is_blocked_is_reported_by_whoever_had_to_do_with_them() {
     let (ana, ben, eve) = (cloud.person("ana").await, cloud.person("ben").await, cloud.person("eve").await);
     let nobody = UserId::from(Uuid::new_v4());
     let block = async |who, whom| {
-        cloud.app.befriend(who, whom, friendship::Action::Block).await.unwrap();
+        cloud.app.update_relationship(who, whom, relationships::RelationshipAction::Block).await.unwrap();
     };
     let report = async |who, whom| {
         let report = cloud.app.store.report(who, about(Target::User(whom)), cloud.app.now()).await;
@@ -141,7 +132,7 @@ async fn sixteen_of_the_same_report_at_once_are_one() {
     let again = cloud.app.store.report(ana, about(Target::User(ben)), later).await.unwrap();
     assert!(made.iter().all(|one| (one.id, one.created_at) == (again.id, again.created_at)));
     assert_eq!(reports(&cloud).len(), 1);
-    let other = Complaint { reason: Reason::Spam, ..about(Target::User(ben)) };
+    let other = NewReport { reason: Reason::Spam, ..about(Target::User(ben)) };
     cloud.app.store.report(ana, other, later).await.unwrap();
     assert_eq!(reports(&cloud).len(), 2);
 }
@@ -162,7 +153,7 @@ async fn the_largest_report_fits_an_item() {
         last = Some(cloud.app.store.append(&largest, cloud.app.now()).await.unwrap().message().id);
     }
     let complaint =
-        Complaint { text: Some("é".repeat(1000)), ..about(Target::Message(room, last.unwrap())) };
+        NewReport { text: Some("é".repeat(1000)), ..about(Target::Message(room, last.unwrap())) };
     cloud.app.store.report(ana, complaint, cloud.app.now()).await.unwrap();
     let kept = reports(&cloud).remove(0);
     // Each message may also have as many different reactions as there can be.

@@ -1,26 +1,21 @@
 //! Rooms: one per pair, listed with the truth about their newest message.
 
-use shared::{
-    Result,
-    domain::{founding::Founding, reached::Status},
-    id::{RoomId, UserId},
-    store::{PageOf, rooms::RoomSummary},
-};
+use shared::{Result, domain::{receipts::MessageStatus, rooms::new_room::NewRoom}, id::{RoomId, UserId}, store::{PageOf, rooms::RoomSummary}};
 
 use crate::cloud::Cloud;
 
 /// Makes a room as the API does, and gives its id.
-pub async fn room(cloud: &Cloud, founder: UserId, others: &[UserId]) -> RoomId {
-    try_room(cloud, founder, others).await.unwrap()
+pub async fn room(cloud: &Cloud, creator: UserId, others: &[UserId]) -> RoomId {
+    try_room(cloud, creator, others).await.unwrap()
 }
 
 /// The same, if it can be made.
-pub async fn try_room(cloud: &Cloud, founder: UserId, others: &[UserId]) -> Result<RoomId> {
-    let founding = Founding::new(founder, others, false, None)?;
-    let people: Vec<UserId> = founding.people.iter().copied().collect();
+pub async fn try_room(cloud: &Cloud, creator: UserId, others: &[UserId]) -> Result<RoomId> {
+    let new_room = NewRoom::new(creator, others, false, None)?;
+    let people: Vec<UserId> = new_room.people.iter().copied().collect();
     let profiles = cloud.app.store.profiles(&people).await?;
-    cloud.app.store.found_room(&founding, profiles, cloud.app.now()).await?;
-    Ok(founding.id)
+    cloud.app.store.create_room(&new_room, profiles, cloud.app.now()).await?;
+    Ok(new_room.id)
 }
 
 async fn list(cloud: &Cloud, user: UserId) -> Vec<RoomSummary> {
@@ -52,7 +47,7 @@ async fn a_list_shows_the_newest_message_even_where_the_head_hint_lags() {
         let sent =
             store.append(&crate::log::send(room, ana, &format!("m{n}")), cloud.app.now()).await.unwrap();
         if moves_head {
-            store.move_head(room, sent.message().seq).await.unwrap();
+            store.advance_head(room, sent.message().seq).await.unwrap();
         }
         let summary = &list(&cloud, ben).await[0];
         assert_eq!((summary.tail, summary.unread()), (n, n));
@@ -69,10 +64,10 @@ async fn the_head_hint_and_read_positions_never_move_back() {
     for n in 1..=3 {
         store.append(&crate::log::send(room, ana, &format!("m{n}")), now).await.unwrap();
     }
-    assert!(store.move_read(room, ben, 3, now).await.unwrap());
-    assert!(!store.move_read(room, ben, 2, now).await.unwrap());
-    store.move_head(room, 3).await.unwrap();
-    store.move_head(room, 1).await.unwrap();
+    assert!(store.advance_read(room, ben, 3, now).await.unwrap());
+    assert!(!store.advance_read(room, ben, 2, now).await.unwrap());
+    store.advance_head(room, 3).await.unwrap();
+    store.advance_head(room, 1).await.unwrap();
     let summary = &list(&cloud, ben).await[0];
     assert_eq!((summary.tail, summary.unread(), summary.me.read_seq), (3, 0, 3));
     let head = cloud.partition(&format!("ROOM#{room}")).remove(0);
@@ -85,7 +80,7 @@ async fn nobody_outside_a_room_leaves_a_trace_in_it() {
     let (ana, ben, eve) = (cloud.person("ana").await, cloud.person("ben").await, cloud.person("eve").await);
     let room = room(&cloud, ana, &[ben]).await;
     let before = cloud.partition(&format!("ROOM#{room}"));
-    assert!(!cloud.app.store.move_read(room, eve, 9, cloud.app.now()).await.unwrap());
+    assert!(!cloud.app.store.advance_read(room, eve, 9, cloud.app.now()).await.unwrap());
     assert!(cloud.app.store.append(&crate::log::send(room, eve, "hi"), cloud.app.now()).await.is_err());
     assert!(cloud.app.store.my_room(eve, room).await.unwrap().is_none());
     assert_eq!(cloud.partition(&format!("ROOM#{room}")), before);
@@ -100,7 +95,7 @@ async fn two_hundred_rooms_are_listed_in_a_handful_of_round_trips() {
         let room = room(&cloud, ana, &[other]).await;
         let sent =
             cloud.app.store.append(&crate::log::send(room, other, "hi"), cloud.app.now()).await.unwrap();
-        cloud.app.store.move_head(room, sent.message().seq).await.unwrap();
+        cloud.app.store.advance_head(room, sent.message().seq).await.unwrap();
     }
     cloud.calls();
     let start = cloud.elapsed();
@@ -155,8 +150,8 @@ async fn a_large_group_shows_eight_others_and_the_true_status_of_the_last_messag
     for (read, other) in others.iter().enumerate() {
         let summary = &list(&cloud, ana).await[0];
         assert_eq!((summary.others.len(), summary.room.member_count), (8, 13));
-        assert_eq!(status(summary), Some(Status::Sent), "after {read} have read");
-        cloud.app.store.move_read(room, *other, 1, cloud.app.now()).await.unwrap();
+        assert_eq!(status(summary), Some(MessageStatus::Sent), "after {read} have read");
+        cloud.app.store.advance_read(room, *other, 1, cloud.app.now()).await.unwrap();
     }
-    assert_eq!(status(&list(&cloud, ana).await[0]), Some(Status::Read));
+    assert_eq!(status(&list(&cloud, ana).await[0]), Some(MessageStatus::Read));
 }

@@ -2,24 +2,9 @@
 
 use std::time::Duration;
 
-use shared::{
-    Error, Result,
-    domain::{
-        log::Window,
-        message::{Kind, Message},
-        profile::Profile,
-        room::Role,
-    },
-    id::{RoomId, UserId},
-    store::{PageOf, item::item, keys, messages::Committed},
-};
+use shared::{Error, Result, domain::{messages::{Kind, Message, log::Window}, rooms::Role, users::profile::Profile}, id::{RoomId, UserId}, store::{PageOf, db::{item::item, keys}, messages::Committed}};
 
-use crate::{
-    changes::{change, emoji, group, said},
-    cloud::Cloud,
-    log::send,
-    raw::{items, member, meta, number, put, recorded_revisions},
-};
+use crate::{changes::{change, emoji, group, said}, cloud::Cloud, log::send, raw::{items, member, meta, number, put, recorded_revisions}};
 
 async fn profile(cloud: &Cloud, name: &str) -> Profile {
     let user = cloud.person(name).await;
@@ -46,7 +31,7 @@ async fn log(cloud: &Cloud, room: RoomId, reader: UserId) -> Result<Vec<Message>
 }
 
 async fn roles(cloud: &Cloud, room: RoomId) -> Vec<(UserId, Role)> {
-    let room = cloud.app.store.room_and_roster(room).await.unwrap();
+    let room = cloud.app.store.room_with_members(room).await.unwrap();
     assert_eq!(room.room.member_count, room.members.len());
     room.members.iter().map(|member| (member.shown.user_id, member.role)).collect()
 }
@@ -88,7 +73,7 @@ async fn joining_and_leaving_take_dense_positions_among_those_who_send_at_the_sa
         assert_eq!(joined.room.member(who.unwrap()).unwrap().from_seq, said.seq);
     }
     assert_eq!(recorded_revisions(&cloud, room), [1, 2, 3]);
-    assert_eq!(number(&meta(&cloud, room), "roster_version"), 4);
+    assert_eq!(number(&meta(&cloud, room), "members_version"), 4);
     assert_eq!(roles(&cloud, room).await.len(), 5);
 }
 
@@ -99,7 +84,7 @@ async fn two_who_add_the_same_person_at_once_add_them_once() {
         let (people, room) = group(&cloud, 3).await;
         let eve = profile(&cloud, "eve").await;
         let mut admin =
-            cloud.app.store.room_and_roster(room).await.unwrap().member(people[1]).unwrap().clone();
+            cloud.app.store.room_with_members(room).await.unwrap().member(people[1]).unwrap().clone();
         admin.role = Role::Admin;
         put(&cloud, item(keys::member(room, people[1]), admin).unwrap()).await;
         let (one, other) =
@@ -142,7 +127,7 @@ async fn who_joins_later_sees_the_log_from_there_and_who_leaves_sees_nothing_mor
     said(&cloud, room, people[0], "hi eve").await;
     let contents = |log: &[Message]| log.iter().map(|message| message.content.clone()).collect::<Vec<_>>();
     assert_eq!(contents(&log(&cloud, room, eve.id).await.unwrap()), ["p0 added eve", "hi eve"]);
-    let thumb = shared::domain::change::Action::React(emoji("👍"));
+    let thumb = shared::domain::messages::action::MessageAction::React(emoji("👍"));
     let unseen = change(&cloud, eve.id, &secret, &thumb).await;
     assert!(matches!(unseen, Err(Error::NotFound)), "{unseen:?}");
     let summary = cloud.app.store.my_room(eve.id, room).await.unwrap().unwrap();
@@ -190,9 +175,9 @@ async fn an_owner_and_the_heir_who_leave_at_once_leave_an_owner_behind() {
         let cloud = Cloud::new();
         let (people, room) = group(&cloud, 3).await;
         let (first, second) = (people[1].min(people[2]), people[1].max(people[2]));
-        let (owner, heir) =
+        let (owner, successor) =
             tokio::join!(take_out(&cloud, room, people[0], people[0]), take_out(&cloud, room, first, first));
-        assert!(owner.is_ok() && heir.is_ok());
+        assert!(owner.is_ok() && successor.is_ok());
         assert_eq!(roles(&cloud, room).await, [(second, Role::Owner)]);
         take_out(&cloud, room, second, second).await.unwrap();
         let room = meta(&cloud, room);
@@ -209,8 +194,8 @@ async fn a_read_position_that_comes_while_somebody_leaves_does_not_bring_them_ba
         let reading = async {
             tokio::time::sleep(Duration::from_millis(delay)).await;
             let (store, now) = (&cloud.app.store, cloud.app.now());
-            store.move_delivered(room, people[1], 1, now).await.unwrap();
-            store.move_read(room, people[1], 1, now).await.unwrap();
+            store.advance_delivered(room, people[1], 1, now).await.unwrap();
+            store.advance_read(room, people[1], 1, now).await.unwrap();
         };
         let (left, ()) = tokio::join!(take_out(&cloud, room, people[1], people[1]), reading);
         left.unwrap();
@@ -224,16 +209,16 @@ async fn a_position_that_moves_while_the_owner_leaves_is_kept_by_the_heir() {
     for delay in [500, 1500] {
         let cloud = Cloud::new();
         let (people, room) = group(&cloud, 2 + 1).await;
-        let heir = people[1].min(people[2]);
+        let successor = people[1].min(people[2]);
         said(&cloud, room, people[0], "hi").await;
         let reading = async {
             tokio::time::sleep(Duration::from_millis(delay)).await;
-            cloud.app.store.move_read(room, heir, 1, cloud.app.now()).await.unwrap()
+            cloud.app.store.advance_read(room, successor, 1, cloud.app.now()).await.unwrap()
         };
         let (left, moved) = tokio::join!(take_out(&cloud, room, people[0], people[0]), reading);
         left.unwrap();
         assert!(moved);
-        let member = member(&cloud, room, heir).unwrap();
+        let member = member(&cloud, room, successor).unwrap();
         assert_eq!((number(&member, "read_seq"), &member["role"]["S"]), (1, &"owner".into()), "{delay} ms");
     }
 }

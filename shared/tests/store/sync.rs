@@ -2,23 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use shared::{
-    domain::{change::Action, log::Held, message::Message, view::View},
-    id::{MessageId, RoomId, UserId},
-    store::{item::item, keys, sync::RoomNews},
-};
+use shared::{domain::messages::{Message, action::MessageAction, log::SyncPosition, view::View}, id::{MessageId, RoomId, UserId}, store::{db::{item::item, keys}, rooms::sync::RoomSync}};
 
-use crate::{
-    changes::{change, emoji, group, said},
-    cloud::Cloud,
-    device::{Device, sync, whole},
-    raw::{put_all, remove, set},
-    rooms::room,
-};
+use crate::{changes::{change, emoji, group, said}, cloud::Cloud, device::{Device, sync, whole}, raw::{put_all, remove, set}, rooms::room};
 
 /// What somebody who holds one room so far is told of it.
-async fn news_of(cloud: &Cloud, me: UserId, room: RoomId, seq: u64, rev: u64) -> RoomNews {
-    let mut news = sync(cloud, me, &BTreeMap::from([(room, Held { seq, rev })]), None).await;
+async fn news_of(cloud: &Cloud, me: UserId, room: RoomId, seq: u64, rev: u64) -> RoomSync {
+    let mut news = sync(cloud, me, &BTreeMap::from([(room, SyncPosition { seq, rev })]), None).await;
     assert!(news.left.is_empty() && news.next.is_none());
     let at = news.rooms.iter().position(|news| news.summary.room.id == room).unwrap();
     news.rooms.swap_remove(at)
@@ -28,8 +18,8 @@ fn seqs(views: &[View]) -> Vec<u64> {
     views.iter().map(|view| view.message.seq).collect()
 }
 
-fn react() -> Action {
-    Action::React(emoji("👍"))
+fn react() -> MessageAction {
+    MessageAction::React(emoji("👍"))
 }
 
 /// Fills a room that is empty: one message as it is sent, and more like it.
@@ -55,8 +45,8 @@ async fn who_holds_everything_pays_for_the_list_alone() {
     for n in 0..10 {
         let room = room(&cloud, people[0], &[people[1], people[2 + n % 2]]).await;
         let message = said(&cloud, room, people[1], "hi").await;
-        change(&cloud, people[1], &message, &Action::Edit("hello".into())).await.unwrap();
-        cloud.app.store.move_head(room, 1).await.unwrap();
+        change(&cloud, people[1], &message, &MessageAction::Edit("hello".into())).await.unwrap();
+        cloud.app.store.advance_head(room, 1).await.unwrap();
     }
     device.sync(&cloud, people[0]).await;
     assert_eq!(device.held.len(), 11);
@@ -80,7 +70,7 @@ async fn two_hundred_rooms_come_in_two_answers_and_a_handful_of_round_trips() {
     for _ in 0..199 {
         let room = room(&cloud, people[0], &people[1..]).await;
         said(&cloud, room, people[1], "hi").await;
-        cloud.app.store.move_head(room, 1).await.unwrap();
+        cloud.app.store.advance_head(room, 1).await.unwrap();
     }
     device.sync(&cloud, people[0]).await;
     assert_eq!(device.held.len(), 200);
@@ -109,12 +99,12 @@ async fn five_hundred_behind_is_whole_and_one_more_is_not() {
     let messages = say(&cloud, room, people[1], "hi", 500).await;
     let news = news_of(&cloud, people[0], room, 0, 0).await;
     assert_eq!(seqs(&news.messages.unwrap().new), (1..=500).collect::<Vec<_>>());
-    assert_eq!(news.held, Held { seq: 500, rev: 0 });
+    assert_eq!(news.held, SyncPosition { seq: 500, rev: 0 });
 
     change(&cloud, people[2], &messages[0], &react()).await.unwrap();
     let news = news_of(&cloud, people[0], room, 0, 0).await;
     assert!(news.messages.is_none(), "500 messages and one change");
-    assert_eq!(news.held, Held { seq: 500, rev: 1 }, "where it stands once it is loaded anew");
+    assert_eq!(news.held, SyncPosition { seq: 500, rev: 1 }, "where it stands once it is loaded anew");
     let missed = news_of(&cloud, people[0], room, 1, 0).await.messages.unwrap();
     assert_eq!((missed.new.len(), seqs(&missed.changed)), (499, vec![1]));
     assert_eq!(missed.changed[0].message.reactions[0].count, 1);
@@ -128,10 +118,10 @@ async fn a_message_that_changed_often_comes_once_and_one_that_is_new_comes_as_it
     for who in &people {
         change(&cloud, *who, &messages[0], &react()).await.unwrap();
     }
-    change(&cloud, people[1], &messages[2], &Action::Edit("new words".into())).await.unwrap();
-    change(&cloud, people[0], &messages[1], &Action::Pin).await.unwrap();
+    change(&cloud, people[1], &messages[2], &MessageAction::Edit("new words".into())).await.unwrap();
+    change(&cloud, people[0], &messages[1], &MessageAction::Pin).await.unwrap();
     let news = news_of(&cloud, people[0], room, 2, 0).await;
-    assert_eq!((news.held, news.summary.room.pinned.len()), (Held { seq: 3, rev: 6 }, 1));
+    assert_eq!((news.held, news.summary.room.pinned.len()), (SyncPosition { seq: 3, rev: 6 }, 1));
     let missed = news.messages.unwrap();
     assert_eq!((seqs(&missed.new), seqs(&missed.changed)), (vec![3], vec![1]));
     assert_eq!(missed.new[0].message.content, "new words");
@@ -143,7 +133,7 @@ async fn who_holds_an_empty_room_gets_all_of_it() {
     let cloud = Cloud::new();
     let (people, room) = group(&cloud, 3).await;
     let messages = say(&cloud, room, people[1], "hi", 2).await;
-    change(&cloud, people[1], &messages[0], &Action::Edit("other words".into())).await.unwrap();
+    change(&cloud, people[1], &messages[0], &MessageAction::Edit("other words".into())).await.unwrap();
     let missed = news_of(&cloud, people[0], room, 0, 0).await.messages.unwrap();
     assert_eq!((seqs(&missed.new), seqs(&missed.changed)), (vec![1, 2], vec![]));
     assert_eq!(missed.new[0].message.content, "other words");
@@ -191,7 +181,7 @@ async fn positions_that_never_were_make_the_room_incomplete() {
     for (seq, rev) in [(3, 0), (2, 1), (u64::MAX, 0), (0, u64::MAX)] {
         let news = news_of(&cloud, people[0], room, seq, rev).await;
         assert!(news.messages.is_none(), "{seq} {rev}");
-        assert_eq!(news.held, Held { seq: 2, rev: 0 });
+        assert_eq!(news.held, SyncPosition { seq: 2, rev: 0 });
     }
 }
 
@@ -204,7 +194,7 @@ async fn an_answer_holds_at_most_five_hundred_messages_and_changes_of_all_rooms(
     for behind in [200, 200, 100, 300, 1, 501] {
         let room = room(&cloud, people[0], &people[1..]).await;
         say(&cloud, room, people[1], "hi", behind).await;
-        held.insert(room, Held { seq: 0, rev: 0 });
+        held.insert(room, SyncPosition { seq: 0, rev: 0 });
     }
     let (mut after, mut sizes) = (None, Vec::new());
     loop {
@@ -221,7 +211,7 @@ async fn an_answer_holds_at_most_five_hundred_messages_and_changes_of_all_rooms(
     }
     assert!(sizes.len() >= 2 && sizes.iter().all(|size| *size <= 500), "{sizes:?}");
     assert_eq!(sizes.iter().sum::<usize>(), 801, "all rooms but the one that is too far behind");
-    held.insert(unnamed, Held { seq: 0, rev: 0 });
+    held.insert(unnamed, SyncPosition { seq: 0, rev: 0 });
     assert_eq!(device.held.len(), held.len());
     for room in held.keys() {
         assert_eq!(device.messages[room], whole(&cloud, *room, people[0]).await.unwrap());
@@ -237,7 +227,7 @@ async fn an_answer_weighs_a_megabyte_at_the_most() {
     for count in [75, 75, 135] {
         let room = room(&cloud, people[0], &people[1..]).await;
         say(&cloud, room, people[1], &long, count).await;
-        held.insert(room, Held { seq: 0, rev: 0 });
+        held.insert(room, SyncPosition { seq: 0, rev: 0 });
     }
     let (mut after, mut answers, mut incomplete) = (None, 0, 0);
     loop {

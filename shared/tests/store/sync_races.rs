@@ -2,19 +2,9 @@
 
 use std::time::Duration;
 
-use shared::{
-    domain::{change::Action, log::Held, message::Message},
-    id::{RoomId, UserId},
-};
+use shared::{domain::messages::{Message, action::MessageAction, log::SyncPosition}, id::{RoomId, UserId}};
 
-use crate::{
-    changes::{change, emoji, group, said},
-    cloud::Cloud,
-    device::{Device, sync, whole},
-    log::send,
-    raw::{meta, number},
-    rooms::room,
-};
+use crate::{changes::{change, emoji, group, said}, cloud::Cloud, device::{Device, sync, whole}, log::send, raw::{meta, number}, rooms::room};
 
 /// A room that a device is a little behind in, with something for each of the reads that catching up takes.
 struct Scene {
@@ -34,12 +24,12 @@ impl Scene {
             vec![said(&cloud, room, people[0], "m1").await, said(&cloud, room, people[2], "m2").await];
         let mut device = Device::default();
         device.sync(&cloud, people[1]).await;
-        assert_eq!(device.held[&room], Held { seq: 2, rev: 0 });
+        assert_eq!(device.held[&room], SyncPosition { seq: 2, rev: 0 });
         let mut reply = send(room, people[0], "m3");
         reply.draft.reply_to_id = Some(messages[0].id);
-        messages.push(cloud.app.store.append(&reply, cloud.app.now()).await.unwrap().in_full.message);
+        messages.push(cloud.app.store.append(&reply, cloud.app.now()).await.unwrap().full_message.message);
         for who in &people {
-            change(&cloud, *who, &messages[1], &Action::React(emoji("👍"))).await.unwrap();
+            change(&cloud, *who, &messages[1], &MessageAction::React(emoji("👍"))).await.unwrap();
         }
         Self { cloud, people, room, messages, device }
     }
@@ -52,12 +42,12 @@ impl Scene {
         };
         match what {
             Happening::Message => drop(said(cloud, *room, people[2], "m4").await),
-            Happening::EditOfHeld => changes(2, 1, Action::Edit("other words".into())).await,
-            Happening::EditOfNew => changes(0, 2, Action::Edit("other words".into())).await,
-            Happening::OwnReaction => changes(1, 0, Action::React(emoji("🔥"))).await,
-            Happening::OwnReactionGone => changes(1, 1, Action::Unreact(emoji("👍"))).await,
-            Happening::Deletion => changes(0, 1, Action::Delete).await,
-            Happening::Pin => changes(0, 0, Action::Pin).await,
+            Happening::EditOfHeld => changes(2, 1, MessageAction::Edit("other words".into())).await,
+            Happening::EditOfNew => changes(0, 2, MessageAction::Edit("other words".into())).await,
+            Happening::OwnReaction => changes(1, 0, MessageAction::React(emoji("🔥"))).await,
+            Happening::OwnReactionGone => changes(1, 1, MessageAction::Unreact(emoji("👍"))).await,
+            Happening::Deletion => changes(0, 1, MessageAction::Delete).await,
+            Happening::Pin => changes(0, 0, MessageAction::Pin).await,
             Happening::Joining => {
                 let eve = cloud.person("eve").await;
                 let eve = store.profile(eve).await.unwrap().unwrap();
@@ -129,7 +119,7 @@ async fn nothing_is_lost_of(what: Happening) {
             let known = scene.device.messages[&room].range(first..).map(|(seq, seen)| (*seq, seen.clone()));
             assert_eq!(known.collect::<crate::device::Seen>(), all, "{what:?} at {moment}");
             let rev = number(&meta(&cloud, room), "rev");
-            assert_eq!(scene.device.held[&room], Held { seq: last, rev }, "{what:?} at {moment}");
+            assert_eq!(scene.device.held[&room], SyncPosition { seq: last, rev }, "{what:?} at {moment}");
         }
     }
 }
@@ -172,7 +162,7 @@ async fn a_room_that_is_left_between_the_reads_is_told_as_left() {
 async fn the_answered_positions_are_those_that_were_read_first() {
     let scene = Scene::new().await;
     let Scene { cloud, people, room, messages, device } = &scene;
-    let edit = Action::Edit("other words".into());
+    let edit = MessageAction::Edit("other words".into());
     let (news, ()) = tokio::join!(sync(cloud, people[1], &device.held, None), async {
         // The room is read in the second second, its newest position in the third.
         tokio::time::sleep(Duration::from_millis(2500)).await;
@@ -180,11 +170,11 @@ async fn the_answered_positions_are_those_that_were_read_first() {
         said(cloud, *room, people[0], "m4").await;
     });
     let news = news.rooms.into_iter().next().unwrap();
-    assert_eq!(news.held, Held { seq: 3, rev: 3 }, "not those of now");
+    assert_eq!(news.held, SyncPosition { seq: 3, rev: 3 }, "not those of now");
     let next = sync(cloud, people[1], &[(*room, news.held)].into(), None).await;
     let missed = next.rooms[0].messages.as_ref().unwrap();
     let seqs =
-        |views: &[shared::domain::view::View]| views.iter().map(|view| view.message.seq).collect::<Vec<_>>();
+        |views: &[shared::domain::messages::view::View]| views.iter().map(|view| view.message.seq).collect::<Vec<_>>();
     assert_eq!((seqs(&missed.new), seqs(&missed.changed)), (vec![4], vec![3]));
 }
 
@@ -197,9 +187,9 @@ async fn rooms_that_are_not_ones_own_any_more_are_told_as_left() {
     let foreign = room(&cloud, people[0], &[stranger]).await;
     let mut device = Device::default();
     device.sync(&cloud, me).await;
-    device.held.insert(foreign, Held { seq: 0, rev: 0 });
+    device.held.insert(foreign, SyncPosition { seq: 0, rev: 0 });
     let unknown = RoomId::random();
-    device.held.insert(unknown, Held { seq: 1, rev: 1 });
+    device.held.insert(unknown, SyncPosition { seq: 1, rev: 1 });
     cloud.app.store.leave(first, me, me, cloud.app.now()).await.unwrap();
     let news = sync(&cloud, me, &device.held, None).await;
     let mut left = [first, foreign, unknown];
@@ -221,24 +211,24 @@ async fn who_joined_again_loads_the_room_anew_from_there() {
     cloud.app.store.leave(room, people[0], me, cloud.app.now()).await.unwrap();
     let secret = said(&cloud, room, people[0], "without them").await;
     cloud.app.store.join(room, people[0], &profile, None, cloud.app.now()).await.unwrap();
-    change(&cloud, people[0], &secret, &Action::Edit("still without them".into())).await.unwrap();
-    let last = said(&cloud, room, people[0], "welcome back").await;
+    change(&cloud, people[0], &secret, &MessageAction::Edit("still without them".into())).await.unwrap();
+    let last = said(&cloud, room, people[0], "ensure_profile back").await;
 
     let news = sync(&cloud, me, &device.held, None).await;
     assert!(news.rooms[0].messages.is_none(), "what they hold lies below a gap");
     device.take(&cloud, me, news).await;
     assert!(device.messages[&room].keys().copied().eq(4..=5));
-    change(&cloud, people[0], &secret, &Action::Delete).await.unwrap();
-    change(&cloud, people[0], &last, &Action::React(emoji("👍"))).await.unwrap();
+    change(&cloud, people[0], &secret, &MessageAction::Delete).await.unwrap();
+    change(&cloud, people[0], &last, &MessageAction::React(emoji("👍"))).await.unwrap();
     let news = sync(&cloud, me, &device.held, None).await;
     let missed = news.rooms[0].messages.as_ref().unwrap();
     let changed: Vec<u64> = missed.changed.iter().map(|view| view.message.seq).collect();
     assert_eq!(changed, [5], "nothing of what they do not see");
     // A device that holds nothing of the time before begins there.
-    let (nothing, joined_rev) = (Held { seq: 0, rev: 0 }, news.rooms[0].summary.me.joined_rev);
+    let (nothing, joined_rev) = (SyncPosition { seq: 0, rev: 0 }, news.rooms[0].summary.me.joined_rev);
     let news = sync(&cloud, me, &[(room, nothing)].into(), None).await;
     assert!(news.rooms[0].messages.is_none(), "a revision from before");
-    let news = sync(&cloud, me, &[(room, Held { rev: joined_rev, ..nothing })].into(), None).await;
+    let news = sync(&cloud, me, &[(room, SyncPosition { rev: joined_rev, ..nothing })].into(), None).await;
     let missed = news.rooms[0].messages.as_ref().unwrap();
     let new: Vec<u64> = missed.new.iter().map(|view| view.message.seq).collect();
     assert_eq!((new, missed.changed.len()), (vec![4, 5], 0));

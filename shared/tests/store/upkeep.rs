@@ -3,21 +3,9 @@
 
 use std::pin::pin;
 
-use shared::{
-    BestEffort, Error,
-    domain::message::Message,
-    id::{MessageId, RoomId, UserId},
-    store::{item::item, keys, messages::Committed},
-};
+use shared::{BestEffort, Error, domain::messages::Message, id::{MessageId, RoomId, UserId}, store::{db::{item::item, keys}, messages::Committed}};
 
-use crate::{
-    cloud::Cloud,
-    deletions::{LATER, delete, finish, found, holds, kept, killed_after, unfinished},
-    log::send,
-    profiles::{identity, named},
-    raw::{items, member, meta, put_all, set},
-    rooms::room,
-};
+use crate::{cloud::Cloud, deletions::{LATER, delete, finish, found, holds, kept, killed_after, unfinished}, log::send, profiles::{identity, named}, raw::{items, member, meta, put_all, set}, rooms::room};
 
 /// A message that is sent while something happens: its function has read the room, and commits only afterwards.
 async fn sent_during(cloud: &Cloud, room: RoomId, sender: UserId, happens: impl Future) -> Committed {
@@ -61,9 +49,9 @@ async fn whoever_is_back_by_then_keeps_their_new_name() {
     sent_during(&cloud, pair, zoe, async { delete(&cloud, zoe).await.unwrap() }).await;
     cloud.wait(2).await;
     let back = identity(zoe, Some(cloud.app.now().seconds()));
-    cloud.app.welcome(&back).await.unwrap();
+    cloud.app.ensure_profile(&back).await.unwrap();
     cloud.app.change_profile(zoe, &named("zoe-the-second")).await.unwrap();
-    cloud.app.bring_back(pair, ben, &[ben, zoe]).await.unwrap();
+    cloud.app.rejoin_direct_room(pair, ben, &[ben, zoe]).await.unwrap();
     cloud.app.store.append(&send(pair, zoe, "words"), cloud.app.now()).await.unwrap();
     finish(&cloud).await;
     let names: Vec<String> = items(&cloud, pair, "MSG#")
@@ -82,7 +70,7 @@ async fn what_somebody_was_saying_while_they_came_back_loses_their_former_name()
     cloud.wait(2).await;
     // What finishes the deletion is her return, which began before the message.
     let back = identity(zoe, Some(cloud.app.now().seconds()));
-    let mut returning = pin!(cloud.app.arrive(&back));
+    let mut returning = pin!(cloud.app.resume_account(&back));
     assert!(killed_after(1, returning.as_mut()).await.is_none());
     let after = async { returning.await.unwrap() };
     sent_during(&cloud, pair, zoe, after).await;
@@ -134,8 +122,8 @@ async fn what_cannot_be_finished_is_said_and_kept_and_holds_up_nothing_else() {
     let unknown = keys::Key { pk: "DELETIONS".into(), sk: "A".into() };
     set(&cloud, unknown, "of", 1).await;
     cloud.wait(LATER).await;
-    assert!(cloud.app.finish_deletions().await.is_err());
-    assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
+    assert!(cloud.app.complete_deletions().await.is_err());
+    assert_eq!(kept(&cloud, zoe), ["QUOTAS", "PRESENCE", "PROFILE"]);
     let of_kinds = ["account", "room", "name"].map(|kind| unfinished(&cloud, kind));
     assert_eq!(of_kinds, [1, 1, 1]);
 }
@@ -146,14 +134,14 @@ async fn a_deletion_that_has_begun_anew_is_not_crossed_out_for_the_first() {
     let [ben, zoe] = [cloud.person("ben").await, cloud.person("zoe").await];
     let pair = room(&cloud, zoe, &[ben]).await;
     delete(&cloud, zoe).await.unwrap();
-    let first = cloud.app.store.unfinished_deletions(cloud.app.now()).await.unwrap();
+    let first = cloud.app.store.pending_deletions(cloud.app.now()).await.unwrap();
     cloud.wait(2).await;
-    cloud.app.welcome(&identity(zoe, Some(cloud.app.now().seconds()))).await.unwrap();
-    cloud.app.bring_back(pair, ben, &[ben, zoe]).await.unwrap();
+    cloud.app.ensure_profile(&identity(zoe, Some(cloud.app.now().seconds()))).await.unwrap();
+    cloud.app.rejoin_direct_room(pair, ben, &[ben, zoe]).await.unwrap();
     let again = cloud.app.now().seconds() + 1;
     cloud.app.delete_account(&identity(zoe, Some(again))).await.unwrap();
     let [Ok(first)] = first[..] else { panic!("{first:?}") };
-    cloud.app.store.cross_out(first).await.unwrap();
+    cloud.app.store.complete_deletion(first).await.unwrap();
     assert_eq!(unfinished(&cloud, "name"), 1);
     finish(&cloud).await;
     assert_eq!(unfinished(&cloud, "name"), 0);
@@ -173,7 +161,7 @@ async fn whoever_still_finishes_the_first_deletion_hides_no_room_from_the_second
         // Another call finishes it; she comes back, into the same room, and goes again.
         delete(&cloud, zoe).await.unwrap();
         cloud.wait(2).await;
-        cloud.app.welcome(&identity(zoe, Some(cloud.app.now().seconds()))).await.unwrap();
+        cloud.app.ensure_profile(&identity(zoe, Some(cloud.app.now().seconds()))).await.unwrap();
         cloud.app.put_participant(gym, ben, zoe, None).await.unwrap();
         let again = identity(zoe, Some(cloud.app.now().seconds() + 1));
         assert!(killed_after(2, cloud.app.delete_account(&again)).await.is_none());
@@ -182,7 +170,7 @@ async fn whoever_still_finishes_the_first_deletion_hides_no_room_from_the_second
             finish(&cloud).await;
         }
         assert!(member(&cloud, gym, zoe).is_none(), "stopped after {seconds} s");
-        assert_eq!(kept(&cloud, zoe), ["COUNTS", "PRESENCE", "PROFILE"]);
+        assert_eq!(kept(&cloud, zoe), ["QUOTAS", "PRESENCE", "PROFILE"]);
         assert!(cloud.partition("DELETIONS").is_empty());
     }
 }

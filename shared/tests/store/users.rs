@@ -1,13 +1,13 @@
 //! First contact, usernames and the search for people.
 
 use serde_json::json;
-use shared::{domain::profile::Newcomer, id::UserId, store::keys};
+use shared::{domain::users::profile::TokenProfile, id::UserId, store::db::keys};
 use uuid::Uuid;
 
 use crate::cloud::Cloud;
 
-fn named(name: &str) -> Newcomer {
-    Newcomer { username: Some(name.to_owned()), ..Newcomer::default() }
+fn named(name: &str) -> TokenProfile {
+    TokenProfile { username: Some(name.to_owned()), ..TokenProfile::default() }
 }
 
 async fn found(cloud: &Cloud, query: &str, caller: UserId) -> Vec<String> {
@@ -31,7 +31,7 @@ async fn a_username_is_taken_without_regard_to_case() {
     let cloud = Cloud::new();
     let now = cloud.app.now();
     let people: Vec<UserId> = (0..8).map(|_| Uuid::new_v4().into()).collect();
-    let newcomers: Vec<Newcomer> = ["ana", "ANA"].iter().cycle().take(8).map(|name| named(name)).collect();
+    let newcomers: Vec<TokenProfile> = ["ana", "ANA"].iter().cycle().take(8).map(|name| named(name)).collect();
     let calls = people
         .iter()
         .zip(&newcomers)
@@ -71,11 +71,11 @@ async fn a_search_answers_at_most_twenty() {
 async fn an_email_finds_its_owner_exactly_and_only_where_they_allow_it() {
     let cloud = Cloud::new();
     let (ana, ben) = (UserId::from(Uuid::new_v4()), cloud.person("ben").await);
-    let newcomer = Newcomer { email: Some("Ana@Example.com".into()), ..named("ana") };
+    let newcomer = TokenProfile { email: Some("Ana@Example.com".into()), ..named("ana") };
     cloud.app.store.profile_or_new(ana, &newcomer, cloud.app.now()).await.unwrap();
     assert_eq!(found(&cloud, "ana@example.com", ben).await, Vec::<String>::new());
 
-    let key = shared::store::item::attributes(keys::profile(ana));
+    let key = shared::store::db::item::attributes(keys::profile(ana));
     let allow = cloud.client.update_item().table_name("chat").set_key(Some(key));
     let allow = allow.update_expression("SET settings.findable_by_email = :yes");
     let yes = aws_sdk_dynamodb::types::AttributeValue::Bool(true);
@@ -89,7 +89,7 @@ async fn an_email_finds_its_owner_exactly_and_only_where_they_allow_it() {
 async fn an_email_belongs_to_the_first_who_brings_it_and_is_kept_as_a_hash() {
     let cloud = Cloud::new();
     let (ana, eve) = (UserId::from(Uuid::new_v4()), UserId::from(Uuid::new_v4()));
-    let with_email = |name| Newcomer { email: Some("ana@example.com".into()), ..named(name) };
+    let with_email = |name| TokenProfile { email: Some("ana@example.com".into()), ..named(name) };
     cloud.app.store.profile_or_new(ana, &with_email("ana"), cloud.app.now()).await.unwrap();
     let eves = cloud.app.store.profile_or_new(eve, &with_email("eve"), cloud.app.now()).await.unwrap();
     assert_eq!(eves.username, "eve");
@@ -106,7 +106,7 @@ async fn processes_that_draw_the_same_random_numbers_do_not_repeat_each_others_t
     let cloud = Cloud::new();
     for name in ["ana", "ben"] {
         fastrand::seed(7);
-        let newcomer = Newcomer { username: Some(name.to_owned()), ..Newcomer::default() };
+        let newcomer = TokenProfile { username: Some(name.to_owned()), ..TokenProfile::default() };
         let user = UserId::from(Uuid::new_v4());
         let profile = cloud.another_store().profile_or_new(user, &newcomer, cloud.app.now()).await.unwrap();
         assert_eq!(profile.username, name);

@@ -2,10 +2,10 @@ use std::time::Duration as StdDuration;
 
 use tokio::time::Instant;
 
-use super::*;
 use crate::auth::{
     issuer_of_tests::{Answer, Site},
     key_pair::KeyPair,
+    keys::*,
 };
 
 const NOW: i64 = 1_770_000_000;

@@ -8,10 +8,7 @@ mod town;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::{
-    call::Call,
-    town::{Cost, NEWCOMER, STRANGER, Town, text},
-};
+use self::{call::Call, town::{Cost, NEWCOMER, STRANGER, Town, text}};
 
 /// A function in a typical case, and what that takes: round trips to the table and to connections, one after the other;
 /// read units; write units; frames.
@@ -82,7 +79,7 @@ const EXPECTED: &[Row] = &[
     ("users-update-me", "13 friends no longer see that they are online", 9, 20.0, 5.0, 13),
     ("users-delete-me", "in a room for 2 and a group of 10", 27, 59.0, 94.0, 16),
     ("chat-delete-room", "9 people", 9, 24.0, 157.0, 8),
-    ("upkeep-finish-deletions", "nothing to do", 1, 1.0, 0.0, 0),
+    ("maintenance-complete-deletions", "nothing to do", 1, 1.0, 0.0, 0),
 ];
 
 /// Every function in its typical cases, one after the other in the same town.
@@ -113,7 +110,7 @@ async fn counted(town: &Town) -> Vec<Row> {
     count!(0, "friends-list", "15 friends", Call::of("friends-list"));
     count!(0, "http-unknown", "`GET /friends/`, 15 friends", Call::of("http-unknown"));
     for n in 1..=5 {
-        town.befriend(n, NEWCOMER).await;
+        town.update_relationship(n, NEWCOMER).await;
     }
     let about = |function, who: usize| Call::of(function).at("user_id", user(who).to_string());
     count!(0, "friends-list-mutual", "5 friends in common", about("friends-list-mutual", NEWCOMER));
@@ -223,7 +220,7 @@ async fn counted(town: &Town) -> Vec<Row> {
     );
     count!(1, "users-delete-me", "in a room for 2 and a group of 10", Call::of("users-delete-me"));
     count!(0, "chat-delete-room", "9 people", town.at_group("chat-delete-room"));
-    count!(0, "upkeep-finish-deletions", "nothing to do", Call::of("upkeep-finish-deletions"));
+    count!(0, "maintenance-complete-deletions", "nothing to do", Call::of("maintenance-complete-deletions"));
     rows
 }
 

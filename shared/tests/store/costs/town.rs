@@ -58,7 +58,7 @@ impl Town {
         people.push(UserId::from(Uuid::new_v4()));
         let mut town = Self { cloud, people, group: String::new(), message: Value::Null, pairs: Vec::new() };
         for n in 1..ROOMS {
-            town.befriend(0, n).await;
+            town.update_relationship(0, n).await;
             let pair = town.new_room(&[n]).await;
             town.say(n, &pair, json!({})).await;
             town.pairs.push(pair);
@@ -76,7 +76,7 @@ impl Town {
     }
 
     /// Makes two people friends, by a request of the second one's.
-    pub async fn befriend(&self, who: usize, by: usize) {
+    pub async fn update_relationship(&self, who: usize, by: usize) {
         let ask = Call::of("friends-send-request").body(json!({"receiver_id": self.people[who]}));
         let request = self.by(by, ask).await["id"].as_str().unwrap().to_owned();
         let accept = Call::of("friends-respond-to-request").at("request_id", request);

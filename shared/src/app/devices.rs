@@ -1,0 +1,26 @@
+//! Signing a device out: it is forgotten, and so are its connections, before they are closed.
+
+use crate::{
+    App, BestEffort, Result,
+    id::{ConnectionId, DeviceId, UserId},
+};
+
+impl App {
+    /// Forgets a person's device and ends its connections. Nothing is pushed to it from then on.
+    pub async fn sign_out(&self, user: UserId, device: DeviceId) -> Result<()> {
+        let now = self.now();
+        self.store.forget_device(user, device).await?;
+        let live = self.store.connections(&[user], now).await?.into_iter();
+        let its = live.filter(|connection| connection.device_id == Some(device));
+        let ids: Vec<ConnectionId> = its.map(|connection| connection.id).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let is_news = self.store.disconnected(user, &ids, now).await?;
+        self.push.close_all(&ids).await;
+        if is_news {
+            self.push.notify_status(user, now).await.can_fail("telling who went offline");
+        }
+        Ok(())
+    }
+}

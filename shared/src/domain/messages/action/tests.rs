@@ -1,0 +1,276 @@
+//! Who may do what to a message, as tables.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use crate::{
+    domain::{
+        messages::{action::*, reaction::Tally},
+        rooms::{ShownMember, tests::group},
+    },
+    id::{MessageId, RoomId, UserId},
+};
+
+fn user(n: u128) -> UserId {
+    Uuid::from_u128(n).into()
+}
+
+fn emoji(n: usize) -> Emoji {
+    emojis::iter().nth(n).unwrap().as_str().parse().unwrap()
+}
+
+fn at(hours: i64) -> Timestamp {
+    Timestamp::from_seconds(1_770_000_000 + hours * 3600)
+}
+
+/// The message of person 1, sent at hour 0.
+fn message() -> Message {
+    Message {
+        id: MessageId::new(at(0), 7),
+        room_id: RoomId::random(),
+        seq: 7,
+        rev: 0,
+        sender_id: user(1),
+        sender_username: "ana".to_owned(),
+        client_message_id: "1".to_owned(),
+        kind: Kind::Text,
+        content: "hello".to_owned(),
+        media_url: None,
+        reply_to_id: None,
+        payload: None,
+        created_at: at(0),
+        is_forwarded: false,
+        edited_at: None,
+        deleted_at: None,
+        reactions: Vec::new(),
+    }
+}
+
+/// A message of a group, as person `n` finds it.
+fn target(n: u128, role: Role, message: Message) -> Target {
+    let shown = ShownMember {
+        user_id: user(n),
+        username: format!("u{n}"),
+        avatar_url: None,
+        hides_reads: false,
+        joined_at: at(0),
+    };
+    Target { room: group(), actor: Member::new(shown, role, 1), message, mine: Vec::new() }
+}
+
+/// What an action comes to, in one word.
+fn outcome(target: &Target, action: &MessageAction, now: Timestamp) -> &'static str {
+    match action.apply(target.clone(), now) {
+        Ok(after) if after == *target => "same",
+        Ok(_) => "done",
+        Err(Error::Refused(refusal)) => refusal.code,
+        Err(Error::Invalid(_)) => "invalid",
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Fresh,
+    DayOld,
+    Deleted,
+    System,
+    Pinned,
+}
+use State::{DayOld, Deleted, Fresh, Pinned, System};
+
+fn in_state(mut target: Target, state: State) -> (Target, Timestamp) {
+    match state {
+        Fresh => {}
+        DayOld => return (target, at(24)),
+        Deleted => target.message.deleted_at = Some(at(0)),
+        System => target.message.kind = Kind::System,
+        Pinned => target.room.pinned.push(target.message.id),
+    }
+    (target, at(1))
+}
+
+fn edit() -> MessageAction {
+    MessageAction::Edit("other words".to_owned())
+}
+
+fn react() -> MessageAction {
+    MessageAction::React(emoji(0))
+}
+
+fn unreact() -> MessageAction {
+    MessageAction::Unreact(emoji(0))
+}
+
+#[test]
+fn in_a_group_words_belong_to_their_sender_and_pins_to_those_who_run_it() {
+    let people = [(1, Role::Member), (2, Role::Member), (2, Role::Admin), (2, Role::Owner)];
+    #[rustfmt::skip]
+    let rules = [
+        // The message and the action, then what comes of it for its sender, another member, an admin, the owner.
+        (Fresh,   edit(),         ["done",            "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (DayOld,  edit(),         ["too_late",        "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (Pinned,  edit(),         ["done",            "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (Deleted, edit(),         ["message_deleted", "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (System,  edit(),         ["not_the_sender",  "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (Fresh,   MessageAction::Delete, ["done",            "not_allowed",     "done",            "done"]),
+        (DayOld,  MessageAction::Delete, ["done",            "not_allowed",     "done",            "done"]),
+        (Pinned,  MessageAction::Delete, ["done",            "not_allowed",     "done",            "done"]),
+        (Deleted, MessageAction::Delete, ["same",            "not_allowed",     "same",            "same"]),
+        (System,  MessageAction::Delete, ["not_allowed",     "not_allowed",     "not_allowed",     "not_allowed"]),
+        (Fresh,   react(),        ["done",            "done",            "done",            "done"]),
+        (DayOld,  react(),        ["done",            "done",            "done",            "done"]),
+        (Deleted, react(),        ["message_deleted", "message_deleted", "message_deleted", "message_deleted"]),
+        (System,  react(),        ["done",            "done",            "done",            "done"]),
+        (Fresh,   unreact(),      ["same",            "same",            "same",            "same"]),
+        (Deleted, unreact(),      ["same",            "same",            "same",            "same"]),
+        (Fresh,   MessageAction::Pin,    ["not_allowed",     "not_allowed",     "done",            "done"]),
+        (DayOld,  MessageAction::Pin,    ["not_allowed",     "not_allowed",     "done",            "done"]),
+        (Pinned,  MessageAction::Pin,    ["not_allowed",     "not_allowed",     "same",            "same"]),
+        (Deleted, MessageAction::Pin,    ["not_allowed",     "not_allowed",     "message_deleted", "message_deleted"]),
+        (System,  MessageAction::Pin,    ["not_allowed",     "not_allowed",     "done",            "done"]),
+        (Fresh,   MessageAction::Unpin,  ["not_allowed",     "not_allowed",     "same",            "same"]),
+        (Pinned,  MessageAction::Unpin,  ["not_allowed",     "not_allowed",     "done",            "done"]),
+        (Deleted, MessageAction::Unpin,  ["not_allowed",     "not_allowed",     "same",            "same"]),
+    ];
+    for (state, action, expected) in rules {
+        let outcomes = people.map(|(n, role)| {
+            let (target, now) = in_state(target(n, role, message()), state);
+            outcome(&target, &action, now)
+        });
+        assert_eq!(outcomes, expected, "{action:?} upon {state:?}");
+    }
+}
+
+#[test]
+fn in_a_direct_room_both_pin_and_nobody_deletes_what_the_other_said() {
+    #[rustfmt::skip]
+    let rules = [
+        // The message and the action, then what comes of it for its sender and for the other one.
+        (Fresh,   edit(),         ["done",            "not_the_sender"]),
+        (Fresh,   MessageAction::Delete, ["done",            "not_allowed"]),
+        (Fresh,   react(),        ["done",            "done"]),
+        (Fresh,   MessageAction::Pin,    ["done",            "done"]),
+        (Pinned,  MessageAction::Pin,    ["same",            "same"]),
+        (Deleted, MessageAction::Pin,    ["message_deleted", "message_deleted"]),
+        (Pinned,  MessageAction::Unpin,  ["done",            "done"]),
+    ];
+    for (state, action, expected) in rules {
+        let outcomes = [1, 2].map(|n| {
+            let (mut target, now) = in_state(target(n, Role::Member, message()), state);
+            target.room.kind = RoomKind::Direct;
+            outcome(&target, &action, now)
+        });
+        assert_eq!(outcomes, expected, "{action:?} upon {state:?}");
+    }
+}
+
+#[test]
+fn a_sender_edits_for_a_day_and_an_edit_that_changes_nothing_may_be_repeated_for_ever() {
+    let target = target(1, Role::Member, message());
+    let last = Timestamp::from_seconds(at(24).seconds() - 1);
+    let edited = edit().apply(target.clone(), last).unwrap();
+    assert_eq!((&*edited.message.content, edited.message.edited_at), ("other words", Some(last)));
+    assert_eq!(outcome(&target, &edit(), at(24)), "too_late");
+    assert_eq!(outcome(&edited, &edit(), at(9999)), "same");
+}
+
+#[test]
+fn words_that_stand_alone_are_not_edited_away() {
+    let plain = target(1, Role::Member, message());
+    let image = Message { kind: Kind::Image, media_url: Some("https://a.example/b".into()), ..message() };
+    let image = target(1, Role::Member, image);
+    for (content, expected) in [("", ["invalid", "done"]), (" \n", ["invalid", "done"]), ("a", ["done"; 2])] {
+        let edit = MessageAction::Edit(content.to_owned());
+        let outcomes = [&plain, &image].map(|target| outcome(target, &edit, at(1)));
+        assert_eq!(outcomes, expected, "{content:?}");
+    }
+    assert_eq!(outcome(&plain, &MessageAction::Edit("é".repeat(4001)), at(1)), "invalid");
+}
+
+#[test]
+fn of_a_deleted_message_nothing_is_left_but_its_place() {
+    let full = Message {
+        kind: Kind::Voice,
+        media_url: Some("https://a.example/b".into()),
+        reply_to_id: Some(MessageId::new(at(0), 3)),
+        payload: Some(serde_json::Map::new()),
+        edited_at: Some(at(1)),
+        is_forwarded: true,
+        reactions: vec![Tally { emoji: emoji(0), count: 3 }],
+        ..message()
+    };
+    let (target, now) = in_state(target(1, Role::Member, full.clone()), Pinned);
+    let after = MessageAction::Delete.apply(target, now).unwrap();
+    let (id, room_id, kind) = (full.id, full.room_id, full.kind);
+    let left = Message { id, room_id, kind, is_forwarded: true, ..message() };
+    assert_eq!(after.message, Message { content: String::new(), deleted_at: Some(now), ..left });
+    assert!(after.room.pinned.is_empty());
+}
+
+#[test]
+fn a_person_puts_five_kinds_to_a_message_that_takes_twenty() {
+    let mut target = target(1, Role::Member, message());
+    for n in 0..5 {
+        target = MessageAction::React(emoji(n)).apply(target, at(1)).unwrap();
+    }
+    assert_eq!(outcome(&target, &MessageAction::React(emoji(5)), at(1)), "too_many_reactions");
+    assert_eq!(outcome(&target, &MessageAction::React(emoji(4)), at(1)), "same");
+    target.mine.clear();
+    for n in 5..20 {
+        target.message.reactions.push(Tally { emoji: emoji(n), count: 1 });
+    }
+    assert_eq!(outcome(&target, &MessageAction::React(emoji(20)), at(1)), "too_many_reactions");
+    assert_eq!(
+        outcome(&target, &MessageAction::React(emoji(19)), at(1)),
+        "done",
+        "a kind that is there already"
+    );
+}
+
+#[test]
+fn fifty_messages_of_a_room_are_pinned_and_the_newest_pin_stands_first() {
+    let mut target = target(1, Role::Owner, message());
+    target.room.pinned = (10..59).map(|seq| MessageId::new(at(0), seq)).collect();
+    let pinned = MessageAction::Pin.apply(target.clone(), at(1)).unwrap();
+    assert_eq!((pinned.room.pinned.len(), pinned.room.pinned[0]), (50, target.message.id));
+    target.room.pinned.push(MessageId::new(at(0), 59));
+    assert_eq!(outcome(&target, &MessageAction::Pin, at(1)), "too_many_pins");
+    let unpinned = MessageAction::Unpin.apply(pinned, at(1)).unwrap();
+    assert_eq!(unpinned.room.pinned, target.room.pinned[..49]);
+}
+
+proptest! {
+    #[test]
+    fn tallies_are_the_recount_of_what_everyone_put_there(
+        steps in prop::collection::vec((0..8u128, any::<bool>(), 0..25usize), 0..200),
+    ) {
+        let (mut message, mut everyones) = (message(), BTreeMap::<u128, Vec<Emoji>>::new());
+        for (n, is_added, kind) in steps {
+            let mine = everyones.entry(n).or_default();
+            let before = Target { mine: mine.clone(), ..target(n, Role::Member, message.clone()) };
+            let action = if is_added { MessageAction::React(emoji(kind)) } else { MessageAction::Unreact(emoji(kind)) };
+            match action.apply(before, at(1)) {
+                Ok(after) => (message, *mine) = (after.message, after.mine),
+                Err(Error::Refused(refusal)) => prop_assert_eq!(refusal.code, "too_many_reactions"),
+                Err(other) => panic!("{other}"),
+            }
+        }
+        let mut recount = BTreeMap::<&Emoji, u64>::new();
+        for emoji in everyones.values().flatten() {
+            *recount.entry(emoji).or_default() += 1;
+        }
+        let tallies: BTreeMap<&Emoji, u64> =
+            message.reactions.iter().map(|tally| (&tally.emoji, tally.count)).collect();
+        prop_assert_eq!(&tallies, &recount);
+        prop_assert_eq!(tallies.len(), message.reactions.len(), "each kind stands there once");
+        prop_assert!(tallies.len() <= MAX_KINDS_AT_A_MESSAGE);
+        for mut mine in everyones.into_values() {
+            prop_assert!(mine.len() <= MAX_KINDS_OF_A_PERSON);
+            mine.sort();
+            prop_assert!(mine.windows(2).all(|two| two[0] != two[1]), "nobody puts one there twice");
+        }
+    }
+}

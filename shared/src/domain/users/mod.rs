@@ -1,0 +1,9 @@
+//! Users: profiles, usernames, settings, presence, devices, quotas and rate limits.
+
+pub mod device;
+pub mod presence;
+pub mod profile;
+pub mod quota;
+pub mod rate_limit;
+pub mod settings;
+pub mod username;

@@ -1,0 +1,48 @@
+//! What a call consumes of the table, counted along the way.
+
+use std::{cell::Cell, future::Future};
+
+use aws_sdk_dynamodb::types::ConsumedCapacity;
+
+/// Capacity units, as DynamoDB reports them. Failed conditions are charged and not reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Capacity {
+    /// Read units.
+    pub read: f64,
+    /// Write units.
+    pub write: f64,
+}
+
+tokio::task_local! {
+    static CONSUMED: Cell<Capacity>;
+}
+
+/// Runs some work and tells what it consumed, all that it awaits in the same task included.
+pub async fn counted<T>(work: impl Future<Output = T>) -> (T, Capacity) {
+    let counting = async {
+        let outcome = work.await;
+        (outcome, CONSUMED.get().get())
+    };
+    CONSUMED.scope(Cell::default(), counting).await
+}
+
+/// Notes what a read consumed.
+pub(in crate::store) fn has_read<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
+    let units = units(consumed);
+    add(|so_far| Capacity { read: so_far.read + units, ..so_far });
+}
+
+/// Notes what a write consumed.
+pub(in crate::store) fn has_written<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
+    let units = units(consumed);
+    add(|so_far| Capacity { write: so_far.write + units, ..so_far });
+}
+
+fn units<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) -> f64 {
+    consumed.into_iter().filter_map(ConsumedCapacity::capacity_units).sum()
+}
+
+/// Outside `counted` nobody asks, and nothing is kept.
+fn add(more: impl Fn(Capacity) -> Capacity) {
+    let _ = CONSUMED.try_with(|consumed| consumed.set(more(consumed.get())));
+}

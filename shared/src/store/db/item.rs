@@ -1,0 +1,133 @@
+//! Items as DynamoDB has them, and how they are asked for and changed.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    error::{Error, Result},
+    store::db::keys::{Key, Range},
+};
+
+/// One item as DynamoDB has it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// A range to read.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub(in crate::store) range: Range,
+    pub(in crate::store) after: Option<Key>,
+    pub(in crate::store) limit: Option<usize>,
+    pub(in crate::store) newest_first: bool,
+    pub(in crate::store) consistent: bool,
+}
+
+impl Query {
+    /// The whole range, in ascending order.
+    pub fn of(range: Range) -> Self {
+        Self { range, after: None, limit: None, newest_first: false, consistent: false }
+    }
+
+    /// Goes on after the item that a page ended with.
+    #[must_use]
+    pub fn after(self, sk: Option<String>) -> Self {
+        let pk = &self.range.pk;
+        Self { after: sk.map(|sk| Key { pk: pk.clone(), sk }), ..self }
+    }
+
+    /// At most so many items, at least one.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Self { limit: Some(limit.max(1)), ..self }
+    }
+
+    /// In descending order.
+    #[must_use]
+    pub fn newest_first(self) -> Self {
+        Self { newest_first: true, ..self }
+    }
+
+    /// Sees every write that was acknowledged before.
+    #[must_use]
+    pub fn consistent(self) -> Self {
+        Self { consistent: true, ..self }
+    }
+}
+
+/// One conditional change of one item.
+#[derive(Clone, Debug)]
+pub struct Update {
+    pub(in crate::store) key: Key,
+    pub(in crate::store) expression: String,
+    pub(in crate::store) condition: Option<String>,
+    pub(in crate::store) names: HashMap<String, String>,
+    pub(in crate::store) values: HashMap<String, AttributeValue>,
+}
+
+impl Update {
+    /// A change in DynamoDB's expression language.
+    pub fn of(key: Key, expression: impl Into<String>) -> Self {
+        let (names, values) = (HashMap::new(), HashMap::new());
+        Self { key, expression: expression.into(), condition: None, names, values }
+    }
+
+    /// Only if this holds.
+    #[must_use]
+    pub fn only_if(mut self, condition: impl Into<String>) -> Self {
+        self.condition = Some(condition.into());
+        self
+    }
+
+    /// What `#name` stands for.
+    #[must_use]
+    pub fn name(mut self, placeholder: impl Into<String>, name: impl Into<String>) -> Self {
+        self.names.insert(placeholder.into(), name.into());
+        self
+    }
+
+    /// What `:value` stands for.
+    pub fn value(self, placeholder: &str, content: impl Serialize) -> Result<Self> {
+        Ok(self.attribute(placeholder, value(content)?))
+    }
+
+    /// What `:value` stands for, as the table has it.
+    #[must_use]
+    pub fn attribute(mut self, placeholder: &str, value: AttributeValue) -> Self {
+        self.values.insert(placeholder.to_owned(), value);
+        self
+    }
+}
+
+/// What an attribute holds.
+pub fn value(content: impl Serialize) -> Result<AttributeValue> {
+    serde_dynamo::to_attribute_value(content).map_err(Error::internal)
+}
+
+/// The key's two attributes.
+pub fn attributes(key: Key) -> Item {
+    HashMap::from([("pk".into(), AttributeValue::S(key.pk)), ("sk".into(), AttributeValue::S(key.sk))])
+}
+
+/// An item with its key.
+pub fn item(key: Key, body: impl Serialize) -> Result<Item> {
+    let mut item: Item = serde_dynamo::to_item(body).map_err(Error::internal)?;
+    item.extend(attributes(key));
+    Ok(item)
+}
+
+/// What an item says; its key and anything unknown are left out.
+pub fn read<T: DeserializeOwned>(item: Item) -> Result<T> {
+    serde_dynamo::from_item(item).map_err(Error::internal)
+}
+
+/// A sort key, of an item that has one.
+pub fn sk(item: &Item) -> &str {
+    item.get("sk").and_then(|sk| sk.as_s().ok()).map_or("", String::as_str)
+}
+
+/// An item's key.
+pub fn key(item: &Item) -> Option<Key> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    Some(Key { pk: text("pk")?, sk: text("sk")? })
+}

@@ -1,0 +1,341 @@
+//! Every key of the table, spelled here and nowhere else.
+
+use crate::{
+    clock::Timestamp,
+    id::{ConnectionId, DeviceId, ReportId, RequestId, RoomId, UserId},
+    store::accounts::pending::DeletionTarget,
+};
+
+/// The primary key of one item.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Names the partition.
+    pub pk: String,
+    /// Names the item in it, and orders it.
+    pub sk: String,
+}
+
+/// The items of one partition whose sort keys lie between two, both included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// Names the partition.
+    pub pk: String,
+    /// The first sort key.
+    pub first: String,
+    /// The last sort key.
+    pub last: String,
+}
+
+/// Above every character that follows a prefix in a sort key.
+const END: char = '\u{10FFFF}';
+
+/// The last position or revision that a sort key can hold.
+const LAST_SEQ: u64 = 999_999_999_999;
+
+fn user(user: UserId) -> String {
+    format!("USER#{user}")
+}
+
+/// The person whose partition this is.
+pub fn user_of(pk: &str) -> Option<UserId> {
+    pk.strip_prefix("USER#")?.parse().ok()
+}
+
+fn room(room: RoomId) -> String {
+    format!("ROOM#{room}")
+}
+
+fn place(number: u64) -> String {
+    format!("{:012}", number.min(LAST_SEQ))
+}
+
+fn message_sk(seq: u64) -> String {
+    format!("{MESSAGE}{}", place(seq))
+}
+
+fn change_sk(rev: u64) -> String {
+    format!("CHANGE#{}", place(rev))
+}
+
+fn prefix(pk: String, prefix: &str) -> Range {
+    Range { pk, first: prefix.to_owned(), last: format!("{prefix}{END}") }
+}
+
+/// A person's profile.
+pub fn profile(u: UserId) -> Key {
+    Key { pk: user(u), sk: "PROFILE".into() }
+}
+
+/// All that is kept of a person under their own name.
+pub fn person(u: UserId) -> Range {
+    prefix(user(u), "")
+}
+
+/// What the sort keys of those items of a person begin with that stay when they have deleted their account: that they have,
+/// and how often they did what is done only so often.
+pub const STAYING: [&str; 4] = ["QUOTAS", "PRESENCE", "PROFILE", RATE];
+
+/// What the sort keys of those items of a person begin with that have a counterpart elsewhere.
+pub const SHARED: [&str; 5] = ["BLOCK#", DEVICE, "FRIEND#", "REQUEST#", "ROOM#"];
+
+/// The claim to a username; `folded` as in `domain::username`.
+pub fn username_claim(folded: &str) -> Key {
+    Key { pk: format!("NAME#{folded}"), sk: "NAME".into() }
+}
+
+/// The claim to an e-mail address, by the hex SHA-256 of its folded form.
+pub fn email_claim(sha256: &str) -> Key {
+    Key { pk: format!("EMAIL#{sha256}"), sk: "EMAIL".into() }
+}
+
+/// One end of a username in the search index.
+pub fn search_suffix(partition: &str, suffix: &str, u: UserId) -> Key {
+    Key { pk: format!("FIND#{partition}"), sk: format!("{suffix}#{u}") }
+}
+
+/// Every indexed end that begins with `query`.
+pub fn search(partition: &str, query: &str) -> Range {
+    prefix(format!("FIND#{partition}"), query)
+}
+
+/// A person's live connections.
+pub fn presence(u: UserId) -> Key {
+    Key { pk: user(u), sk: "PRESENCE".into() }
+}
+
+/// The attribute of a presence item that stands for one connection.
+pub fn connection_attribute(connection: &ConnectionId) -> String {
+    format!("{CONNECTION}{connection}")
+}
+
+/// The connection that an attribute of a presence item stands for.
+pub fn connection_of(attribute: &str) -> Option<ConnectionId> {
+    attribute.strip_prefix(CONNECTION).map(|id| ConnectionId(id.to_owned()))
+}
+
+const CONNECTION: &str = "connection:";
+
+/// What two people are to each other.
+pub fn pair(low: UserId, high: UserId) -> Key {
+    Key { pk: format!("PAIR#{low}#{high}"), sk: "PAIR".into() }
+}
+
+/// A pending request, as its receiver has it.
+pub fn request_in(receiver: UserId, request: RequestId) -> Key {
+    Key { pk: user(receiver), sk: format!("REQUEST#IN#{request}") }
+}
+
+/// A pending request, as its sender has it.
+pub fn request_out(sender: UserId, request: RequestId) -> Key {
+    Key { pk: user(sender), sk: format!("REQUEST#OUT#{request}") }
+}
+
+/// All pending requests that a person received.
+pub fn requests_in(u: UserId) -> Range {
+    prefix(user(u), "REQUEST#IN#")
+}
+
+/// All pending requests that a person sent.
+pub fn requests_out(u: UserId) -> Range {
+    prefix(user(u), "REQUEST#OUT#")
+}
+
+/// One friend, as `u` has it.
+pub fn friend(u: UserId, friend: UserId) -> Key {
+    Key { pk: user(u), sk: format!("FRIEND#{friend}") }
+}
+
+/// All friends of a person.
+pub fn friends(u: UserId) -> Range {
+    prefix(user(u), "FRIEND#")
+}
+
+/// Those friends of a person whose ids lie between two, both included.
+pub fn friends_between(u: UserId, first: UserId, last: UserId) -> Range {
+    let (first, last) = (friend(u, first), friend(u, last));
+    Range { pk: first.pk, first: first.sk, last: last.sk }
+}
+
+/// Somebody whom `u` blocks.
+pub fn block(u: UserId, blocked: UserId) -> Key {
+    Key { pk: user(u), sk: format!("BLOCK#{blocked}") }
+}
+
+/// All whom a person blocks.
+pub fn blocks(u: UserId) -> Range {
+    prefix(user(u), "BLOCK#")
+}
+
+/// A person's device.
+pub fn device(u: UserId, device: DeviceId) -> Key {
+    Key { pk: user(u), sk: format!("{DEVICE}{device}") }
+}
+
+/// All devices of a person.
+pub fn devices(u: UserId) -> Range {
+    prefix(user(u), DEVICE)
+}
+
+/// The device of this sort key.
+pub fn device_of(sk: &str) -> Option<DeviceId> {
+    sk.strip_prefix(DEVICE)?.parse().ok()
+}
+
+const DEVICE: &str = "DEVICE#";
+
+/// The claim to a push token, by its hex SHA-256.
+pub fn push_token_claim(sha256: &str) -> Key {
+    Key { pk: format!("PUSH#{sha256}"), sk: "PUSH".into() }
+}
+
+/// How many requests, friends, blocks, devices and rooms a person has, and whether they are gone.
+pub fn quotas(u: UserId) -> Key {
+    Key { pk: user(u), sk: "QUOTAS".into() }
+}
+
+/// A deletion that is not finished.
+pub fn deletion(of: DeletionTarget) -> Key {
+    let sk = match of {
+        DeletionTarget::Account(u) => user(u),
+        DeletionTarget::Room(r) => room(r),
+        DeletionTarget::SenderName { user: u, room: r, .. } => format!("{}#{}", user(u), room(r)),
+    };
+    Key { pk: DELETIONS.into(), sk }
+}
+
+/// All deletions that are not finished.
+pub fn deletions() -> Range {
+    prefix(DELETIONS.into(), "")
+}
+
+const DELETIONS: &str = "DELETIONS";
+
+/// One room, as its member has it.
+pub fn my_room(u: UserId, r: RoomId) -> Key {
+    Key { pk: user(u), sk: format!("ROOM#{r}") }
+}
+
+/// All rooms of a person.
+pub fn my_rooms(u: UserId) -> Range {
+    prefix(user(u), "ROOM#")
+}
+
+/// That a person has made a report.
+pub fn reported(u: UserId, report: ReportId) -> Key {
+    Key { pk: user(u), sk: format!("REPORTED#{report}") }
+}
+
+/// A report to the moderators, among those of its day.
+pub fn report(made_at: Timestamp, report: ReportId) -> Key {
+    Key { pk: format!("REPORT#{}", made_at.day()), sk: format!("{made_at}#{report}") }
+}
+
+/// How far a person is ahead of the pace of what they do.
+pub fn rate(u: UserId, what: &str) -> Key {
+    Key { pk: user(u), sk: format!("{RATE}{what}") }
+}
+
+const RATE: &str = "RATE#";
+
+/// The head hint of a room.
+pub fn head(r: RoomId) -> Key {
+    Key { pk: room(r), sk: HEAD.into() }
+}
+
+/// One member of a room.
+pub fn member(r: RoomId, u: UserId) -> Key {
+    Key { pk: room(r), sk: format!("MEMBER#{u}") }
+}
+
+/// A room's own data.
+pub fn meta(r: RoomId) -> Key {
+    Key { pk: room(r), sk: META.into() }
+}
+
+/// Head hint, members and room: adjacent, so that one query reads them.
+pub fn room_with_members(r: RoomId) -> Range {
+    Range { pk: room(r), first: HEAD.into(), last: META.into() }
+}
+
+/// All that there is of a room but its people's own items, in the order of its sort keys.
+pub fn whole_room(r: RoomId) -> Range {
+    Range { pk: room(r), first: "A".into(), last: END.into() }
+}
+
+/// The sort key of the head hint.
+pub const HEAD: &str = "HEAD";
+
+/// What the sort key of every message begins with.
+pub const MESSAGE: &str = "MSG#";
+
+/// The sort key of a room's own data.
+pub const META: &str = "META";
+
+/// One message.
+pub fn message(r: RoomId, seq: u64) -> Key {
+    Key { pk: room(r), sk: message_sk(seq) }
+}
+
+/// The messages from one position to another, both included.
+pub fn messages(r: RoomId, first: u64, last: u64) -> Range {
+    Range { pk: room(r), first: message_sk(first), last: message_sk(last) }
+}
+
+/// The messages from a position on.
+pub fn messages_from(r: RoomId, first: u64) -> Range {
+    messages(r, first, LAST_SEQ)
+}
+
+/// What one person has put to a message.
+pub fn reaction(r: RoomId, seq: u64, u: UserId) -> Key {
+    Key { pk: room(r), sk: format!("REACTION#{}#{u}", place(seq)) }
+}
+
+/// What everyone has put to a message.
+pub fn reactions(r: RoomId, seq: u64) -> Range {
+    prefix(room(r), &format!("REACTION#{}#", place(seq)))
+}
+
+/// What a room's revision changed.
+pub fn change(r: RoomId, rev: u64) -> Key {
+    Key { pk: room(r), sk: change_sk(rev) }
+}
+
+/// What the revisions from one to another changed, both included.
+pub fn changes(r: RoomId, first: u64, last: u64) -> Range {
+    Range { pk: room(r), first: change_sk(first), last: change_sk(last) }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn one_range_reads_head_members_and_room_and_nothing_else() {
+        let (r, u) = (RoomId::random(), UserId::from(Uuid::new_v4()));
+        let range = room_with_members(r);
+        let inside = |key: &Key| key.pk == range.pk && (&range.first..=&range.last).contains(&&key.sk);
+        assert!(inside(&head(r)) && inside(&member(r, u)) && inside(&meta(r)));
+        assert!(!inside(&message(r, 1)) && !inside(&change(r, 1)) && !inside(&reaction(r, 1, u)));
+        let all = whole_room(r);
+        let keys = [head(r), member(r, u), meta(r), message(r, 1), change(r, 1), reaction(r, 1, u)];
+        assert!(keys.iter().all(|key| (&all.first..=&all.last).contains(&&key.sk)));
+    }
+
+    #[test]
+    fn messages_sort_by_position() {
+        let r = RoomId::random();
+        assert!(message(r, 9) < message(r, 10) && message(r, 10) < message(r, 999_999_999_999));
+        let from = messages_from(r, 7);
+        assert!((from.first..=from.last).contains(&message(r, 999_999_999_999).sk));
+    }
+
+    #[test]
+    fn a_connection_survives_its_attribute() {
+        let id = ConnectionId("L0SM9cOFvHcCIhw=".to_owned());
+        assert_eq!(connection_of(&connection_attribute(&id)), Some(id));
+        assert_eq!(connection_of("last_seen"), None);
+    }
+}

@@ -1,0 +1,251 @@
+//! The message log: idempotent append, and reading by position.
+
+pub mod changes;
+pub mod views;
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        messages::{
+            Draft, Kind, Message,
+            log::{self, Window},
+            view::{FullMessage, View},
+        },
+        rooms::Member,
+    },
+    error::{Error, Result},
+    id::{MessageId, RoomId, UserId},
+    store::{
+        Store,
+        db::{
+            item::{Query, item, read},
+            keys,
+            table::Put,
+        },
+        rooms::RoomWithMembers,
+    },
+};
+
+/// How many slots a send tries before it gives way. Each lost slot holds a message of somebody else, so this many
+/// others committed meanwhile.
+const MAX_SLOTS: u64 = 256;
+
+/// One send, the same at each of its tries.
+#[derive(Clone, Debug)]
+pub struct Send {
+    /// Who sends.
+    pub sender_id: UserId,
+    /// What. Where a message is forwarded, what it says comes from there.
+    pub draft: Draft,
+    /// The message that is taken over, and its room.
+    pub forwarded: Option<(RoomId, MessageId)>,
+    /// The client's own name for it. Without one it was never tried before.
+    pub client_message_id: Option<String>,
+    /// The newest position when the client first queued it: an earlier try can only lie above.
+    pub after_seq: Option<u64>,
+}
+
+/// A message that is in the log, and the room as it was read just before.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The message as it stands, with what its readers see beside it.
+    pub full_message: FullMessage,
+    /// The room and the roster that authorised it.
+    pub room: RoomWithMembers,
+}
+
+impl Committed {
+    /// The message as it stands.
+    pub fn message(&self) -> &Message {
+        &self.full_message.message
+    }
+}
+
+impl Store {
+    /// Appends a message at the next position of its room, exactly once however often the same send is tried.
+    ///
+    /// Two sequential round trips where no other sender interferes; one more for each slot lost to another.
+    pub async fn append(&self, send: &Send, now: Timestamp) -> Result<Committed> {
+        self.append_if(async { Ok(()) }, send, now).await
+    }
+
+    /// Appends a message if it is admitted. That is decided beside the reads, to its end, and before anything else: a send
+    /// that leads nowhere counts as well.
+    pub async fn append_if(
+        &self,
+        admission: impl Future<Output = Result<()>>,
+        send: &Send,
+        now: Timestamp,
+    ) -> Result<Committed> {
+        let room_id = send.draft.room_id;
+        let reads = async {
+            futures::try_join!(
+                self.room_with_members(room_id),
+                self.newest_messages(send),
+                self.replied(room_id, send.draft.reply_to_id),
+                self.forwarded_message(send),
+            )
+        };
+        let (admitted, found) = futures::join!(admission, reads);
+        admitted?;
+        let (room, earlier, replied, forwarded) = found?;
+        let member = room.member(send.sender_id)?.clone();
+        let tail = earlier.first().map_or(0, |newest| newest.seq);
+        if let Some(after_seq) = send.after_seq {
+            log::check_search_bound(after_seq, tail)?;
+        }
+        // Minted before the first write, so that the SDK's own retries cannot double the message.
+        let client_message_id =
+            send.client_message_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let is_this = |message: &Message| message.is_send(send.sender_id, &client_message_id);
+        if let Some(message) = earlier.into_iter().find(is_this) {
+            return Ok(Committed { full_message: self.full_message(message).await?, room });
+        }
+        let draft = send.draft_to_write(&member, replied.as_ref(), forwarded)?;
+        for seq in tail + 1..=tail + MAX_SLOTS {
+            let message = Message {
+                is_forwarded: send.forwarded.is_some(),
+                ..message_at(seq, &draft, &member, &client_message_id, now)
+            };
+            match self.table.put_new(item(keys::message(room_id, seq), &message)?).await? {
+                Put::Written => {
+                    let full_message = FullMessage { replied, ..FullMessage::fresh(message) };
+                    return Ok(Committed { full_message, room });
+                }
+                Put::Taken(taken) => {
+                    let taken: Message = read(taken)?;
+                    if is_this(&taken) {
+                        return Ok(Committed { full_message: self.full_message(taken).await?, room });
+                    }
+                }
+            }
+        }
+        Err(Error::Busy("every slot was taken".into()))
+    }
+
+    /// The newest messages, newest first, as far back as an earlier try of this send can lie; at least the newest.
+    async fn newest_messages(&self, send: &Send) -> Result<Vec<Message>> {
+        let first = send.after_seq.unwrap_or(1).max(1);
+        let back = match (&send.client_message_id, send.after_seq) {
+            (None, _) => 1,
+            (Some(_), None) => log::DEFAULT_SEARCH,
+            (Some(_), Some(_)) => log::MAX_SEARCH + 1,
+        };
+        let query = Query::of(keys::messages_from(send.draft.room_id, first)).consistent().newest_first();
+        let newest = self.table.query(query.limit(usize::try_from(back).unwrap_or(usize::MAX))).await?;
+        newest.into_iter().map(read).collect()
+    }
+
+    async fn forwarded_message(&self, send: &Send) -> Result<Option<Message>> {
+        match send.forwarded {
+            Some((room, id)) => self.message_seen_by(send.sender_id, room, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The newest message of a room.
+    pub async fn newest_message(&self, room: RoomId) -> Result<Option<Message>> {
+        let query = Query::of(keys::messages_from(room, 1)).consistent().newest_first().limit(1);
+        self.table.query(query).await?.pop().map(read).transpose()
+    }
+
+    /// The messages in a window of the log as a member sees them, newest first. It costs what the window holds, however
+    /// long the log is: two sequential round trips, and one more where there are replies or reactions.
+    pub async fn history(
+        &self,
+        room: RoomId,
+        reader: UserId,
+        window: Window,
+        limit: u64,
+    ) -> Result<Vec<View>> {
+        let (room_with_members, newest) =
+            futures::try_join!(self.room_with_members(room), self.newest_message(room))?;
+        let from_seq = room_with_members.member(reader)?.from_seq;
+        let tail = newest.map_or(0, |message| message.seq);
+        let Some((first, last)) = window.positions(limit, from_seq, tail) else {
+            return Ok(Vec::new());
+        };
+        let query = Query::of(keys::messages(room, first, last)).consistent().newest_first();
+        let messages = self.table.query(query).await?.into_iter().map(read);
+        let messages = messages.collect::<Result<Vec<Message>>>()?;
+        self.views_among(&room_with_members, reader, messages).await
+    }
+
+    /// The pinned messages that a member sees, the newest pin first.
+    pub async fn pins(&self, room: RoomId, reader: UserId) -> Result<Vec<View>> {
+        let room_with_members = self.room_with_members(room).await?;
+        let pinned = room_with_members.room.pinned_from(room_with_members.member(reader)?.from_seq);
+        let keys = pinned.iter().map(|id| keys::message(room, id.seq()));
+        let found = self.table.batch_get(keys, true).await?.into_iter().map(read);
+        let mut messages = found.collect::<Result<Vec<Message>>>()?;
+        messages.sort_by_key(|message| pinned.iter().position(|id| *id == message.id));
+        self.views_among(&room_with_members, reader, messages).await
+    }
+
+    /// Messages of a room as one of its members sees them, in the same order.
+    pub(in crate::store) async fn views_among(
+        &self,
+        room: &RoomWithMembers,
+        reader: UserId,
+        messages: Vec<Message>,
+    ) -> Result<Vec<View>> {
+        let me = room.member(reader)?;
+        let messages = messages.into_iter();
+        let mut views: Vec<View> = messages.map(|message| View::among(&room.members, message, me)).collect();
+        let mut to_complete: Vec<(&mut View, u64)> =
+            views.iter_mut().map(|view| (view, me.from_seq)).collect();
+        self.complete_views(reader, &mut to_complete).await?;
+        Ok(views)
+    }
+}
+
+impl Send {
+    /// What is written: the draft, checked against what it answers, or what it forwards.
+    fn draft_to_write(
+        &self,
+        sender: &Member,
+        replied: Option<&Message>,
+        forwarded: Option<Message>,
+    ) -> Result<Draft> {
+        let draft = self.draft.clone();
+        if draft.reply_to_id.is_some() && replied.is_none_or(|message| message.seq < sender.from_seq) {
+            return Err(Error::invalid("reply_to_id", "must be a message of this room"));
+        }
+        if self.forwarded.is_none() {
+            return Ok(draft);
+        }
+        let forwarded = forwarded.filter(|message| !message.is_deleted() && message.kind != Kind::System);
+        let Message { content, kind, media_url, payload, .. } = forwarded
+            .ok_or_else(|| Error::invalid("forward_message_id", "must be a message that you can see"))?;
+        Ok(Draft { content, kind, media_url, payload, ..draft })
+    }
+}
+
+/// A message as it enters the log.
+pub(in crate::store) fn message_at(
+    seq: u64,
+    draft: &Draft,
+    sender: &Member,
+    client_message_id: &str,
+    now: Timestamp,
+) -> Message {
+    Message {
+        id: MessageId::new(now, seq),
+        room_id: draft.room_id,
+        seq,
+        rev: 0,
+        sender_id: sender.shown.user_id,
+        sender_username: sender.shown.username.clone(),
+        client_message_id: client_message_id.to_owned(),
+        kind: draft.kind,
+        content: draft.content.clone(),
+        media_url: draft.media_url.clone(),
+        reply_to_id: draft.reply_to_id,
+        payload: draft.payload.clone(),
+        created_at: now,
+        is_forwarded: false,
+        edited_at: None,
+        deleted_at: None,
+        reactions: Vec::new(),
+    }
+}

@@ -1,0 +1,154 @@
+//! What readers see beside a message: what it answers, as that stands now, and who put which emoji to it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        messages::{
+            Message,
+            reaction::Emoji,
+            view::{FullMessage, View},
+        },
+        rooms::{Member, Room},
+        users::profile::Profile,
+    },
+    error::{Error, Result},
+    id::{MessageId, RoomId, UserId},
+    store::{
+        Page, PageOf, Store,
+        db::{
+            item::{self, Item, Query, read},
+            keys::{self, Key},
+        },
+        messages::changes::Reaction,
+    },
+};
+
+/// Somebody's reactions to a message.
+#[derive(Clone, Debug)]
+pub struct UserReactions {
+    /// Who.
+    pub profile: Profile,
+    /// Which emoji, in the order of first use.
+    pub emojis: Vec<Emoji>,
+    /// When they last changed.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// A message with all that any of its readers may see beside it. One round trip, or none where there is nothing.
+    pub async fn full_message(&self, message: Message) -> Result<FullMessage> {
+        let (replied, reacted) =
+            futures::try_join!(self.replied(message.room_id, message.reply_to_id), self.reacted(&message))?;
+        Ok(FullMessage { message, replied, reacted })
+    }
+
+    /// The message that another of its room answers, if it answers one.
+    pub(in crate::store) async fn replied(
+        &self,
+        room: RoomId,
+        id: Option<MessageId>,
+    ) -> Result<Option<Message>> {
+        let Some(id) = id else { return Ok(None) };
+        let message: Option<Message> = self.table.get(keys::message(room, id.seq()), true).await?;
+        Ok(message.filter(|message| message.id == id))
+    }
+
+    async fn reacted(&self, message: &Message) -> Result<BTreeMap<UserId, Vec<Emoji>>> {
+        if message.reactions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let range = keys::reactions(message.room_id, message.seq);
+        let items = self.table.query(Query::of(range).consistent()).await?;
+        let reactions = items.into_iter().map(|item| read(item).map(|it: Reaction| (it.user_id, it.emojis)));
+        reactions.collect()
+    }
+
+    /// Adds to views what their reader sees beside the messages; each view comes with the first position that the
+    /// reader sees in its room. One round trip, or none where there is nothing.
+    pub async fn complete_views(&self, reader: UserId, views: &mut [(&mut View, u64)]) -> Result<()> {
+        let answered: BTreeMap<MessageId, Key> = views
+            .iter()
+            .filter_map(|(view, from_seq)| Some((view, view.answers(*from_seq)?)))
+            .map(|(view, id)| (id, keys::message(view.message.room_id, id.seq())))
+            .collect();
+        let messages = views.iter().map(|(view, _)| &view.message);
+        let mut known: HashMap<MessageId, Message> = messages
+            .clone()
+            .filter(|message| answered.contains_key(&message.id))
+            .map(|message| (message.id, message.clone()))
+            .collect();
+        let replied = answered.iter().filter(|(id, _)| !known.contains_key(id)).map(|(_, key)| key.clone());
+        let reacted = messages
+            .filter(|message| !message.reactions.is_empty())
+            .map(|message| keys::reaction(message.room_id, message.seq, reader));
+        let mut mine: HashMap<Key, Vec<Emoji>> = HashMap::new();
+        let found = self.table.batch_get(replied.chain(reacted).collect::<Vec<_>>(), true).await?;
+        let (messages, reactions) = split_messages(found)?;
+        known.extend(messages.into_iter().map(|message| (message.id, message)));
+        for reaction in reactions {
+            if let Some(key) = item::key(&reaction) {
+                mine.insert(key, read::<Reaction>(reaction)?.emojis);
+            }
+        }
+        for (view, from_seq) in views {
+            view.message.reply_to_id = view.answers(*from_seq);
+            view.reply_to = view.message.reply_to_id.and_then(|id| known.get(&id).cloned());
+            let key = keys::reaction(view.message.room_id, view.message.seq, reader);
+            view.mine = mine.remove(&key).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Who put which emoji to a message that `reader` sees, in the order of their ids.
+    pub async fn reactions_to(
+        &self,
+        room: RoomId,
+        id: MessageId,
+        reader: UserId,
+        page: PageOf,
+    ) -> Result<Page<UserReactions>> {
+        let range = keys::reactions(room, id.seq());
+        let (message, reactions) = futures::try_join!(
+            self.message_seen_by(reader, room, id),
+            self.page::<Reaction>(Query::of(range.clone()), &range, page),
+        )?;
+        if message.ok_or(Error::NotFound)?.is_deleted() {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        let people: Vec<UserId> = reactions.items.iter().map(|reaction| reaction.user_id).collect();
+        let mut profiles = self.profiles(&people).await?;
+        let known = reactions.items.into_iter().filter_map(|Reaction { user_id, emojis, at, .. }| {
+            let profile = profiles.remove(&user_id)?;
+            Some(UserReactions { profile, emojis, at })
+        });
+        Ok(Page { items: known.collect(), next: reactions.next })
+    }
+
+    /// The message of this id, if `reader` is in its room and sees it there.
+    pub(in crate::store) async fn message_seen_by(
+        &self,
+        reader: UserId,
+        room: RoomId,
+        id: MessageId,
+    ) -> Result<Option<Message>> {
+        let keys = [keys::member(room, reader), keys::meta(room), keys::message(room, id.seq())];
+        let (messages, rest) = split_messages(self.table.batch_get(keys, true).await?)?;
+        let (rooms, members): (Vec<Item>, Vec<Item>) =
+            rest.into_iter().partition(|item| item::sk(item) == keys::META);
+        let room: Option<Room> = rooms.into_iter().next().map(read).transpose()?;
+        let member: Option<Member> = members.into_iter().next().map(read).transpose()?;
+        let (Some(room), Some(member)) = (room, member) else { return Ok(None) };
+        let is_open = !(room.is_closed || member.is_deleted);
+        let sees = |message: &Message| message.id == id && message.seq >= member.from_seq && is_open;
+        Ok(messages.into_iter().next().filter(sees))
+    }
+}
+
+/// The messages among some items, and the rest.
+pub(in crate::store) fn split_messages(items: Vec<Item>) -> Result<(Vec<Message>, Vec<Item>)> {
+    let (messages, rest): (Vec<Item>, Vec<Item>) =
+        items.into_iter().partition(|item| item::sk(item).starts_with(keys::MESSAGE));
+    Ok((messages.into_iter().map(read).collect::<Result<_>>()?, rest))
+}

@@ -1,0 +1,344 @@
+//! Rooms, their members, and each person's list of rooms.
+
+mod creation;
+mod deletion;
+pub mod group;
+mod settings;
+pub mod sync;
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        messages::{Message, log, view::View},
+        receipts::{MessageStatus, ReceiptPosition},
+        rooms::{Member, Room, SHOWN_MEMBERS, ShownMember, settings::RoomSettings},
+    },
+    error::{Error, Result},
+    id::{RoomId, UserId},
+    store::{
+        Page, PageOf, Store,
+        db::{
+            item::{self, Item, Query, Update, read},
+            keys::{self, Key},
+        },
+    },
+};
+
+/// How far a room's log has come, at least: moved forward only, and never trusted without a look at the log.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    seq: u64,
+}
+
+/// One room, as its member has it.
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) struct MyRoom {
+    pub room_id: RoomId,
+    pub joined_at: Timestamp,
+    #[serde(flatten)]
+    pub settings: RoomSettings,
+}
+
+impl MyRoom {
+    /// As it is at the beginning of a membership.
+    pub fn new(room_id: RoomId, joined_at: Timestamp) -> Self {
+        Self { room_id, joined_at, settings: RoomSettings::default() }
+    }
+}
+
+/// A room with everyone in it.
+#[derive(Clone, Debug)]
+pub struct RoomWithMembers {
+    /// The room.
+    pub room: Room,
+    /// Its members, in the order of their ids.
+    pub members: Vec<Member>,
+}
+
+impl RoomWithMembers {
+    /// The member that `user` is. Who is not one may not know that the room exists.
+    pub fn member(&self, user: UserId) -> Result<&Member> {
+        let mut members = self.members.iter();
+        members.find(|member| member.shown.user_id == user && !member.is_deleted).ok_or(Error::NotFound)
+    }
+
+    /// Shows somebody as who is gone is shown.
+    pub(in crate::store) fn hide_name(&mut self, user: UserId) {
+        for member in self.members.iter_mut().filter(|member| member.shown.user_id == user) {
+            member.shown = ShownMember::deleted(user, member.shown.joined_at);
+        }
+    }
+
+    /// Everyone in it.
+    pub fn people(&self) -> Vec<UserId> {
+        self.members.iter().map(|member| member.shown.user_id).collect()
+    }
+}
+
+/// A room as a list shows it to one of its members.
+#[derive(Clone, Debug)]
+pub struct RoomSummary {
+    /// The room.
+    pub room: Room,
+    /// The member who looks.
+    pub me: Member,
+    /// The others that the list shows.
+    pub others: Vec<Member>,
+    /// The newest message, if this member may see it.
+    pub last_message: Option<View>,
+    /// The newest position.
+    pub tail: u64,
+    /// How the member keeps it.
+    pub settings: RoomSettings,
+}
+
+impl Store {
+    /// A room and everyone in it, as of now, unless it is closed. Whether the caller is one of them is for the caller to check, by
+    /// [`RoomWithMembers::member`].
+    ///
+    /// The room's own item is read first: a query is no snapshot, and whoever joins or leaves while it goes on moves the
+    /// room's revision beyond what was read. So a change under the condition of that revision knows all members.
+    pub async fn room_with_members(&self, room: RoomId) -> Result<RoomWithMembers> {
+        let found = self.open_or_closed_room(room).await?;
+        found.filter(|found| !found.room.is_closed).ok_or(Error::NotFound)
+    }
+
+    /// The same of a room that may be closed; `None` if there is none.
+    pub(in crate::store) async fn open_or_closed_room(
+        &self,
+        room: RoomId,
+    ) -> Result<Option<RoomWithMembers>> {
+        let query = Query::of(keys::room_with_members(room)).consistent().newest_first();
+        let (mut room, mut members) = (None, Vec::new());
+        for item in self.table.query(query).await? {
+            match item::sk(&item) {
+                keys::META => room = Some(read::<Room>(item)?),
+                keys::HEAD => {}
+                _ => members.push(read::<Member>(item)?),
+            }
+        }
+        members.reverse();
+        Ok(room.map(|room| RoomWithMembers { room, members }))
+    }
+
+    /// Moves the head hint forward.
+    pub async fn advance_head(&self, room: RoomId, seq: u64) -> Result<()> {
+        let update = Update::of(keys::head(room), "SET seq = :seq")
+            .only_if("attribute_not_exists(seq) OR seq < :seq")
+            .value(":seq", seq)?;
+        self.table.update(update).await.map(drop)
+    }
+
+    /// Moves a member's read position forward. `false` if it was there already, or the person is no member.
+    pub async fn advance_read(&self, room: RoomId, user: UserId, seq: u64, now: Timestamp) -> Result<bool> {
+        let update = Update::of(keys::member(room, user), "SET read_seq = :seq, read_at = :now")
+            .only_if("read_seq < :seq")
+            .value(":seq", seq)?
+            .value(":now", now)?;
+        Ok(self.table.update(update).await?.is_some())
+    }
+
+    /// Moves a member's delivered position forward. `false` if it was there already, or the person is no member. What
+    /// was read is delivered.
+    pub async fn advance_delivered(
+        &self,
+        room: RoomId,
+        user: UserId,
+        seq: u64,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let update = Update::of(keys::member(room, user), "SET delivered_seq = :seq, delivered_at = :now")
+            .only_if("delivered_seq < :seq AND read_seq < :seq")
+            .value(":seq", seq)?
+            .value(":now", now)?;
+        Ok(self.table.update(update).await?.is_some())
+    }
+
+    /// A person's rooms, newest activity first: six sequential round trips at the most, however many rooms. The last
+    /// three are for rooms whose head hint lags, for large groups in which the reader spoke last, and for replies and
+    /// reactions.
+    pub async fn my_rooms(&self, me: UserId, page: PageOf) -> Result<Page<RoomSummary>> {
+        let start = page.cursor.as_deref().map(RoomSummary::place_at).transpose()?;
+        let (ids, settings) = self.listed_rooms(me).await?;
+        let mut summaries = self.summaries(me, &ids, settings).await?;
+        summaries.sort_by_cached_key(RoomSummary::place);
+        let mut items: Vec<RoomSummary> = summaries
+            .into_iter()
+            .filter(|summary| start.is_none_or(|start| summary.place() > start))
+            .collect();
+        let more = page.limit.is_some_and(|limit| items.len() > limit);
+        items.truncate(page.limit.unwrap_or(usize::MAX));
+        let next = items.last().filter(|_| more).map(RoomSummary::cursor);
+        Ok(Page { items, next })
+    }
+
+    /// One room, if it is one of this person's.
+    pub async fn my_room(&self, me: UserId, room: RoomId) -> Result<Option<RoomSummary>> {
+        Ok(self.summaries(me, &[room], HashMap::new()).await?.pop())
+    }
+
+    /// The ids of a person's rooms, in their order.
+    pub async fn room_ids(&self, me: UserId) -> Result<Vec<RoomId>> {
+        Ok(self.listed_rooms(me).await?.0)
+    }
+
+    /// The ids of a person's rooms, in their order, and how they keep each.
+    pub(in crate::store) async fn listed_rooms(
+        &self,
+        me: UserId,
+    ) -> Result<(Vec<RoomId>, HashMap<RoomId, RoomSettings>)> {
+        let listed = self.table.query(Query::of(keys::my_rooms(me)).consistent()).await?;
+        let listed: Vec<MyRoom> = listed.into_iter().map(read).collect::<Result<_>>()?;
+        let ids = listed.iter().map(|mine| mine.room_id).collect();
+        Ok((ids, listed.into_iter().map(|mine| (mine.room_id, mine.settings)).collect()))
+    }
+
+    /// One room with everyone in it, if it is one of this person's.
+    pub async fn whole_room(&self, me: UserId, room: RoomId) -> Result<RoomSummary> {
+        let (room, newest, settings) = futures::try_join!(
+            self.room_with_members(room),
+            self.newest_message(room),
+            self.room_settings(me, room),
+        )?;
+        let tail = newest.as_ref().map_or(0, |message| message.seq);
+        let member = room.member(me)?.clone();
+        let seen = newest.into_iter().filter(|message| message.seq >= member.from_seq).collect();
+        let last_message = self.views_among(&room, me, seen).await?.pop();
+        let RoomWithMembers { room, mut members } = room;
+        members.retain(|member| member.shown.user_id != me);
+        Ok(RoomSummary { room, me: member, others: members, last_message, tail, settings })
+    }
+
+    /// Some rooms as they are shown to one of their members, in the same order; those that are not the person's, and
+    /// closed ones, are left out. Settings that are known already are not read again.
+    pub(in crate::store) async fn summaries(
+        &self,
+        me: UserId,
+        rooms: &[RoomId],
+        mut settings: HashMap<RoomId, RoomSettings>,
+    ) -> Result<Vec<RoomSummary>> {
+        let keys =
+            rooms.iter().flat_map(|room| [keys::meta(*room), keys::head(*room), keys::member(*room, me)]);
+        let unknown = rooms.iter().filter(|room| !settings.contains_key(room));
+        let keys = keys.chain(unknown.map(|room| keys::my_room(me, *room))).collect::<Vec<_>>();
+        let mut found = by_key(self.table.batch_get(keys, true).await?);
+        let mut summaries = Vec::with_capacity(rooms.len());
+        for id in rooms.iter().copied() {
+            // A room or a membership that is gone is one that was left while the list was read.
+            let (Some(room), Some(member)) =
+                (found.remove(&keys::meta(id)), found.remove(&keys::member(id, me)))
+            else {
+                continue;
+            };
+            let hint =
+                found.remove(&keys::head(id)).map(read::<Head>).transpose()?.map_or(0, |head| head.seq);
+            let (room, me): (Room, Member) = (read(room)?, read(member)?);
+            if room.is_closed || me.is_deleted {
+                continue;
+            }
+            let mine = found.remove(&keys::my_room(me.shown.user_id, id)).map(read::<MyRoom>).transpose()?;
+            let settings = settings.remove(&id).or(mine.map(|mine| mine.settings)).unwrap_or_default();
+            let (others, last_message, tail) = (Vec::new(), None, hint);
+            summaries.push(RoomSummary { room, me, others, last_message, tail, settings });
+        }
+        self.complete(&mut summaries).await?;
+        let last_messages = summaries.iter_mut().filter_map(|summary| {
+            let from_seq = summary.me.from_seq;
+            summary.last_message.as_mut().map(|view| (view, from_seq))
+        });
+        self.complete_views(me, &mut last_messages.collect::<Vec<_>>()).await?;
+        Ok(summaries)
+    }
+
+    /// Checks each head hint against the log, and adds the newest message and the others that are shown.
+    async fn complete(&self, summaries: &mut [RoomSummary]) -> Result<()> {
+        let mut keys = Vec::new();
+        for summary in &*summaries {
+            let (id, hint) = (summary.room.id, summary.tail);
+            keys.extend(
+                [hint, hint + 1].into_iter().filter(|seq| *seq > 0).map(|seq| keys::message(id, seq)),
+            );
+            keys.extend(summary.others_shown().map(|user| keys::member(id, user)));
+        }
+        let found = by_key(self.table.batch_get(keys, true).await?);
+        let completed = summaries.iter_mut().map(|summary| self.complete_one(summary, &found));
+        futures::future::try_join_all(completed).await.map(drop)
+    }
+
+    async fn complete_one(&self, summary: &mut RoomSummary, found: &HashMap<Key, Item>) -> Result<()> {
+        let (id, hint) = (summary.room.id, summary.tail);
+        let others = summary.others_shown().filter_map(|user| found.get(&keys::member(id, user)).cloned());
+        summary.others = others.map(read).collect::<Result<_>>()?;
+        let newest = if found.contains_key(&keys::message(id, hint + 1)) {
+            self.newest_message(id).await?
+        } else {
+            found.get(&keys::message(id, hint)).cloned().map(read).transpose()?
+        };
+        summary.tail = newest.as_ref().map_or(hint, |message: &Message| message.seq);
+        if let Some(message) = newest.filter(|message| message.seq >= summary.me.from_seq) {
+            let me = summary.me.shown.user_id;
+            let status = if message.sender_id == me {
+                Some(MessageStatus::of(message.seq, self.position_of_others(summary).await?))
+            } else {
+                None
+            };
+            summary.last_message = Some(View::of(message, status));
+        }
+        Ok(())
+    }
+
+    /// How far everyone but the reader has come. Only a large room has to be read for that.
+    pub(in crate::store) async fn position_of_others(
+        &self,
+        summary: &RoomSummary,
+    ) -> Result<ReceiptPosition> {
+        if summary.room.member_count <= summary.others.len() + 1 {
+            return Ok(ReceiptPosition::by_others(&summary.others, &summary.me));
+        }
+        let roster = self.room_with_members(summary.room.id).await?;
+        Ok(ReceiptPosition::by_others(&roster.members, &summary.me))
+    }
+}
+
+impl RoomSummary {
+    /// When something last happened in the room.
+    fn active_at(&self) -> Timestamp {
+        self.last_message.as_ref().map_or(self.me.shown.joined_at, |view| view.message.created_at)
+    }
+
+    /// How many messages the member has not read.
+    pub fn unread(&self) -> u64 {
+        log::unread(self.tail, self.me.read_seq, self.me.from_seq)
+    }
+
+    /// Where it stands in the list: newest activity first, then by id.
+    fn place(&self) -> (Reverse<Timestamp>, RoomId) {
+        (Reverse(self.active_at()), self.room.id)
+    }
+
+    /// The place, as a cursor says it.
+    fn cursor(&self) -> String {
+        format!("{}_{}", self.active_at(), self.room.id)
+    }
+
+    fn place_at(cursor: &str) -> Result<(Reverse<Timestamp>, RoomId)> {
+        let place = cursor
+            .split_once('_')
+            .and_then(|(time, room)| Some((Reverse(time.parse().ok()?), room.parse().ok()?)));
+        place.ok_or_else(|| Error::invalid("cursor", "must be one that an earlier page gave"))
+    }
+
+    fn others_shown(&self) -> impl Iterator<Item = UserId> {
+        let me = self.me.shown.user_id;
+        let others = self.room.first_members.iter().copied().filter(move |user| *user != me);
+        others.take(SHOWN_MEMBERS)
+    }
+}
+
+fn by_key(items: Vec<Item>) -> HashMap<Key, Item> {
+    items.into_iter().filter_map(|item| Some((item::key(&item)?, item))).collect()
+}

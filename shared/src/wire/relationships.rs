@@ -1,0 +1,162 @@
+//! Friend requests and friends, as clients send and see them.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        relationships::{Answer, Request},
+        users::{presence::ShownPresence, profile::Profile, username},
+    },
+    id::{RequestId, UserId},
+    store::{
+        Page, PageOf,
+        relationships::lists::{Block, Direction, Friend},
+    },
+    wire::fields::{Fields, Input},
+};
+
+/// `POST /friends/requests`.
+pub struct FriendRequestCreate {
+    /// Who is asked.
+    pub receiver_id: UserId,
+}
+
+impl Input for FriendRequestCreate {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { receiver_id: fields.required("receiver_id")? })
+    }
+}
+
+/// `PUT /friends/requests/{request_id}?action=`.
+pub struct RequestAnswer {
+    /// Yes or no.
+    pub action: Answer,
+}
+
+impl Input for RequestAnswer {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let answers = [Answer::Accepted, Answer::Rejected].map(|answer| (answer.as_str(), answer));
+        Some(Self { action: fields.required_choice("action", &answers)? })
+    }
+}
+
+/// `GET /friends/requests?direction=`.
+pub struct RequestList {
+    /// Received (the plan's meaning) or sent.
+    pub direction: Direction,
+    /// Which part.
+    pub page: PageOf,
+}
+
+impl Input for RequestList {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let directions = [("received", Direction::Received), ("sent", Direction::Sent)];
+        let direction = fields.choice("direction", &directions);
+        Some(Self { page: PageOf::read(fields)?, direction: direction.unwrap_or(Direction::Received) })
+    }
+}
+
+/// `GET /friends/search?query=`.
+pub struct UserSearch {
+    /// A part of a username or a whole e-mail address, folded.
+    pub query: String,
+}
+
+impl Input for UserSearch {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let query = username::fold(&fields.required::<String>("query")?);
+        let length = query.chars().count();
+        if length < username::MIN_QUERY_CHARS {
+            fields.fault("query", "must have at least 2 characters");
+        }
+        if length > MAX_QUERY_CHARS {
+            fields.fault("query", "must have at most 254 characters");
+        }
+        Some(Self { query })
+    }
+}
+
+/// The longest e-mail address (RFC 5321, section 4.5.3.1.3).
+const MAX_QUERY_CHARS: usize = 254;
+
+/// A friend request.
+#[derive(Clone, Debug, Serialize)]
+pub struct FriendRequest {
+    id: RequestId,
+    sender_id: UserId,
+    receiver_id: UserId,
+    status: &'static str,
+    created_at: Timestamp,
+    sender_username: Option<String>,
+    receiver_username: Option<String>,
+}
+
+impl FriendRequest {
+    /// A pending request with the names of its people.
+    pub fn pending(request: &Request, profiles: &HashMap<UserId, Profile>) -> Self {
+        let name = |user: UserId| profiles.get(&user).map(|profile| profile.username.clone());
+        Self {
+            id: request.request_id,
+            sender_id: request.sender_id,
+            receiver_id: request.receiver_id,
+            status: "pending",
+            created_at: request.created_at,
+            sender_username: name(request.sender_id),
+            receiver_username: name(request.receiver_id),
+        }
+    }
+}
+
+/// A friend in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListedFriend {
+    id: UserId,
+    user_id: UserId,
+    username: String,
+    display_name: Option<String>,
+    avatar_url: Option<String>,
+    created_at: Timestamp,
+    #[serde(flatten)]
+    presence: ShownPresence,
+}
+
+impl ListedFriend {
+    /// A friend, and what they show of their presence.
+    pub fn new(friend: &Friend, profile: Profile, presence: ShownPresence) -> Self {
+        let Profile { id, username, display_name, avatar_url, .. } = profile;
+        let created_at = friend.since;
+        Self { id, user_id: id, username, display_name, avatar_url, created_at, presence }
+    }
+}
+
+/// Somebody whom the caller blocks.
+#[derive(Clone, Debug, Serialize)]
+pub struct BlockedUser {
+    user_id: UserId,
+    username: Option<String>,
+    display_name: Option<String>,
+    avatar_url: Option<String>,
+    blocked_at: Timestamp,
+}
+
+impl BlockedUser {
+    /// A page of the list. Of whom the caller could not see when they blocked them, it has the id alone.
+    pub fn page(page: Page<(Block, Option<Profile>)>) -> Page<Self> {
+        page.map(|(Block { user_id, since, .. }, profile)| {
+            let (username, display_name, avatar_url) = profile.map_or((None, None, None), |profile| {
+                (Some(profile.username), profile.display_name, profile.avatar_url)
+            });
+            Self { user_id, username, display_name, avatar_url, blocked_at: since }
+        })
+    }
+}
+
+/// An answer that says in words what was done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Done {
+    /// One sentence.
+    pub message: String,
+}
