@@ -2,11 +2,11 @@
 
 use shared::{
     App,
+    domain::page::PageRequest,
     serve::{
         Fatal,
         http::{JsonPage, Me, PageReply, Path, Query, serve},
     },
-    store::PageOf,
     wire::messages::{MessagePath, ReactingUser},
 };
 
@@ -19,7 +19,7 @@ pub(crate) async fn list_reactions(
     app: App,
     me: Me,
     Path(message): Path<MessagePath>,
-    Query(page): Query<PageOf>,
+    Query(page): Query<PageRequest>,
 ) -> PageReply<ReactingUser> {
     let MessagePath { room_id, message_id } = message;
     Ok(JsonPage(ReactingUser::page(app.store.reactions_to(room_id, message_id, me.id, page).await?)))

@@ -2,11 +2,11 @@
 
 use shared::{
     App,
+    domain::page::PageRequest,
     serve::{
         Fatal,
         http::{JsonPage, Me, PageReply, Query, serve},
     },
-    store::PageOf,
     wire::relationships::ListedFriend,
 };
 
@@ -15,6 +15,6 @@ async fn main() -> Result<(), Fatal> {
     serve(list).await
 }
 
-pub(crate) async fn list(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<ListedFriend> {
+pub(crate) async fn list(app: App, me: Me, Query(page): Query<PageRequest>) -> PageReply<ListedFriend> {
     Ok(JsonPage(app.listed(app.store.friends(me.id, page).await?).await?))
 }

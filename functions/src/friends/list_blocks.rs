@@ -2,11 +2,11 @@
 
 use shared::{
     App,
+    domain::page::PageRequest,
     serve::{
         Fatal,
         http::{JsonPage, Me, PageReply, Query, serve},
     },
-    store::PageOf,
     wire::relationships::BlockedUser,
 };
 
@@ -15,6 +15,6 @@ async fn main() -> Result<(), Fatal> {
     serve(list_blocks).await
 }
 
-pub(crate) async fn list_blocks(app: App, me: Me, Query(page): Query<PageOf>) -> PageReply<BlockedUser> {
+pub(crate) async fn list_blocks(app: App, me: Me, Query(page): Query<PageRequest>) -> PageReply<BlockedUser> {
     Ok(JsonPage(BlockedUser::page(app.store.blocks(me.id, page).await?)))
 }

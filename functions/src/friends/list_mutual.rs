@@ -2,13 +2,12 @@
 
 use shared::{
     App,
-    domain::users::rate_limit::RateLimitedAction,
+    domain::{page::PageRequest, users::rate_limit::RateLimitedAction},
     id::UserId,
     serve::{
         Fatal,
         http::{JsonPage, Me, PageReply, Path, Query, serve},
     },
-    store::PageOf,
     wire::relationships::ListedFriend,
 };
 
@@ -21,7 +20,7 @@ pub(crate) async fn list_mutual(
     app: App,
     me: Me,
     Path(user): Path<UserId>,
-    Query(page): Query<PageOf>,
+    Query(page): Query<PageRequest>,
 ) -> PageReply<ListedFriend> {
     app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
     app.store.can_see(me.id, user).await?;

@@ -2,11 +2,11 @@
 
 use shared::{
     App,
+    domain::page::Page,
     serve::{
         Fatal,
         http::{JsonPage, Me, PageReply, Query, serve},
     },
-    store::Page,
     wire::relationships::{FriendRequest, RequestList},
 };
 

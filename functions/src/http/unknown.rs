@@ -3,12 +3,12 @@
 
 use shared::{
     App, Result,
+    domain::page::PageRequest,
     error::Refusal,
     serve::{
         Fatal, FromCall,
         http::{HttpCall, JsonPage, Me, Query, serve},
     },
-    store::PageOf,
     wire::relationships::ListedFriend,
 };
 
@@ -29,7 +29,7 @@ pub(crate) async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<
         ("OPTIONS", _) => Ok(None),
         ("GET", "/api/v1/friends/") => {
             let me = Me::from_call(&app, &call).await?;
-            let Query(page) = Query::<PageOf>::from_call(&app, &call).await?;
+            let Query(page) = Query::<PageRequest>::from_call(&app, &call).await?;
             Ok(Some(JsonPage(app.listed(app.store.friends(me.id, page).await?).await?)))
         }
         _ => Err(NO_SUCH_CALL.into()),

@@ -2,13 +2,12 @@
 
 use shared::{
     App, BestEffort,
-    domain::users::rate_limit::RateLimitedAction,
+    domain::users::{presence::Connection, rate_limit::RateLimitedAction},
     push::Origin,
     serve::{
         Fatal,
         socket::{Answer, Caller, Data, serve},
     },
-    store::users::presence::Connection,
     wire::socket::{Event, Frame, Hello},
 };
 

@@ -5,11 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     App,
     clock::Timestamp,
-    domain::rooms::Member,
+    domain::{
+        rooms::{Member, RoomWithMembers},
+        users::presence::Connection,
+    },
     error::{BestEffort, Error, Result},
     id::UserId,
     push::{Origin, OutboundFrame},
-    store::{messages::Committed, rooms::RoomWithMembers, users::presence::Connection},
+    store::messages::Committed,
     wire::socket::{Event, Frame},
 };
 
@@ -85,7 +88,7 @@ impl App {
     /// reached, and whoever connects after it finds what was committed in the log.
     pub(crate) async fn audience(&self, before: &RoomWithMembers, now: Timestamp) -> Result<Recipients> {
         let id = before.room.id;
-        let (live, present) = self.store.connections_and_room(&before.people(), id, now).await?;
+        let (live, present) = self.store.connections_and_room(&before.member_ids(), id, now).await?;
         if present.members_version == before.room.members_version {
             return Ok(Recipients { room: before.clone(), live });
         }
@@ -93,7 +96,7 @@ impl App {
             Err(Error::NotFound) => return Ok(Recipients { room: before.clone(), live: Vec::new() }),
             room => room?,
         };
-        let live = self.store.connections(&room.people(), now).await?;
+        let live = self.store.connections(&room.member_ids(), now).await?;
         Ok(Recipients { room, live })
     }
 

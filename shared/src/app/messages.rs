@@ -7,13 +7,10 @@ use crate::{
             action::MessageAction,
             view::{FullMessage, View},
         },
-        rooms::Member,
+        rooms::{Member, RoomWithMembers},
     },
     id::UserId,
-    store::{
-        messages::changes::{Changed, Part},
-        rooms::RoomWithMembers,
-    },
+    store::messages::changes::{Changed, Part},
     wire::{
         messages::{MessagePath, Reaction},
         socket::{Event, ReactionChange, RoomState},

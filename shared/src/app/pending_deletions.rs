@@ -6,9 +6,8 @@ use futures::{StreamExt, stream};
 
 use crate::{
     App, Result,
-    domain::accounts::Account,
+    domain::accounts::{Account, DeletionTarget, PendingDeletion},
     id::{RoomId, UserId},
-    store::accounts::pending::{DeletionTarget, PendingDeletion},
 };
 
 /// A deletion that began so long ago is not finished by the call that began it, nor is anything on its way that was begun before

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use crate::{
     App, Result,
     domain::{
-        relationships::{Pair, access::Degree},
+        page::Page,
+        relationships::{Pair, access::Degree, lists::Friend},
         users::{
             presence::{Presence, ShownPresence},
             profile::Profile,
         },
     },
     id::UserId,
-    store::{Page, relationships::lists::Friend},
     wire::{relationships::ListedFriend, rooms::ChatRoom},
 };
 
@@ -58,7 +58,7 @@ impl App {
         rooms: impl IntoIterator<Item = &'a mut ChatRoom>,
     ) -> Result<()> {
         let rooms: Vec<&mut ChatRoom> = rooms.into_iter().collect();
-        let presences = self.presences(me, rooms.iter().flat_map(|room| room.people())).await?;
+        let presences = self.presences(me, rooms.iter().flat_map(|room| room.member_ids())).await?;
         for room in rooms {
             room.show_presence(&presences);
         }

@@ -2,9 +2,9 @@
 
 use crate::{
     App, Result,
-    domain::users::rate_limit::RateLimitedAction,
+    domain::{messages::SendRequest, users::rate_limit::RateLimitedAction},
     id::UserId,
-    store::messages::{Committed, Send},
+    store::messages::Committed,
 };
 
 impl App {
@@ -19,7 +19,7 @@ impl App {
 
     /// Appends a message, if its sender does not send too many. The pace is looked at beside the reads, so that it takes no
     /// time of its own.
-    pub async fn append(&self, send: &Send) -> Result<Committed> {
+    pub async fn append(&self, send: &SendRequest) -> Result<Committed> {
         let admission = self.check_rate_limit(send.sender_id, RateLimitedAction::Messages);
         self.store.append_if(admission, send, self.now()).await
     }

@@ -4,9 +4,8 @@ use futures::future::join_all;
 
 use crate::{
     App, BestEffort, Result,
-    domain::relationships::{Answer, Pair, RelationshipAction},
+    domain::relationships::{Answer, Pair, RelationshipAction, RelationshipChange},
     id::UserId,
-    store::relationships::RelationshipChange,
     wire::socket::Event,
 };
 

@@ -4,16 +4,13 @@ use crate::{
     App, BestEffort, Error, Result,
     app::messages::room_event,
     domain::rooms::{
-        Member, Role,
+        Member, Role, RoomWithMembers,
         group::{self, GroupAction},
         patch::GroupPatch,
         settings::RoomSettingsChange,
     },
     id::{RoomId, UserId},
-    store::{
-        messages::Committed,
-        rooms::{RoomWithMembers, group::GroupChange},
-    },
+    store::{messages::Committed, rooms::group::GroupChange},
     wire::{
         rooms::{ChatRoom, Participant, Settings},
         socket::Event,
@@ -136,7 +133,10 @@ impl App {
     pub async fn delete_room(&self, room_id: RoomId, actor: UserId) -> Result<()> {
         let closed = self.store.close_group(room_id, actor, self.now()).await?;
         let event = Event::RoomDeleted { chat_room_id: room_id };
-        self.push.notify(&closed.people(), &event, self.now()).await.can_fail("telling of a deleted room");
+        self.push
+            .notify(&closed.member_ids(), &event, self.now())
+            .await
+            .can_fail("telling of a deleted room");
         if self.store.clear_room(&closed, self.now()).await? {
             Ok(())
         } else {

@@ -1,7 +1,5 @@
 //! Deleted accounts: which tokens they outlive, and how what somebody said is shown once its sender is gone.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     clock::Timestamp,
     domain::{
@@ -10,8 +8,9 @@ use crate::{
         users::{profile::Profile, username},
     },
     error::Error,
-    id::UserId,
+    id::{RoomId, UserId},
 };
+use serde::{Deserialize, Serialize};
 
 /// What is left of a deleted account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +67,34 @@ pub fn anonymized(message: &Message, user: UserId) -> Option<Message> {
         after.payload = happening.payload();
     }
     (after != *message).then_some(after)
+}
+
+/// What a deletion still has to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeletionTarget {
+    /// The rest of a deleted account.
+    Account(UserId),
+    /// The rest of a deleted room.
+    Room(RoomId),
+    /// The sender's name on messages that were still in flight when all messages up to a position were anonymized.
+    SenderName {
+        /// The deleted account.
+        user: UserId,
+        /// The room.
+        room: RoomId,
+        /// The messages up to this position are anonymized.
+        after_seq: u64,
+    },
+}
+
+/// A deletion that has begun and is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PendingDeletion {
+    /// The target.
+    pub of: DeletionTarget,
+    /// When the deletion began.
+    pub since: Timestamp,
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 
 pub mod accounts;
 pub mod messages;
+pub mod page;
 pub mod receipts;
 pub mod relationships;
 pub mod reports;
 pub mod rooms;
+pub mod sync;
 pub mod users;

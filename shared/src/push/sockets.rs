@@ -15,9 +15,10 @@ use serde_json::Value;
 
 use crate::{
     clock::Timestamp,
+    domain::users::presence::Connection,
     error::{BestEffort, Error, Result},
     id::{ConnectionId, UserId},
-    store::{Store, users::presence::Connection},
+    store::Store,
     wire::socket::{Event, Frame},
 };
 
@@ -119,7 +120,11 @@ impl Push {
 
     /// Posts parcels concurrently, in their order as far as the bound of concurrency reaches. Those that fail are
     /// logged: a push is a hint, what counts is in the log. Whose last connection turns out to be gone has gone offline.
-    pub async fn deliver(&self, parcels: impl IntoIterator<Item = OutboundFrame>, now: Timestamp) -> Result<()> {
+    pub async fn deliver(
+        &self,
+        parcels: impl IntoIterator<Item = OutboundFrame>,
+        now: Timestamp,
+    ) -> Result<()> {
         let sockets = self.sockets()?;
         let posts = parcels.into_iter().map(|parcel| self.post(sockets, parcel, now));
         let posts = futures::stream::iter(posts).buffer_unordered(CONCURRENT_PUSHES);

@@ -20,7 +20,6 @@ use crate::{
     clock::Timestamp,
     id::UserId,
     serve::{Endpoint, Fatal, FromCall, log_answered, measured},
-    store,
     wire::{
         fields::{Fields, Input},
         problem::Problem,
@@ -127,7 +126,7 @@ impl<T: Serialize> HttpReply for Json<T> {
 }
 
 /// 200 with a JSON array, and the cursor of the next page if there is one.
-pub struct JsonPage<T>(pub store::Page<T>);
+pub struct JsonPage<T>(pub crate::domain::page::Page<T>);
 
 impl<T: Serialize> HttpReply for JsonPage<T> {
     fn respond(self) -> Result<Response<HttpBody>> {

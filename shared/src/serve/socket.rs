@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     App, BestEffort, Error, Result,
     clock::Timestamp,
+    domain::users::presence::Connection,
     id::{ConnectionId, UserId},
     push::Origin,
     serve::{Endpoint, Fatal, FromCall, authorizer, log_answered, measured},
-    store::users::presence::Connection,
     wire::{
         fields::{Fields, Input},
         problem::Problem,

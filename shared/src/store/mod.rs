@@ -8,6 +8,10 @@ pub mod reports;
 pub mod rooms;
 pub mod users;
 
+use crate::{
+    domain::page::{Page, PageRequest},
+    error::{Error, Result},
+};
 use aws_sdk_dynamodb::{
     Client,
     types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem},
@@ -18,8 +22,6 @@ use db::{
     table::{Table, non_empty},
 };
 use serde::{Serialize, de::DeserializeOwned};
-
-use crate::error::{Error, Result};
 
 /// The memory of the system. Concrete on purpose: tests use it over an embedded engine, with real conditions and
 /// real transactions.
@@ -102,7 +104,12 @@ impl Store {
 
     /// One page of a list whose items stand in one range. The cursor is the last item's sort key without the
     /// range's prefix.
-    async fn page<T: DeserializeOwned>(&self, query: Query, range: &Range, page: PageOf) -> Result<Page<T>> {
+    async fn page<T: DeserializeOwned>(
+        &self,
+        query: Query,
+        range: &Range,
+        page: PageRequest,
+    ) -> Result<Page<T>> {
         let query = query.consistent().after(page.cursor.map(|cursor| format!("{}{cursor}", range.first)));
         // One more than asked for tells whether there is more.
         let query = match page.limit {
@@ -122,29 +129,4 @@ const AT_REVISION: &str = "rev = :rev";
 
 fn number(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())
-}
-
-/// A part of a list that is read page after page.
-#[derive(Clone, Debug)]
-pub struct Page<T> {
-    /// The items, in the list's order.
-    pub items: Vec<T>,
-    /// Where to go on, while there is more.
-    pub next: Option<String>,
-}
-
-impl<T> Page<T> {
-    /// The same page of something else.
-    pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(f).collect(), next: self.next }
-    }
-}
-
-/// Which part of a list to read.
-#[derive(Clone, Debug, Default)]
-pub struct PageOf {
-    /// At most so many; everything without.
-    pub limit: Option<usize>,
-    /// What the last page said in `next`.
-    pub cursor: Option<String>,
 }

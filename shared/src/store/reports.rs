@@ -7,6 +7,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         messages::Message,
+        relationships::lists::Block,
         reports::{Evidence, MESSAGES_BEFORE, NewReport, Report, Target},
         rooms::Member,
     },
@@ -19,7 +20,6 @@ use crate::{
             keys,
             table::{BATCH_KEYS, Put},
         },
-        relationships::lists::Block,
     },
 };
 

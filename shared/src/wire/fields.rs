@@ -6,10 +6,9 @@ use serde_json::{Map, Value};
 use crate::{
     clock::Timestamp,
     config::Config,
-    domain::messages::reaction::Emoji,
+    domain::{messages::reaction::Emoji, page::PageRequest},
     error::{Error, FieldError, Result},
     id::{DeviceId, MessageId, NotAnId, RequestId, RoomId, UserId},
-    store::PageOf,
 };
 
 /// The largest page of a list.
@@ -149,7 +148,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Which part of a list a caller wants.
-impl Input for PageOf {
+impl Input for PageRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let limit = fields.within("limit", 1, MAX_PAGE).and_then(|limit| usize::try_from(limit).ok());
         let cursor: Option<String> = fields.optional("cursor");

@@ -7,18 +7,15 @@ use crate::{
     clock::Timestamp,
     domain::{
         messages::{
-            self, Draft, Kind,
+            self, Draft, Kind, SendRequest,
             log::Window,
-            reaction::{Emoji, Tally},
+            reaction::{Emoji, Tally, UserReactions},
             view::View,
         },
+        page::Page,
         receipts::MessageStatus,
     },
     id::{MessageId, RoomId, UserId},
-    store::{
-        Page,
-        messages::{Send, views::UserReactions},
-    },
     wire::fields::{Fields, Input, MAX_PAGE},
 };
 
@@ -73,9 +70,9 @@ fn forwarded(fields: &mut Fields) -> Option<(RoomId, MessageId)> {
 
 impl MessageCreate {
     /// This message, sent by somebody.
-    pub fn from_sender(self, sender_id: UserId) -> Send {
+    pub fn from_sender(self, sender_id: UserId) -> SendRequest {
         let Self { draft, forwarded, client_message_id, after_seq } = self;
-        Send { sender_id, draft, forwarded, client_message_id, after_seq }
+        SendRequest { sender_id, draft, forwarded, client_message_id, after_seq }
     }
 }
 

@@ -7,14 +7,14 @@ use serde::Serialize;
 use crate::{
     clock::Timestamp,
     domain::{
-        relationships::{Answer, Request},
+        page::{Page, PageRequest},
+        relationships::{
+            Answer, Request,
+            lists::{Block, Friend, RequestDirection},
+        },
         users::{presence::ShownPresence, profile::Profile, username},
     },
     id::{RequestId, UserId},
-    store::{
-        Page, PageOf,
-        relationships::lists::{Block, Direction, Friend},
-    },
     wire::fields::{Fields, Input},
 };
 
@@ -46,16 +46,19 @@ impl Input for RequestAnswer {
 /// `GET /friends/requests?direction=`.
 pub struct RequestList {
     /// Received (the plan's meaning) or sent.
-    pub direction: Direction,
+    pub direction: RequestDirection,
     /// Which part.
-    pub page: PageOf,
+    pub page: PageRequest,
 }
 
 impl Input for RequestList {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let directions = [("received", Direction::Received), ("sent", Direction::Sent)];
+        let directions = [("received", RequestDirection::Received), ("sent", RequestDirection::Sent)];
         let direction = fields.choice("direction", &directions);
-        Some(Self { page: PageOf::read(fields)?, direction: direction.unwrap_or(Direction::Received) })
+        Some(Self {
+            page: PageRequest::read(fields)?,
+            direction: direction.unwrap_or(RequestDirection::Received),
+        })
     }
 }
 

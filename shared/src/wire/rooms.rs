@@ -9,14 +9,14 @@ use crate::{
     domain::{
         messages::normal_url,
         rooms::{
-            self, Member, Role, Room, RoomKind, caller_last, new_room,
+            self, Member, Role, Room, RoomKind, RoomWithMembers, caller_last, new_room,
             patch::{self, GroupPatch, HistoryVisibility},
             settings::{self, RoomSettings, RoomSettingsChange},
+            summary::RoomSummary,
         },
         users::presence::ShownPresence,
     },
     id::{MessageId, RoomId, UserId},
-    store::rooms::{RoomSummary, RoomWithMembers},
     wire::{
         fields::{Fields, Input},
         messages::Message,
@@ -136,7 +136,7 @@ impl ChatRoom {
     }
 
     /// The people that it shows.
-    pub fn people(&self) -> impl Iterator<Item = UserId> {
+    pub fn member_ids(&self) -> impl Iterator<Item = UserId> {
         self.participants.iter().map(|participant| participant.user_id)
     }
 

@@ -9,11 +9,10 @@ use crate::{
     clock::Timestamp,
     domain::{
         messages::reaction::Emoji,
-        rooms::{Member, Room, patch::HistoryVisibility},
+        rooms::{Member, Room, RoomWithMembers, patch::HistoryVisibility},
     },
     error::{Error, Result},
     id::{DeviceId, MessageId, RequestId, RoomId, UserId},
-    store::rooms::RoomWithMembers,
     wire::{
         fields::{Fields, Input},
         messages::{Message, Reaction},

@@ -6,9 +6,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{
-    domain::messages::{log::SyncPosition, view::View},
+    domain::{
+        messages::view::View,
+        sync::{RoomSync, SyncPage, SyncPosition, SyncScope},
+    },
     id::RoomId,
-    store::rooms::sync::{RoomSync, SyncPage, SyncScope},
     wire::{
         fields::{Fields, Input},
         messages::Message,

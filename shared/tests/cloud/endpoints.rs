@@ -4,7 +4,11 @@ use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use futures::future::BoxFuture;
 use lambda_http::{Body, Request, Response};
 use serde_json::Value;
-use shared::{App, serve::{Endpoint, http, schedule, socket}, wire::socket::Event};
+use shared::{
+    App,
+    serve::{Endpoint, http, schedule, socket},
+    wire::socket::Event,
+};
 
 mod functions;
 

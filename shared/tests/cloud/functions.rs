@@ -72,6 +72,8 @@ pub mod friends_send_request;
 pub mod friends_unblock_user;
 #[path = "../../../functions/src/http/unknown.rs"]
 pub mod http_unknown;
+#[path = "../../../functions/src/maintenance/complete_deletions.rs"]
+pub mod maintenance_complete_deletions;
 #[path = "../../../functions/src/reports/create.rs"]
 pub mod reports_create;
 #[path = "../../../functions/src/socket/connect.rs"]
@@ -94,8 +96,6 @@ pub mod socket_typing_start;
 pub mod socket_typing_stop;
 #[path = "../../../functions/src/socket/unknown.rs"]
 pub mod socket_unknown;
-#[path = "../../../functions/src/maintenance/complete_deletions.rs"]
-pub mod maintenance_complete_deletions;
 #[path = "../../../functions/src/users/delete_me.rs"]
 pub mod users_delete_me;
 #[path = "../../../functions/src/users/get.rs"]

@@ -6,7 +6,12 @@ use std::{rc::Rc, time::Duration};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{deeds::{Deed, What, possible}, gateway::{Reply, Rest}, ledger::{Ledger, text}, world::World};
+use crate::{
+    deeds::{Deed, What, possible},
+    gateway::{Reply, Rest},
+    ledger::{Ledger, text},
+    world::World,
+};
 
 /// A send may be on its way for so long before it gets into the log, in milliseconds: as long as a function may run, and its
 /// last call after that.

@@ -4,7 +4,12 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::{device::back_off, gateway::Rest, ledger::{number, text}, world::World};
+use crate::{
+    device::back_off,
+    gateway::Rest,
+    ledger::{number, text},
+    world::World,
+};
 
 /// The longest that a record of a change may be used, in milliseconds.
 pub const CHANGES_KEPT: u64 = 30 * 24 * 3600 * 1000;

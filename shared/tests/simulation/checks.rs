@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{clients::Which, truth::{Truth, field, is_shown_as}, world::World};
+use crate::{
+    clients::Which,
+    truth::{Truth, field, is_shown_as},
+    world::World,
+};
 
 /// What one person is shown when they load everything anew.
 pub struct Fresh {

@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use crate::{checks::Fresh, ledger::{number, text}, replica::{difference, shown}, world::World};
+use crate::{
+    checks::Fresh,
+    ledger::{number, text},
+    replica::{difference, shown},
+    world::World,
+};
 
 /// Which clients are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

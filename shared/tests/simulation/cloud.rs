@@ -7,7 +7,12 @@ use dynoxide::Database;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{faults::{Death, Fault, Invocation, State, conflict, die, label}, network::{self, Answer, Call, Network}, plan::Rates, trace::Trace};
+use crate::{
+    faults::{Death, Fault, Invocation, State, conflict, die, label},
+    network::{self, Answer, Call, Network},
+    plan::Rates,
+    trace::Trace,
+};
 
 tokio::task_local! {
     /// The invocation that makes a call.

@@ -1,11 +1,23 @@
 //! A client, as `docs/client-protocol.md` says: what it holds, how it connects, and what it does with a frame.
 
-use std::{collections::{BTreeMap, BTreeSet, VecDeque}, rc::Rc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    rc::Rc,
+    time::Duration,
+};
 
 use serde_json::{Map, Value, json};
-use tokio::{sync::oneshot, time::{sleep, timeout}};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
-use crate::{ledger::{number, text}, replica::Replica, sockets::Event, world::World};
+use crate::{
+    ledger::{number, text},
+    replica::Replica,
+    sockets::Event,
+    world::World,
+};
 
 /// How long a client waits for the answer to a frame.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,7 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{cloud::{Cloud, Commit}, network::{self, Answer}, stale::Image};
+use crate::{
+    cloud::{Cloud, Commit},
+    network::{self, Answer},
+    stale::Image,
+};
 
 impl Cloud {
     /// Every item of a partition.

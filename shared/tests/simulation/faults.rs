@@ -1,12 +1,21 @@
 //! What goes wrong, and when: decided by a generator of its own, call by call.
 
-use std::{collections::BTreeMap, sync::{Arc, Mutex}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use fastrand::Rng;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::{cloud::{Cloud, Commit}, plan::Rates, sockets::Lines, stale::Images};
+use crate::{
+    cloud::{Cloud, Commit},
+    plan::Rates,
+    sockets::Lines,
+    stale::Images,
+};
 
 /// What is known of the cloud.
 pub struct State {

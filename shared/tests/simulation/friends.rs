@@ -4,7 +4,14 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::{checks::Fresh, deeds::{Deed, What, possible}, gateway::Rest, ledger::{Ledger, text}, truth::field, world::World};
+use crate::{
+    checks::Fresh,
+    deeds::{Deed, What, possible},
+    gateway::Rest,
+    ledger::{Ledger, text},
+    truth::field,
+    world::World,
+};
 
 /// What one person is shown of themselves and others at the end.
 pub struct Social {

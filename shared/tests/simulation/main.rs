@@ -39,7 +39,12 @@ mod trace;
 mod truth;
 mod world;
 
-use std::{collections::BTreeMap, process::ExitCode, sync::atomic::{AtomicBool, AtomicU64, Ordering}, thread};
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    thread,
+};
 
 use arguments::{USUAL, Wish};
 use schedule::{Outcome, run};

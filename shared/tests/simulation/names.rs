@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{checks::Fresh, deeds::{Deed, What, possible}, friends::Social, ledger::{Ledger, text}, world::{NAMES, World}};
+use crate::{
+    checks::Fresh,
+    deeds::{Deed, What, possible},
+    friends::Social,
+    ledger::{Ledger, text},
+    world::{NAMES, World},
+};
 
 /// Names that people choose from: they get into each other's way, with regard to case and without.
 pub const POOL: [&str; 8] = ["ana", "ben", "cleo", "dev", "Ana", "BEN", "eve", "Fay"];

@@ -4,7 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::{checks::Fresh, deeds::{Deed, What, possible}, ledger::{number, text}, truth::{Truth, field}, world::World};
+use crate::{
+    checks::Fresh,
+    deeds::{Deed, What, possible},
+    ledger::{number, text},
+    truth::{Truth, field},
+    world::World,
+};
 
 impl World {
     /// An acknowledged deed has come true, unless another one may have changed it since.

@@ -5,7 +5,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{checks::Fresh, deeds::{Deed, What}, ledger::text, truth::{Truth, field}, world::World};
+use crate::{
+    checks::Fresh,
+    deeds::{Deed, What},
+    ledger::text,
+    truth::{Truth, field},
+    world::World,
+};
 
 /// Who is in a room at some time, and what each may do and since when they are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,9 +3,22 @@
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
 use serde_json::{Value, json};
-use tokio::{sync::mpsc::unbounded_channel, task::{LocalSet, yield_now}, time::sleep};
+use tokio::{
+    sync::mpsc::unbounded_channel,
+    task::{LocalSet, yield_now},
+    time::sleep,
+};
 
-use crate::{checks::Fresh, clients::Which, cloud::Cloud, gateway::Rest, ledger::{number, text}, plan::{Plan, Rates}, trace::Trace, world::World};
+use crate::{
+    checks::Fresh,
+    clients::Which,
+    cloud::Cloud,
+    gateway::Rest,
+    ledger::{number, text},
+    plan::{Plan, Rates},
+    trace::Trace,
+    world::World,
+};
 
 /// How a schedule ended.
 pub struct Outcome {

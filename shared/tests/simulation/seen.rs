@@ -4,7 +4,11 @@
 use serde_json::Value;
 use shared::id::MessageId;
 
-use crate::{catch_up::CHANGES_KEPT, ledger::{Floor, identity, number, state, text}, world::World};
+use crate::{
+    catch_up::CHANGES_KEPT,
+    ledger::{Floor, identity, number, state, text},
+    world::World,
+};
 
 impl World {
     /// A message is shown to somebody who asked at some time: the same one at its position as to everyone before, and at

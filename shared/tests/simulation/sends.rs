@@ -4,7 +4,12 @@ use std::{collections::VecDeque, rc::Rc};
 
 use serde_json::{Value, json};
 
-use crate::{device::{Outgoing, PATIENCE, back_off}, gateway::Rest, ledger::Sent, world::World};
+use crate::{
+    device::{Outgoing, PATIENCE, back_off},
+    gateway::Rest,
+    ledger::Sent,
+    world::World,
+};
 
 /// How a try of a send ended.
 enum Tried {

@@ -6,7 +6,10 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use serde_json::{Value, json};
 use tokio::{sync::mpsc::UnboundedSender, time::sleep};
 
-use crate::{cloud::{Cloud, RUNNING}, network::Answer};
+use crate::{
+    cloud::{Cloud, RUNNING},
+    network::Answer,
+};
 
 /// One connection.
 #[derive(Clone, Debug)]

@@ -1,7 +1,11 @@
 //! What happened in a schedule, line by line, the same for the same seed: random ids are named by their order of
 //! appearance.
 
-use std::{collections::BTreeMap, fmt::Write, sync::{Arc, Mutex}};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{Arc, Mutex},
+};
 
 use tokio::time::Instant;
 

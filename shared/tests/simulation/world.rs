@@ -1,17 +1,41 @@
 //! The people of one schedule, their devices and rooms, and what is known of what they did.
 
-use std::{cell::{Cell, RefCell}, future::Future, panic::AssertUnwindSafe, rc::Rc, sync::atomic::{AtomicU64, Ordering}, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    panic::AssertUnwindSafe,
+    rc::Rc,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use aws_smithy_async::time::TimeSource;
 use fastrand::Rng;
 use futures::FutureExt;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
-use shared::{App, clock::{Clock, Timestamp}, config::Config, domain::{rooms::{RoomKind, new_room::NewRoom}, users::profile::TokenProfile}, id::{RoomId, UserId}, push::Push, store::Store};
+use shared::{
+    App,
+    clock::{Clock, Timestamp},
+    config::Config,
+    domain::{
+        rooms::{RoomKind, new_room::NewRoom},
+        users::profile::TokenProfile,
+    },
+    id::{RoomId, UserId},
+    push::Push,
+    store::Store,
+};
 use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
-use crate::{cloud::Cloud, device::Device, ledger::Ledger, network::{self, TABLE}, plan::Plan};
+use crate::{
+    cloud::Cloud,
+    device::Device,
+    ledger::Ledger,
+    network::{self, TABLE},
+    plan::Plan,
+};
 
 const SECRET: &str = "a secret for tests, of more than 32 bytes";
 /// How people are called at first.

@@ -2,9 +2,27 @@
 
 use std::time::Duration;
 
-use shared::{Error, Result, domain::messages::{Draft, Message, action::MessageAction, log::Window, reaction::Emoji, view::View}, id::{RoomId, UserId}, store::{PageOf, db::{item::item, keys}, messages::{Send, changes::Changed}}};
+use shared::{
+    Error, Result,
+    domain::{
+        messages::{
+            Draft, Message, SendRequest, action::MessageAction, log::Window, reaction::Emoji, view::View,
+        },
+        page::PageRequest,
+    },
+    id::{RoomId, UserId},
+    store::{
+        db::{item::item, keys},
+        messages::changes::Changed,
+    },
+};
 
-use crate::{cloud::Cloud, log::send, raw::{items, meta, number, recorded_revisions, set, size}, rooms::room};
+use crate::{
+    cloud::Cloud,
+    log::send,
+    raw::{items, meta, number, recorded_revisions, set, size},
+    rooms::room,
+};
 
 /// A group of so many people, its owner first.
 pub async fn group(cloud: &Cloud, people: usize) -> (Vec<UserId>, RoomId) {
@@ -277,7 +295,7 @@ async fn a_deleted_message_keeps_its_place_and_its_name_so_that_a_retried_send_f
     let question = said(&cloud, room, people[0], "question").await;
     let plain = send(room, people[1], "answer");
     let draft = Draft { reply_to_id: Some(question.id), ..plain.draft };
-    let once = Send {
+    let once = SendRequest {
         draft,
         client_message_id: Some("once".into()),
         after_seq: Some(1),
@@ -288,7 +306,8 @@ async fn a_deleted_message_keeps_its_place_and_its_name_so_that_a_retried_send_f
     change(&cloud, people[0], &sent, &MessageAction::Pin).await.unwrap();
     let deleted = change(&cloud, people[1], &sent, &MessageAction::Delete).await.unwrap();
     assert!(
-        deleted.part == Some(shared::store::messages::changes::Part::Message) && deleted.room.room.pinned.is_empty(),
+        deleted.part == Some(shared::store::messages::changes::Part::Message)
+            && deleted.room.room.pinned.is_empty(),
         "the pin goes with it"
     );
     let tombstone = deleted.message;
@@ -305,7 +324,7 @@ async fn a_deleted_message_keeps_its_place_and_its_name_so_that_a_retried_send_f
     assert_eq!(items(&cloud, room, "MSG#").len(), 2);
     let view = seen(&cloud, people[2], &sent).await;
     assert_eq!((view.message, view.mine), (tombstone, Vec::new()));
-    let page = store.reactions_to(room, sent.id, people[2], PageOf::default()).await.unwrap();
+    let page = store.reactions_to(room, sent.id, people[2], PageRequest::default()).await.unwrap();
     assert!(page.items.is_empty());
 }
 

@@ -1,8 +1,19 @@
 //! Who sees, finds and reaches whom.
 
-use shared::{Error, Result, domain::relationships::{Answer, RelationshipAction, access::Degree}, id::UserId, store::PageOf};
+use shared::{
+    Error, Result,
+    domain::{
+        page::PageRequest,
+        relationships::{Answer, RelationshipAction, access::Degree},
+    },
+    id::UserId,
+};
 
-use crate::{cloud::Cloud, friendships::{answer, ask, code}, raw::choose};
+use crate::{
+    cloud::Cloud,
+    friendships::{answer, ask, code},
+    raw::choose,
+};
 
 /// Makes two people friends.
 pub async fn update_relationship(cloud: &Cloud, a: UserId, b: UserId) {
@@ -38,7 +49,7 @@ pub fn sorted<const N: usize>(mut people: [UserId; N]) -> Vec<UserId> {
 }
 
 async fn mutual(cloud: &Cloud, me: UserId, other: UserId) -> Vec<UserId> {
-    let page = cloud.app.store.mutual_friends(me, other, PageOf::default()).await.unwrap();
+    let page = cloud.app.store.mutual_friends(me, other, PageRequest::default()).await.unwrap();
     page.items.into_iter().map(|(_, profile)| profile.id).collect()
 }
 
@@ -178,7 +189,7 @@ async fn friends_in_common_are_read_page_by_page_to_their_end() {
     common.sort();
     let (mut seen, mut sizes, mut cursor) = (Vec::new(), Vec::new(), None);
     loop {
-        let page = PageOf { limit: Some(3), cursor };
+        let page = PageRequest { limit: Some(3), cursor };
         let page = cloud.app.store.mutual_friends(ana, ben, page).await.unwrap();
         sizes.push(page.items.len());
         seen.extend(page.items.into_iter().map(|(friend, _)| friend.user_id));
@@ -200,7 +211,7 @@ async fn a_list_of_blocks_names_those_alone_whom_one_could_see() {
         act(&cloud, ana, other, RelationshipAction::Block).await;
     }
     act(&cloud, cleo, ana, RelationshipAction::Block).await;
-    let blocks = cloud.app.store.blocks(ana, PageOf::default()).await.unwrap().items;
+    let blocks = cloud.app.store.blocks(ana, PageRequest::default()).await.unwrap().items;
     let named = blocks.iter().filter_map(|(block, profile)| {
         assert!(profile.as_ref().is_none_or(|profile| profile.id == block.user_id));
         profile.as_ref().map(|profile| profile.id)

@@ -4,12 +4,24 @@
 //! The runtime's time is paused, so it moves only when everyone waits: calls that run concurrently end together,
 //! and the seconds that pass are the sequential round trips.
 
-use std::{collections::BTreeMap, sync::{Arc, Mutex}, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use dynoxide::Database;
 use serde_json::{Value, json};
-use shared::{App, clock::{Clock, Timestamp}, config::Config, domain::users::profile::TokenProfile, id::{ConnectionId, UserId}, push::Push, store::{Store, users::presence::Connection}};
+use shared::{
+    App,
+    clock::{Clock, Timestamp},
+    config::Config,
+    domain::users::{presence::Connection, profile::TokenProfile},
+    id::{ConnectionId, UserId},
+    push::Push,
+    store::Store,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 

@@ -1,6 +1,14 @@
 //! What one message costs, counted: round trips and capacity units, for rooms of any size.
 
-use shared::{clock::Timestamp, domain::rooms::{Member, Role, ShownMember}, id::{RoomId, UserId}, store::{db::{item::item, keys}, messages::Send}};
+use shared::{
+    clock::Timestamp,
+    domain::{
+        messages::SendRequest,
+        rooms::{Member, Role, ShownMember},
+    },
+    id::{RoomId, UserId},
+    store::db::{item::item, keys},
+};
 use uuid::Uuid;
 
 use crate::{cloud::Cloud, log::send, raw::put, rooms::room};
@@ -34,7 +42,7 @@ async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
         let (ana, room) = room_of(&cloud, online).await;
         // The second message: the first also creates the head hint.
         for n in 0..2 {
-            let message = Send {
+            let message = SendRequest {
                 client_message_id: Some(format!("{n}")),
                 after_seq: Some(n),
                 ..send(room, ana, &"x".repeat(400))
@@ -75,7 +83,7 @@ async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
 async fn each_slot_lost_to_another_sender_costs_one_round_trip_more() {
     let cloud = Cloud::new();
     let (ana, room) = room_of(&cloud, 2).await;
-    let sends: Vec<Send> = (0..4).map(|n| send(room, ana, &format!("m{n}"))).collect();
+    let sends: Vec<SendRequest> = (0..4).map(|n| send(room, ana, &format!("m{n}"))).collect();
     cloud.calls();
     let start = cloud.elapsed();
     let appends = sends.iter().map(|send| cloud.app.store.append(send, cloud.app.now()));
@@ -93,7 +101,7 @@ async fn a_send_that_does_not_say_where_to_look_pays_for_the_last_hundred_messag
     for _ in 0..150 {
         cloud.app.store.append(&send(room, ana, &text), cloud.app.now()).await.unwrap();
     }
-    let units = async |message: Send| {
+    let units = async |message: SendRequest| {
         cloud.calls();
         cloud.app.store.append(&message, cloud.app.now()).await.unwrap();
         let reads = cloud.calls().into_iter().filter(|call| call.operation == "Query");
@@ -101,7 +109,7 @@ async fn a_send_that_does_not_say_where_to_look_pays_for_the_last_hundred_messag
     };
     let named = |after_seq| {
         let client_message_id = Some(format!("{after_seq:?}"));
-        Send { client_message_id, after_seq, ..send(room, ana, &text) }
+        SendRequest { client_message_id, after_seq, ..send(room, ana, &text) }
     };
     let (unnamed, bounded) = (units(send(room, ana, &text)).await, units(named(Some(151))).await);
     assert!(unnamed <= 2.0 && bounded <= 2.0, "{unnamed} without a name, {bounded} with a bound");

@@ -4,9 +4,28 @@ use std::{collections::BTreeSet, pin::pin, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use serde_json::Value;
-use shared::{Error, Result, domain::{relationships::{Answer, RelationshipAction}, rooms::new_room::NewRoom, users::device::{Device, Platform}}, id::{DeviceId, RoomId, UserId}, serve::schedule::ScheduledEvent, store::db::keys};
+use shared::{
+    Error, Result,
+    domain::{
+        relationships::{Answer, RelationshipAction},
+        rooms::new_room::NewRoom,
+        users::device::{Device, Platform},
+    },
+    id::{DeviceId, RoomId, UserId},
+    serve::schedule::ScheduledEvent,
+    store::db::keys,
+};
 
-use crate::{cloud::Cloud, endpoints, friendships::{ask, code}, group_state::{rooms_counted, rooms_listed}, log::send, profiles::identity, raw::{items, meta, set}, rooms::room};
+use crate::{
+    cloud::Cloud,
+    endpoints,
+    friendships::{ask, code},
+    group_state::{rooms_counted, rooms_listed},
+    log::send,
+    profiles::identity,
+    raw::{items, meta, set},
+    rooms::room,
+};
 
 /// When tokens were issued here.
 const ISSUED: i64 = 1_769_999_000;
@@ -253,7 +272,11 @@ async fn whoever_is_still_finishing_a_deletion_takes_nothing_from_who_is_back() 
         cloud.wait(2).await;
         cloud.app.ensure_profile(&identity(zoe, Some(cloud.app.now().seconds()))).await.unwrap();
         let asked = ask(&cloud, cleo, zoe).await.unwrap();
-        cloud.app.update_relationship(zoe, cleo, RelationshipAction::Respond(asked.request_id, Answer::Accepted)).await.unwrap();
+        cloud
+            .app
+            .update_relationship(zoe, cleo, RelationshipAction::Respond(asked.request_id, Answer::Accepted))
+            .await
+            .unwrap();
         cloud.app.update_relationship(zoe, eve, RelationshipAction::Block).await.unwrap();
         cloud.app.store.register_device(zoe, &phone(&cloud)).await.unwrap();
         found(&cloud, ben, &[zoe]).await.unwrap();
@@ -363,7 +386,11 @@ async fn nobody_is_in_more_rooms_than_a_list_can_hold() {
 async fn who_is_gone_keeps_their_pace() {
     let cloud = Cloud::new();
     let zoe = cloud.person("zoe").await;
-    cloud.app.check_rate_limit(zoe, shared::domain::users::rate_limit::RateLimitedAction::Reports).await.unwrap();
+    cloud
+        .app
+        .check_rate_limit(zoe, shared::domain::users::rate_limit::RateLimitedAction::Reports)
+        .await
+        .unwrap();
     delete(&cloud, zoe).await.unwrap();
     assert_eq!(kept(&cloud, zoe), ["QUOTAS", "PRESENCE", "PROFILE", "RATE#reports"]);
 }

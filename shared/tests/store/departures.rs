@@ -1,9 +1,25 @@
 //! The deletion of accounts: nothing of a name is left, whatever others do meanwhile, and whoever comes back starts anew.
 
 use serde_json::Value;
-use shared::{Error, domain::{messages::{Message, action::MessageAction, log::Window}, relationships, rooms::{Role, new_room::NewRoom}, users::profile::TokenProfile}, id::{RequestId, RoomId, UserId}, store::PageOf};
+use shared::{
+    Error,
+    domain::{
+        messages::{Message, action::MessageAction, log::Window},
+        page::PageRequest,
+        relationships,
+        rooms::{Role, new_room::NewRoom},
+        users::profile::TokenProfile,
+    },
+    id::{RequestId, RoomId, UserId},
+};
 
-use crate::{cloud::Cloud, log::send, profiles::identity, raw::{member, meta, number, recorded_revisions}, rooms::room};
+use crate::{
+    cloud::Cloud,
+    log::send,
+    profiles::identity,
+    raw::{member, meta, number, recorded_revisions},
+    rooms::room,
+};
 
 /// When the token was issued with which people are in these tests.
 const ISSUED: i64 = 1_769_999_000;
@@ -82,7 +98,7 @@ async fn who_is_gone_leaves_words_without_a_name_and_groups_with_an_owner() {
     let shown = member(&cloud, pair, zoe).unwrap();
     assert_eq!((&shown["username"]["S"], shown.get("avatar_url")), (&"Deleted user".into(), None));
     assert_eq!(recorded_revisions(&cloud, pair), [1]);
-    assert!(cloud.app.store.friends(ben, PageOf::default()).await.unwrap().items.is_empty());
+    assert!(cloud.app.store.friends(ben, PageRequest::default()).await.unwrap().items.is_empty());
     assert!(cloud.calls().iter().any(|call| call.operation == "DELETE"), "her connection is closed");
     let frames = cloud.frames();
     let heard = |device: &str| -> Vec<&str> {
@@ -122,13 +138,16 @@ async fn who_comes_back_starts_anew_and_stays_blocked() {
     let newer = shared::auth::Identity { profile: newer, ..identity(zoe, Some(deleted + 1)) };
     let profile = cloud.app.resume_account(&newer).await.unwrap();
     assert_eq!(profile.username, "zoe", "the name was free");
-    assert!(cloud.app.store.my_rooms(zoe, PageOf::default()).await.unwrap().items.is_empty());
+    assert!(cloud.app.store.my_rooms(zoe, PageRequest::default()).await.unwrap().items.is_empty());
     assert!(matches!(cloud.app.store.can_see(zoe, eve).await, Err(Error::NotFound)), "her block holds");
     assert!(matches!(
         cloud.app.delete_account(&identity(zoe, Some(ISSUED))).await,
         Err(Error::InvalidToken(_))
     ));
-    assert!(matches!(cloud.app.ensure_profile(&identity(zoe, Some(ISSUED))).await, Err(Error::InvalidToken(_))));
+    assert!(matches!(
+        cloud.app.ensure_profile(&identity(zoe, Some(ISSUED))).await,
+        Err(Error::InvalidToken(_))
+    ));
 
     cloud.app.rejoin_direct_room(pair, ben, &[zoe, ben]).await.unwrap();
     let history = |who| cloud.app.store.history(pair, who, Window::Newest { offset: 0 }, 50);
@@ -137,7 +156,7 @@ async fn who_comes_back_starts_anew_and_stays_blocked() {
     say(&cloud, pair, ben, "hello again").await;
     let seen = history(zoe).await.unwrap();
     assert_eq!((seen.len(), seen[0].message.content.as_str()), (1, "hello again"));
-    let listed = &cloud.app.store.my_rooms(zoe, PageOf::default()).await.unwrap().items[0];
+    let listed = &cloud.app.store.my_rooms(zoe, PageRequest::default()).await.unwrap().items[0];
     assert_eq!((listed.unread(), listed.others.len()), (1, 1));
     cloud.app.rejoin_direct_room(pair, ben, &[zoe, ben]).await.unwrap();
     assert_eq!(history(zoe).await.unwrap().len(), 1, "again changes nothing");

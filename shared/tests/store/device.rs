@@ -2,7 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use shared::{Error, Result, domain::messages::{Message, log::{SyncPosition, Window}, reaction::Emoji}, id::{RoomId, UserId}, store::rooms::sync::{SyncPage, SyncScope}};
+use shared::{
+    Error, Result,
+    domain::{
+        messages::{Message, log::Window, reaction::Emoji},
+        sync::{SyncPage, SyncPosition, SyncScope},
+    },
+    id::{RoomId, UserId},
+};
 
 use crate::cloud::Cloud;
 
@@ -62,7 +69,12 @@ impl Device {
 }
 
 /// One answer.
-pub async fn sync(cloud: &Cloud, me: UserId, held: &BTreeMap<RoomId, SyncPosition>, after: Option<RoomId>) -> SyncPage {
+pub async fn sync(
+    cloud: &Cloud,
+    me: UserId,
+    held: &BTreeMap<RoomId, SyncPosition>,
+    after: Option<RoomId>,
+) -> SyncPage {
     cloud.app.store.sync(me, held, SyncScope::All, after, cloud.app.now()).await.unwrap()
 }
 

@@ -1,7 +1,11 @@
 //! Devices: how many there may be, and that a push token is one device's, whoever comes at the same moment.
 
 use futures::future::join_all;
-use shared::{Error, Result, domain::users::device::{Device, Platform}, id::{DeviceId, UserId}};
+use shared::{
+    Error, Result,
+    domain::users::device::{Device, Platform},
+    id::{DeviceId, UserId},
+};
 use uuid::Uuid;
 
 use crate::cloud::Cloud;

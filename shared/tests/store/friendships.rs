@@ -1,13 +1,24 @@
 //! Friendship under concurrency: one outcome, and both lists equal to the pair.
 
-use shared::{Error, Result, domain::relationships::{Answer, RelationshipAction, Request}, id::{RequestId, UserId}, store::{PageOf, relationships::lists::Direction}};
+use shared::{
+    Error, Result,
+    domain::{
+        page::PageRequest,
+        relationships::{Answer, RelationshipAction, Request, lists::RequestDirection},
+    },
+    id::{RequestId, UserId},
+};
 
 use crate::cloud::Cloud;
 
 /// Asks somebody to be friends.
 pub async fn ask(cloud: &Cloud, from: UserId, to: UserId) -> Result<Request> {
     let now = cloud.app.now();
-    let moved = cloud.app.store.update_relationship(from, to, RelationshipAction::Request(RequestId::at(now)), now).await?;
+    let moved = cloud
+        .app
+        .store
+        .update_relationship(from, to, RelationshipAction::Request(RequestId::at(now)), now)
+        .await?;
     Ok(moved.after.request().unwrap().clone())
 }
 
@@ -19,9 +30,9 @@ pub async fn answer(cloud: &Cloud, me: UserId, request: &Request, answer: Answer
 
 async fn lists(cloud: &Cloud, user: UserId) -> (usize, usize, usize) {
     let store = &cloud.app.store;
-    let received = store.requests(user, Direction::Received, PageOf::default()).await.unwrap();
-    let sent = store.requests(user, Direction::Sent, PageOf::default()).await.unwrap();
-    let friends = store.friends(user, PageOf::default()).await.unwrap();
+    let received = store.requests(user, RequestDirection::Received, PageRequest::default()).await.unwrap();
+    let sent = store.requests(user, RequestDirection::Sent, PageRequest::default()).await.unwrap();
+    let friends = store.friends(user, PageRequest::default()).await.unwrap();
     (received.items.len(), sent.items.len(), friends.items.len())
 }
 
@@ -93,8 +104,8 @@ async fn a_list_is_read_page_by_page_to_its_end() {
     let (mut seen, mut cursor) = (Vec::new(), None);
     let mut sizes = Vec::new();
     loop {
-        let page = PageOf { limit: Some(3), cursor };
-        let page = cloud.app.store.requests(ben, Direction::Received, page).await.unwrap();
+        let page = PageRequest { limit: Some(3), cursor };
+        let page = cloud.app.store.requests(ben, RequestDirection::Received, page).await.unwrap();
         sizes.push(page.items.len());
         seen.extend(page.items);
         cursor = page.next;

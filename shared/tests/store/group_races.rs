@@ -4,10 +4,36 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::{Error, Result, domain::{messages::{Kind, Message, log::Window}, rooms::{Member, Role, Room, ShownMember, first_members, group::{GroupAction, MAX_MEMBERS}, patch::{GroupField, GroupPatch}, settings::RoomSettingsChange, system_event::SystemEvent}, users::profile::Profile}, id::{RoomId, UserId}, store::{PageOf, db::{item::item, keys}, rooms::{RoomWithMembers, group::GroupChange}}};
+use shared::{
+    Error, Result,
+    domain::{
+        messages::{Kind, Message, log::Window},
+        page::PageRequest,
+        rooms::{
+            Member, Role, Room, RoomWithMembers, ShownMember, first_members,
+            group::{GroupAction, MAX_MEMBERS},
+            patch::{GroupField, GroupPatch},
+            settings::RoomSettingsChange,
+            system_event::SystemEvent,
+        },
+        users::profile::Profile,
+    },
+    id::{RoomId, UserId},
+    store::{
+        db::{item::item, keys},
+        rooms::group::GroupChange,
+    },
+};
 use uuid::Uuid;
 
-use crate::{changes::group, cloud::Cloud, friendships::code, group_state::{all, consistent, is_listed}, log::send, raw::{items, meta, put, put_all}};
+use crate::{
+    changes::group,
+    cloud::Cloud,
+    friendships::code,
+    group_state::{all, consistent, is_listed},
+    log::send,
+    raw::{items, meta, put, put_all},
+};
 
 async fn profiles(cloud: &Cloud, people: &[UserId]) -> Vec<Profile> {
     let found = cloud.app.store.profiles(people).await.unwrap();
@@ -18,7 +44,12 @@ async fn later(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=milliseconds))).await;
 }
 
-async fn change(cloud: &Cloud, room: RoomId, actor: UserId, deed: &GroupAction) -> Result<Option<GroupChange>> {
+async fn change(
+    cloud: &Cloud,
+    room: RoomId,
+    actor: UserId,
+    deed: &GroupAction,
+) -> Result<Option<GroupChange>> {
     cloud.app.store.update_group(room, actor, deed, cloud.app.now()).await
 }
 
@@ -56,7 +87,9 @@ fn to_be_said(before: &RoomWithMembers, actor: UserId, deed: &GroupAction) -> Sy
         GroupAction::Remove(who) if *who == actor => {
             SystemEvent::ParticipantLeft { user_id: *who, username: username(*who) }
         }
-        GroupAction::Remove(who) => SystemEvent::ParticipantRemoved { user_id: *who, username: username(*who) },
+        GroupAction::Remove(who) => {
+            SystemEvent::ParticipantRemoved { user_id: *who, username: username(*who) }
+        }
         GroupAction::Change(GroupPatch { name: Some(name), .. }) => {
             SystemEvent::RoomChanged { changed: vec![GroupField::Name], name: name.clone() }
         }
@@ -65,7 +98,10 @@ fn to_be_said(before: &RoomWithMembers, actor: UserId, deed: &GroupAction) -> Sy
 }
 
 /// Checks that what was done is what the rules make of it, one after the other, and that the log says each once.
-fn check_order(before: RoomWithMembers, mut done: Vec<(UserId, GroupAction, GroupChange)>) -> RoomWithMembers {
+fn check_order(
+    before: RoomWithMembers,
+    mut done: Vec<(UserId, GroupAction, GroupChange)>,
+) -> RoomWithMembers {
     done.sort_by_key(|(_, _, change)| change.said.room.room.rev);
     let mut at = before;
     for (actor, deed, change) in done {
@@ -232,7 +268,7 @@ async fn check_not_found(cloud: &Cloud, room: RoomId, people: &[Profile]) {
         let are_hidden = outcomes.iter().all(|outcome| matches!(outcome, Err(Error::NotFound)));
         assert!(are_hidden, "{outcomes:?}");
         assert!(store.my_room(who, room).await.unwrap().is_none());
-        assert!(store.my_rooms(who, PageOf::default()).await.unwrap().items.is_empty());
+        assert!(store.my_rooms(who, PageRequest::default()).await.unwrap().items.is_empty());
         assert!(store.leave_for_good(room, who, cloud.app.now()).await.unwrap().is_none());
     }
 }
@@ -296,7 +332,8 @@ async fn a_group_that_is_deleted_while_everyone_acts_in_it_is_gone_for_all_and_l
         let mut refusals = refusals.chain(deleted.iter().filter_map(|outcome| outcome.as_ref().err()));
         assert!(refusals.all(is_expected), "seed {seed}: {done:?} {sent:?} {deleted:?}");
         acted += done.iter().chain(&sent).filter(|outcome| matches!(outcome, Ok(true))).count();
-        let by = [owner, successor].into_iter().zip(deleted).filter_map(|(who, it)| it.is_ok().then_some(who));
+        let by =
+            [owner, successor].into_iter().zip(deleted).filter_map(|(who, it)| it.is_ok().then_some(who));
         let by: Vec<UserId> = by.collect();
         // Each of the two may have tried while the other owned it.
         let by = match by[..] {
@@ -334,7 +371,8 @@ async fn an_owner_who_hands_over_and_leaves_at_once_leaves_exactly_one_owner() {
         let (owner, admin, receiver) = (people[0], people[1], people[2]);
         change(&cloud, room, owner, &GroupAction::SetRole(admin, Role::Admin)).await.unwrap().unwrap();
         let receiver_leaves = seed % 3 == 0;
-        let mut deeds = vec![(owner, GroupAction::SetRole(receiver, Role::Owner)), (owner, GroupAction::Remove(owner))];
+        let mut deeds =
+            vec![(owner, GroupAction::SetRole(receiver, Role::Owner)), (owner, GroupAction::Remove(owner))];
         if receiver_leaves {
             deeds.push((receiver, GroupAction::Remove(receiver)));
         }

@@ -2,9 +2,18 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use shared::{domain::{messages::Message, rooms::{Member, Role, Room, first_members}}, id::{RoomId, UserId}, store::rooms::RoomWithMembers};
+use shared::{
+    domain::{
+        messages::Message,
+        rooms::{Member, Role, Room, RoomWithMembers, first_members},
+    },
+    id::{RoomId, UserId},
+};
 
-use crate::{cloud::Cloud, raw::{items, recorded_revisions}};
+use crate::{
+    cloud::Cloud,
+    raw::{items, recorded_revisions},
+};
 
 /// An attribute of an item as plain JSON.
 fn plain(value: &Value) -> Value {

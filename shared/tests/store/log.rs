@@ -2,20 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::{Error, domain::messages::{Draft, Kind, Message, log::{SyncPosition, Window}}, id::{MessageId, RoomId, UserId}, store::{PageOf, db::{item::item, keys}, messages::Send, rooms::sync::SyncScope}};
+use shared::{
+    Error,
+    domain::{
+        messages::{Draft, Kind, Message, SendRequest, log::Window},
+        page::PageRequest,
+        sync::{SyncPosition, SyncScope},
+    },
+    id::{MessageId, RoomId, UserId},
+    store::db::{item::item, keys},
+};
 
 use crate::{cloud::Cloud, rooms::room};
 
 /// A plain message, never tried before.
-pub fn send(room_id: RoomId, sender_id: UserId, content: &str) -> Send {
+pub fn send(room_id: RoomId, sender_id: UserId, content: &str) -> SendRequest {
     let (media_url, reply_to_id, payload) = (None, None, None);
     let draft =
         Draft { room_id, content: content.to_owned(), kind: Kind::Text, media_url, reply_to_id, payload };
-    Send { sender_id, draft, forwarded: None, client_message_id: None, after_seq: None }
+    SendRequest { sender_id, draft, forwarded: None, client_message_id: None, after_seq: None }
 }
 
-fn retry_of(room: RoomId, sender: UserId, id: &str, after_seq: Option<u64>) -> Send {
-    Send { client_message_id: Some(id.to_owned()), after_seq, ..send(room, sender, id) }
+fn retry_of(room: RoomId, sender: UserId, id: &str, after_seq: Option<u64>) -> SendRequest {
+    SendRequest { client_message_id: Some(id.to_owned()), after_seq, ..send(room, sender, id) }
 }
 
 async fn whole_log(cloud: &Cloud, room: RoomId, reader: UserId) -> Vec<Message> {
@@ -42,7 +51,7 @@ async fn sixteen_senders_at_once_fill_dense_positions_without_loss() {
     let (ana, ben, room) = pair(&cloud).await;
     let texts: Vec<String> = (0..16 * 5).map(|n| format!("m{n}")).collect();
     for round in texts.chunks(16) {
-        let sends: Vec<Send> = round
+        let sends: Vec<SendRequest> = round
             .iter()
             .enumerate()
             .map(|(n, text)| send(room, if n % 2 == 0 { ana } else { ben }, text))
@@ -77,17 +86,28 @@ async fn a_retry_finds_its_message_below_those_that_came_after() {
     let cloud = Cloud::new();
     let (ana, ben, room) = pair(&cloud).await;
     let store = &cloud.app.store;
-    let first =
-        store.append(&retry_of(room, ana, "once", Some(0)), cloud.app.now()).await.unwrap().full_message.message;
+    let first = store
+        .append(&retry_of(room, ana, "once", Some(0)), cloud.app.now())
+        .await
+        .unwrap()
+        .full_message
+        .message;
     for n in 0..150 {
         store.append(&send(room, ben, &format!("m{n}")), cloud.app.now()).await.unwrap();
     }
     cloud.wait(30 * 24 * 3600).await;
-    let again =
-        store.append(&retry_of(room, ana, "once", Some(0)), cloud.app.now()).await.unwrap().full_message.message;
+    let again = store
+        .append(&retry_of(room, ana, "once", Some(0)), cloud.app.now())
+        .await
+        .unwrap()
+        .full_message
+        .message;
     assert_eq!(again, first, "also with other words");
-    let other_words =
-        Send { client_message_id: Some("once".into()), after_seq: Some(0), ..send(room, ana, "other") };
+    let other_words = SendRequest {
+        client_message_id: Some("once".into()),
+        after_seq: Some(0),
+        ..send(room, ana, "other")
+    };
     assert_eq!(store.append(&other_words, cloud.app.now()).await.unwrap().full_message.message, first);
     assert_eq!(whole_log(&cloud, room, ben).await.len(), 151);
 }
@@ -97,8 +117,10 @@ async fn the_same_name_from_another_sender_is_another_message() {
     let cloud = Cloud::new();
     let (ana, ben, room) = pair(&cloud).await;
     let store = &cloud.app.store;
-    let anas = store.append(&retry_of(room, ana, "1", None), cloud.app.now()).await.unwrap().full_message.message;
-    let bens = store.append(&retry_of(room, ben, "1", None), cloud.app.now()).await.unwrap().full_message.message;
+    let anas =
+        store.append(&retry_of(room, ana, "1", None), cloud.app.now()).await.unwrap().full_message.message;
+    let bens =
+        store.append(&retry_of(room, ben, "1", None), cloud.app.now()).await.unwrap().full_message.message;
     assert_eq!((anas.seq, bens.seq), (1, 2));
 }
 
@@ -130,12 +152,13 @@ async fn a_reply_answers_a_message_of_its_own_room() {
     let eve = cloud.person("eve").await;
     let elsewhere = room(&cloud, ana, &[eve]).await;
     let store = &cloud.app.store;
-    let message = store.append(&send(here, ben, "question"), cloud.app.now()).await.unwrap().full_message.message;
+    let message =
+        store.append(&send(here, ben, "question"), cloud.app.now()).await.unwrap().full_message.message;
     let foreign =
         store.append(&send(elsewhere, eve, "other"), cloud.app.now()).await.unwrap().full_message.message;
     let reply = |to| {
         let answer = send(here, ana, "answer");
-        Send { draft: Draft { reply_to_id: Some(to), ..answer.draft }, ..answer }
+        SendRequest { draft: Draft { reply_to_id: Some(to), ..answer.draft }, ..answer }
     };
     assert!(matches!(store.append(&reply(foreign.id), cloud.app.now()).await, Err(Error::Invalid(_))));
     let answer = store.append(&reply(message.id), cloud.app.now()).await.unwrap().full_message.message;
@@ -175,7 +198,8 @@ async fn a_payload_comes_back_as_it_was_given() {
         serde_json::json!({"": 1, "huge": 1e200, "one": 1.0, "nested": nested, "none": null, "empty": ""});
     let plain = send(room, ana, "");
     let draft = Draft { kind: Kind::Workout, payload: payload.as_object().cloned(), ..plain.draft };
-    let said = cloud.app.store.append(&Send { draft, ..send(room, ana, "") }, cloud.app.now()).await.unwrap();
+    let said =
+        cloud.app.store.append(&SendRequest { draft, ..send(room, ana, "") }, cloud.app.now()).await.unwrap();
     let log = whole_log(&cloud, room, ben).await;
     assert_eq!(log, [said.full_message.message]);
     assert_eq!(serde_json::to_string(&log[0].payload).unwrap(), payload.to_string());
@@ -204,7 +228,8 @@ async fn sixty_four_writers_at_once_all_succeed_at_one_try_more_for_each_slot_lo
     const WRITERS: usize = 64;
     let cloud = Cloud::new();
     let (ana, ben, room) = pair(&cloud).await;
-    let sends: Vec<Send> = (0..WRITERS).map(|n| retry_of(room, ana, &format!("m{n}"), Some(0))).collect();
+    let sends: Vec<SendRequest> =
+        (0..WRITERS).map(|n| retry_of(room, ana, &format!("m{n}"), Some(0))).collect();
     cloud.calls();
     let appends = sends.iter().map(|send| cloud.app.store.append(send, cloud.app.now()));
     futures::future::try_join_all(appends).await.unwrap();
@@ -254,7 +279,7 @@ async fn a_room_of_a_million_messages_costs_what_a_room_of_ten_does() {
         note("the newest page");
         store.history(room, ben, Window::Before(length - 2), 5).await.unwrap();
         note("an older page");
-        assert_eq!(store.my_rooms(ben, PageOf::default()).await.unwrap().items[0].tail, length + 1);
+        assert_eq!(store.my_rooms(ben, PageRequest::default()).await.unwrap().items[0].tail, length + 1);
         note("the list of rooms");
         let held = BTreeMap::from([(room, SyncPosition { seq: length - 2, rev: 0 })]);
         let news = store.sync(ben, &held, SyncScope::All, None, cloud.app.now()).await.unwrap();

@@ -1,9 +1,20 @@
 //! What it costs to find out who is a friend of a friend.
 
-use shared::{id::UserId, store::{db::{item::{Item, item}, keys}, relationships::lists::Friend}};
+use shared::{
+    domain::relationships::lists::Friend,
+    id::UserId,
+    store::db::{
+        item::{Item, item},
+        keys,
+    },
+};
 use uuid::Uuid;
 
-use crate::{circles::{update_relationship, found, sorted}, cloud::Cloud, raw::{choose, put_all}};
+use crate::{
+    circles::{found, sorted, update_relationship},
+    cloud::Cloud,
+    raw::{choose, put_all},
+};
 
 /// Somebody of a certain place among all ids.
 fn nth(n: u128) -> UserId {

@@ -3,11 +3,31 @@
 
 use futures::future::join_all;
 use serde_json::Value;
-use shared::{Error, Result, domain::{relationships::{Answer, Pair, RelationshipAction}, rooms::new_room::NewRoom, users::quota::Quota}, id::{RequestId, RoomId, UserId}, store::{db::keys, relationships::RelationshipChange}};
+use shared::{
+    Error, Result,
+    domain::{
+        relationships::{Answer, Pair, RelationshipAction, RelationshipChange},
+        rooms::new_room::NewRoom,
+        users::quota::Quota,
+    },
+    id::{RequestId, RoomId, UserId},
+    store::db::keys,
+};
 
-use crate::{cloud::Cloud, friendships::{ask, code}, log::send, raw::{meta, number, recorded_revisions, set}, rooms::room};
+use crate::{
+    cloud::Cloud,
+    friendships::{ask, code},
+    log::send,
+    raw::{meta, number, recorded_revisions, set},
+    rooms::room,
+};
 
-async fn act(cloud: &Cloud, me: UserId, other: UserId, action: RelationshipAction) -> Result<RelationshipChange> {
+async fn act(
+    cloud: &Cloud,
+    me: UserId,
+    other: UserId,
+    action: RelationshipAction,
+) -> Result<RelationshipChange> {
     cloud.app.store.update_relationship(me, other, action, cloud.app.now()).await
 }
 
@@ -150,7 +170,8 @@ async fn sixteen_changes_of_the_room_do_not_keep_a_block_from_shutting_it() {
     let cloud = Cloud::new();
     let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
     let direct = room(&cloud, ana, &[ben]).await;
-    let (blocks, unblocks) = ((0..8).map(|_| RelationshipAction::Block), (0..8).map(|_| RelationshipAction::Unblock));
+    let (blocks, unblocks) =
+        ((0..8).map(|_| RelationshipAction::Block), (0..8).map(|_| RelationshipAction::Unblock));
     let taps = blocks.chain(unblocks).map(|action| act(&cloud, ana, ben, action));
     for outcome in join_all(taps).await {
         outcome.unwrap();
@@ -177,7 +198,8 @@ async fn of_sixteen_requests_at_once_as_many_are_made_as_there_is_room_for() {
         assert_eq!(code(refusal), "too_many_requests_sent");
     }
     let request = made.into_iter().next().unwrap().unwrap();
-    let cancelled = act(&cloud, ana, request.receiver_id, RelationshipAction::Cancel(request.request_id)).await;
+    let cancelled =
+        act(&cloud, ana, request.receiver_id, RelationshipAction::Cancel(request.request_id)).await;
     cancelled.unwrap();
     ask(&cloud, ana, request.receiver_id).await.unwrap();
 }
@@ -220,7 +242,8 @@ async fn of_sixteen_blocks_at_once_as_many_are_made_as_there_is_room_for() {
     let ana = cloud.person("ana").await;
     set(&cloud, keys::quotas(ana), "blocks", 990).await;
     let others: Vec<UserId> = (0..16).map(|_| uuid::Uuid::new_v4().into()).collect();
-    let blocked = join_all(others.iter().map(|other| act(&cloud, ana, *other, RelationshipAction::Block))).await;
+    let blocked =
+        join_all(others.iter().map(|other| act(&cloud, ana, *other, RelationshipAction::Block))).await;
     assert_eq!(blocked.iter().filter(|outcome| outcome.is_ok()).count(), 10);
     assert_eq!(count(&cloud, ana, "blocks"), 1_000);
     for outcome in blocked.into_iter().filter(Result::is_err) {

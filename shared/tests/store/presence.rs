@@ -2,9 +2,24 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::{Error, domain::{relationships::{Answer, RelationshipAction, access::Audience}, users::{presence::Presence, profile::ProfileChange, settings::SettingsChange}}, id::{ConnectionId, RequestId, UserId}, store::users::presence::Connection};
+use shared::{
+    Error,
+    domain::{
+        relationships::{Answer, RelationshipAction, access::Audience},
+        users::{
+            presence::{Connection, Presence},
+            profile::ProfileChange,
+            settings::SettingsChange,
+        },
+    },
+    id::{ConnectionId, RequestId, UserId},
+};
 
-use crate::{cloud::{Cloud, Socket}, profiles::identity, raw::choose};
+use crate::{
+    cloud::{Cloud, Socket},
+    profiles::identity,
+    raw::choose,
+};
 
 /// Tokens end so late that nothing here ends with them.
 const EXPIRES: i64 = i64::MAX;
@@ -34,7 +49,12 @@ async fn presence(cloud: &Cloud, user: UserId) -> Presence {
 async fn update_relationship(cloud: &Cloud, a: UserId, b: UserId) {
     let (now, id) = (cloud.app.now(), RequestId::at(cloud.app.now()));
     cloud.app.store.update_relationship(a, b, RelationshipAction::Request(id), now).await.unwrap();
-    cloud.app.store.update_relationship(b, a, RelationshipAction::Respond(id, Answer::Accepted), now).await.unwrap();
+    cloud
+        .app
+        .store
+        .update_relationship(b, a, RelationshipAction::Respond(id, Answer::Accepted), now)
+        .await
+        .unwrap();
 }
 
 /// What was heard of somebody since the last look: on which connection, and whether they are online.

@@ -3,11 +3,29 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::json;
-use shared::{Error, auth::Identity, domain::{relationships::access::Audience, rooms::new_room::NewRoom, users::{profile::{Patch, Profile, ProfileChange, TokenProfile}, settings::SettingsChange}}, id::{RoomId, UserId}, store::db::keys};
+use shared::{
+    Error,
+    auth::Identity,
+    domain::{
+        relationships::access::Audience,
+        rooms::new_room::NewRoom,
+        users::{
+            profile::{Patch, Profile, ProfileChange, TokenProfile},
+            settings::SettingsChange,
+        },
+    },
+    id::{RoomId, UserId},
+    store::db::keys,
+};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::{changes::group, cloud::Cloud, raw::{items, member, meta, number, recorded_revisions, set_flag}, rooms::room};
+use crate::{
+    changes::group,
+    cloud::Cloud,
+    raw::{items, member, meta, number, recorded_revisions, set_flag},
+    rooms::room,
+};
 
 /// Who brings a token that was issued then.
 pub fn identity(user_id: UserId, issued_at: Option<i64>) -> Identity {

@@ -3,7 +3,11 @@
 use serde_json::Value;
 use shared::push::Origin;
 
-use crate::{cloud::{Cloud, Socket}, log::send, rooms::room};
+use crate::{
+    cloud::{Cloud, Socket},
+    log::send,
+    rooms::room,
+};
 
 fn kinds(frames: &[(String, Value)]) -> Vec<(&str, &str)> {
     let mut kinds: Vec<_> =
@@ -100,7 +104,7 @@ async fn the_twenty_first_connection_closes_the_oldest() {
         assert!(cloud.app.store.connected(&connection, i64::MAX).await.unwrap().is_empty());
     }
     cloud.calls();
-    let connection = shared::store::users::presence::Connection {
+    let connection = shared::domain::users::presence::Connection {
         user_id: ana,
         id: shared::id::ConnectionId("c20".into()),
         since: cloud.app.now(),
@@ -119,7 +123,7 @@ async fn a_connection_ends_with_its_token_or_after_two_hours() {
     let cloud = Cloud::new();
     let ana = cloud.person("ana").await;
     let now = cloud.app.now();
-    let connection = |id: &str| shared::store::users::presence::Connection {
+    let connection = |id: &str| shared::domain::users::presence::Connection {
         user_id: ana,
         id: shared::id::ConnectionId(id.into()),
         since: now,

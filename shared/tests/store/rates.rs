@@ -3,7 +3,16 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::Duration;
 use serde_json::{Value, json};
-use shared::{Error, Result, clock::Timestamp, domain::users::rate_limit::{RateLimit, RateLimitedAction, Verdict}, id::UserId, store::{Store, db::{item::attributes, keys}}};
+use shared::{
+    Error, Result,
+    clock::Timestamp,
+    domain::users::rate_limit::{RateLimit, RateLimitedAction, Verdict},
+    id::UserId,
+    store::{
+        Store,
+        db::{item::attributes, keys},
+    },
+};
 use uuid::Uuid;
 
 use crate::{cloud::Cloud, raw::put};
@@ -31,12 +40,14 @@ async fn of_sixteen_at_once_just_the_burst_is_admitted() {
         let (user, limit, now) = (somebody(), RateLimit::per(burst, 3600), cloud.app.now());
         let processes: Vec<Store> = (0..4).map(|_| cloud.another_store()).collect();
         for round in [burst as usize, 0] {
-            let calls = (0..16).map(|n| processes[n % 4].check_rate_limit(user, RateLimitedAction::Messages, limit, now));
+            let calls = (0..16)
+                .map(|n| processes[n % 4].check_rate_limit(user, RateLimitedAction::Messages, limit, now));
             let outcomes = futures::future::join_all(calls).await.into_iter().map(admitted);
             assert_eq!(outcomes.flatten().count(), round, "of {burst}");
         }
         let later = now.plus(limit.interval() * 3);
-        let calls = (0..16).map(|n| processes[n % 4].check_rate_limit(user, RateLimitedAction::Messages, limit, later));
+        let calls = (0..16)
+            .map(|n| processes[n % 4].check_rate_limit(user, RateLimitedAction::Messages, limit, later));
         let outcomes = futures::future::join_all(calls).await.into_iter().map(admitted);
         assert_eq!(outcomes.flatten().count(), burst.min(3) as usize, "later, of {burst}");
     }
@@ -52,7 +63,9 @@ async fn the_table_decides_as_the_rule_does() {
         for _ in 0..30 {
             let pause = [0, rng.i64(0..50), rng.i64(0..20_000)][rng.usize(..3)];
             now = now.plus(Duration::milliseconds(pause));
-            let outcome = admitted(cloud.app.store.check_rate_limit(user, RateLimitedAction::Changes, limit, now).await);
+            let outcome = admitted(
+                cloud.app.store.check_rate_limit(user, RateLimitedAction::Changes, limit, now).await,
+            );
             match limit.judge(held, now) {
                 Verdict::Admitted { next } => {
                     assert_eq!(outcome, Ok(()));
@@ -90,7 +103,10 @@ async fn an_idle_person_costs_one_write_and_a_hasty_one_two() {
     let (user, limit, now) = (somebody(), RateLimit::per(2, 60), cloud.app.now());
     for (writes, outcome) in [(1, Ok(())), (2, Ok(())), (1, Err(Duration::seconds(30)))] {
         cloud.calls();
-        assert_eq!(admitted(cloud.app.store.check_rate_limit(user, RateLimitedAction::Rooms, limit, now).await), outcome);
+        assert_eq!(
+            admitted(cloud.app.store.check_rate_limit(user, RateLimitedAction::Rooms, limit, now).await),
+            outcome
+        );
         assert_eq!(cloud.calls().len(), writes);
     }
 }
@@ -133,7 +149,10 @@ async fn a_clock_that_lags_moves_nothing_backwards() {
         (now, Ok(())),
         (now, Err(Duration::seconds(20))),
     ] {
-        assert_eq!(admitted(cloud.app.store.check_rate_limit(user, RateLimitedAction::Frames, limit, clock).await), outcome);
+        assert_eq!(
+            admitted(cloud.app.store.check_rate_limit(user, RateLimitedAction::Frames, limit, clock).await),
+            outcome
+        );
         assert!(tat() >= before);
         before = tat();
     }

@@ -2,7 +2,13 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
 use serde_json::Value;
-use shared::{id::{RoomId, UserId}, store::db::{item::{Item, attributes}, keys::{self, Key}}};
+use shared::{
+    id::{RoomId, UserId},
+    store::db::{
+        item::{Item, attributes},
+        keys::{self, Key},
+    },
+};
 
 use crate::cloud::Cloud;
 

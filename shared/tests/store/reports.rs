@@ -2,7 +2,15 @@
 
 use chrono::Duration;
 use serde_json::{Map, Value, json};
-use shared::{Error, domain::{messages::action::MessageAction, relationships, reports::{Evidence, NewReport, Reason, Target}}, id::{MessageId, RoomId, UserId}, store::messages::Send};
+use shared::{
+    Error,
+    domain::{
+        messages::{SendRequest, action::MessageAction},
+        relationships,
+        reports::{Evidence, NewReport, Reason, Target},
+    },
+    id::{MessageId, RoomId, UserId},
+};
 use uuid::Uuid;
 
 use crate::{cloud::Cloud, log::send, raw::size, rooms::room};
@@ -147,7 +155,7 @@ async fn the_largest_report_fits_an_item() {
     let payload: Map<String, Value> = [("note".to_owned(), "y".repeat(4080).into())].into_iter().collect();
     let mut draft = largest.draft.clone();
     (draft.payload, draft.media_url) = (Some(payload), Some("u".repeat(2048)));
-    let largest = Send { draft, ..largest };
+    let largest = SendRequest { draft, ..largest };
     let mut last = None;
     for _ in 0..11 {
         last = Some(cloud.app.store.append(&largest, cloud.app.now()).await.unwrap().message().id);

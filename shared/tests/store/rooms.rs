@@ -1,6 +1,14 @@
 //! Rooms: one per pair, listed with the truth about their newest message.
 
-use shared::{Result, domain::{receipts::MessageStatus, rooms::new_room::NewRoom}, id::{RoomId, UserId}, store::{PageOf, rooms::RoomSummary}};
+use shared::{
+    Result,
+    domain::{
+        page::PageRequest,
+        receipts::MessageStatus,
+        rooms::{new_room::NewRoom, summary::RoomSummary},
+    },
+    id::{RoomId, UserId},
+};
 
 use crate::cloud::Cloud;
 
@@ -19,7 +27,7 @@ pub async fn try_room(cloud: &Cloud, creator: UserId, others: &[UserId]) -> Resu
 }
 
 async fn list(cloud: &Cloud, user: UserId) -> Vec<RoomSummary> {
-    cloud.app.store.my_rooms(user, PageOf::default()).await.unwrap().items
+    cloud.app.store.my_rooms(user, PageRequest::default()).await.unwrap().items
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +131,7 @@ async fn rooms_are_listed_page_by_page() {
     let whole: Vec<RoomId> = list(&cloud, ana).await.iter().map(|summary| summary.room.id).collect();
     let (mut paged, mut cursor) = (Vec::new(), None);
     loop {
-        let page = PageOf { limit: Some(2), cursor };
+        let page = PageRequest { limit: Some(2), cursor };
         let page = cloud.app.store.my_rooms(ana, page).await.unwrap();
         paged.extend(page.items.iter().map(|summary| summary.room.id));
         cursor = page.next;
@@ -132,7 +140,7 @@ async fn rooms_are_listed_page_by_page() {
         }
     }
     assert_eq!(paged, whole);
-    let bad = PageOf { limit: None, cursor: Some("nonsense".into()) };
+    let bad = PageRequest { limit: None, cursor: Some("nonsense".into()) };
     assert!(cloud.app.store.my_rooms(ana, bad).await.is_err());
 }
 

@@ -2,9 +2,27 @@
 
 use std::time::Duration;
 
-use shared::{Error, Result, domain::{messages::{Kind, Message, log::Window}, rooms::Role, users::profile::Profile}, id::{RoomId, UserId}, store::{PageOf, db::{item::item, keys}, messages::Committed}};
+use shared::{
+    Error, Result,
+    domain::{
+        messages::{Kind, Message, log::Window},
+        page::PageRequest,
+        rooms::Role,
+        users::profile::Profile,
+    },
+    id::{RoomId, UserId},
+    store::{
+        db::{item::item, keys},
+        messages::Committed,
+    },
+};
 
-use crate::{changes::{change, emoji, group, said}, cloud::Cloud, log::send, raw::{items, member, meta, number, put, recorded_revisions}};
+use crate::{
+    changes::{change, emoji, group, said},
+    cloud::Cloud,
+    log::send,
+    raw::{items, member, meta, number, put, recorded_revisions},
+};
 
 async fn profile(cloud: &Cloud, name: &str) -> Profile {
     let user = cloud.person(name).await;
@@ -37,7 +55,7 @@ async fn roles(cloud: &Cloud, room: RoomId) -> Vec<(UserId, Role)> {
 }
 
 async fn rooms_of(cloud: &Cloud, user: UserId) -> Vec<RoomId> {
-    let rooms = cloud.app.store.my_rooms(user, PageOf::default()).await.unwrap().items;
+    let rooms = cloud.app.store.my_rooms(user, PageRequest::default()).await.unwrap().items;
     rooms.iter().map(|summary| summary.room.id).collect()
 }
 

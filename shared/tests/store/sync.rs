@@ -2,9 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use shared::{domain::messages::{Message, action::MessageAction, log::SyncPosition, view::View}, id::{MessageId, RoomId, UserId}, store::{db::{item::item, keys}, rooms::sync::RoomSync}};
+use shared::{
+    domain::{
+        messages::{Message, action::MessageAction, view::View},
+        sync::{RoomSync, SyncPosition},
+    },
+    id::{MessageId, RoomId, UserId},
+    store::db::{item::item, keys},
+};
 
-use crate::{changes::{change, emoji, group, said}, cloud::Cloud, device::{Device, sync, whole}, raw::{put_all, remove, set}, rooms::room};
+use crate::{
+    changes::{change, emoji, group, said},
+    cloud::Cloud,
+    device::{Device, sync, whole},
+    raw::{put_all, remove, set},
+    rooms::room,
+};
 
 /// What somebody who holds one room so far is told of it.
 async fn news_of(cloud: &Cloud, me: UserId, room: RoomId, seq: u64, rev: u64) -> RoomSync {

@@ -2,9 +2,22 @@
 
 use std::time::Duration;
 
-use shared::{domain::messages::{Message, action::MessageAction, log::SyncPosition}, id::{RoomId, UserId}};
+use shared::{
+    domain::{
+        messages::{Message, action::MessageAction},
+        sync::SyncPosition,
+    },
+    id::{RoomId, UserId},
+};
 
-use crate::{changes::{change, emoji, group, said}, cloud::Cloud, device::{Device, sync, whole}, log::send, raw::{meta, number}, rooms::room};
+use crate::{
+    changes::{change, emoji, group, said},
+    cloud::Cloud,
+    device::{Device, sync, whole},
+    log::send,
+    raw::{meta, number},
+    rooms::room,
+};
 
 /// A room that a device is a little behind in, with something for each of the reads that catching up takes.
 struct Scene {
@@ -173,8 +186,9 @@ async fn the_answered_positions_are_those_that_were_read_first() {
     assert_eq!(news.held, SyncPosition { seq: 3, rev: 3 }, "not those of now");
     let next = sync(cloud, people[1], &[(*room, news.held)].into(), None).await;
     let missed = next.rooms[0].messages.as_ref().unwrap();
-    let seqs =
-        |views: &[shared::domain::messages::view::View]| views.iter().map(|view| view.message.seq).collect::<Vec<_>>();
+    let seqs = |views: &[shared::domain::messages::view::View]| {
+        views.iter().map(|view| view.message.seq).collect::<Vec<_>>()
+    };
     assert_eq!((seqs(&missed.new), seqs(&missed.changed)), (vec![4], vec![3]));
 }
 

@@ -3,9 +3,24 @@
 
 use std::pin::pin;
 
-use shared::{BestEffort, Error, domain::messages::Message, id::{MessageId, RoomId, UserId}, store::{db::{item::item, keys}, messages::Committed}};
+use shared::{
+    BestEffort, Error,
+    domain::messages::Message,
+    id::{MessageId, RoomId, UserId},
+    store::{
+        db::{item::item, keys},
+        messages::Committed,
+    },
+};
 
-use crate::{cloud::Cloud, deletions::{LATER, delete, finish, found, holds, kept, killed_after, unfinished}, log::send, profiles::{identity, named}, raw::{items, member, meta, put_all, set}, rooms::room};
+use crate::{
+    cloud::Cloud,
+    deletions::{LATER, delete, finish, found, holds, kept, killed_after, unfinished},
+    log::send,
+    profiles::{identity, named},
+    raw::{items, member, meta, put_all, set},
+    rooms::room,
+};
 
 /// A message that is sent while something happens: its function has read the room, and commits only afterwards.
 async fn sent_during(cloud: &Cloud, room: RoomId, sender: UserId, happens: impl Future) -> Committed {

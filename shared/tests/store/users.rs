@@ -31,7 +31,8 @@ async fn a_username_is_taken_without_regard_to_case() {
     let cloud = Cloud::new();
     let now = cloud.app.now();
     let people: Vec<UserId> = (0..8).map(|_| Uuid::new_v4().into()).collect();
-    let newcomers: Vec<TokenProfile> = ["ana", "ANA"].iter().cycle().take(8).map(|name| named(name)).collect();
+    let newcomers: Vec<TokenProfile> =
+        ["ana", "ANA"].iter().cycle().take(8).map(|name| named(name)).collect();
     let calls = people
         .iter()
         .zip(&newcomers)

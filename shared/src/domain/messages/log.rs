@@ -79,33 +79,6 @@ impl Window {
     }
 }
 
-/// The most messages and changes that a client is given to catch up; one that is further behind loads the room anew,
-/// which is less work for both.
-pub const MAX_CATCH_UP: u64 = 500;
-
-/// How far a client has a room: everything up to a position, as it stood at a revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SyncPosition {
-    /// It has all messages that it sees up to there.
-    pub seq: u64,
-    /// It knows every change up to that revision.
-    pub rev: u64,
-}
-
-impl SyncPosition {
-    /// What is missing of a room that stands at `now`, and of which a member sees the log above `hidden_seq` since they
-    /// joined at the revision `joined_rev`: how many of the newest messages and how many of the last changes. `None` if
-    /// the client has to load the room anew: it is too far behind, holds positions that never were, or holds the room
-    /// from an earlier membership.
-    pub fn missing(self, hidden_seq: u64, joined_rev: u64, now: Self) -> Option<Self> {
-        if self.seq > now.seq || self.rev > now.rev || self.rev < joined_rev {
-            return None;
-        }
-        let (seq, rev) = (now.seq.saturating_sub(self.seq.max(hidden_seq)), now.rev - self.rev);
-        (seq.saturating_add(rev) <= MAX_CATCH_UP).then_some(Self { seq, rev })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -166,26 +139,5 @@ mod tests {
                 prop_assert!(first >= from_seq && last <= tail);
             }
         }
-    }
-
-    #[test]
-    fn who_is_a_little_behind_catches_up_and_who_is_far_behind_starts_anew() {
-        let missing =
-            |seq, rev| SyncPosition { seq, rev }.missing(0, 0, SyncPosition { seq: 1000, rev: 100 });
-        assert_eq!(missing(1000, 100), Some(SyncPosition { seq: 0, rev: 0 }));
-        assert_eq!(missing(990, 95), Some(SyncPosition { seq: 10, rev: 5 }));
-        assert_eq!(missing(600, 0), Some(SyncPosition { seq: 400, rev: 100 }));
-        assert_eq!(missing(599, 0), None);
-        assert_eq!(missing(1001, 0), None);
-        assert_eq!(missing(1000, 101), None);
-    }
-
-    #[test]
-    fn who_joined_again_starts_anew_and_nobody_is_given_what_was_said_before() {
-        let missing =
-            |seq, rev| SyncPosition { seq, rev }.missing(900, 90, SyncPosition { seq: 1000, rev: 100 });
-        assert_eq!(missing(990, 89), None);
-        assert_eq!(missing(990, 90), Some(SyncPosition { seq: 10, rev: 10 }));
-        assert_eq!(missing(0, 90), Some(SyncPosition { seq: 100, rev: 10 }));
     }
 }

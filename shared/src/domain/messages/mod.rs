@@ -3,7 +3,10 @@
 pub mod action;
 pub mod log;
 pub mod reaction;
+mod send;
 pub mod view;
+
+pub use send::SendRequest;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,5 +1,6 @@
 //! Reactions: which emoji there are, and how many of them may stand at a message.
 
+use crate::{clock::Timestamp, domain::users::profile::Profile};
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,17 @@ pub fn remove(tallies: &mut Vec<Tally>, emoji: &Emoji) {
         }
     }
     tallies.retain(|tally| tally.count > 0);
+}
+
+/// The reactions of one user to a message.
+#[derive(Clone, Debug)]
+pub struct UserReactions {
+    /// The user.
+    pub profile: Profile,
+    /// The emoji, in the order of first use.
+    pub emojis: Vec<Emoji>,
+    /// When they last changed.
+    pub at: Timestamp,
 }
 
 #[cfg(test)]

@@ -1,8 +1,19 @@
 //! What two people are to each other, and how that may change: `state × action × actor → state | refusal`.
 
 pub mod access;
+pub mod lists;
 mod quotas;
 pub mod suggestions;
+
+/// A change of a pair. `before` and `after` are equal if the action changed nothing.
+#[derive(Clone, Debug)]
+pub struct RelationshipChange {
+    /// The pair before the action.
+    pub before: Pair,
+    /// The pair after the action.
+    pub after: Pair,
+}
+
 #[cfg(test)]
 mod tests;
 

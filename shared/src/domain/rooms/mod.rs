@@ -4,9 +4,8 @@ pub mod group;
 pub mod new_room;
 pub mod patch;
 pub mod settings;
+pub mod summary;
 pub mod system_event;
-
-use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
@@ -14,9 +13,10 @@ use crate::{
         rooms::patch::HistoryVisibility,
         users::{profile::Profile, username},
     },
-    error::Refusal,
+    error::{Error, Refusal, Result},
     id::{MessageId, RoomId, UserId},
 };
+use serde::{Deserialize, Serialize};
 
 /// The longest room name, in characters.
 pub const MAX_NAME_CHARS: usize = 255;
@@ -247,6 +247,35 @@ pub fn name_violation(name: &str) -> Option<&'static str> {
 /// Puts the caller last: the app titles a direct room with its first participant.
 pub fn caller_last<T>(people: &mut [T], is_caller: impl Fn(&T) -> bool) {
     people.sort_by_key(|person| is_caller(person));
+}
+
+/// A room with all of its members.
+#[derive(Clone, Debug)]
+pub struct RoomWithMembers {
+    /// The room.
+    pub room: Room,
+    /// The members, in the order of their ids.
+    pub members: Vec<Member>,
+}
+
+impl RoomWithMembers {
+    /// The member with this id. To any other user the room does not exist.
+    pub fn member(&self, user: UserId) -> Result<&Member> {
+        let mut members = self.members.iter();
+        members.find(|member| member.shown.user_id == user && !member.is_deleted).ok_or(Error::NotFound)
+    }
+
+    /// The ids of the members, in order.
+    pub fn member_ids(&self) -> Vec<UserId> {
+        self.members.iter().map(|member| member.shown.user_id).collect()
+    }
+
+    /// Replaces the name and picture of a user whose account is deleted.
+    pub fn hide_name(&mut self, user: UserId) {
+        for member in self.members.iter_mut().filter(|member| member.shown.user_id == user) {
+            member.shown = ShownMember::deleted(user, member.shown.joined_at);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Who is online, when they last were, and who may know.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     clock::Timestamp,
     domain::{
         relationships::{Pair, access::Degree},
         users::settings::Settings,
     },
+    id::{ConnectionId, DeviceId, UserId},
 };
+use serde::{Deserialize, Serialize};
 
 /// Whether a person is online, and when they last were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +50,19 @@ impl Presence {
             last_seen: self.last_seen.filter(|_| settings.last_seen_shown_to.includes(closeness)),
         }
     }
+}
+
+/// A live connection of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The user.
+    pub user_id: UserId,
+    /// The gateway's id of the connection.
+    pub id: ConnectionId,
+    /// When the connection was registered.
+    pub since: Timestamp,
+    /// The device that the client named, if any.
+    pub device_id: Option<DeviceId>,
 }
 
 #[cfg(test)]

@@ -9,25 +9,26 @@ use serde::{Deserialize, Serialize};
 use crate::{
     clock::Timestamp,
     domain::{
-        accounts::{Account, AccountDeletion, anonymized},
+        accounts::{Account, AccountDeletion, DeletionTarget, anonymized},
         messages::Message,
-        relationships::Request,
-        rooms::{Member, Role, RoomKind, ShownMember},
+        relationships::{
+            Request,
+            lists::{Block, Friend},
+        },
+        rooms::{Member, Role, RoomKind, RoomWithMembers, ShownMember},
         users::{profile::Profile, quota::Quota, username},
     },
     error::{Error, Result},
     id::{DeviceId, RoomId, UserId},
     store::{
         Store,
-        accounts::pending::DeletionTarget,
         db::{
             item::{self, Item, Query, Update, read},
             keys,
             table::{Transacted, wait_before_retry},
         },
         messages::changes::{MAX_TRIES, changed_all_the_time},
-        relationships::lists::{Block, Friend},
-        rooms::{MyRoom, RoomWithMembers},
+        rooms::MyRoom,
         users::{
             profiles::search_keys,
             quotas::{Given, Writes},

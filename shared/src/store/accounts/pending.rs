@@ -1,13 +1,10 @@
 //! Deletions that are not finished: each is noted by the transaction that begins it, and crossed out once nothing is left. So what
 //! a call that died has left can be found, and what was still being said when its place was taken away.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
-use serde::{Deserialize, Serialize};
-
 use crate::{
     clock::Timestamp,
+    domain::accounts::{DeletionTarget, PendingDeletion},
     error::{Error, Result},
-    id::{RoomId, UserId},
     store::{
         Store,
         db::{
@@ -16,34 +13,7 @@ use crate::{
         },
     },
 };
-
-/// What is to be deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeletionTarget {
-    /// All that is left of somebody who has deleted their account.
-    Account(UserId),
-    /// All that is left of a room that is closed for good.
-    Room(RoomId),
-    /// The name of somebody who is gone, on what they were still saying in a room when all up to a position had lost it.
-    SenderName {
-        /// Whose.
-        user: UserId,
-        /// Where.
-        room: RoomId,
-        /// The position.
-        after_seq: u64,
-    },
-}
-
-/// A deletion that has begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PendingDeletion {
-    /// Of what.
-    pub of: DeletionTarget,
-    /// Since when.
-    pub since: Timestamp,
-}
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 
 impl Store {
     /// The deletions that are not finished and began before a time, and errors for those that cannot be read.

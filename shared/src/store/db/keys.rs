@@ -2,8 +2,8 @@
 
 use crate::{
     clock::Timestamp,
+    domain::accounts::DeletionTarget,
     id::{ConnectionId, DeviceId, ReportId, RequestId, RoomId, UserId},
-    store::accounts::pending::DeletionTarget,
 };
 
 /// The primary key of one item.

@@ -13,7 +13,7 @@ use crate::{
             action::{MessageAction, Target},
             reaction::Emoji,
         },
-        rooms::Room,
+        rooms::{Room, RoomWithMembers},
     },
     error::{Error, Result},
     id::{MessageId, RoomId, UserId},
@@ -26,7 +26,6 @@ use crate::{
         },
         messages::views::split_messages,
         number,
-        rooms::RoomWithMembers,
     },
 };
 

@@ -7,11 +7,11 @@ use crate::{
     clock::Timestamp,
     domain::{
         messages::{
-            Draft, Kind, Message,
+            Draft, Message, SendRequest,
             log::{self, Window},
             view::{FullMessage, View},
         },
-        rooms::Member,
+        rooms::{Member, RoomWithMembers},
     },
     error::{Error, Result},
     id::{MessageId, RoomId, UserId},
@@ -22,28 +22,12 @@ use crate::{
             keys,
             table::Put,
         },
-        rooms::RoomWithMembers,
     },
 };
 
 /// How many slots a send tries before it gives way. Each lost slot holds a message of somebody else, so this many
 /// others committed meanwhile.
 const MAX_SLOTS: u64 = 256;
-
-/// One send, the same at each of its tries.
-#[derive(Clone, Debug)]
-pub struct Send {
-    /// Who sends.
-    pub sender_id: UserId,
-    /// What. Where a message is forwarded, what it says comes from there.
-    pub draft: Draft,
-    /// The message that is taken over, and its room.
-    pub forwarded: Option<(RoomId, MessageId)>,
-    /// The client's own name for it. Without one it was never tried before.
-    pub client_message_id: Option<String>,
-    /// The newest position when the client first queued it: an earlier try can only lie above.
-    pub after_seq: Option<u64>,
-}
 
 /// A message that is in the log, and the room as it was read just before.
 #[derive(Clone, Debug)]
@@ -65,7 +49,7 @@ impl Store {
     /// Appends a message at the next position of its room, exactly once however often the same send is tried.
     ///
     /// Two sequential round trips where no other sender interferes; one more for each slot lost to another.
-    pub async fn append(&self, send: &Send, now: Timestamp) -> Result<Committed> {
+    pub async fn append(&self, send: &SendRequest, now: Timestamp) -> Result<Committed> {
         self.append_if(async { Ok(()) }, send, now).await
     }
 
@@ -74,7 +58,7 @@ impl Store {
     pub async fn append_if(
         &self,
         admission: impl Future<Output = Result<()>>,
-        send: &Send,
+        send: &SendRequest,
         now: Timestamp,
     ) -> Result<Committed> {
         let room_id = send.draft.room_id;
@@ -101,7 +85,7 @@ impl Store {
         if let Some(message) = earlier.into_iter().find(is_this) {
             return Ok(Committed { full_message: self.full_message(message).await?, room });
         }
-        let draft = send.draft_to_write(&member, replied.as_ref(), forwarded)?;
+        let draft = send.draft_to_append(&member, replied.as_ref(), forwarded)?;
         for seq in tail + 1..=tail + MAX_SLOTS {
             let message = Message {
                 is_forwarded: send.forwarded.is_some(),
@@ -124,7 +108,7 @@ impl Store {
     }
 
     /// The newest messages, newest first, as far back as an earlier try of this send can lie; at least the newest.
-    async fn newest_messages(&self, send: &Send) -> Result<Vec<Message>> {
+    async fn newest_messages(&self, send: &SendRequest) -> Result<Vec<Message>> {
         let first = send.after_seq.unwrap_or(1).max(1);
         let back = match (&send.client_message_id, send.after_seq) {
             (None, _) => 1,
@@ -136,7 +120,7 @@ impl Store {
         newest.into_iter().map(read).collect()
     }
 
-    async fn forwarded_message(&self, send: &Send) -> Result<Option<Message>> {
+    async fn forwarded_message(&self, send: &SendRequest) -> Result<Option<Message>> {
         match send.forwarded {
             Some((room, id)) => self.message_seen_by(send.sender_id, room, id).await,
             None => Ok(None),
@@ -196,28 +180,6 @@ impl Store {
             views.iter_mut().map(|view| (view, me.from_seq)).collect();
         self.complete_views(reader, &mut to_complete).await?;
         Ok(views)
-    }
-}
-
-impl Send {
-    /// What is written: the draft, checked against what it answers, or what it forwards.
-    fn draft_to_write(
-        &self,
-        sender: &Member,
-        replied: Option<&Message>,
-        forwarded: Option<Message>,
-    ) -> Result<Draft> {
-        let draft = self.draft.clone();
-        if draft.reply_to_id.is_some() && replied.is_none_or(|message| message.seq < sender.from_seq) {
-            return Err(Error::invalid("reply_to_id", "must be a message of this room"));
-        }
-        if self.forwarded.is_none() {
-            return Ok(draft);
-        }
-        let forwarded = forwarded.filter(|message| !message.is_deleted() && message.kind != Kind::System);
-        let Message { content, kind, media_url, payload, .. } = forwarded
-            .ok_or_else(|| Error::invalid("forward_message_id", "must be a message that you can see"))?;
-        Ok(Draft { content, kind, media_url, payload, ..draft })
     }
 }
 

@@ -1,22 +1,19 @@
 //! What readers see beside a message: what it answers, as that stands now, and who put which emoji to it.
 
-use std::collections::{BTreeMap, HashMap};
-
 use crate::{
-    clock::Timestamp,
     domain::{
         messages::{
             Message,
-            reaction::Emoji,
+            reaction::{Emoji, UserReactions},
             view::{FullMessage, View},
         },
+        page::{Page, PageRequest},
         rooms::{Member, Room},
-        users::profile::Profile,
     },
     error::{Error, Result},
     id::{MessageId, RoomId, UserId},
     store::{
-        Page, PageOf, Store,
+        Store,
         db::{
             item::{self, Item, Query, read},
             keys::{self, Key},
@@ -24,17 +21,7 @@ use crate::{
         messages::changes::Reaction,
     },
 };
-
-/// Somebody's reactions to a message.
-#[derive(Clone, Debug)]
-pub struct UserReactions {
-    /// Who.
-    pub profile: Profile,
-    /// Which emoji, in the order of first use.
-    pub emojis: Vec<Emoji>,
-    /// When they last changed.
-    pub at: Timestamp,
-}
+use std::collections::{BTreeMap, HashMap};
 
 impl Store {
     /// A message with all that any of its readers may see beside it. One round trip, or none where there is nothing.
@@ -107,7 +94,7 @@ impl Store {
         room: RoomId,
         id: MessageId,
         reader: UserId,
-        page: PageOf,
+        page: PageRequest,
     ) -> Result<Page<UserReactions>> {
         let range = keys::reactions(room, id.seq());
         let (message, reactions) = futures::try_join!(

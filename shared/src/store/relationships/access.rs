@@ -7,15 +7,12 @@ use futures::future::try_join_all;
 use crate::{
     clock::Timestamp,
     domain::{
-        relationships::{Pair, RelationshipAction},
+        relationships::{Pair, RelationshipAction, lists::Friend},
         users::profile::Profile,
     },
     error::{Error, Refusal, Result},
     id::{RequestId, UserId},
-    store::{
-        Store,
-        relationships::{degrees::Degrees, lists::Friend},
-    },
+    store::{Store, relationships::degrees::Degrees},
 };
 
 const REQUESTS_NOT_ACCEPTED: Refusal = Refusal {

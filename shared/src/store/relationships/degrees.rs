@@ -8,6 +8,7 @@ use crate::{
     domain::relationships::{
         Pair,
         access::{Audience, Degree},
+        lists::Friend,
     },
     error::Result,
     id::UserId,
@@ -17,7 +18,6 @@ use crate::{
             item::{Query, read, sk},
             keys,
         },
-        relationships::lists::Friend,
     },
 };
 

@@ -1,53 +1,25 @@
 //! The requests, friends and blocks that each side of a pair lists.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    clock::Timestamp,
     domain::{
-        relationships::{Pair, Request, State},
+        page::{Page, PageRequest},
+        relationships::{
+            Pair, Request, State,
+            lists::{Block, Friend, RequestDirection},
+        },
         users::profile::Profile,
     },
     error::Result,
     id::{RequestId, UserId},
     store::{
-        Page, PageOf, Store,
+        Store,
         db::{
             item::{Query, read},
             keys::{self, Key},
         },
     },
 };
-
-/// A friend, as one side has it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Friend {
-    /// Who.
-    pub user_id: UserId,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// Somebody who is blocked, as the one who blocks has it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Block {
-    /// Who.
-    pub user_id: UserId,
-    /// Since when.
-    pub since: Timestamp,
-    /// Whether they had blocked first: then who blocks them must not learn from it whom the id means.
-    #[serde(default)]
-    pub is_unseen: bool,
-}
-
-/// Which of a person's pending requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Those that wait for this person's answer.
-    Received,
-    /// Those that this person waits for.
-    Sent,
-}
+use serde::Serialize;
 
 impl Store {
     /// A pending request that `me` received.
@@ -61,10 +33,15 @@ impl Store {
     }
 
     /// A person's pending requests, newest first.
-    pub async fn requests(&self, me: UserId, direction: Direction, page: PageOf) -> Result<Page<Request>> {
+    pub async fn requests(
+        &self,
+        me: UserId,
+        direction: RequestDirection,
+        page: PageRequest,
+    ) -> Result<Page<Request>> {
         let range = match direction {
-            Direction::Received => keys::requests_in(me),
-            Direction::Sent => keys::requests_out(me),
+            RequestDirection::Received => keys::requests_in(me),
+            RequestDirection::Sent => keys::requests_out(me),
         };
         self.page(Query::of(range.clone()).newest_first(), &range, page).await
     }
@@ -76,7 +53,7 @@ impl Store {
     }
 
     /// A person's friends and their profiles, in the order of their ids.
-    pub async fn friends(&self, me: UserId, page: PageOf) -> Result<Page<(Friend, Profile)>> {
+    pub async fn friends(&self, me: UserId, page: PageRequest) -> Result<Page<(Friend, Profile)>> {
         let range = keys::friends(me);
         let friends: Page<Friend> = self.page(Query::of(range.clone()), &range, page).await?;
         self.with_profiles(friends).await
@@ -87,7 +64,7 @@ impl Store {
         &self,
         me: UserId,
         other: UserId,
-        page: PageOf,
+        page: PageRequest,
     ) -> Result<Page<(Friend, Profile)>> {
         let mut common = self.common_friends(me, other).await?;
         if let Some(cursor) = page.cursor {
@@ -110,7 +87,7 @@ impl Store {
     }
 
     /// Whom a person blocks, in the order of their ids, with the profiles of those whom the person saw when they did.
-    pub async fn blocks(&self, me: UserId, page: PageOf) -> Result<Page<(Block, Option<Profile>)>> {
+    pub async fn blocks(&self, me: UserId, page: PageRequest) -> Result<Page<(Block, Option<Profile>)>> {
         let range = keys::blocks(me);
         let blocks: Page<Block> = self.page(Query::of(range.clone()), &range, page).await?;
         let seen = blocks.items.iter().filter(|block| !block.is_unseen).map(|block| block.user_id);
@@ -124,7 +101,7 @@ impl Store {
     /// Everyone with whom a person is friends, in the order of their ids.
     pub(in crate::store) async fn all_friends(&self, user: UserId) -> Result<Vec<Friend>> {
         let range = keys::friends(user);
-        Ok(self.page(Query::of(range.clone()), &range, PageOf::default()).await?.items)
+        Ok(self.page(Query::of(range.clone()), &range, PageRequest::default()).await?.items)
     }
 
     /// Some of those with whom a person is friends, in the order of their ids.

@@ -6,15 +6,10 @@ pub mod degrees;
 pub mod lists;
 pub mod suggestions;
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
-use serde::{Deserialize, Serialize};
-
 use crate::{
     clock::Timestamp,
     domain::{
-        relationships::{Pair, RelationshipAction, State},
+        relationships::{Pair, RelationshipAction, RelationshipChange, State},
         rooms::Room,
     },
     error::{Error, Result},
@@ -32,6 +27,10 @@ use crate::{
         users::quotas::{Given, Writes},
     },
 };
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use serde::{Deserialize, Serialize};
 
 /// A pair as the table has it.
 #[derive(Serialize, Deserialize)]
@@ -59,15 +58,6 @@ impl From<&Pair> for StoredPair {
         let Pair { low, high, state, blocked_by_low, blocked_by_high, version } = pair.clone();
         Self { low, high, version, state, blocked_by_low, blocked_by_high }
     }
-}
-
-/// A step that a pair has taken; where there was nothing to do, both are the same.
-#[derive(Clone, Debug)]
-pub struct RelationshipChange {
-    /// The pair as it was.
-    pub before: Pair,
-    /// The pair as it is.
-    pub after: Pair,
 }
 
 /// How often a pair that others keep moving is read again. Each time somebody else's step was taken, so two people

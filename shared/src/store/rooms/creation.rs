@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::{
     clock::Timestamp,
     domain::{
-        rooms::{Member, RoomKind, ShownMember, new_room::NewRoom},
+        rooms::{Member, RoomKind, RoomWithMembers, ShownMember, new_room::NewRoom},
         users::{profile::Profile, quota::Quota},
     },
     error::{Error, Result},
@@ -17,7 +17,7 @@ use crate::{
             table::{Transacted, wait_before_retry},
         },
         messages::changes::MAX_TRIES,
-        rooms::{MyRoom, RoomWithMembers},
+        rooms::MyRoom,
         users::quotas::{Given, Writes},
     },
 };

@@ -3,21 +3,20 @@
 use crate::{
     clock::Timestamp,
     domain::{
-        rooms::{Room, group},
+        accounts::DeletionTarget,
+        rooms::{Room, RoomWithMembers, group},
         users::quota::Quota,
     },
     error::{Error, Result},
     id::{RoomId, UserId},
     store::{
         Store,
-        accounts::pending::DeletionTarget,
         db::{
             item::{Query, key},
             keys,
             table::{Transacted, wait_before_retry},
         },
         messages::changes::{KEPT, MAX_TRIES, changed_all_the_time},
-        rooms::RoomWithMembers,
         users::quotas::{Given, Writes},
     },
 };
@@ -65,7 +64,7 @@ impl Store {
     /// Each part may be removed twice. A large room is not done in one call: `false` then, until it is.
     pub async fn clear_room(&self, closed: &RoomWithMembers, now: Timestamp) -> Result<bool> {
         let room_id = closed.room.id;
-        for people in closed.people().chunks(PEOPLE_AT_ONCE) {
+        for people in closed.member_ids().chunks(PEOPLE_AT_ONCE) {
             self.take_from_lists(room_id, people).await?;
         }
         let left = Query::of(keys::whole_room(room_id)).consistent().limit(MAX_REMOVED + 1);

@@ -4,15 +4,18 @@
 use crate::{
     clock::Timestamp,
     domain::{
+        accounts::DeletionTarget,
         messages::{Draft, Kind, Message, view::FullMessage},
-        rooms::{Member, Role, RoomKind, ShownMember, group::GroupAction, system_event::SystemEvent},
+        rooms::{
+            Member, Role, RoomKind, RoomWithMembers, ShownMember, group::GroupAction,
+            system_event::SystemEvent,
+        },
         users::{profile::Profile, quota::Quota},
     },
     error::{Error, Result},
     id::{RoomId, UserId},
     store::{
         Store,
-        accounts::pending::DeletionTarget,
         db::{
             item::Update,
             keys,
@@ -23,7 +26,7 @@ use crate::{
             changes::{MAX_TRIES, changed_all_the_time},
             message_at,
         },
-        rooms::{MyRoom, RoomWithMembers},
+        rooms::MyRoom,
         users::quotas::{Given, Writes},
     },
 };
@@ -172,7 +175,7 @@ impl Store {
             let update = Update::of(key, "SET #role = :role").name("#role", "role");
             writes.push(self.update(update.only_if("attribute_exists(pk)").value(":role", member.role)?)?);
         }
-        for leaver in before.people() {
+        for leaver in before.member_ids() {
             if after.member(leaver).is_err() {
                 writes.push(self.delete(keys::member(room_id, leaver))?);
                 match leaving {

@@ -6,27 +6,30 @@ pub mod group;
 mod settings;
 pub mod sync;
 
-use std::{cmp::Reverse, collections::HashMap};
-
-use serde::{Deserialize, Serialize};
-
 use crate::{
     clock::Timestamp,
     domain::{
-        messages::{Message, log, view::View},
+        messages::{Message, view::View},
+        page::{Page, PageRequest},
         receipts::{MessageStatus, ReceiptPosition},
-        rooms::{Member, Room, SHOWN_MEMBERS, ShownMember, settings::RoomSettings},
+        rooms::{
+            Member, Room, RoomWithMembers, settings::RoomSettings,
+            summary::RoomSummary,
+        },
     },
     error::{Error, Result},
     id::{RoomId, UserId},
     store::{
-        Page, PageOf, Store,
+        Store,
         db::{
             item::{self, Item, Query, Update, read},
             keys::{self, Key},
         },
     },
 };
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
 
 /// How far a room's log has come, at least: moved forward only, and never trusted without a look at the log.
 #[derive(Serialize, Deserialize)]
@@ -48,52 +51,6 @@ impl MyRoom {
     pub fn new(room_id: RoomId, joined_at: Timestamp) -> Self {
         Self { room_id, joined_at, settings: RoomSettings::default() }
     }
-}
-
-/// A room with everyone in it.
-#[derive(Clone, Debug)]
-pub struct RoomWithMembers {
-    /// The room.
-    pub room: Room,
-    /// Its members, in the order of their ids.
-    pub members: Vec<Member>,
-}
-
-impl RoomWithMembers {
-    /// The member that `user` is. Who is not one may not know that the room exists.
-    pub fn member(&self, user: UserId) -> Result<&Member> {
-        let mut members = self.members.iter();
-        members.find(|member| member.shown.user_id == user && !member.is_deleted).ok_or(Error::NotFound)
-    }
-
-    /// Shows somebody as who is gone is shown.
-    pub(in crate::store) fn hide_name(&mut self, user: UserId) {
-        for member in self.members.iter_mut().filter(|member| member.shown.user_id == user) {
-            member.shown = ShownMember::deleted(user, member.shown.joined_at);
-        }
-    }
-
-    /// Everyone in it.
-    pub fn people(&self) -> Vec<UserId> {
-        self.members.iter().map(|member| member.shown.user_id).collect()
-    }
-}
-
-/// A room as a list shows it to one of its members.
-#[derive(Clone, Debug)]
-pub struct RoomSummary {
-    /// The room.
-    pub room: Room,
-    /// The member who looks.
-    pub me: Member,
-    /// The others that the list shows.
-    pub others: Vec<Member>,
-    /// The newest message, if this member may see it.
-    pub last_message: Option<View>,
-    /// The newest position.
-    pub tail: u64,
-    /// How the member keeps it.
-    pub settings: RoomSettings,
 }
 
 impl Store {
@@ -161,14 +118,14 @@ impl Store {
     /// A person's rooms, newest activity first: six sequential round trips at the most, however many rooms. The last
     /// three are for rooms whose head hint lags, for large groups in which the reader spoke last, and for replies and
     /// reactions.
-    pub async fn my_rooms(&self, me: UserId, page: PageOf) -> Result<Page<RoomSummary>> {
-        let start = page.cursor.as_deref().map(RoomSummary::place_at).transpose()?;
+    pub async fn my_rooms(&self, me: UserId, page: PageRequest) -> Result<Page<RoomSummary>> {
+        let start = page.cursor.as_deref().map(RoomSummary::position_of_cursor).transpose()?;
         let (ids, settings) = self.listed_rooms(me).await?;
         let mut summaries = self.summaries(me, &ids, settings).await?;
-        summaries.sort_by_cached_key(RoomSummary::place);
+        summaries.sort_by_cached_key(RoomSummary::list_position);
         let mut items: Vec<RoomSummary> = summaries
             .into_iter()
-            .filter(|summary| start.is_none_or(|start| summary.place() > start))
+            .filter(|summary| start.is_none_or(|start| summary.list_position() > start))
             .collect();
         let more = page.limit.is_some_and(|limit| items.len() > limit);
         items.truncate(page.limit.unwrap_or(usize::MAX));
@@ -262,7 +219,7 @@ impl Store {
             keys.extend(
                 [hint, hint + 1].into_iter().filter(|seq| *seq > 0).map(|seq| keys::message(id, seq)),
             );
-            keys.extend(summary.others_shown().map(|user| keys::member(id, user)));
+            keys.extend(summary.shown_others().map(|user| keys::member(id, user)));
         }
         let found = by_key(self.table.batch_get(keys, true).await?);
         let completed = summaries.iter_mut().map(|summary| self.complete_one(summary, &found));
@@ -271,7 +228,7 @@ impl Store {
 
     async fn complete_one(&self, summary: &mut RoomSummary, found: &HashMap<Key, Item>) -> Result<()> {
         let (id, hint) = (summary.room.id, summary.tail);
-        let others = summary.others_shown().filter_map(|user| found.get(&keys::member(id, user)).cloned());
+        let others = summary.shown_others().filter_map(|user| found.get(&keys::member(id, user)).cloned());
         summary.others = others.map(read).collect::<Result<_>>()?;
         let newest = if found.contains_key(&keys::message(id, hint + 1)) {
             self.newest_message(id).await?
@@ -301,41 +258,6 @@ impl Store {
         }
         let roster = self.room_with_members(summary.room.id).await?;
         Ok(ReceiptPosition::by_others(&roster.members, &summary.me))
-    }
-}
-
-impl RoomSummary {
-    /// When something last happened in the room.
-    fn active_at(&self) -> Timestamp {
-        self.last_message.as_ref().map_or(self.me.shown.joined_at, |view| view.message.created_at)
-    }
-
-    /// How many messages the member has not read.
-    pub fn unread(&self) -> u64 {
-        log::unread(self.tail, self.me.read_seq, self.me.from_seq)
-    }
-
-    /// Where it stands in the list: newest activity first, then by id.
-    fn place(&self) -> (Reverse<Timestamp>, RoomId) {
-        (Reverse(self.active_at()), self.room.id)
-    }
-
-    /// The place, as a cursor says it.
-    fn cursor(&self) -> String {
-        format!("{}_{}", self.active_at(), self.room.id)
-    }
-
-    fn place_at(cursor: &str) -> Result<(Reverse<Timestamp>, RoomId)> {
-        let place = cursor
-            .split_once('_')
-            .and_then(|(time, room)| Some((Reverse(time.parse().ok()?), room.parse().ok()?)));
-        place.ok_or_else(|| Error::invalid("cursor", "must be one that an earlier page gave"))
-    }
-
-    fn others_shown(&self) -> impl Iterator<Item = UserId> {
-        let me = self.me.shown.user_id;
-        let others = self.room.first_members.iter().copied().filter(move |user| *user != me);
-        others.take(SHOWN_MEMBERS)
     }
 }
 

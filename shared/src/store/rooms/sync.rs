@@ -1,18 +1,11 @@
 //! Catching up: what a client misses of the rooms that it holds, whole or not at all.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use futures::{StreamExt, TryStreamExt, stream};
-
 use crate::{
     clock::Timestamp,
     domain::{
-        messages::{
-            Message,
-            log::{MAX_CATCH_UP, SyncPosition},
-            view::View,
-        },
-        receipts::ReceiptPosition,
+        messages::{Message, view::View},
+        rooms::summary::RoomSummary,
+        sync::{CatchUp, MAX_CATCH_UP, RoomSync, SyncPage, SyncPosition, SyncScope},
     },
     error::Result,
     id::{RoomId, UserId},
@@ -23,9 +16,11 @@ use crate::{
             keys,
         },
         messages::changes::Change,
-        rooms::RoomSummary,
     },
 };
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures::{StreamExt, TryStreamExt, stream};
 
 /// The most rooms in one answer.
 const MAX_ROOMS: usize = 100;
@@ -37,48 +32,6 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// So many rooms are read at once.
 const CONCURRENT_ROOMS: usize = 16;
 
-/// SyncScope rooms a client asks about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SyncScope {
-    /// All that are its owner's, those too that it has not heard of.
-    All,
-    /// Those that it holds.
-    Named,
-}
-
-/// What a client misses of its rooms.
-#[derive(Clone, Debug)]
-pub struct SyncPage {
-    /// The rooms of this answer, in the order of their ids.
-    pub rooms: Vec<RoomSync>,
-    /// Rooms that the client holds and that are not its owner's any more.
-    pub left: Vec<RoomId>,
-    /// The answer goes on after this room, if at all.
-    pub next: Option<RoomId>,
-}
-
-/// What a client misses of one room.
-#[derive(Clone, Debug)]
-pub struct RoomSync {
-    /// The room as a list shows it.
-    pub summary: RoomSummary,
-    /// How far the other members have come.
-    pub others: ReceiptPosition,
-    /// How far the client has the room once it has taken this in.
-    pub held: SyncPosition,
-    /// The messages that it had not, and those that it had and that have changed. `None` if it has to load the room anew.
-    pub messages: Option<CatchUp>,
-}
-
-/// Messages that a client misses.
-#[derive(Clone, Debug, Default)]
-pub struct CatchUp {
-    /// Those above the position that it holds, in order.
-    pub new: Vec<View>,
-    /// Those up to it that have changed, as they stand now.
-    pub changed: Vec<View>,
-}
-
 /// A room that a client may be behind in.
 struct Behind {
     summary: RoomSummary,
@@ -88,7 +41,7 @@ struct Behind {
 
 impl Behind {
     fn new(held: Option<SyncPosition>, summary: RoomSummary) -> Self {
-        let (me, now) = (&summary.me, summary.held());
+        let (me, now) = (&summary.me, summary.sync_position());
         let missing = |held: SyncPosition| {
             Some((held, held.missing(me.from_seq.saturating_sub(1), me.joined_rev, now)?))
         };
@@ -139,7 +92,7 @@ impl Store {
 
         let views = rooms.iter_mut().flat_map(|room| {
             let from_seq = room.summary.me.from_seq;
-            room.messages.iter_mut().flat_map(CatchUp::views).map(move |view| (view, from_seq))
+            room.messages.iter_mut().flat_map(CatchUp::views_mut).map(move |view| (view, from_seq))
         });
         self.complete_views(me, &mut views.collect::<Vec<_>>()).await?;
         let next = rooms.last().map(|room| room.summary.room.id).or(ids.last().copied()).filter(|_| !is_last);
@@ -157,7 +110,7 @@ impl Store {
             messages.into_iter().map(|message| View::at(others, message, me)).collect::<Vec<_>>()
         };
         let messages = messages.map(|(new, again)| CatchUp { new: seen(new), changed: seen(again) });
-        let mut news = RoomSync { held: summary.held(), summary, others, messages };
+        let mut news = RoomSync { held: summary.sync_position(), summary, others, messages };
         if news.bytes() > MAX_BYTES {
             news.messages = None;
         }
@@ -206,27 +159,6 @@ impl Store {
         let range = keys::changes(room, rev + 1, rev + count);
         let items = self.table.query(Query::of(range).consistent()).await?;
         items.into_iter().map(read).collect()
-    }
-}
-
-impl RoomSummary {
-    /// How far a client has the room that knows all of it.
-    fn held(&self) -> SyncPosition {
-        SyncPosition { seq: self.tail, rev: self.room.rev }
-    }
-}
-
-impl RoomSync {
-    /// What its messages weigh as JSON, about.
-    fn bytes(&self) -> usize {
-        let views = self.messages.iter().flat_map(|messages| messages.new.iter().chain(&messages.changed));
-        views.map(|view| serde_json::to_string(&view.message).map_or(0, |json| json.len())).sum()
-    }
-}
-
-impl CatchUp {
-    fn views(&mut self) -> impl Iterator<Item = &mut View> {
-        self.new.iter_mut().chain(&mut self.changed)
     }
 }
 

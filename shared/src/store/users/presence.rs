@@ -3,16 +3,13 @@
 //! Every change of the item raises its `version`, so that who has to tell of it is decided once, whatever happens at the
 //! same moment.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
-use chrono::Duration;
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
 use crate::{
     clock::Timestamp,
-    domain::{accounts::TOKEN_BEFORE_DELETION, rooms::Room, users::presence::Presence},
+    domain::{
+        accounts::TOKEN_BEFORE_DELETION,
+        rooms::Room,
+        users::presence::{Connection, Presence},
+    },
     error::{Error, Result},
     id::{ConnectionId, DeviceId, RoomId, UserId},
     store::{
@@ -24,6 +21,12 @@ use crate::{
         },
     },
 };
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
+use chrono::Duration;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A person has at most this many connections; the oldest gives way.
 const MAX_CONNECTIONS: usize = 20;
@@ -33,19 +36,6 @@ const LIFE: Duration = Duration::minutes(2 * 60 + 5);
 
 /// Whoever forgets somebody's last connection tells of it within this time, or has died.
 const TELLING: Duration = Duration::seconds(60);
-
-/// One live connection of a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// Whose.
-    pub user_id: UserId,
-    /// The gateway's name for it.
-    pub id: ConnectionId,
-    /// Since when it is known.
-    pub since: Timestamp,
-    /// The device that it belongs to, if it said so.
-    pub device_id: Option<DeviceId>,
-}
 
 /// What the attribute of a connection holds; times are in seconds since 1970.
 #[derive(Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use crate::{
     clock::Timestamp,
     domain::{
-        rooms::{Room, ShownMember},
+        rooms::{Room, RoomWithMembers, ShownMember},
         users::{
             profile::{Profile, ProfileChange},
             username,
@@ -23,7 +23,6 @@ use crate::{
             table::{Transacted, wait_before_retry},
         },
         messages::changes::{MAX_TRIES, changed_all_the_time},
-        rooms::RoomWithMembers,
         users::Claim,
     },
 };

@@ -5,7 +5,10 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value, json};
 use shared::{id::UserId, serve::authorizer};
 
-use crate::{cloud::{Cloud, SECRET}, endpoints};
+use crate::{
+    cloud::{Cloud, SECRET},
+    endpoints,
+};
 
 /// Until when tokens are good, in seconds since 1970.
 const EXPIRES: i64 = 4_000_000_000;

@@ -8,7 +8,10 @@ mod town;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::{call::Call, town::{Cost, NEWCOMER, STRANGER, Town, text}};
+use self::{
+    call::Call,
+    town::{Cost, NEWCOMER, STRANGER, Town, text},
+};
 
 /// A function in a typical case, and what that takes: round trips to the table and to connections, one after the other;
 /// read units; write units; frames.

@@ -1,0 +1,47 @@
+//! A request to send a message, identical at each retry.
+
+use crate::{
+    domain::{
+        messages::{Draft, Kind, Message},
+        rooms::Member,
+    },
+    error::{Error, Result},
+    id::{MessageId, RoomId, UserId},
+};
+
+/// A request to send a message.
+#[derive(Clone, Debug)]
+pub struct SendRequest {
+    /// The sender.
+    pub sender_id: UserId,
+    /// The content. A forwarded message replaces it.
+    pub draft: Draft,
+    /// The message to forward, with its room.
+    pub forwarded: Option<(RoomId, MessageId)>,
+    /// The client's id of the message. A request without one is never a retry.
+    pub client_message_id: Option<String>,
+    /// The newest position when the client queued the message: an earlier attempt can only be above it.
+    pub after_seq: Option<u64>,
+}
+
+impl SendRequest {
+    /// The draft to append: checked against the message it replies to, or with the content of the forwarded message.
+    pub fn draft_to_append(
+        &self,
+        sender: &Member,
+        replied: Option<&Message>,
+        forwarded: Option<Message>,
+    ) -> Result<Draft> {
+        let draft = self.draft.clone();
+        if draft.reply_to_id.is_some() && replied.is_none_or(|message| message.seq < sender.from_seq) {
+            return Err(Error::invalid("reply_to_id", "must be a message of this room"));
+        }
+        if self.forwarded.is_none() {
+            return Ok(draft);
+        }
+        let forwarded = forwarded.filter(|message| !message.is_deleted() && message.kind != Kind::System);
+        let Message { content, kind, media_url, payload, .. } = forwarded
+            .ok_or_else(|| Error::invalid("forward_message_id", "must be a message that you can see"))?;
+        Ok(Draft { content, kind, media_url, payload, ..draft })
+    }
+}

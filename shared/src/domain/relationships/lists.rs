@@ -1,0 +1,35 @@
+//! The entries of a user's lists of friends, blocks and requests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{clock::Timestamp, id::UserId};
+
+/// An entry of a user's list of friends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Friend {
+    /// The friend.
+    pub user_id: UserId,
+    /// When the request was accepted.
+    pub since: Timestamp,
+}
+
+/// An entry of a user's list of blocked users.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Block {
+    /// The blocked user.
+    pub user_id: UserId,
+    /// When the block was made.
+    pub since: Timestamp,
+    /// Whether the blocked user had blocked first. Then the list must not reveal the user behind the id.
+    #[serde(default)]
+    pub is_unseen: bool,
+}
+
+/// A list of pending requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestDirection {
+    /// Requests that wait for the user's response.
+    Received,
+    /// Requests that the user has sent.
+    Sent,
+}

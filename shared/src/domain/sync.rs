@@ -1,0 +1,117 @@
+//! Synchronization: what a client holds of a room, and what it misses.
+
+use crate::{
+    domain::{messages::view::View, receipts::ReceiptPosition, rooms::summary::RoomSummary},
+    id::RoomId,
+};
+
+/// The maximum of missing messages and changes that a sync returns for one room. A client further behind reloads the
+/// room, which costs both sides less.
+pub const MAX_CATCH_UP: u64 = 500;
+
+/// The state of a room that a client holds: all messages up to a position, as of a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncPosition {
+    /// The client has every visible message up to this position.
+    pub seq: u64,
+    /// The client has every change up to this revision.
+    pub rev: u64,
+}
+
+impl SyncPosition {
+    /// The number of newest messages and of last changes that the client misses of a room at `now`. The member sees
+    /// the log above `hidden_seq`, and joined at the revision `joined_rev`.
+    ///
+    /// `None` if the client has to reload the room: it is too far behind, its position never existed, or it holds the
+    /// room from an earlier membership.
+    pub fn missing(self, hidden_seq: u64, joined_rev: u64, now: Self) -> Option<Self> {
+        if self.seq > now.seq || self.rev > now.rev || self.rev < joined_rev {
+            return None;
+        }
+        let (seq, rev) = (now.seq.saturating_sub(self.seq.max(hidden_seq)), now.rev - self.rev);
+        (seq.saturating_add(rev) <= MAX_CATCH_UP).then_some(Self { seq, rev })
+    }
+}
+
+/// The rooms that a sync covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncScope {
+    /// All rooms of the user, including those that the client does not hold.
+    All,
+    /// The rooms that the client names.
+    Named,
+}
+
+/// What a client misses of its rooms.
+#[derive(Clone, Debug)]
+pub struct SyncPage {
+    /// The rooms of this page, in the order of their ids.
+    pub rooms: Vec<RoomSync>,
+    /// Rooms that the client holds and that the user is not a member of.
+    pub left: Vec<RoomId>,
+    /// The next page starts after this room; `None` on the last page.
+    pub next: Option<RoomId>,
+}
+
+/// What a client misses of one room.
+#[derive(Clone, Debug)]
+pub struct RoomSync {
+    /// The room as a list shows it.
+    pub summary: RoomSummary,
+    /// The receipts of the other members.
+    pub others: ReceiptPosition,
+    /// The client's position after it has applied this.
+    pub held: SyncPosition,
+    /// The missing messages; `None` if the client has to reload the room.
+    pub messages: Option<CatchUp>,
+}
+
+impl RoomSync {
+    /// The approximate size of the messages, in bytes of JSON.
+    pub fn bytes(&self) -> usize {
+        let views = self.messages.iter().flat_map(|messages| messages.new.iter().chain(&messages.changed));
+        views.map(|view| serde_json::to_string(&view.message).map_or(0, |json| json.len())).sum()
+    }
+}
+
+/// The messages that a client misses.
+#[derive(Clone, Debug, Default)]
+pub struct CatchUp {
+    /// Messages above the client's position, in order.
+    pub new: Vec<View>,
+    /// Messages up to the client's position that have changed, in their current state.
+    pub changed: Vec<View>,
+}
+
+impl CatchUp {
+    /// All messages, new and changed.
+    pub fn views_mut(&mut self) -> impl Iterator<Item = &mut View> {
+        self.new.iter_mut().chain(&mut self.changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_within_the_limit_catches_up_and_one_beyond_it_reloads() {
+        let missing =
+            |seq, rev| SyncPosition { seq, rev }.missing(0, 0, SyncPosition { seq: 1000, rev: 100 });
+        assert_eq!(missing(1000, 100), Some(SyncPosition { seq: 0, rev: 0 }));
+        assert_eq!(missing(990, 95), Some(SyncPosition { seq: 10, rev: 5 }));
+        assert_eq!(missing(600, 0), Some(SyncPosition { seq: 400, rev: 100 }));
+        assert_eq!(missing(599, 0), None);
+        assert_eq!(missing(1001, 0), None);
+        assert_eq!(missing(1000, 101), None);
+    }
+
+    #[test]
+    fn a_rejoined_member_reloads_and_hidden_messages_are_never_missing() {
+        let missing =
+            |seq, rev| SyncPosition { seq, rev }.missing(900, 90, SyncPosition { seq: 1000, rev: 100 });
+        assert_eq!(missing(990, 89), None);
+        assert_eq!(missing(990, 90), Some(SyncPosition { seq: 10, rev: 10 }));
+        assert_eq!(missing(0, 90), Some(SyncPosition { seq: 100, rev: 10 }));
+    }
+}
