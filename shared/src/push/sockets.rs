@@ -106,7 +106,7 @@ impl Push {
     /// Remembers a connection until its token or the gateway ends it; `token_expires` in seconds since 1970.
     /// Where a person has too many, the oldest give way.
     pub async fn register_connection(&self, connection: &Connection, token_expires: i64) -> Result<()> {
-        let oldest = self.store.connected(connection, token_expires).await?;
+        let oldest = self.store.register_connection(connection, token_expires).await?;
         self.close_all(&oldest).await;
         Ok(())
     }

@@ -136,7 +136,7 @@ impl ChatRoom {
     }
 
     /// The people that it shows.
-    pub fn member_ids(&self) -> impl Iterator<Item = UserId> {
+    pub fn participant_ids(&self) -> impl Iterator<Item = UserId> {
         self.participants.iter().map(|participant| participant.user_id)
     }
 

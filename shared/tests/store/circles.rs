@@ -37,7 +37,7 @@ async fn town(cloud: &Cloud) -> [UserId; 4] {
 }
 
 pub async fn found(cloud: &Cloud, query: &str, caller: UserId) -> Vec<UserId> {
-    let found = cloud.app.store.search_users(query, caller, 20).await.unwrap();
+    let found = cloud.app.search_users(query, caller, 20).await.unwrap();
     let mut found: Vec<UserId> = found.into_iter().map(|(profile, _)| profile.id).collect();
     found.sort();
     found
@@ -54,7 +54,7 @@ async fn mutual(cloud: &Cloud, me: UserId, other: UserId) -> Vec<UserId> {
 }
 
 async fn suggested(cloud: &Cloud, me: UserId) -> Vec<(UserId, u64)> {
-    let people = cloud.app.store.suggestions(me).await.unwrap();
+    let people = cloud.app.suggestions(me).await.unwrap();
     people.into_iter().map(|(profile, count)| (profile.id, count)).collect()
 }
 
@@ -69,7 +69,7 @@ async fn friends_of_friends_stand_nearer_than_strangers() {
         (ana, dev, Degree::Everyone),
     ] {
         let pair = cloud.app.store.pair(me, other).await.unwrap();
-        assert_eq!(cloud.app.store.nearness(me).of(&pair).await.unwrap(), expected);
+        assert_eq!(cloud.app.access(me).of(&pair).await.unwrap(), expected);
     }
     assert_eq!(mutual(&cloud, ana, cleo).await, [ben]);
     assert_eq!(mutual(&cloud, ana, dev).await, []);
@@ -111,7 +111,7 @@ async fn a_search_goes_on_behind_those_who_are_not_to_be_found() {
 async fn requests_come_from_those_who_are_let_in() {
     let cloud = Cloud::new();
     let [ana, ben, cleo, dev] = town(&cloud).await;
-    let may_ask = async |me, other| cloud.app.store.may_ask(me, other, cloud.app.now()).await.map(drop);
+    let may_ask = async |me, other| cloud.app.check_may_request(me, other, cloud.app.now()).await.map(drop);
     choose(&cloud, cleo, "requests_from", "friends_of_friends").await;
     may_ask(ana, cleo).await.unwrap();
     assert_eq!(code(may_ask(dev, cleo).await), "requests_not_allowed");
@@ -133,7 +133,7 @@ async fn those_are_reached_who_exist_and_let_in_and_block_nobody() {
     let [ana, ben, cleo, dev] = town(&cloud).await;
     let nobody = UserId::from(uuid::Uuid::new_v4());
     let reach = async |me, people: &[UserId]| -> Result<usize> {
-        Ok(cloud.app.store.reachable(me, people).await?.len())
+        Ok(cloud.app.check_may_message(me, people).await?.len())
     };
     assert_eq!(reach(ana, &[ana, ben, cleo, dev]).await.unwrap(), 4);
     assert!(matches!(reach(ana, &[ben, nobody]).await, Err(Error::NotFound)));
@@ -146,11 +146,11 @@ async fn those_are_reached_who_exist_and_let_in_and_block_nobody() {
     act(&cloud, ben, dev, RelationshipAction::Block).await;
     for (me, other) in [(dev, ben), (ben, dev)] {
         assert!(matches!(reach(me, &[other, cleo]).await, Err(Error::NotFound)));
-        assert!(matches!(cloud.app.store.can_see(me, other).await, Err(Error::NotFound)));
+        assert!(matches!(cloud.app.visible_profile(me, other).await, Err(Error::NotFound)));
     }
-    let (profile, pair) = cloud.app.store.can_see(ana, ben).await.unwrap();
+    let (profile, pair) = cloud.app.visible_profile(ana, ben).await.unwrap();
     assert!(profile.id == ben && pair.are_friends());
-    assert_eq!(cloud.app.store.can_see(ana, ana).await.unwrap().0.id, ana);
+    assert_eq!(cloud.app.visible_profile(ana, ana).await.unwrap().0.id, ana);
 }
 
 #[tokio::test(start_paused = true)]

@@ -139,7 +139,7 @@ async fn who_comes_back_starts_anew_and_stays_blocked() {
     let profile = cloud.app.resume_account(&newer).await.unwrap();
     assert_eq!(profile.username, "zoe", "the name was free");
     assert!(cloud.app.store.my_rooms(zoe, PageRequest::default()).await.unwrap().items.is_empty());
-    assert!(matches!(cloud.app.store.can_see(zoe, eve).await, Err(Error::NotFound)), "her block holds");
+    assert!(matches!(cloud.app.visible_profile(zoe, eve).await, Err(Error::NotFound)), "her block holds");
     assert!(matches!(
         cloud.app.delete_account(&identity(zoe, Some(ISSUED))).await,
         Err(Error::InvalidToken(_))

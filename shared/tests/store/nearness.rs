@@ -131,7 +131,7 @@ async fn a_room_for_many_reads_the_makers_friends_once() {
     }
     cloud.calls();
     let start = cloud.elapsed();
-    assert_eq!(cloud.app.store.reachable(ana, &people).await.unwrap().len(), 6);
+    assert_eq!(cloud.app.check_may_message(ana, &people).await.unwrap().len(), 6);
     assert_eq!(cloud.elapsed() - start, 3);
     let queries = cloud.calls().iter().filter(|call| call.operation == "Query").count();
     assert_eq!(queries, 1 + 5);
@@ -147,7 +147,7 @@ async fn suggestions_look_for_nobodys_friends_again() {
         update_relationship(&cloud, ben, near).await;
     }
     cloud.calls();
-    assert_eq!(cloud.app.store.suggestions(ana).await.unwrap().len(), 5);
+    assert_eq!(cloud.app.suggestions(ana).await.unwrap().len(), 5);
     let queries = cloud.calls().iter().filter(|call| call.operation == "Query").count();
     assert_eq!(queries, 2, "hers, and those of the friend");
 }

@@ -137,7 +137,7 @@ async fn a_block_that_meets_the_making_of_the_room_and_sends_leaves_no_open_room
         let found = async |me: UserId, other: UserId| {
             tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(0..3000))).await;
             let new_room = NewRoom::new(me, &[other], false, None).unwrap();
-            let profiles = cloud.app.store.reachable(me, &[me, other]).await?;
+            let profiles = cloud.app.check_may_message(me, &[me, other]).await?;
             cloud.app.store.create_room(&new_room, profiles, cloud.app.now()).await?;
             cloud.app.store.append(&send(direct, me, "hi"), cloud.app.now()).await.map(drop)
         };

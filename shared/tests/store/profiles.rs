@@ -42,7 +42,7 @@ async fn profile(cloud: &Cloud, user: UserId) -> Profile {
 }
 
 async fn found(cloud: &Cloud, query: &str) -> Vec<UserId> {
-    let people = cloud.app.store.search_users(query, Uuid::new_v4().into(), 20).await.unwrap();
+    let people = cloud.app.search_users(query, Uuid::new_v4().into(), 20).await.unwrap();
     people.into_iter().map(|(profile, _)| profile.id).collect()
 }
 

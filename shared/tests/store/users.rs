@@ -11,7 +11,7 @@ fn named(name: &str) -> TokenProfile {
 }
 
 async fn found(cloud: &Cloud, query: &str, caller: UserId) -> Vec<String> {
-    let people = cloud.app.store.search_users(query, caller, 20).await.unwrap();
+    let people = cloud.app.search_users(query, caller, 20).await.unwrap();
     people.into_iter().map(|(profile, _)| profile.username).collect()
 }
 
