@@ -47,7 +47,9 @@ impl Clock {
 
     /// The current time on this clock.
     pub fn now(&self) -> ClockTime {
-        ClockTime(current_instant().saturating_duration_since(self.origin).saturating_add(*self.offset.borrow()))
+        ClockTime(
+            current_instant().saturating_duration_since(self.origin).saturating_add(*self.offset.borrow()),
+        )
     }
 
     /// Returns once the clock has reached `deadline`.

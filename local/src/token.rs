@@ -131,7 +131,9 @@ mod tests {
         assert_eq!(claims["email"], "ana@example.com");
         assert_eq!(claims["iss"], "https://issuer.example");
         assert!(claims.get("aud").is_none());
-        let expired = issuer().sign("ana", &TokenOptions { expires_in: Some(-3600), ..TokenOptions::default() }).unwrap();
+        let expired = issuer()
+            .sign("ana", &TokenOptions { expires_in: Some(-3600), ..TokenOptions::default() })
+            .unwrap();
         assert!(decode::<Value>(&expired.access_token, &key, &validation).is_err());
     }
 

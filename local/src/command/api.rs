@@ -108,6 +108,8 @@ pub async fn token_at(address: SocketAddr, username: &str) -> Result<String> {
         None if error.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect) => anyhow!(
             "no stack runs at {address}: start one with `cargo run -p local`, or set its address with --http"
         ),
-        _ => anyhow!("the server at {address} is no local stack: set the address of its HTTP API with --http"),
+        _ => {
+            anyhow!("the server at {address} is no local stack: set the address of its HTTP API with --http")
+        }
     })
 }

@@ -166,7 +166,7 @@ impl DemoClient {
     async fn create_chat(&self, chat: &Chat) -> Result<()> {
         let room = self.find_or_create_room(chat).await?;
         let room_id = id(&room)?;
-        // An earlier start marked everything before the room's last message as read.
+        // The call marks all messages as read. If later messages exist, an earlier start has already made it.
         let existing_seq = room["seq"].as_u64().unwrap_or_default();
         let (mut seq, mut at) = (0, self.ago(chat.age));
         for (n, event) in chat.events.iter().enumerate() {
