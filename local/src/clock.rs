@@ -5,10 +5,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-/// The clock of every timeout: idle connections, connection duration, integrations, functions, back-off, schedules.
+/// The clock of every timeout, back-off and schedule of the stack.
 ///
-/// It runs in real time. [`Clock::advance`] moves it forward immediately and wakes every waiter whose time has come.
-/// Timestamps in events come from the wall clock and do not move with it.
+/// It runs in real time. [`Clock::advance`] moves it forward immediately and wakes every waiter whose time
+/// has come. Timestamps in events come from the wall clock and do not move with it.
 #[derive(Clone, Debug)]
 pub struct Clock {
     origin: Instant,

@@ -1,4 +1,4 @@
-//! The local stack: runs `template.yaml` on one machine with emulated API Gateway, Lambda, EventBridge and `DynamoDB`.
+//! The local stack: emulates API Gateway, Lambda, EventBridge and `DynamoDB` for `template.yaml`.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {

@@ -22,7 +22,8 @@ pub fn run(schedules: Vec<Schedule>, functions: &Arc<Functions>, clock: &Clock) 
     }
 }
 
-/// The event that a scheduled rule sends: <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>
+/// The event that a scheduled rule sends:
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-events-structure.html>
 fn event(rule: &str, now: i64) -> serde_json::Value {
     json!({
         "version": "0",

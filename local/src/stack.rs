@@ -47,8 +47,8 @@ impl Stack {
     /// Starts all parts and returns once the stack accepts requests.
     ///
     /// # Errors
-    /// If the template cannot be used, a binary is missing, an address is in use, or the data folder is in use or
-    /// contains a table with a different schema.
+    /// If the template cannot be used, a binary is missing, an address is in use, or the data folder is in
+    /// use or contains a table with a different schema.
     pub async fn start(options: Options) -> Result<Self> {
         let mut template = Template::read(&options.template)?;
         check_binaries(&template, &options)?;
@@ -254,7 +254,7 @@ fn check_binaries(template: &Template, options: &Options) -> Result<()> {
 
 type Environments = Vec<(FunctionSpec, BTreeMap<String, String>)>;
 
-/// Every function with its environment: the variables of Lambda, of the template and of the options, in that order.
+/// Every function with its environment: the variables of Lambda, then the template's, then the options'.
 fn environments(
     template: &Template,
     values: &RuntimeValues,
@@ -296,8 +296,8 @@ fn environments(
     Ok(all)
 }
 
-/// The variables of a function that runs outside of the stack: those of the template and the access to `DynamoDB`.
-/// The log filter is excluded, so that the developer can set it.
+/// The variables of a function that runs outside of the stack: those of the template and the access to
+/// `DynamoDB`. The log filter is excluded, so that the developer can set it.
 fn standalone_variables(environments: &Environments) -> BTreeMap<&str, &str> {
     let mut variables = BTreeMap::new();
     for (spec, environment) in environments {

@@ -55,8 +55,8 @@ impl Template {
     /// Parses the text of a template.
     ///
     /// # Errors
-    /// If the text is not YAML, contains an unknown reference, or uses an unsupported feature that would change the
-    /// behaviour for clients.
+    /// If the text is not YAML, contains an unknown reference, or uses an unsupported feature that would
+    /// change the behaviour for clients.
     pub fn parse(text: &str) -> Result<Self> {
         let root = yaml::parse(text)?;
         let source = Source { root: &root, scope: Scope::new(&root) };

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use crate::clock::epoch_millis;
 
-/// The namespace of user ids: version 5 UUIDs of the lower-case username, so that every stack has the same ids.
+/// The namespace of user ids. An id is the version 5 UUID of the lower-case username, equal in every stack.
 const USER_NAMESPACE: Uuid = Uuid::from_u128(0x6c1f_1b62_0f3e_4c57_9d3a_5b8e_2f77_a1c4);
-/// The signing secret of a stack that only this machine can reach. It is public and constant, so that the sample
-/// events in `events/` can contain a token. It protects nothing: such a stack issues tokens at `/local/token` anyway.
+/// The signing secret of a loopback-only stack. It is constant, so that the sample events in `events/` can
+/// contain a token. It protects nothing: such a stack issues tokens to any caller of `/local/token`.
 pub const DEVELOPMENT_SECRET: &str = "for-local-development-only-everybody-knows-this-secret";
 /// The default lifetime of a token: one day.
 const DEFAULT_LIFETIME_SECONDS: i64 = 24 * 60 * 60;
@@ -35,7 +35,7 @@ pub struct TokenOptions {
     pub picture: Option<String>,
     /// The lifetime in seconds; may be negative. Default: one day.
     pub expires_in: Option<i64>,
-    /// The time of issue, claim `iat`, in seconds since 1970; not after the first request with it. Default: now.
+    /// The claim `iat`, in seconds since 1970; at most the time of the first request. Default: now.
     pub issued_at: Option<i64>,
 }
 

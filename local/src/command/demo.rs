@@ -1,6 +1,6 @@
-//! Demo data: users, friendships and rooms, created through the API on the first start with an empty data folder.
+//! Demo data: users, friendships and rooms, created through the API on the first start with an empty folder.
 //!
-//! Each step is idempotent or reads before it writes. The next start resumes an interrupted one without duplicates.
+//! Each step is idempotent, so the next start resumes an interrupted one without duplicates.
 
 mod script;
 

@@ -60,6 +60,6 @@ fn is_present(source: &str, request: &Parts) -> bool {
         let query = query::pairs(request.uri.query().unwrap_or_default());
         return query.iter().any(|(key, value)| key == name && !value.is_empty());
     }
-    // The other sources are context values, which always exist, and stage variables, which the local stack lacks.
+    // Other sources are context values, which always exist, and stage variables, which are not supported.
     source.starts_with("context.")
 }

@@ -12,8 +12,8 @@ fn is_preflight(request: &Parts) -> bool {
     request.method == Method::OPTIONS && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The gateway's response to a preflight request without a matching route; `None` for any other request. Routes for
-/// any method, including `$default`, also receive preflight requests.
+/// The gateway's response to a preflight request without a matching route; `None` for any other request.
+/// Routes for any method, including `$default`, also receive preflight requests.
 pub fn preflight(request: &Parts) -> Option<Response<Body>> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;

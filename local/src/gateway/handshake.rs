@@ -40,7 +40,7 @@ pub async fn respond(
     let user_agent = user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (connection, messages) = Connection::new(&gateway.clock, peer.ip().to_string(), user_agent);
 
-    // A separate task: if the client disconnects meanwhile, `$connect` must still be followed by `$disconnect`.
+    // A separate task, so that `$disconnect` follows `$connect` even if the client disconnects meanwhile.
     let tracker = gateway.sessions.clone();
     let opening =
         tracker.spawn(open(gateway, request, connection, messages, upgrade, accept, request_id.clone()));

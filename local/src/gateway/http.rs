@@ -109,7 +109,7 @@ impl HttpGateway {
     /// If the username is invalid, or the API does not create the profile.
     pub async fn token(&self, username: &str, options: &TokenOptions) -> Result<DevToken> {
         let username = validate_username(username).map_err(|reason| anyhow!(reason))?;
-        // Any first request creates the profile. This one uses a valid token even if an expired one was requested.
+        // The first request creates the profile. It uses a valid token even if an expired one was requested.
         let valid = self.issuer.sign(username, &TokenOptions { expires_in: None, ..options.clone() })?;
         let request = Request::get(PROFILE_PATH).header(header::HOST, "localhost");
         let request = request.header(header::AUTHORIZATION, format!("Bearer {}", valid.access_token));
@@ -168,8 +168,8 @@ async fn serve(
     response
 }
 
-/// Reads the complete body; `None` if it exceeds the limit. Up to four times the limit is read and discarded, because a
-/// client that is still sending would see a reset connection instead of the response.
+/// Reads the complete body; `None` if it exceeds the limit. Up to four times the limit is read and discarded,
+/// because a client that is still sending would see a reset connection instead of the response.
 async fn read_body(body: Body) -> Option<Vec<u8>> {
     let mut stream = body.into_data_stream();
     let (mut body, mut length) = (Vec::new(), 0);

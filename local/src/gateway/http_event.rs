@@ -32,8 +32,8 @@ pub struct RequestInfo<'a> {
     pub peer: IpAddr,
 }
 
-/// A header that overrides the time of a request, in milliseconds since 1970, for demo data and tests. Functions date
-/// everything by the gateway's time, so all effects of the request have this time.
+/// A header that overrides the time of a request, in milliseconds since 1970, for demo data and tests.
+/// Functions date everything by the gateway's time, so all effects of the request have this time.
 pub const TIME_HEADER: &str = "x-local-time";
 
 /// The time of the request: [`TIME_HEADER`], or else the wall clock.
@@ -117,7 +117,7 @@ pub fn build(
     event
 }
 
-/// The headers: lower-case names, repeated values joined by commas, without cookies, with those of the gateway.
+/// The headers with lower-case names and joined values, without cookies, and with those of the gateway.
 fn headers(request: &Parts, peer: IpAddr) -> Map<String, Value> {
     let values = request.headers.iter().filter(|(name, _)| *name != header::COOKIE);
     let values: Vec<_> =

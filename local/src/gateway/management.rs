@@ -8,7 +8,7 @@ use serde_json::json;
 use super::connections::{CloseStatus, SendError};
 use super::json_response;
 use super::websocket::SocketGateway;
-use crate::clock::iso8601;
+use crate::clock::iso8601_millis;
 
 /// The largest payload of a message, in bytes: 128 KB.
 const PAYLOAD_LIMIT: usize = 128 * 1024;
@@ -42,8 +42,8 @@ pub async fn respond(gateway: &SocketGateway, id: &str, request: Request<Body>) 
         Method::GET => json_response(
             StatusCode::OK,
             &json!({
-                "connectedAt": iso8601(connection.connected_at),
-                "lastActiveAt": iso8601(connection.last_active().1),
+                "connectedAt": iso8601_millis(connection.connected_at),
+                "lastActiveAt": iso8601_millis(connection.last_active().1),
                 "identity": { "sourceIp": connection.source_ip, "userAgent": connection.user_agent },
             }),
         ),

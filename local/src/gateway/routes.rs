@@ -62,8 +62,8 @@ impl RouteTable {
         table
     }
 
-    /// Selects the most specific route of a request. An exact segment precedes `{name}`, which precedes `{name+}`; for
-    /// the same path, a method precedes `ANY`; `$default` is last. A trailing slash is part of the path.
+    /// Selects the most specific route: exact segments before `{name}` before `{name+}`, then a method before
+    /// `ANY`, and `$default` last. A trailing slash is part of the path.
     pub fn find(&self, method: &str, path: &str) -> Option<RouteMatch<'_>> {
         let requested: Vec<&str> = segments(path).collect();
         let mut best: Option<(&CompiledRoute, Map<String, Value>)> = None;

@@ -29,7 +29,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
 const MAX_CONNECTION_DURATION: Duration = Duration::from_hours(2);
 /// The most frames of a connection that are processed concurrently; further frames are not read meanwhile.
 const MAX_CONCURRENT_FRAMES: usize = 16;
-/// How long a closing connection may take to send its queued messages, and again to receive the client's close frame.
+/// How long a closing connection may send its queued messages, and again wait for the client's close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -82,8 +82,8 @@ async fn serve(
     let drain = async {
         match unread {
             Unread::Frames => while let Some(Ok(_)) = stream.next().await {},
-            // Discards data that is not valid as frames: closing a TCP socket with unread data resets it, and the
-            // client might not receive the close frame.
+            // Discards data that is not valid as frames: closing a TCP socket with unread data resets it, and
+            // the client might not receive the close frame.
             Unread::Bytes => {
                 let Ok(mut socket) = stream.reunite(sink) else {
                     return;
@@ -117,7 +117,7 @@ async fn read(
     loop {
         let draining = gateway.draining.is_cancelled();
         let next = async {
-            // The permit comes first: without a free one nothing is read, and TCP flow control slows the client down.
+            // Without a free permit, nothing is read, and TCP flow control slows the client down.
             let permit = Arc::clone(&permits).acquire_owned().await;
             (stream.next().await, permit)
         };

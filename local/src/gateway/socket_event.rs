@@ -124,8 +124,8 @@ fn request_values(request: &Parts) -> Map<String, Value> {
     values
 }
 
-/// Restores the usual case of a header name, for example `Sec-WebSocket-Key`. API Gateway keeps the case of the client,
-/// but the HTTP server here returns names in lower case.
+/// Restores the usual case of a header name, for example `Sec-WebSocket-Key`. API Gateway keeps the case of
+/// the client, but the HTTP server here returns names in lower case.
 fn title_case(name: &str) -> String {
     let words = name.split('-').map(|word| {
         if word == "websocket" {

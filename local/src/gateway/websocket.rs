@@ -1,4 +1,4 @@
-//! The WebSocket API: dispatches handshakes and management requests, selects routes of frames, and shuts down.
+//! The WebSocket API: dispatches handshakes and management requests, and selects the routes of frames.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl SocketGateway {
         self.sessions.wait().await;
     }
 
-    /// The route key of a frame by the route selection expression, or else `$default`; `None` without such a route.
+    /// Selects the route of a frame by the route selection expression, or else `$default` if it exists.
     pub(super) fn select(&self, frame: &str) -> Option<&str> {
         let json: Value = serde_json::from_str(frame).unwrap_or_default();
         let selected = self.api.selection.iter().try_fold(&json, |value, name| value.get(name));

@@ -1,4 +1,5 @@
-//! The processes of one function. Each runs one invocation at a time; a new one starts when all are busy, up to a cap.
+//! The processes of one function: one invocation at a time each, kept warm, and started on demand up to a
+//! cap.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

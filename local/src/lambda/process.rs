@@ -23,8 +23,8 @@ use crate::log::forward_line;
 use crate::stack::set_no_delay;
 use crate::template::{ACCOUNT_ID, FunctionSpec, REGION};
 
-/// The longest time from the start of a process to its first request for an invocation. Lambda allows 10 seconds; a
-/// developer's machine may be compiling at the same time.
+/// The longest time from the start of a process to its first request for an invocation. Lambda allows 10
+/// seconds; a developer's machine may be compiling at the same time.
 const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The configuration to start a process of one function.
@@ -67,7 +67,8 @@ impl Drop for Process {
 impl Process {
     /// Starts a process and waits until it requests an invocation.
     pub async fn start(launch: &LaunchConfig, pids: &Arc<Mutex<Vec<u32>>>) -> Result<Self, String> {
-        // Each process has its own Runtime API port, which identifies it. The port is open before the process starts.
+        // The port identifies the process, because each process has its own. It is open before the process
+        // starts.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let name = &launch.spec.name;

@@ -129,7 +129,7 @@ async fn response(
     let mut payload = Vec::new();
     let mut parts = body.into_data_stream();
     let mut size = 0;
-    // Reads the complete body even if it is too large: the process would exit if the connection closed earlier.
+    // Reads a body that is too large to its end: the process would exit if the connection closed earlier.
     while let Some(part) = parts.next().await {
         let Ok(part) = part else {
             return status(StatusCode::BAD_REQUEST);

@@ -1,4 +1,5 @@
-//! The format of log lines: `10:15:00.123  GET /api/v1/friends/  friends-list  200  3 ms  1.5 RCU  0 WCU  <request id>`.
+//! The format of log lines:
+//! `10:15:00.123  GET /api/v1/friends/  friends-list  200  3 ms  1.5 RCU  0 WCU  <request id>`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
@@ -60,7 +61,7 @@ impl Visit for Fields {
     }
 }
 
-/// Escapes control characters: a client chooses the path, and must not break lines or send terminal sequences.
+/// Escapes control characters: a path from a client must not break lines or send terminal sequences.
 fn escape_control(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

@@ -26,8 +26,8 @@ macro_rules! log_at {
     };
 }
 
-/// Logs one line of a function's output: a completed call with its fields, any other entry as a message, and a line
-/// that is not a JSON entry (a panic message, for example) unchanged.
+/// Logs one line of a function's output: a completed call with its fields, any other entry as a message, and
+/// a line that is not a JSON entry (a panic message, for example) unchanged.
 pub fn forward_line(function: &str, line: &str) {
     let Ok(entry) = serde_json::from_str::<LogEntry>(line) else {
         if !line.trim().is_empty() {
@@ -60,7 +60,7 @@ pub fn forward_line(function: &str, line: &str) {
     }
 }
 
-/// The method and path, for example `GET /api/v1/friends`, or the route of a frame; `None` for any other entry.
+/// The method and path, for example `GET /api/v1/friends`, or the route of a frame; otherwise `None`.
 fn call_name(fields: &Map<String, Value>) -> Option<String> {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     match (text("method"), text("path")) {

@@ -1,7 +1,7 @@
 //! The embedded DynamoDB-compatible engine, with its tables, port and thread.
 //!
-//! Tables are created without streams: the stack has no stream consumers, and the engine never deletes stream records
-//! and scans all of them on each write.
+//! Tables are created without streams: the stack has no stream consumers, and the engine never deletes stream
+//! records and scans all of them on each write.
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::DataFolder;
 use crate::template::TableSpec;
 
-/// The interval between deletions of expired items. `DynamoDB` may take days, so readers filter expired items.
+/// The interval of TTL deletions. `DynamoDB` may take days, so readers filter expired items anyway.
 const TTL_SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 /// How long [`Engine::stop`] waits for running requests.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ impl Engine {
     /// Opens the database, creates missing tables and starts to serve requests.
     ///
     /// # Errors
-    /// If the port is in use, the database cannot be opened, or the schema of a table differs from the template.
+    /// If the port is in use, the database cannot be opened, or a table differs from the template.
     pub fn start(folder: &DataFolder, address: SocketAddr, tables: &[TableSpec]) -> Result<Self> {
         let database = match folder.database() {
             Some(path) => {

@@ -1,4 +1,5 @@
-//! The data folder: its lock, the database file, the secret and the variables for functions outside of the stack.
+//! The data folder: its lock, the database file, the signing secret, and the variables for standalone
+//! functions.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -10,8 +11,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use uuid::Uuid;
 
-/// How long to wait for a locked folder. A process that a killed stack was just starting inherits the lock until it
-/// executes the function binary. There is no notification of an unlock, so the lock is polled.
+/// How long to wait for a locked folder. A process that a killed stack was just starting inherits the lock
+/// until it executes the function binary. There is no notification of an unlock, so the lock is polled.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -92,8 +93,8 @@ impl DataFolder {
     }
 }
 
-/// Writes a file that only its owner can read. The file is written under a temporary name and renamed, so that a killed
-/// stack leaves no partial file.
+/// Writes a file that only its owner can read. The file is written under a temporary name and renamed, so
+/// that a killed stack leaves no partial file.
 fn write_private(path: &Path, text: &str) -> Result<()> {
     let temporary = path.with_extension("new");
     let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temporary);

@@ -17,8 +17,8 @@ pub struct RuntimeValues {
 }
 
 impl Template {
-    /// Replaces the host names of deployed APIs by the addresses of this stack, and references to AWS Secrets Manager
-    /// by the development secret.
+    /// Replaces the host names of deployed APIs by the addresses of this stack, and references to AWS Secrets
+    /// Manager by the development secret.
     ///
     /// # Errors
     /// If the value has another dynamic reference, or depends on a parameter without default.

@@ -33,7 +33,7 @@ pub enum Verb {
 /// One route of the HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRoute {
-    /// The method and the path template, for example `/api/v1/chat/rooms/{id}`; `None` is the `$default` route.
+    /// The method and the path, for example `/api/v1/chat/rooms/{id}`; `None` is the `$default` route.
     pub key: Option<(Verb, String)>,
     /// The function's logical id.
     pub function: String,

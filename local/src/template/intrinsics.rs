@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 pub const ACCOUNT_ID: &str = "123456789012";
 /// The emulated AWS region.
 pub const REGION: &str = "us-east-1";
-/// The prefix of the value of a parameter without default, up to its name. It is valid inside a secret reference,
-/// which the development secret replaces, and an error in any other variable.
+/// The prefix of the value of a parameter without default, up to its name. It is valid inside a secret
+/// reference, which the development secret replaces, and an error in any other variable.
 pub const NO_DEFAULT: &str = "<no default for the parameter ";
 const STACK_NAME: &str = "local";
 

@@ -43,7 +43,7 @@ fn convert(yaml: Yaml) -> Result<Value> {
     })
 }
 
-/// `!Ref x` becomes `{"Ref": x}`, `!Condition x` `{"Condition": x}`, and any other `!Name x` `{"Fn::Name": x}`.
+/// `!Ref x` becomes `{"Ref": x}`, `!Condition x` `{"Condition": x}`, any other `!Name x` `{"Fn::Name": x}`.
 fn long_form(name: &str, argument: Value) -> Value {
     let key = match name {
         "Ref" | "Condition" => name.to_owned(),

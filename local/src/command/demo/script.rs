@@ -17,8 +17,8 @@ pub const USERS: [DemoUser; 5] = [
     DemoUser { username: "elif", name: "Elif Yıldız" },
 ];
 
-/// The URL of a generated avatar, constant for a username. It is on a public service, because the functions accept
-/// only `https` pictures; offline clients show their placeholder.
+/// The URL of a generated avatar, constant for a username. It is on a public service, because the functions
+/// accept only `https` pictures; offline clients show their placeholder.
 pub fn picture_url(username: &str) -> String {
     format!("https://api.dicebear.com/9.x/thumbs/svg?seed={username}")
 }
