@@ -29,8 +29,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// For tests: in memory, free ports, the project's template, and the binaries next to the running
-    /// program.
+    /// For tests: in memory, free ports, the project's template, the binaries next to the running program.
     fn default() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {

@@ -1,5 +1,4 @@
-//! The processes of one function: one invocation at a time each, kept warm, and started on demand up to a
-//! cap.
+//! The processes of one function: each runs one invocation at a time; started on demand up to a limit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

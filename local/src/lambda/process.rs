@@ -67,8 +67,7 @@ impl Drop for Process {
 impl Process {
     /// Starts a process and waits until it requests an invocation.
     pub async fn start(launch: &LaunchConfig, pids: &Arc<Mutex<Vec<u32>>>) -> Result<Self, String> {
-        // The port identifies the process, because each process has its own. It is open before the process
-        // starts.
+        // Each process has its own port, which identifies it. The port is open before the process starts.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let name = &launch.spec.name;

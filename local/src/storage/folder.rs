@@ -1,5 +1,4 @@
-//! The data folder: its lock, the database file, the signing secret, and the variables for standalone
-//! functions.
+//! The data folder: lock, database file, signing secret, and the variables for standalone functions.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
