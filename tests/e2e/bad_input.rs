@@ -10,14 +10,14 @@ use tokio::{
 use tokio_tungstenite::{client_async, connect_async, tungstenite::Message};
 
 use crate::{
+    harness::{Actor, TestStack, rate_limited},
     probes::probes,
-    world::{Actor, World, paced},
 };
 
 /// Every item of the table, but how often who did something: that counts what was refused as well.
-async fn everything(world: &World) -> Vec<Value> {
+async fn everything(stack: &TestStack) -> Vec<Value> {
     let mut items =
-        world.database("Scan", json!({"ConsistentRead": true})).await["Items"].as_array().unwrap().clone();
+        stack.database("Scan", json!({"ConsistentRead": true})).await["Items"].as_array().unwrap().clone();
     items.retain(|item| !item["sk"]["S"].as_str().unwrap().starts_with("RATE#"));
     items.sort_by_key(Value::to_string);
     items
@@ -73,12 +73,12 @@ fn unprocessable(room: &str, me: &str) -> Vec<(&'static str, Value, Vec<&'static
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_calls_name_every_fault_and_change_nothing() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
     let foreign = ben.room_with(&eve).await;
     let nowhere = uuid::Uuid::new_v4().to_string();
-    let before = everything(&world).await;
+    let before = everything(&stack).await;
 
     for (path, body, fields) in unprocessable(&room, &ana.id) {
         let problem = ana.post(path, body.clone()).await.problem(422, "validation_failed");
@@ -118,7 +118,7 @@ async fn refused_calls_name_every_fault_and_change_nothing() {
     }
     ana.put(&format!("/friends/requests/{nowhere}")).await.problem(422, "validation_failed");
     let mut socket = ana.socket().await;
-    let with_socket = everything(&world).await;
+    let with_socket = everything(&stack).await;
     for data in [
         json!({}),
         json!({"chat_room_id": room, "content": " "}),
@@ -127,10 +127,10 @@ async fn refused_calls_name_every_fault_and_change_nothing() {
         socket.send("send_message", data).await;
         socket.expect("error").await;
     }
-    assert_eq!(everything(&world).await, with_socket);
+    assert_eq!(everything(&stack).await, with_socket);
     socket.close().await;
-    world.stack.settle().await;
-    let after = everything(&world).await;
+    stack.local.settle().await;
+    let after = everything(&stack).await;
     // What is done and undone again leaves a count of none.
     let is_kept = |item: &&Value| !["PRESENCE", "COUNTS"].contains(&item["sk"]["S"].as_str().unwrap());
     let kept = |items: &[Value]| items.iter().filter(is_kept).cloned().collect::<Vec<_>>();
@@ -139,8 +139,8 @@ async fn refused_calls_name_every_fault_and_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn upper_case_ids_unknown_fields_and_repeated_keys_are_taken() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana
         .post("/chat/rooms", json!({"participant_ids": [ben.id.to_uppercase()], "color": "red"}))
         .await
@@ -160,8 +160,8 @@ async fn upper_case_ids_unknown_fields_and_repeated_keys_are_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_gateways_limit_is_refused_by_the_gateway() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     let huge = json!({"content": "x".repeat(11 * 1024 * 1024)}).to_string();
     assert_eq!(ana.call(Method::POST, "/chat/messages", Some(huge)).await.status, 413);
     ana.get("/users/me").await.ok();
@@ -170,9 +170,9 @@ async fn a_body_over_the_gateways_limit_is_refused_by_the_gateway() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_frames_in_a_row_are_each_answered_and_hold_up_nobody() {
     const FRAMES: usize = 10_000;
-    let world = World::with(paced("off")).await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    let url = format!("{}?token={}", world.stack.ws_url(), ana.token.as_deref().unwrap());
+    let stack = TestStack::with(rate_limited("off")).await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    let url = format!("{}?token={}", stack.local.ws_url(), ana.token.as_deref().unwrap());
     let (mut frames, mut answers) = connect_async(url).await.unwrap().0.split();
     let flood = tokio::spawn(async move {
         for n in 0..FRAMES {
@@ -203,10 +203,10 @@ async fn ten_thousand_frames_in_a_row_are_each_answered_and_hold_up_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_never_say_anything_hold_up_nobody() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let mut silent = Vec::new();
-    for url in [world.stack.http_url(), world.stack.ws_url()] {
+    for url in [stack.local.http_url(), stack.local.ws_url()] {
         let address = url.split("//").nth(1).unwrap().split('/').next().unwrap();
         for beginning in [
             "",
@@ -228,10 +228,10 @@ async fn connections_that_never_say_anything_hold_up_nobody() {
 }
 
 /// A socket with the smallest buffer, which is never read.
-async fn slow_reader(world: &World, who: &Actor) -> impl Sized {
-    let url = format!("{}?token={}", world.stack.ws_url(), who.token.as_deref().unwrap());
+async fn slow_reader(stack: &TestStack, who: &Actor) -> impl Sized {
+    let url = format!("{}?token={}", stack.local.ws_url(), who.token.as_deref().unwrap());
     let address =
-        world.stack.ws_url().split("//").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
+        stack.local.ws_url().split("//").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(1024).unwrap();
     let stream = socket.connect(address).await.unwrap();
@@ -240,11 +240,11 @@ async fn slow_reader(world: &World, who: &Actor) -> impl Sized {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_who_never_reads_holds_up_nobody() {
-    let world = World::with(paced("off")).await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::with(rate_limited("off")).await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let (mut at_ana, mut at_cleo) = (ana.socket().await, cleo.socket().await);
-    let _never_read = slow_reader(&world, &ben).await;
+    let _never_read = slow_reader(&stack, &ben).await;
     let words = "x".repeat(4000);
     let mut said = 0;
     let mut say = async || {
@@ -254,7 +254,7 @@ async fn a_reader_who_never_reads_holds_up_nobody() {
         assert_eq!(at_cleo.expect("new_message").await["data"]["seq"], said);
         said
     };
-    while !is_full(&world, &ben).await {
+    while !is_full(&stack, &ben).await {
         assert!(say().await < MOST_MESSAGES, "a queue has an end");
     }
     for _ in 0..5 {
@@ -268,11 +268,11 @@ async fn a_reader_who_never_reads_holds_up_nobody() {
 const MOST_MESSAGES: usize = 5000;
 
 /// Whether the gateway takes no more frames for somebody's one connection.
-async fn is_full(world: &World, who: &Actor) -> bool {
+async fn is_full(stack: &TestStack, who: &Actor) -> bool {
     let key = json!({"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "PRESENCE"}});
-    let presence = world.database("GetItem", json!({"Key": key})).await;
+    let presence = stack.database("GetItem", json!({"Key": key})).await;
     let attributes = presence["Item"].as_object().unwrap();
     let connection = attributes.keys().find_map(|name| name.strip_prefix("connection:")).unwrap();
-    let url = format!("{}/@connections/{connection}", world.stack.ws_url().replace("ws://", "http://"));
+    let url = format!("{}/@connections/{connection}", stack.local.ws_url().replace("ws://", "http://"));
     reqwest::Client::new().post(url).body("{}").send().await.unwrap().status() == 429
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{Actor, Answer, World, befriend, each, heard_at};
+use crate::harness::{Actor, Answer, TestStack, befriend, each, heard_at};
 
 /// All calls about a room, as an outsider's client would make them.
 async fn calls_on(who: &Actor, room: &str, message: &Value) -> Vec<Answer> {
@@ -33,13 +33,13 @@ async fn calls_on(who: &Actor, room: &str, message: &Value) -> Vec<Answer> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_ends_what_is_between_two_and_unblocking_brings_their_room_back() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     befriend(&ana, &ben).await;
     let room = ana.room_with(&ben).await;
     let said = ben.say(&room, "hello").await;
     let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
-    world.stack.settle().await;
+    stack.local.settle().await;
     let mut at_ben = ben.socket().await;
     heard_at([&mut phone, &mut tablet], "user_status_change").await;
 
@@ -102,8 +102,8 @@ async fn a_block_ends_what_is_between_two_and_unblocking_brings_their_room_back(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn to_who_is_blocked_it_is_as_if_there_were_nobody() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let group = ben.group_with(&[&cleo]).await;
     let mut at_ben = ben.socket().await;
     ana.block(&ben).await.nothing();
@@ -149,8 +149,8 @@ async fn to_who_is_blocked_it_is_as_if_there_were_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_takes_back_their_own_block_alone() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     for (who, other) in [(&ana, &ben), (&ben, &ana)] {
         who.block(other).await.nothing();
@@ -172,8 +172,8 @@ async fn each_takes_back_their_own_block_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_answers_the_others_request_and_cancels_ones_own() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     let request = ana.ask(&ben).await.ok();
     at_ben.expect("friend_request_received").await;
@@ -212,8 +212,8 @@ async fn a_block_answers_the_others_request_and_cancels_ones_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_leaves_shared_groups_as_they_are() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let group = cleo.group_with(&[&ana, &ben]).await;
     let before = ana.room(&group).await.ok();
     ana.block(&ben).await.nothing();
@@ -228,8 +228,8 @@ async fn a_block_leaves_shared_groups_as_they_are() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_that_a_block_overtakes_reaches_nobody() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     ana.say(&room, "hello").await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);

@@ -6,7 +6,7 @@ use local::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{World, as_others_see, heard_at, path_of};
+use crate::harness::{TestStack, as_others_see, heard_at, path_of};
 
 /// For so long a sender may find other words.
 const DAY: Duration = Duration::from_hours(24);
@@ -20,8 +20,8 @@ fn changed(message: &Value, fields: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edited_message_is_the_same_one_in_other_words_on_every_device() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let said = ana.say(&room, "helo").await;
     assert_eq!(
@@ -57,8 +57,8 @@ async fn an_edited_message_is_the_same_one_in_other_words_on_every_device() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_its_sender_edits_a_message_and_only_to_what_could_be_sent_within_a_day() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let said = ben.say(&room, "helo").await;
     let place = json!({"chat_room_id": room, "message_type": "location", "payload": {"latitude": 6.9}});
@@ -75,12 +75,12 @@ async fn only_its_sender_edits_a_message_and_only_to_what_could_be_sent_within_a
         ben.call(Method::PATCH, &path_of(&said), Some(body.to_string())).await.bad_field("content");
     }
     ben.call(Method::PATCH, &path_of(&said), Some("[]".into())).await.problem(400, "malformed_json");
-    world.later(&ben, DAY).edit(&said, "hello").await.problem(403, "too_late");
-    world.later(&ben, 30 * DAY).edit(&said, "helo").await.ok();
+    stack.later(&ben, DAY).edit(&said, "hello").await.problem(403, "too_late");
+    stack.later(&ben, 30 * DAY).edit(&said, "helo").await.ok();
     assert_eq!(ana.history(&room).await, before, "nothing of it changed anything");
 
-    world.later(&ben, Duration::from_hours(23)).edit(&said, "hello").await.ok();
-    assert_eq!(world.later(&ben, 2 * DAY).edit(&said, "hello").await.ok()["content"], "hello", "as it is");
+    stack.later(&ben, Duration::from_hours(23)).edit(&said, "hello").await.ok();
+    assert_eq!(stack.later(&ben, 2 * DAY).edit(&said, "hello").await.ok()["content"], "hello", "as it is");
     assert_eq!(ben.edit(&place, "").await.ok()["content"], "", "what has something else needs no words");
     assert_eq!(ben.edit(&place, "here").await.ok()["payload"], json!({"latitude": 6.9}));
 }
@@ -89,8 +89,8 @@ async fn only_its_sender_edits_a_message_and_only_to_what_could_be_sent_within_a
 async fn nothing_but_its_place_is_left_of_a_deleted_message_on_every_device() {
     let mut options = Options::default();
     options.env.insert("MEDIA_ORIGINS".to_owned(), "https://media.example.com".to_owned());
-    let world = World::with(options).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(options).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let first = ben.say(&room, "first").await;
     let full = json!({
@@ -129,10 +129,10 @@ async fn nothing_but_its_place_is_left_of_a_deleted_message_on_every_device() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn those_who_run_a_group_delete_what_anyone_said_but_not_what_the_service_said() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dana] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dana] = stack.actors(["ana", "ben", "cleo", "dana"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    world.make_admin(&room, &ben).await;
+    stack.make_admin(&room, &ben).await;
     let mut said = Vec::new();
     for who in [&ana, &ben, &cleo, &cleo] {
         said.push(who.say(&room, "words").await);
@@ -155,8 +155,8 @@ async fn those_who_run_a_group_delete_what_anyone_said_but_not_what_the_service_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_send_that_is_repeated_later_gets_the_message_as_it_has_become() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let send = json!({"chat_room_id": room, "content": "helo", "client_message_id": "c-1", "after_seq": 0});
     let said = ana.post("/chat/messages", send.clone()).await.ok();
@@ -171,7 +171,7 @@ async fn a_send_that_is_repeated_later_gets_the_message_as_it_has_become() {
     assert_eq!(socket.expect("message_sent").await["data"], edited);
     let deleted = ana.delete_message(&said).await.ok();
     socket.expect("message_deleted").await;
-    assert_eq!(world.later(&ana, 30 * DAY).post("/chat/messages", send.clone()).await.ok(), deleted);
+    assert_eq!(stack.later(&ana, 30 * DAY).post("/chat/messages", send.clone()).await.ok(), deleted);
     socket.send("send_message", send).await;
     assert_eq!(socket.expect("message_sent").await["data"], deleted);
     assert_eq!(ben.history(&room).await, [as_others_see(&deleted)]);
@@ -179,8 +179,8 @@ async fn a_send_that_is_repeated_later_gets_the_message_as_it_has_become() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_whose_first_try_died_between_commit_and_push_is_told_by_the_retry() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let said = ana.say(&room, "helo").await;
     let mut at_ben = ben.socket().await;
@@ -192,7 +192,7 @@ async fn a_change_whose_first_try_died_between_commit_and_push_is_told_by_the_re
         async move { ana.edit(&said, "hello").await }
     });
     let guard = committed.caught().await;
-    world.kill("chat-edit-message");
+    stack.kill("chat-edit-message");
     assert_eq!(first.await.unwrap().status, 500);
     drop(guard);
     at_ben.expect_nothing_more().await;
@@ -217,8 +217,8 @@ const CALLS: [(Method, &str, Option<&str>); 7] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_not_theirs_to_see_is_as_one_that_is_not_there() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
     let elsewhere = ben.room_with(&eve).await;
     let said = ana.say(&room, "between us").await;
@@ -227,7 +227,7 @@ async fn a_message_that_is_not_theirs_to_see_is_as_one_that_is_not_there() {
     let (mut at_ben, nothing) = (ben.socket().await, uuid::Uuid::nil().to_string());
     let nowhere = uuid::Uuid::new_v4().to_string();
     for (method, rest, body) in CALLS {
-        let call = async |who: &crate::world::Actor, room: &str, id: &str| {
+        let call = async |who: &crate::harness::Actor, room: &str, id: &str| {
             let path = format!("/chat/rooms/{room}/messages/{id}{rest}");
             who.call(method.clone(), &path, body.map(str::to_owned)).await
         };
@@ -246,7 +246,7 @@ async fn a_message_that_is_not_theirs_to_see_is_as_one_that_is_not_there() {
         call(&ana, "gym", id).await.bad_field("room_id");
         call(&ana, &room, "latest").await.bad_field("message_id");
         let path = format!("/chat/rooms/{room}/messages/{id}{rest}");
-        let anyone = world.stranger(None).call(method, &path, body.map(str::to_owned)).await;
+        let anyone = stack.stranger(None).call(method, &path, body.map(str::to_owned)).await;
         anyone.problem(401, "invalid_token");
     }
     at_ben.expect_nothing_more().await;

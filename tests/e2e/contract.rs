@@ -5,15 +5,15 @@ use std::{collections::BTreeSet, sync::Mutex};
 use serde_json::{Value, json};
 
 use crate::{
-    probes::{Probe, probes},
-    world::{
-        Actor, Answer, Proxy, World, befriend,
+    harness::{
+        Actor, Answer, Proxy, TestStack, befriend,
         contract::{
             frames::FRAMES,
             rest::{Documented, OPERATIONS, documented},
         },
-        paced,
+        rate_limited,
     },
+    probes::{Probe, probes},
 };
 
 /// Documented, and true of the cloud, where Lambda turns calls away; the local stack says so only while it stops.
@@ -34,15 +34,15 @@ impl Notes {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_documented_answer_is_given_and_no_other() {
-    let (world, proxy) = World::with_proxy().await;
+    let (stack, proxy) = TestStack::with_proxy().await;
     let notes = Notes::default();
     let nowhere = uuid::Uuid::new_v4().to_string();
     let probes = probes(&nowhere);
-    calls_of_two_friends(&world, &proxy, &notes).await;
-    let [ana] = world.actors(["ana"]).await;
+    calls_of_two_friends(&stack, &proxy, &notes).await;
+    let [ana] = stack.actors(["ana"]).await;
     for probe in &probes {
         notes.expect(probe.leads_to, &probe.call(&ana).await);
-        notes.expect(401, &probe.call(&world.stranger(None)).await);
+        notes.expect(401, &probe.call(&stack.stranger(None)).await);
         if let Some(path) = probe.bad_path {
             notes.expect(422, &ana.call(probe.method.clone(), path, None).await);
         }
@@ -72,7 +72,7 @@ async fn every_documented_answer_is_given_and_no_other() {
         });
         let dying = async {
             let _guard = first.caught().await;
-            world.kill(&probe.binary());
+            stack.kill(&probe.binary());
         };
         let (answer, ()) = tokio::join!(probe.call(&ana), dying);
         assert_eq!(notes.expect(500, &answer), json!({"message": "Internal Server Error"}));
@@ -89,11 +89,11 @@ async fn every_documented_answer_is_given_and_no_other() {
     assert_eq!(cloud.len(), OPERATIONS.len(), "seen after all, so no longer an exception");
 }
 
-/// Where each thing may be done once, the second call of it comes too early. Calls that are not paced never do.
+/// Where each thing may be done once, the second call of it comes too early. Calls that are not rate_limited never do.
 async fn calls_that_come_too_often(probes: &[Probe], notes: &Notes) {
     let limits = ["messages", "requests", "searches", "rooms", "frames", "changes", "reports"];
-    let world = World::with(paced(&limits.map(|name| format!("{name}=1/3600s")).join(","))).await;
-    let ana = world.actor("ana").await;
+    let stack = TestStack::with(rate_limited(&limits.map(|name| format!("{name}=1/3600s")).join(","))).await;
+    let ana = stack.actor("ana").await;
     for probe in probes {
         for _ in 0..2 {
             let answer = probe.call(&ana).await;
@@ -108,8 +108,8 @@ async fn calls_that_come_too_often(probes: &[Probe], notes: &Notes) {
 }
 
 /// What is answered with 200 to two people who become friends and chat, and a repeated send that comes too late.
-async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn calls_of_two_friends(stack: &TestStack, proxy: &Proxy, notes: &Notes) {
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     notes.expect(200, &ana.get("/friends/search?query=be").await);
     let asked = notes.expect(200, &ana.post("/friends/requests", json!({"receiver_id": ben.id})).await);
     notes.expect(200, &ben.get("/friends/requests?direction=received&limit=1").await);
@@ -126,17 +126,17 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
 
     notes.expect(200, &ana.get(&format!("/users/{}", ben.id)).await);
     notes.expect(409, &ana.patch("/users/me", json!({"username": "BEN"})).await);
-    notes.expect(204, &world.actor("zoe").await.delete("/users/me").await);
+    notes.expect(204, &stack.actor("zoe").await.delete("/users/me").await);
     calls_about_a_message(&ana, &ben, room, notes).await;
-    let dora = world.actor("dora").await;
+    let dora = stack.actor("dora").await;
     for n in 0..=20 {
         let device = dora.register(&format!("/devices/{}", uuid::Uuid::from_u128(n)), &n.to_string()).await;
         notes.expect(if n < 20 { 204 } else { 409 }, &device);
     }
     notes.expect(204, &dora.delete(&format!("/devices/{}", uuid::Uuid::nil())).await);
-    calls_about_a_group(world, notes).await;
+    calls_about_a_group(stack, notes).await;
     notes.expect(200, &ana.post("/reports", json!({"user_id": ben.id, "reason": "other"})).await);
-    calls_about_friends(world, notes).await;
+    calls_about_friends(stack, notes).await;
 
     // As if the log had grown long meanwhile: its newest message has a high position.
     let is_message =
@@ -175,8 +175,8 @@ async fn calls_about_a_message(ana: &Actor, ben: &Actor, room: &str, notes: &Not
 }
 
 /// Who comes into a group and leaves it, and who may not say so.
-async fn calls_about_a_group(world: &World, notes: &Notes) {
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn calls_about_a_group(stack: &TestStack, notes: &Notes) {
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let group = ana.group_with(&[&ben]).await;
     let said = ana.say(&group, "hello").await;
     notes.expect(403, &ben.add(&group, &cleo).await);
@@ -189,46 +189,46 @@ async fn calls_about_a_group(world: &World, notes: &Notes) {
     notes.expect(200, &ana.keep_room(&group, json!({"is_pinned": true})).await);
     notes.expect(204, &cleo.remove(&group, &cleo).await);
     notes.expect(403, &ben.delete_room(&group).await);
-    world.count(&cleo, "rooms", 2_000).await;
+    stack.count(&cleo, "rooms", 2_000).await;
     notes.expect(409, &ana.add(&group, &cleo).await);
     notes.expect(409, &ana.post("/chat/rooms", json!({"participant_ids": [cleo.id]})).await);
-    world.count(&cleo, "rooms", 0).await;
-    world.fill(&group).await;
+    stack.count(&cleo, "rooms", 0).await;
+    stack.fill(&group).await;
     notes.expect(409, &ana.add(&group, &cleo).await);
     notes.expect(204, &ana.delete_room(&group).await);
 }
 
 /// What becomes of friends, and what bounds and settings say no to.
-async fn calls_about_friends(world: &World, notes: &Notes) {
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn calls_about_friends(stack: &TestStack, notes: &Notes) {
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let cleos = notes.expect(200, &cleo.ask(&ben).await);
     notes.expect(204, &cleo.cancel(&cleos).await);
     notes.expect(200, &ana.get("/friends/suggestions").await);
     notes.expect(200, &ana.get(&format!("/friends/{}/mutual", ben.id)).await);
     notes.expect(400, &ana.block(&ana).await);
-    world.count(&cleo, "requests_sent", 50).await;
+    stack.count(&cleo, "requests_sent", 50).await;
     notes.expect(409, &cleo.ask(&ben).await);
-    world.count(&cleo, "requests_sent", 0).await;
+    stack.count(&cleo, "requests_sent", 0).await;
     let cleos = cleo.ask(&ben).await.ok();
-    world.count(&ben, "friends", 5_000).await;
+    stack.count(&ben, "friends", 5_000).await;
     notes.expect(409, &ben.accept(&cleos).await);
-    world.count(&ana, "blocks", 1_000).await;
+    stack.count(&ana, "blocks", 1_000).await;
     notes.expect(409, &ana.block(&ben).await);
-    world.count(&ana, "blocks", 0).await;
+    stack.count(&ana, "blocks", 0).await;
     for setting in ["requests_from", "messages_from"] {
-        world.choose(&ana, setting, "friends_of_friends").await;
+        stack.choose(&ana, setting, "friends_of_friends").await;
     }
     notes.expect(403, &cleo.ask(&ana).await);
     notes.expect(403, &cleo.post("/chat/rooms", json!({"participant_ids": [ana.id]})).await);
     for setting in ["requests_from", "messages_from"] {
-        world.choose(&ana, setting, "everyone").await;
+        stack.choose(&ana, setting, "everyone").await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_documented_frame_is_sent_and_no_other() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     let request = ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.ok();
     at_ben.expect("friend_request_received").await;
@@ -309,7 +309,7 @@ async fn every_documented_frame_is_sent_and_no_other() {
     let held = proxy.hold(|call| call.caller == "SocketHelloFunction");
     at_ana.send("hello", json!({})).await;
     let _guard = held.caught().await;
-    world.kill("socket-hello");
+    stack.kill("socket-hello");
     assert_eq!(at_ana.next().await["message"], "Internal server error");
 
     let exercised: BTreeSet<String> = at_ana.exercised.union(&at_ben.exercised).cloned().collect();

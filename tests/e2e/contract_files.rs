@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::{
-    names::template,
-    world::contract::{
+    harness::contract::{
         frames::FRAMES,
         rest::OPERATIONS,
         schema::{ASYNCAPI, OPENAPI, faults, resolve, validator},
     },
+    names::template,
 };
 
 /// `usersGetMe` for `UsersGetMeFunction`.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path, process::Stdio};
 use serde_json::{Value, json};
 use shared::clock::{Clock, Timestamp};
 
-use crate::world::{
+use crate::harness::{
     Actor, PATIENCE,
     process::{Process, end, local, log_of, serve},
 };

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
+    harness::{Actor, PATIENCE, Socket},
     replica::Replica,
-    world::{Actor, PATIENCE, Socket},
 };
 
 /// How long a device waits for the answer to a frame before it tries again.

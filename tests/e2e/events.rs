@@ -6,8 +6,8 @@ use local::{Options, project_root};
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{Actor, TestStack, befriend},
     names::{binaries, function_id, routes},
-    world::{Actor, World, befriend},
 };
 
 /// The ids in the samples that no real thing has, because a part of these is random.
@@ -25,25 +25,25 @@ fn sample(binary: &str) -> String {
     std::fs::read_to_string(project_root().join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-async fn invoke(world: &World, binary: &str) -> Value {
-    invoke_with(world, binary, sample(binary)).await
+async fn invoke(stack: &TestStack, binary: &str) -> Value {
+    invoke_with(stack, binary, sample(binary)).await
 }
 
-async fn invoke_with(world: &World, binary: &str, event: String) -> Value {
-    serde_json::from_slice(&world.stack.invoke(binary, event).await.unwrap()).unwrap()
+async fn invoke_with(stack: &TestStack, binary: &str, event: String) -> Value {
+    serde_json::from_slice(&stack.local.invoke(binary, event).await.unwrap()).unwrap()
 }
 
 /// Calls a function of the HTTP API with its sample, and returns the body if the status is this one.
-async fn call(world: &World, binary: &str, status: u16) -> Value {
-    body(&invoke(world, binary).await, status)
+async fn call(stack: &TestStack, binary: &str, status: u16) -> Value {
+    body(&invoke(stack, binary).await, status)
 }
 
 /// Calls a function of the HTTP API with its sample about nothing, and then with a real id in the place of that one.
-async fn call_about(world: &World, binary: &str, sample_id: &str, id: &str) -> Value {
-    assert_eq!(call(world, binary, 404).await["code"], "not_found", "{binary}");
+async fn call_about(stack: &TestStack, binary: &str, sample_id: &str, id: &str) -> Value {
+    assert_eq!(call(stack, binary, 404).await["code"], "not_found", "{binary}");
     let event = sample(binary);
     assert!(event.contains(sample_id), "{binary}");
-    invoke_with(world, binary, event.replace(sample_id, id)).await
+    invoke_with(stack, binary, event.replace(sample_id, id)).await
 }
 
 #[track_caller]
@@ -57,8 +57,8 @@ fn ids(list: &Value) -> Vec<&str> {
 }
 
 /// The two whom the samples are about.
-async fn ana_and_ben(world: &World) -> [Actor; 2] {
-    world.actors(["ana", "ben"]).await
+async fn ana_and_ben(stack: &TestStack) -> [Actor; 2] {
+    stack.actors(["ana", "ben"]).await
 }
 
 #[test]
@@ -75,80 +75,80 @@ fn every_function_has_one_sample_event_and_no_other_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_samples_about_friends_get_their_answers() {
-    let world = World::new().await;
-    let [ana, ben] = ana_and_ben(&world).await;
-    let me = call(&world, "users-get-me", 200).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = ana_and_ben(&stack).await;
+    let me = call(&stack, "users-get-me", 200).await;
     assert_eq!((&me["id"], &me["username"]), (&json!(ana.id), &json!("ana")));
-    let me = call(&world, "users-update-me", 200).await;
+    let me = call(&stack, "users-update-me", 200).await;
     assert_eq!((&me["display_name"], &me["username"]), (&json!("Ana Silva"), &json!("ana")));
-    assert_eq!(call(&world, "users-get", 200).await["id"], ben.id);
-    assert_eq!(ids(&call(&world, "friends-search-users", 200).await), [ben.id.as_str()]);
+    assert_eq!(call(&stack, "users-get", 200).await["id"], ben.id);
+    assert_eq!(ids(&call(&stack, "friends-search-users", 200).await), [ben.id.as_str()]);
 
-    let asked = call(&world, "friends-send-request", 200).await;
-    let answer = call_about(&world, "friends-cancel-request", SAMPLE_REQUEST, asked["id"].as_str().unwrap());
+    let asked = call(&stack, "friends-send-request", 200).await;
+    let answer = call_about(&stack, "friends-cancel-request", SAMPLE_REQUEST, asked["id"].as_str().unwrap());
     assert_eq!(
         (&answer.await["statusCode"], ben.get("/friends/requests").await.ok()),
         (&json!(204), json!([]))
     );
-    let asked = call(&world, "friends-send-request", 200).await;
+    let asked = call(&stack, "friends-send-request", 200).await;
     assert_eq!((&asked["receiver_id"], &asked["status"]), (&json!(ben.id), &json!("pending")));
     let asked = asked["id"].as_str().unwrap();
     ben.put(&format!("/friends/requests/{asked}?action=rejected")).await.ok();
     let asked = ben.post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
     let asked = asked["id"].as_str().unwrap();
-    assert_eq!(ids(&call(&world, "friends-list-requests", 200).await), [asked]);
+    assert_eq!(ids(&call(&stack, "friends-list-requests", 200).await), [asked]);
 
-    let answer = call_about(&world, "friends-respond-to-request", SAMPLE_REQUEST, asked).await;
+    let answer = call_about(&stack, "friends-respond-to-request", SAMPLE_REQUEST, asked).await;
     assert_eq!(body(&answer, 200)["message"], "Friend request accepted");
 
     for list in ["friends-list", "http-unknown"] {
-        assert_eq!(ids(&call(&world, list, 200).await), [ben.id.as_str()], "{list}");
+        assert_eq!(ids(&call(&stack, list, 200).await), [ben.id.as_str()], "{list}");
     }
     // What the sample gets from the demo people, who are friends from the beginning.
-    assert_eq!(call(&world, "friends-send-request", 400).await["code"], "already_friends");
+    assert_eq!(call(&stack, "friends-send-request", 400).await["code"], "already_friends");
 
-    let cleo = world.actor("cleo").await;
+    let cleo = stack.actor("cleo").await;
     befriend(&ben, &cleo).await;
-    assert_eq!(ids(&call(&world, "friends-list-suggestions", 200).await), [cleo.id.as_str()]);
+    assert_eq!(ids(&call(&stack, "friends-list-suggestions", 200).await), [cleo.id.as_str()]);
     befriend(&ana, &cleo).await;
-    assert_eq!(ids(&call(&world, "friends-list-mutual", 200).await), [cleo.id.as_str()]);
-    let done = async |binary: &str| assert_eq!(invoke(&world, binary).await["statusCode"], 204, "{binary}");
+    assert_eq!(ids(&call(&stack, "friends-list-mutual", 200).await), [cleo.id.as_str()]);
+    let done = async |binary: &str| assert_eq!(invoke(&stack, binary).await["statusCode"], 204, "{binary}");
     done("friends-remove-friend").await;
     assert_eq!(ben.names("/friends").await, ["cleo"]);
     done("friends-block-user").await;
-    assert_eq!(call(&world, "friends-list-blocks", 200).await[0]["username"], "ben");
+    assert_eq!(call(&stack, "friends-list-blocks", 200).await[0]["username"], "ben");
     done("friends-unblock-user").await;
-    assert_eq!(call(&world, "friends-list-blocks", 200).await, json!([]));
-    assert_eq!(invoke(&world, "users-delete-me").await["statusCode"], 204);
-    assert_eq!(call(&world, "users-get-me", 401).await["code"], "invalid_token");
-    assert_eq!(invoke(&world, "users-delete-me").await["statusCode"], 204);
+    assert_eq!(call(&stack, "friends-list-blocks", 200).await, json!([]));
+    assert_eq!(invoke(&stack, "users-delete-me").await["statusCode"], 204);
+    assert_eq!(call(&stack, "users-get-me", 401).await["code"], "invalid_token");
+    assert_eq!(invoke(&stack, "users-delete-me").await["statusCode"], 204);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_samples_about_rooms_get_their_answers() {
-    let world = World::new().await;
-    let [_, ben] = ana_and_ben(&world).await;
-    let room = call(&world, "chat-create-room", 200).await;
+    let stack = TestStack::new().await;
+    let [_, ben] = ana_and_ben(&stack).await;
+    let room = call(&stack, "chat-create-room", 200).await;
     assert_eq!(room["is_group"], false);
     let room = room["id"].as_str().unwrap();
-    let message = call(&world, "chat-send-message", 200).await;
+    let message = call(&stack, "chat-send-message", 200).await;
     assert_eq!((&message["chat_room_id"], &message["content"]), (&json!(room), &json!("Hi Ben!")));
     let message = message["id"].as_str().unwrap();
-    assert_eq!(ids(&call(&world, "chat-list-messages", 200).await), [message]);
-    assert_eq!(ids(&call(&world, "chat-list-rooms", 200).await), [room]);
-    let read = call(&world, "chat-mark-read", 200).await;
+    assert_eq!(ids(&call(&stack, "chat-list-messages", 200).await), [message]);
+    assert_eq!(ids(&call(&stack, "chat-list-rooms", 200).await), [room]);
+    let read = call(&stack, "chat-mark-read", 200).await;
     assert_eq!(read["message"], "Messages marked as read");
     assert_eq!(ids(&json!(ben.history(room).await)), [message]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_samples_about_messages_get_their_answers() {
-    let world = World::new().await;
-    let [ana, ben] = ana_and_ben(&world).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = ana_and_ben(&stack).await;
     let room = ana.room_with(&ben).await;
     let said = ana.say(&room, "Hi Ben!").await;
     let id = said["id"].as_str().unwrap();
-    let about = async |binary: &str| body(&call_about(&world, binary, SAMPLE_MESSAGE, id).await, 200);
+    let about = async |binary: &str| body(&call_about(&stack, binary, SAMPLE_MESSAGE, id).await, 200);
 
     assert_eq!(about("chat-edit-message").await["content"], "Hi Ben, are you there?");
     let thumb = json!([{"emoji": "👍", "count": 1, "mine": true}]);
@@ -156,65 +156,65 @@ async fn the_samples_about_messages_get_their_answers() {
     assert_eq!(about("chat-list-reactions").await[0]["emojis"], json!(["👍"]));
     assert_eq!(about("chat-remove-reaction").await["reactions"], json!([]));
     assert_eq!(about("chat-pin-message").await["pinned_message_ids"], json!([id]));
-    assert_eq!(ids(&call(&world, "chat-list-pins", 200).await), [id]);
+    assert_eq!(ids(&call(&stack, "chat-list-pins", 200).await), [id]);
     assert_eq!(about("chat-unpin-message").await["pinned_message_ids"], json!([]));
     let gone = about("chat-delete-message").await;
     assert_eq!((&gone["id"], &gone["is_deleted"]), (&said["id"], &json!(true)));
-    let news = call(&world, "chat-sync", 200).await;
+    let news = call(&stack, "chat-sync", 200).await;
     assert_eq!((&news["complete"], &news["rooms"][0]["messages"]), (&json!(true), &json!([gone])));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_samples_about_people_in_rooms_get_their_answers() {
-    let world = World::new().await;
-    let [ana, ben] = ana_and_ben(&world).await;
-    let cleo = world.actor("cleo").await;
-    assert_eq!(call(&world, "chat-get-room", 404).await["code"], "not_found");
+    let stack = TestStack::new().await;
+    let [ana, ben] = ana_and_ben(&stack).await;
+    let cleo = stack.actor("cleo").await;
+    assert_eq!(call(&stack, "chat-get-room", 404).await["code"], "not_found");
     let room = ana.room_with(&ben).await;
-    assert_eq!(call(&world, "chat-get-room", 200).await["id"], room);
+    assert_eq!(call(&stack, "chat-get-room", 200).await["id"], room);
     let group = ana.group_with(&[&cleo]).await;
-    let answer = call_about(&world, "chat-add-participant", SAMPLE_GROUP, &group).await;
+    let answer = call_about(&stack, "chat-add-participant", SAMPLE_GROUP, &group).await;
     assert_eq!(body(&answer, 200)["participant_count"], 3);
-    let answer = call_about(&world, "chat-update-room", SAMPLE_GROUP, &group).await;
+    let answer = call_about(&stack, "chat-update-room", SAMPLE_GROUP, &group).await;
     assert_eq!(body(&answer, 200)["description"], "Every week at nine");
-    let settings = call(&world, "chat-update-room-settings", 200).await;
+    let settings = call(&stack, "chat-update-room-settings", 200).await;
     assert_eq!(
         (&settings["is_pinned"], &settings["muted_until"]),
         (&json!(true), &json!("2026-01-01T08:00:00.000Z"))
     );
-    let answer = call_about(&world, "chat-remove-participant", SAMPLE_GROUP, &group).await;
+    let answer = call_about(&stack, "chat-remove-participant", SAMPLE_GROUP, &group).await;
     assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")));
     ben.room(&group).await.problem(404, "not_found");
-    let answer = call_about(&world, "chat-delete-room", SAMPLE_GROUP, &group).await;
+    let answer = call_about(&stack, "chat-delete-room", SAMPLE_GROUP, &group).await;
     assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")));
     ana.room(&group).await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_samples_about_devices_get_their_answers() {
-    let world = World::new().await;
-    ana_and_ben(&world).await;
+    let stack = TestStack::new().await;
+    ana_and_ben(&stack).await;
     for binary in ["devices-register", "devices-register", "devices-sign-out", "devices-sign-out"] {
-        let answer = invoke(&world, binary).await;
+        let answer = invoke(&stack, binary).await;
         assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")), "{binary}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sample_of_a_report_gets_its_answer() {
-    let world = World::new().await;
-    let _both = ana_and_ben(&world).await;
-    let first = call(&world, "reports-create", 200).await;
-    assert_eq!(call(&world, "reports-create", 200).await, first);
+    let stack = TestStack::new().await;
+    let _both = ana_and_ben(&stack).await;
+    let first = call(&stack, "reports-create", 200).await;
+    assert_eq!(call(&stack, "reports-create", 200).await, first);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
-    let world = World::new().await;
-    let [ana, ben] = ana_and_ben(&world).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = ana_and_ben(&stack).await;
     let room = ana.room_with(&ben).await;
 
-    let decision = invoke(&world, "socket-authorize").await;
+    let decision = invoke(&stack, "socket-authorize").await;
     let asked: Value = serde_json::from_str(&sample("socket-authorize")).unwrap();
     let statement = &decision["policyDocument"]["Statement"][0];
     assert_eq!((&statement["Effect"], &statement["Resource"][0]), (&json!("Allow"), &asked["methodArn"]));
@@ -242,7 +242,7 @@ async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
         "unknown",
         "disconnect",
     ] {
-        let answer = invoke(&world, &format!("socket-{event}")).await;
+        let answer = invoke(&stack, &format!("socket-{event}")).await;
         assert_eq!(answer, json!({"statusCode": 200}), "{event}");
     }
     let history = ben.history(&room).await;
@@ -252,17 +252,17 @@ async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_says_what_a_function_needs_that_runs_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let world = World::with(Options { data: Some(folder.path().to_owned()), ..Options::default() }).await;
+    let stack = TestStack::with(Options { data: Some(folder.path().to_owned()), ..Options::default() }).await;
     let file = std::fs::read_to_string(folder.path().join("env")).unwrap();
     let said: BTreeMap<_, _> = file.lines().map(|line| line.split_once('=').unwrap()).collect();
     // `cargo lambda` reads values without quotes only if there is no space in them.
     assert!(said.values().all(|value| !value.is_empty() && !value.contains(char::is_whitespace)), "{file}");
-    let management = world.stack.ws_url().replacen("ws://", "http://", 1);
+    let management = stack.local.ws_url().replacen("ws://", "http://", 1);
     for (name, value) in [
-        ("TABLE_NAME", world.stack.table_name()),
+        ("TABLE_NAME", stack.local.table_name()),
         ("SOCKET_ENDPOINT", &management),
-        ("JWT_SECRET", world.stack.jwt_secret()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", world.stack.dynamodb_url()),
+        ("JWT_SECRET", stack.local.jwt_secret()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", stack.local.dynamodb_url()),
     ] {
         assert_eq!(said[name], value);
     }
@@ -274,8 +274,8 @@ async fn a_stack_says_what_a_function_needs_that_runs_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_token_of_the_samples_is_good_only_where_nobody_else_comes_in() {
     let any = "0.0.0.0:0".parse().unwrap();
-    let world = World::with(Options { ws: any, ..Options::default() }).await;
-    assert_eq!(call(&world, "users-get-me", 401).await["code"], "invalid_token");
+    let stack = TestStack::with(Options { ws: any, ..Options::default() }).await;
+    assert_eq!(call(&stack, "users-get-me", 401).await["code"], "invalid_token");
 }
 
 #[test]

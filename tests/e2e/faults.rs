@@ -5,15 +5,15 @@ use std::time::Duration;
 use local::{Clock, Options};
 use serde_json::json;
 
-use crate::world::World;
+use crate::harness::TestStack;
 
 /// As the template says.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_killed_in_a_call_fails_that_call_and_no_other() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let held = proxy.hold(|call| call.operation == "Query" && call.body.contains("REQUEST#IN#"));
     let doomed = tokio::spawn({
@@ -21,7 +21,7 @@ async fn a_function_killed_in_a_call_fails_that_call_and_no_other() {
         async move { ana.get("/friends/requests").await }
     });
     let _guard = held.caught().await;
-    world.kill("friends-list-requests");
+    stack.kill("friends-list-requests");
     let doomed = doomed.await.unwrap();
     assert_eq!((doomed.status, doomed.text.as_str()), (500, r#"{"message":"Internal Server Error"}"#));
     assert_eq!(ana.get("/friends/requests").await.ok(), json!([]), "started again");
@@ -30,8 +30,8 @@ async fn a_function_killed_in_a_call_fails_that_call_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_socket_function_killed_in_a_call_is_answered_by_the_gateway() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut at_ana = ana.socket().await;
     let held = proxy.hold(|call| call.operation == "PutItem" && call.body.contains("MSG#"));
@@ -39,7 +39,7 @@ async fn a_socket_function_killed_in_a_call_is_answered_by_the_gateway() {
         json!({"chat_room_id": room, "content": "hello", "client_message_id": "c-1", "after_seq": 0});
     at_ana.send("send_message", message.clone()).await;
     let guard = held.caught().await;
-    world.kill("socket-send-message");
+    stack.kill("socket-send-message");
     let failure = at_ana.next().await;
     assert_eq!(failure["message"], "Internal server error");
     assert!(failure["connectionId"].is_string() && failure["requestId"].is_string(), "{failure}");
@@ -54,11 +54,12 @@ async fn a_socket_function_killed_in_a_call_is_answered_by_the_gateway() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_outlasts_its_function_fails_alone() {
     let clock = Clock::default();
-    let (world, proxy) = World::with_proxy_and(Options { clock: clock.clone(), ..Options::default() }).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) =
+        TestStack::with_proxy_and(Options { clock: clock.clone(), ..Options::default() }).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut at_ana = ana.socket().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
 
     let held = proxy.hold(|call| call.operation == "Query" && call.body.contains("REQUEST#IN#"));
     let slow = tokio::spawn({

@@ -10,11 +10,11 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::{
-    key_pair::KeyPair,
-    world::{
+    harness::{
         AUDIENCE, Actor, Socket, http_client,
         process::{Process, log_of},
     },
+    key_pair::KeyPair,
 };
 use forge::{BACKEND, SECRET, Scene, backend_claims, by_secret};
 use table::forgeries;

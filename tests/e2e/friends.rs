@@ -3,14 +3,14 @@
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::world::{World, befriend, heard_at};
+use crate::harness::{TestStack, befriend, heard_at};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn crossing_requests_leave_one_and_tell_the_other_side_to_accept() {
-    let world = World::new().await;
-    let world = &world;
+    let stack = TestStack::new().await;
+    let stack = &stack;
     let tries = futures::stream::iter(0..20).map(|n| async move {
-        let (ana, ben) = (world.actor(&format!("ana{n}")).await, world.actor(&format!("ben{n}")).await);
+        let (ana, ben) = (stack.actor(&format!("ana{n}")).await, stack.actor(&format!("ben{n}")).await);
         let (anas, bens) = tokio::join!(
             ana.post("/friends/requests", json!({"receiver_id": ben.id})),
             ben.post("/friends/requests", json!({"receiver_id": ana.id})),
@@ -24,8 +24,8 @@ async fn crossing_requests_leave_one_and_tell_the_other_side_to_accept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_has_one_answer_by_its_receiver() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let request = ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.ok();
     let path =
         |action: &str| format!("/friends/requests/{}?action={action}", request["id"].as_str().unwrap());
@@ -46,8 +46,8 @@ async fn a_request_has_one_answer_by_its_receiver() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_befriends_themselves_or_someone_who_is_not_there() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     ana.post("/friends/requests", json!({"receiver_id": ana.id}))
         .await
         .problem(400, "cannot_befriend_yourself");
@@ -64,8 +64,8 @@ async fn nobody_befriends_themselves_or_someone_who_is_not_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn search_takes_two_characters_and_never_shows_the_caller() {
-    let world = World::new().await;
-    let [ana, _, _] = world.actors(["ana", "anabel", "Joanna"]).await;
+    let stack = TestStack::new().await;
+    let [ana, _, _] = stack.actors(["ana", "anabel", "Joanna"]).await;
     let names = |found: Value| {
         let found = found.as_array().unwrap().iter();
         let mut names: Vec<_> = found.map(|person| person["username"].as_str().unwrap().to_owned()).collect();
@@ -83,8 +83,8 @@ async fn search_takes_two_characters_and_never_shows_the_caller() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_whole_without_a_limit_and_paged_with_one() {
-    let world = World::new().await;
-    let [ana, b, c, d] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    let stack = TestStack::new().await;
+    let [ana, b, c, d] = stack.actors(["ana", "ben", "cleo", "dana"]).await;
     for friend in [&b, &c, &d] {
         befriend(&ana, friend).await;
     }
@@ -106,8 +106,8 @@ async fn lists_are_whole_without_a_limit_and_paged_with_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_cancelled_is_gone_on_both_sides() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     let request = ana.ask(&ben).await.ok();
     at_ben.expect("friend_request_received").await;
@@ -136,12 +136,12 @@ async fn a_request_that_is_cancelled_is_gone_on_both_sides() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_friendship_that_ends_is_gone_on_both_sides_and_every_device_hears_of_it() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     befriend(&ana, &ben).await;
     let room = ana.room_with(&ben).await;
     let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
-    world.stack.settle().await;
+    stack.local.settle().await;
     let mut at_ben = ben.socket().await;
     heard_at([&mut phone, &mut tablet], "user_status_change").await;
     ben.unfriend(&ana).await.nothing();
@@ -171,8 +171,8 @@ async fn a_friendship_that_ends_is_gone_on_both_sides_and_every_device_hears_of_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_names_of_lists_are_nobodys_ids() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     for list in ["requests", "blocks", "suggestions", "search?query=nobody"] {
         assert_eq!(ana.get(&format!("/friends/{list}")).await.ok(), json!([]), "{list}");
     }
@@ -185,22 +185,22 @@ async fn the_names_of_lists_are_nobodys_ids() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_that_are_full_say_whose() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    world.count(&ana, "requests_sent", 49).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    stack.count(&ana, "requests_sent", 49).await;
     let last = ana.ask(&ben).await.ok();
     ana.ask(&cleo).await.problem(409, "too_many_requests_sent");
     assert_eq!(cleo.get("/friends/requests").await.ok(), json!([]));
     ana.cancel(&last).await.nothing();
     let request = ana.ask(&cleo).await.ok();
-    world.count(&cleo, "friends", 5_000).await;
+    stack.count(&cleo, "friends", 5_000).await;
     cleo.accept(&request).await.problem(409, "too_many_friends");
-    world.count(&cleo, "friends", 0).await;
-    world.count(&ana, "friends", 5_000).await;
+    stack.count(&cleo, "friends", 0).await;
+    stack.count(&ana, "friends", 5_000).await;
     cleo.accept(&request).await.problem(409, "other_has_too_many_friends");
-    world.count(&ana, "friends", 4_999).await;
+    stack.count(&ana, "friends", 4_999).await;
     cleo.accept(&request).await.ok();
-    world.count(&ana, "blocks", 999).await;
+    stack.count(&ana, "blocks", 999).await;
     ana.block(&ben).await.nothing();
     ana.block(&ben).await.nothing();
     ana.block(&cleo).await.problem(409, "too_many_blocks");

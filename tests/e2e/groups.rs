@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, as_others_see, heard_at, without_presence};
+use crate::harness::{Actor, TestStack, as_others_see, heard_at, without_presence};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_changed_by_those_who_run_it_in_one_revision_and_one_sentence() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     ana.set_role(&room, &ben, "admin").await.ok();
     let (mut at_ana, mut at_cleo) = (ana.socket().await, cleo.socket().await);
@@ -63,7 +63,7 @@ async fn a_group_is_changed_by_those_who_run_it_in_one_revision_and_one_sentence
     cleo.update_room(&room, json!({"name": "mine"})).await.problem(403, "not_allowed");
     let direct = ana.room_with(&ben).await;
     ana.update_room(&direct, json!({"name": "us"})).await.problem(403, "direct_room");
-    let eve = world.actor("eve").await;
+    let eve = stack.actor("eve").await;
     let hidden = eve.update_room(&room, json!({"name": "mine"})).await;
     hidden.problem(404, "not_found");
     let nowhere = uuid::Uuid::new_v4().to_string();
@@ -72,8 +72,8 @@ async fn a_group_is_changed_by_those_who_run_it_in_one_revision_and_one_sentence
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_sees_everything_where_the_group_shows_it_and_has_nothing_of_before_to_read() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     ana.say(&room, "one").await;
     cleo.remove(&room, &cleo).await.nothing();
@@ -90,17 +90,17 @@ async fn a_newcomer_sees_everything_where_the_group_shows_it_and_has_nothing_of_
     // It counts at the moment of joining.
     ana.update_room(&room, json!({"newcomers_see": "joining"})).await.ok();
     assert_eq!(cleo.history(&room).await.len(), 6);
-    let dana = world.actor("dana").await;
+    let dana = stack.actor("dana").await;
     ana.add(&room, &dana).await.ok();
     assert_eq!(dana.history(&room).await.len(), 1);
 }
 
 /// What is in the table of a room.
-async fn items(world: &World, room: &str) -> Vec<Value> {
+async fn items(stack: &TestStack, room: &str) -> Vec<Value> {
     let query = json!({
         "KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": {":pk": {"S": format!("ROOM#{room}")}}
     });
-    world.database("Query", query).await["Items"].as_array().unwrap().clone()
+    stack.database("Query", query).await["Items"].as_array().unwrap().clone()
 }
 
 async fn is_gone_for(who: &Actor, room: &str) {
@@ -125,8 +125,8 @@ async fn is_gone_for(who: &Actor, room: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_group_is_gone_for_everyone_and_from_the_table() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.group_with(&[&ben]).await;
     let said = ben.say(&room, "secret words").await;
     ana.react(&said, "👍").await.ok();
@@ -144,7 +144,7 @@ async fn a_deleted_group_is_gone_for_everyone_and_from_the_table() {
     for heard in heard_at([&mut phone, &mut at_ben], "room_deleted").await {
         assert_eq!(heard, json!({"chat_room_id": room}));
     }
-    let left = items(&world, &room).await;
+    let left = items(&stack, &room).await;
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(left[0]["sk"]["S"] == "META" && left[0]["expires_at"]["N"].is_string());
     assert!(left[0].get("name").is_none());
@@ -162,8 +162,8 @@ async fn a_deleted_group_is_gone_for_everyone_and_from_the_table() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_that_died_half_way_is_finished_by_its_repetition_and_nobody_sees_the_group_between() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.group_with(&[&ben]).await;
     ben.say(&room, "secret words").await;
     let mut at_ben = ben.socket().await;
@@ -173,20 +173,20 @@ async fn a_deletion_that_died_half_way_is_finished_by_its_repetition_and_nobody_
         async move { ana.delete_room(&room).await }
     });
     let guard = removing.caught().await;
-    world.kill("chat-delete-room");
+    stack.kill("chat-delete-room");
     assert_eq!(first.await.unwrap().status, 500);
     drop(guard);
     at_ben.expect("room_deleted").await;
     is_gone_for(&ben, &room).await;
     ana.room(&room).await.problem(404, "not_found");
     ana.delete_room(&room).await.nothing();
-    assert_eq!(items(&world, &room).await.len(), 1);
+    assert_eq!(items(&stack, &room).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_on_its_way_reaches_nobody_in_a_group_that_is_deleted_meanwhile() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.group_with(&[&ben]).await;
     let mut at_ben = ben.socket().await;
     let committed =

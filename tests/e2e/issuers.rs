@@ -7,16 +7,16 @@ use local::Options;
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{Actor, Issuer, PATIENCE, Reply, TestStack, in_seconds, signed},
     key_pair::KeyPair,
-    world::{Actor, Issuer, PATIENCE, Reply, World, in_seconds, signed},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A world that believes these issuers, beside its own secret.
-async fn world_of(issuers: &[Value]) -> World {
-    World::with(options(issuers)).await
+/// A stack that believes these issuers, beside its own secret.
+async fn stack_of(issuers: &[Value]) -> TestStack {
+    TestStack::with(options(issuers)).await
 }
 
 fn options(issuers: &[Value]) -> Options {
@@ -44,18 +44,18 @@ async fn people_of_every_issuer_come_in_by_both_doors_and_none_as_somebody_elses
     let trusted = Issuer::start("https://project.example/auth/v1", &[&ec]).await;
     let mut config = trusted.config();
     config["names_users"] = true.into();
-    let world = world_of(&[foreign.config(), config]).await;
-    let [ana] = world.actors(["ana"]).await;
+    let stack = stack_of(&[foreign.config(), config]).await;
+    let [ana] = stack.actors(["ana"]).await;
 
     let mut claims = foreign.claims(&ana.id);
     claims["user_id"] = ana.id.as_str().into();
     claims["username"] = "ana".into();
-    let other = world.stranger(Some(&rsa.sign(&claims)));
+    let other = stack.stranger(Some(&rsa.sign(&claims)));
     let other_id = id_of(&other).await;
     assert_ne!(other_id, ana.id, "an id that a foreign issuer gives is none of ours");
-    let again = world.stranger(Some(&rsa.sign(&foreign.claims(&ana.id))));
+    let again = stack.stranger(Some(&rsa.sign(&foreign.claims(&ana.id))));
     assert_eq!(id_of(&again).await, other_id, "the same subject is the same person");
-    let same = world.stranger(Some(&ec.sign(&trusted.claims(&ana.id))));
+    let same = stack.stranger(Some(&ec.sign(&trusted.claims(&ana.id))));
     assert_eq!(id_of(&same).await, ana.id, "an issuer that names our users has named ana");
 
     for (who, id) in [(&other, &other_id), (&same, &ana.id)] {
@@ -74,27 +74,27 @@ async fn where_no_secret_is_shared_only_issuers_with_keys_are_believed() {
     let issuer = Issuer::start("https://issuer.example", &[&pair]).await;
     let mut options = options(&[issuer.config()]);
     options.env.insert("JWT_SECRET".to_owned(), String::new());
-    let world = World::with(options).await;
+    let stack = TestStack::with(options).await;
     let good = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
-    for secret in [world.stack.jwt_secret(), "", "secret"] {
-        let refused = world.stranger(Some(&signed(secret, &good)));
+    for secret in [stack.local.jwt_secret(), "", "secret"] {
+        let refused = stack.stranger(Some(&signed(secret, &good)));
         refused.get("/users/me").await.problem(401, "invalid_token");
     }
-    id_of(&world.stranger(Some(&pair.sign(&issuer.claims("108"))))).await;
+    id_of(&stack.stranger(Some(&pair.sign(&issuer.claims("108"))))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_may_change_its_keys_and_is_not_pestered_for_made_up_ones() {
     let (old, new) = (KeyPair::es256("old"), KeyPair::es256("new"));
     let issuer = Issuer::start("https://issuer.example", &[&old]).await;
-    let world = world_of(&[issuer.config()]).await;
-    let by_old = world.stranger(Some(&old.sign(&lasting(&issuer, "108"))));
-    let by_new = world.stranger(Some(&new.sign(&lasting(&issuer, "108"))));
+    let stack = stack_of(&[issuer.config()]).await;
+    let by_old = stack.stranger(Some(&old.sign(&lasting(&issuer, "108"))));
+    let by_new = stack.stranger(Some(&new.sign(&lasting(&issuer, "108"))));
     assert_eq!(issuer.asked(), 0, "nobody needs the keys before a token does");
     let id = id_of(&by_old).await;
     for n in 0..10 {
         let made_up = KeyPair { id: format!("made up {n}"), ..KeyPair::es256("") };
-        let forged = world.stranger(Some(&made_up.sign(&issuer.claims("108"))));
+        let forged = stack.stranger(Some(&made_up.sign(&issuer.claims("108"))));
         forged.get("/users/me").await.problem(401, "invalid_token");
     }
     assert_eq!(issuer.asked(), 1);
@@ -120,9 +120,9 @@ async fn an_issuer_that_is_down_shuts_out_its_own_people_for_a_while_and_nobody_
     for down in [Reply::Status(StatusCode::INTERNAL_SERVER_ERROR), redirect, Reply::Endless, Reply::Silence] {
         let issuer = Issuer::start("https://issuer.example", &[&pair]).await;
         issuer.reply(down);
-        let world = world_of(&[issuer.config()]).await;
-        let [ana] = world.actors(["ana"]).await;
-        let theirs = world.stranger(Some(&pair.sign(&lasting(&issuer, "108"))));
+        let stack = stack_of(&[issuer.config()]).await;
+        let [ana] = stack.actors(["ana"]).await;
+        let theirs = stack.stranger(Some(&pair.sign(&lasting(&issuer, "108"))));
         let (shut_out, ()) = tokio::join!(theirs.get("/users/me"), async {
             assert_eq!(id_of(&ana).await, ana.id);
         });
@@ -131,7 +131,7 @@ async fn an_issuer_that_is_down_shuts_out_its_own_people_for_a_while_and_nobody_
         theirs.get("/users/me").await.problem(503, "busy");
         assert_eq!(theirs.try_socket().await.err(), Some(500), "the socket's gateway knows no 503");
         let processes =
-            ["users-get-me", "socket-authorize"].map(|name| world.stack.function_pids(name).len());
+            ["users-get-me", "socket-authorize"].map(|name| stack.local.function_pids(name).len());
         assert!(issuer.asked() <= processes.iter().sum(), "once by each process");
         assert_eq!(elsewhere.asked(), 0, "a redirect is not followed");
         assert!(issuer.sent() < 16 * 1024 * 1024, "what is endless is not read for ever");
@@ -145,8 +145,8 @@ async fn an_issuer_that_is_down_shuts_out_its_own_people_for_a_while_and_nobody_
 async fn known_keys_outlive_an_outage_of_their_issuer_by_a_day() {
     let pair = KeyPair::es256("e");
     let issuer = Issuer::start("https://issuer.example", &[&pair]).await;
-    let world = world_of(&[issuer.config()]).await;
-    let theirs = world.stranger(Some(&pair.sign(&lasting(&issuer, "108"))));
+    let stack = stack_of(&[issuer.config()]).await;
+    let theirs = stack.stranger(Some(&pair.sign(&lasting(&issuer, "108"))));
     let id = id_of(&theirs).await;
     issuer.reply(Reply::Silence);
     for later in [HOUR / 2, 2 * HOUR, 23 * HOUR] {
@@ -161,19 +161,19 @@ async fn known_keys_outlive_an_outage_of_their_issuer_by_a_day() {
 async fn many_calls_at_once_ask_for_the_keys_once_in_each_process() {
     let pair = KeyPair::es256("e");
     let issuer = Issuer::start("https://issuer.example", &[&pair]).await;
-    let world = world_of(&[issuer.config()]).await;
+    let stack = stack_of(&[issuer.config()]).await;
     let people: Vec<_> =
-        (0..16).map(|n| world.stranger(Some(&pair.sign(&issuer.claims(&n.to_string()))))).collect();
+        (0..16).map(|n| stack.stranger(Some(&pair.sign(&issuer.claims(&n.to_string()))))).collect();
     futures::future::join_all(people.iter().map(id_of)).await;
-    let processes = world.stack.function_pids("users-get-me").len();
+    let processes = stack.local.function_pids("users-get-me").len();
     assert!(issuer.asked() <= processes, "{} times by {processes}", issuer.asked());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn issuers_that_will_not_do_keep_a_function_from_starting() {
-    let world =
-        world_of(&[json!({"issuer": "https://a.example", "jwks_url": "http://a.example", "audience": "us"})])
+    let stack =
+        stack_of(&[json!({"issuer": "https://a.example", "jwks_url": "http://a.example", "audience": "us"})])
             .await;
-    let failed = world.stack.invoke("users-get-me", "{}").await.unwrap_err().to_string();
+    let failed = stack.local.invoke("users-get-me", "{}").await.unwrap_err().to_string();
     assert!(failed.contains("it did not start"), "{failed}");
 }

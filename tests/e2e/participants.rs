@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, as_others_see, each, heard_at, without_presence};
+use crate::harness::{Actor, TestStack, as_others_see, each, heard_at, without_presence};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_joins_is_shown_to_everyone_and_every_device_hears_of_it() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben]).await;
     ana.say(&room, "just us").await;
     let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
@@ -63,8 +63,8 @@ async fn whoever_joins_is_shown_to_everyone_and_every_device_hears_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_sees_what_is_said_from_their_joining_on_and_nothing_of_before() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben]).await;
     let (early, other) = (ben.say(&room, "early").await, ana.say(&room, "other").await);
     ben.react(&early, "👍").await.ok();
@@ -150,8 +150,8 @@ async fn sees_nothing_of(who: &Actor, room: &str, message: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_was_removed_hears_and_sees_nothing_from_that_moment_on() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let said = cleo.say(&room, "here").await;
     cleo.react(&said, "👍").await.ok();
@@ -201,8 +201,8 @@ async fn whoever_was_removed_hears_and_sees_nothing_from_that_moment_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_back_does_not_see_what_was_said_meanwhile_or_before() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     ana.say(&room, "one").await;
     let held = cleo.say(&room, "two").await;
@@ -232,12 +232,12 @@ async fn whoever_comes_back_does_not_see_what_was_said_meanwhile_or_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_who_leaves_hands_over_to_the_first_admin_or_else_the_first_member() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dana] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dana] = stack.actors(["ana", "ben", "cleo", "dana"]).await;
     let room = ana.group_with(&[&ben]).await;
     ana.add(&room, &cleo).await.ok();
     ana.add(&room, &dana).await.ok();
-    world.make_admin(&room, &dana).await;
+    stack.make_admin(&room, &dana).await;
     let mut at_cleo = cleo.socket().await;
     for (leaver, heir, left) in [(&ana, Some(&dana), 3), (&dana, Some(&ben), 2), (&ben, Some(&cleo), 1)] {
         leaver.remove(&room, leaver).await.nothing();
@@ -268,10 +268,10 @@ async fn an_owner_who_leaves_hands_over_to_the_first_admin_or_else_the_first_mem
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
-    let world = World::new().await;
-    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, eve] = stack.actors(["ana", "ben", "cleo", "eve"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    world.make_admin(&room, &ben).await;
+    stack.make_admin(&room, &ben).await;
     let mut nobody = eve.clone();
     nobody.id = uuid::Uuid::new_v4().to_string();
     let before = ana.room(&room).await.ok();
@@ -300,8 +300,8 @@ async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
         let field = if path.contains("gym") { "room_id" } else { "user_id" };
         ana.put(&path).await.bad_field(field);
         ana.delete(&path).await.bad_field(field);
-        world.stranger(None).put(&path).await.problem(401, "invalid_token");
-        world.stranger(None).delete(&path).await.problem(401, "invalid_token");
+        stack.stranger(None).put(&path).await.problem(401, "invalid_token");
+        stack.stranger(None).delete(&path).await.problem(401, "invalid_token");
     }
     let direct = ana.room_with(&ben).await;
     for whom in [&cleo, &ben] {
@@ -316,7 +316,7 @@ async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
     ben.remove(&room, &cleo).await.nothing();
     ana.remove(&room, &ben).await.nothing();
     assert_eq!(eve.room(&room).await.ok()["participant_count"], 2);
-    world.fill(&room).await;
+    stack.fill(&room).await;
     ana.add(&room, &cleo).await.problem(409, "room_full");
     ana.add(&room, &eve).await.ok();
 }
@@ -325,8 +325,8 @@ async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
 async fn people_who_come_while_everybody_talks_take_their_places_in_one_order() {
     const EACH: usize = 6;
     const MOST_TRIES: usize = 50;
-    let world = World::new().await;
-    let [ana, ben, cleo, dana, elif] = world.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dana, elif] = stack.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
     let room = ana.group_with(&[&ben]).await;
     let talking = [&ana, &ben].map(|who| async {
         for n in 0..EACH {
@@ -362,8 +362,8 @@ async fn people_who_come_while_everybody_talks_take_their_places_in_one_order() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_on_its_way_reaches_whoever_is_in_the_room_when_it_arrives() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben, cleo, dana] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben, cleo, dana] = stack.actors(["ana", "ben", "cleo", "dana"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let (mut at_ben, mut at_cleo, mut at_dana) =
         (ben.socket().await, cleo.socket().await, dana.socket().await);

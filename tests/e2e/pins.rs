@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Seen, World, as_others_see, each, heard_at, without_presence};
+use crate::harness::{Seen, TestStack, as_others_see, each, heard_at, without_presence};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let (first, second) = (ana.say(&room, "first").await, ana.say(&room, "second").await);
     let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
@@ -56,8 +56,8 @@ async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_deleted_while_somebody_pins_it_is_not_pinned() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let message = ana.say(&room, "gone soon").await;
     // The pin has read the message, and not yet the room, when the message goes.
@@ -80,10 +80,10 @@ async fn a_message_that_is_deleted_while_somebody_pins_it_is_not_pinned() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_group_only_those_who_run_it_pin_and_everyone_sees_it() {
-    let world = World::new().await;
-    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, eve] = stack.actors(["ana", "ben", "cleo", "eve"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    world.make_admin(&room, &ben).await;
+    stack.make_admin(&room, &ben).await;
     let (first, second) = (cleo.say(&room, "first").await, ana.say(&room, "second").await);
     cleo.pin(&first).await.problem(403, "not_allowed");
     ana.pin(&first).await.ok();
@@ -98,13 +98,13 @@ async fn in_a_group_only_those_who_run_it_pin_and_everyone_sees_it() {
         who.get(&format!("/chat/rooms/{room}/pins")).await.problem(404, "not_found");
     }
     ana.get("/chat/rooms/gym/pins").await.bad_field("room_id");
-    world.stranger(None).get(&format!("/chat/rooms/{room}/pins")).await.problem(401, "invalid_token");
+    stack.stranger(None).get(&format!("/chat/rooms/{room}/pins")).await.problem(401, "invalid_token");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_most_fifty_messages_of_a_room_are_pinned() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut said = Vec::new();
     for n in 0..=50 {

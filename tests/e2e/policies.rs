@@ -6,10 +6,10 @@ use serde_json::json;
 use serde_yaml_ng::Value;
 
 use crate::{
+    harness::{Actor, Proxy, Seen, TestStack, befriend, in_seconds, signed},
     names::{template, text},
     probes::probes,
     upkeep::{self, delete_in_part},
-    world::{Actor, Proxy, Seen, World, befriend, in_seconds, signed},
 };
 
 /// What is allowed for times that this test does not bring about.
@@ -120,19 +120,19 @@ async fn calls_about_friends(ana: &Actor, ben: &Actor, cleo: &Actor) {
 }
 
 /// A visit of somebody whose change of name died before their rooms knew of it.
-async fn visit_after_a_lost_rename(world: &World, ben: &Actor) {
+async fn visit_after_a_lost_rename(stack: &TestStack, ben: &Actor) {
     let renamed = json!({
         "Key": {"pk": {"S": format!("USER#{}", ben.id)}, "sk": {"S": "PROFILE"}},
         "UpdateExpression": "SET rooms_lag = :lag, username = :name",
         "ExpressionAttributeValues": {":lag": {"BOOL": true}, ":name": {"S": "ben"}},
     });
-    world.database("UpdateItem", renamed).await;
+    stack.database("UpdateItem", renamed).await;
     ben.get("/users/me").await.ok();
 }
 
 /// Deletions that die, and are finished by the schedule.
-async fn calls_of_upkeep(world: &World, proxy: &Proxy, ana: &Actor) {
-    let gone = world.actor("gone-in-part").await;
+async fn calls_of_upkeep(stack: &TestStack, proxy: &Proxy, ana: &Actor) {
+    let gone = stack.actor("gone-in-part").await;
     befriend(&gone, ana).await;
     gone.say(&gone.room_with(ana).await, "bye").await;
     let _listening = gone.socket().await;
@@ -144,17 +144,17 @@ async fn calls_of_upkeep(world: &World, proxy: &Proxy, ana: &Actor) {
     gone.delete(&format!("/chat/rooms/{group}")).await.problem(503, "busy");
     drop(outage);
     delete_in_part(proxy, &gone).await;
-    world.stack.invoke("upkeep-finish-deletions", upkeep::event(11 * 60)).await.unwrap();
+    stack.local.invoke("upkeep-finish-deletions", upkeep::event(11 * 60)).await.unwrap();
     // Who is back may come by any function.
     let claims = json!({"sub": gone.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
-    let back = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    let back = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
     back.get("/friends").await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_function_may_do_what_it_does_and_nothing_else() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     // Somebody to push to, whoever is told.
     let [at_ana, _at_ben, _at_cleo] = [ana.socket().await, ben.socket().await, cleo.socket().await];
     befriend(&ana, &ben).await;
@@ -193,8 +193,8 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     calls_about_friends(&ana, &ben, &cleo).await;
     ben.get(&format!("/users/{}", ana.id)).await.ok();
     ben.patch("/users/me", json!({"username": "benny"})).await.ok();
-    visit_after_a_lost_rename(&world, &ben).await;
-    let gone = world.actor("gone").await;
+    visit_after_a_lost_rename(&stack, &ben).await;
+    let gone = stack.actor("gone").await;
     befriend(&gone, &ana).await;
     let _listening = gone.socket().await;
     gone.say(&gone.room_with(&ben).await, "bye").await;
@@ -206,22 +206,22 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
         "UpdateExpression": "SET is_unfinished = :yes",
         "ExpressionAttributeValues": {":yes": {"BOOL": true}},
     });
-    world.database("UpdateItem", unfinished).await;
+    stack.database("UpdateItem", unfinished).await;
     let leftover = json!({"Item": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "COUNTS"}}});
-    world.database("PutItem", leftover).await;
+    stack.database("PutItem", leftover).await;
     let claims = json!({"sub": gone.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
-    let back = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    let back = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
     back.get("/users/me").await.ok();
     // A newcomer each time, so that every function has someone to welcome.
     for probe in probes(&uuid::Uuid::new_v4().to_string()) {
-        assert_eq!(probe.call(&world.newcomer()).await.status, probe.leads_to);
+        assert_eq!(probe.call(&stack.newcomer()).await.status, probe.leads_to);
     }
-    world.newcomer().post("/chat/rooms", json!({"participant_ids": [ana.id]})).await.ok();
-    world.newcomer().post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
+    stack.newcomer().post("/chat/rooms", json!({"participant_ids": [ana.id]})).await.ok();
+    stack.newcomer().post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
     for frame in ["dance", "ping"] {
         socket.send(frame, json!({})).await;
     }
-    calls_of_upkeep(&world, &proxy, &ana).await;
+    calls_of_upkeep(&stack, &proxy, &ana).await;
     let device = |n| format!("/devices/{}", uuid::Uuid::from_u128(n));
     for (who, token) in [(&ana, "a"), (&ana, "b"), (&ben, "b"), (&ana, "a")] {
         who.register(&device(7), token).await.nothing();
@@ -231,11 +231,11 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     befriend(&ana, &ben).await;
     at_ana.close().await;
     socket.close().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     let _signed_out = ana.socket_of(&uuid::Uuid::from_u128(7).to_string()).await;
     ana.delete(&device(7)).await.nothing();
-    world.newcomer().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
-    world.stack.settle().await;
+    stack.newcomer().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
+    stack.local.settle().await;
 
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for call in proxy.seen() {

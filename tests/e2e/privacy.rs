@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::world::{World, befriend};
+use crate::harness::{TestStack, befriend};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_hides_is_found_by_those_alone_who_stand_near_enough() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev] = stack.actors(["ana", "ben", "cleo", "dev"]).await;
     befriend(&ana, &ben).await;
     befriend(&ben, &cleo).await;
     for (circle, finders) in [
@@ -15,7 +15,7 @@ async fn who_hides_is_found_by_those_alone_who_stand_near_enough() {
         ("friends_of_friends", [true, true, false]),
         ("nobody", [true, false, false]),
     ] {
-        world.choose(&ana, "findable_by", circle).await;
+        stack.choose(&ana, "findable_by", circle).await;
         for (who, finds) in [&ben, &cleo, &dev].into_iter().zip(finders) {
             let found = who.names("/friends/search?query=ana").await;
             assert_eq!(found, if finds { vec!["ana"] } else { vec![] }, "{} and {circle}", who.name);
@@ -27,16 +27,16 @@ async fn who_hides_is_found_by_those_alone_who_stand_near_enough() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_come_from_those_alone_who_stand_near_enough() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev] = stack.actors(["ana", "ben", "cleo", "dev"]).await;
     befriend(&ana, &ben).await;
     befriend(&ben, &cleo).await;
     let mut at_ana = ana.socket().await;
-    world.choose(&ana, "requests_from", "friends_of_friends").await;
+    stack.choose(&ana, "requests_from", "friends_of_friends").await;
     dev.ask(&ana).await.problem(403, "requests_not_allowed");
     let request = cleo.ask(&ana).await.ok();
     assert_eq!(at_ana.expect("friend_request_received").await["data"], request);
-    world.choose(&ana, "requests_from", "nobody").await;
+    stack.choose(&ana, "requests_from", "nobody").await;
     cleo.ask(&ana).await.problem(400, "request_already_sent");
     cleo.cancel(&request).await.nothing();
     at_ana.expect("friend_request_cancelled").await;
@@ -51,12 +51,12 @@ async fn requests_come_from_those_alone_who_stand_near_enough() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_takes_messages_from_friends_alone_is_left_alone_by_others() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev] = stack.actors(["ana", "ben", "cleo", "dev"]).await;
     befriend(&ana, &ben).await;
     let before = cleo.room_with(&ana).await;
     let mut at_ana = ana.socket().await;
-    world.choose(&ana, "messages_from", "friends").await;
+    stack.choose(&ana, "messages_from", "friends").await;
     let with_ana = json!({"participant_ids": [ana.id]});
     let group = json!({"participant_ids": [ana.id, ben.id], "is_group": true});
     dev.post("/chat/rooms", with_ana.clone()).await.problem(403, "messages_not_allowed");

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Answer};
+use crate::harness::{Actor, Answer};
 
 /// A call of an operation that has a right form and leads nowhere.
 pub struct Probe {

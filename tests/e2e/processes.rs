@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::process::{Process, serve};
+use crate::harness::process::{Process, serve};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_an_orderly_stop_and_a_sudden_death() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, each, heard_at};
+use crate::harness::{TestStack, each, heard_at};
 
 /// `[{emoji, count, mine}]`.
 fn tallies(tallies: &[(&str, u64, bool)]) -> Value {
@@ -11,8 +11,8 @@ fn tallies(tallies: &[(&str, u64, bool)]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everyone_sees_how_many_reacted_and_whether_they_did_themselves() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let said = ana.say(&room, "six o'clock?").await;
     let (mut at_ana, mut phone, mut tablet) = (ana.socket().await, ben.socket().await, ben.socket().await);
@@ -64,8 +64,8 @@ async fn everyone_sees_how_many_reacted_and_whether_they_did_themselves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reacted_is_a_list_of_people_page_by_page() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let said = ana.say(&room, "six o'clock?").await;
     assert_eq!(ana.reactions(&said).await.ok(), json!([]));
@@ -84,7 +84,7 @@ async fn who_reacted_is_a_list_of_people_page_by_page() {
     }
     assert_eq!(each(&all, "user_id").len(), 3);
 
-    let path = format!("{}/reactions", crate::world::path_of(&said));
+    let path = format!("{}/reactions", crate::harness::path_of(&said));
     let (mut pages, mut query) = (Vec::new(), "?limit=2".to_owned());
     loop {
         let page = ben.get(&format!("{path}{query}")).await;
@@ -104,8 +104,8 @@ async fn a_person_puts_five_kinds_to_a_message_which_takes_twenty() {
         "👍", "👎", "🔥", "🎉", "😀", "😂", "😍", "😮", "😢", "😡", "🙏", "💪", "👏", "🏃", "🚴", "🏊", "🥇",
         "☕", "🍎", "🌍",
     ];
-    let world = World::new().await;
-    let people = world.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
+    let stack = TestStack::new().await;
+    let people = stack.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
     let elif = &people[4];
     let room = elif.group_with(&people[..4].iter().collect::<Vec<_>>()).await;
     let said = elif.say(&room, "how was it?").await;
@@ -131,8 +131,8 @@ async fn a_person_puts_five_kinds_to_a_message_which_takes_twenty() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_picture_is_one_reaction_and_what_is_no_emoji_is_refused() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let said = ana.say(&room, "hello").await;
     for not_one in ["a", "1", "👍👍", "👍a", ":)", "thumbsup", "%20", "%25", "%F0%9F"] {
@@ -153,9 +153,9 @@ async fn one_picture_is_one_reaction_and_what_is_no_emoji_is_refused() {
 async fn what_many_change_at_once_is_all_changed_and_counted() {
     const PEOPLE: usize = 16;
     const MOST_TRIES: usize = 50;
-    let world = World::new().await;
+    let stack = TestStack::new().await;
     let names: Vec<String> = (0..PEOPLE).map(|n| format!("person{n}")).collect();
-    let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;
+    let people = futures::future::join_all(names.iter().map(|name| stack.actor(name))).await;
     let room = people[0].group_with(&people[1..].iter().collect::<Vec<_>>()).await;
     let said = people[0].say(&room, "who comes?").await;
     let reacting = people.iter().map(|who| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World};
+use crate::harness::{Actor, TestStack};
 
 /// The status of everything that somebody said in a room, oldest first; `null` for what others said.
 async fn statuses(who: &Actor, room: &str) -> Vec<Value> {
@@ -11,8 +11,8 @@ async fn statuses(who: &Actor, room: &str) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_sent_then_delivered_then_read() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     for n in 1..=3 {
@@ -44,8 +44,8 @@ async fn a_message_is_sent_then_delivered_then_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_messages_are_read_in_one_step_and_positions_never_move_back() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut ids = Vec::new();
     for n in 0..50 {
@@ -73,8 +73,8 @@ async fn many_messages_are_read_in_one_step_and_positions_never_move_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_has_read_what_its_last_member_has_read() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     ana.say(&room, "hello").await;
     let mut at_ana = ana.socket().await;
@@ -88,8 +88,8 @@ async fn a_group_has_read_what_its_last_member_has_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn positions_that_make_no_sense_or_are_not_theirs_are_refused() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
     ana.say(&room, "hello").await;
     let (mut at_ana, mut at_eve) = (ana.socket().await, eve.socket().await);

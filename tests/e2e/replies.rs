@@ -3,12 +3,12 @@
 use local::Options;
 use serde_json::{Value, json};
 
-use crate::world::{World, as_others_see, heard_at};
+use crate::harness::{TestStack, as_others_see, heard_at};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_shows_what_it_answers_as_that_stands_now() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let said = ana.say(&room, &"é".repeat(101)).await;
     assert_eq!((&said["reply_to"], &said["reply_to_id"]), (&Value::Null, &Value::Null));
@@ -55,8 +55,8 @@ async fn an_answer_shows_what_it_answers_as_that_stands_now() {
 async fn a_message_that_is_handed_on_says_the_same_in_another_room() {
     let mut options = Options::default();
     options.env.insert("MEDIA_ORIGINS".to_owned(), "https://media.example.com".to_owned());
-    let world = World::with(options).await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::with(options).await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (from, to) = (ana.room_with(&ben).await, ana.room_with(&cleo).await);
     let first = ben.say(&from, "first").await;
     let voice = json!({
@@ -111,8 +111,8 @@ async fn a_message_that_is_handed_on_says_the_same_in_another_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_does_not_see_or_what_is_not_somebodys_words_is_not_handed_on() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (mine, theirs) = (ana.room_with(&ben).await, ben.room_with(&cleo).await);
     let group = ben.group_with(&[&cleo]).await;
     let (foreign, early) = (ben.say(&theirs, "foreign").await, ben.say(&group, "early").await);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, each, heard_at, without_presence};
+use crate::harness::{Actor, TestStack, each, heard_at, without_presence};
 
 /// What somebody may do in a room.
 async fn role(reader: &Actor, room: &str, who: &Actor) -> Value {
@@ -13,8 +13,8 @@ async fn role(reader: &Actor, room: &str, who: &Actor) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_makes_admins_and_hands_over_and_every_device_hears_all_of_it_at_once() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let (mut at_ana, mut at_ben, mut at_cleo) = (ana.socket().await, ben.socket().await, cleo.socket().await);
 
@@ -57,8 +57,8 @@ async fn an_owner_makes_admins_and_hands_over_and_every_device_hears_all_of_it_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_owner_changes_roles_and_a_group_keeps_one() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dana, eve] = world.actors(["ana", "ben", "cleo", "dana", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dana, eve] = stack.actors(["ana", "ben", "cleo", "dana", "eve"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     ana.set_role(&room, &ben, "admin").await.ok();
     let before = ana.room(&room).await.ok();

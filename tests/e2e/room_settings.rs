@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, heard_at};
+use crate::harness::{TestStack, heard_at};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_are_ones_own_on_every_device_and_in_every_shape_of_the_room() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
     let none =
@@ -46,8 +46,8 @@ async fn settings_are_ones_own_on_every_device_and_in_every_shape_of_the_room() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_devices_that_set_different_things_at_once_both_do() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let changes = [json!({"is_pinned": true}), json!({"is_archived": true}), json!({"theme": "dark"})];
     for answer in futures::future::join_all(changes.map(|change| ana.keep_room(&room, change))).await {
@@ -61,8 +61,8 @@ async fn two_devices_that_set_different_things_at_once_both_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_who_is_in_a_room_keeps_it_and_who_comes_back_begins_anew() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.group_with(&[&ben]).await;
     for (field, bad) in [
         ("muted_until", json!("tomorrow")),

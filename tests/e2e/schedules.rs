@@ -14,8 +14,8 @@ use tokio::sync::{
 
 use crate::{
     device::{Device, Door},
+    harness::{Actor, TestStack, kill_if_there, process::Process, rate_limited},
     replica::{self, shown},
-    world::{Actor, World, kill_if_there, paced, process::Process},
 };
 
 const NAMES: [&str; 3] = ["ana", "ben", "cleo"];
@@ -169,18 +169,18 @@ async fn schedules_in_which_the_whole_machine_goes_down_and_comes_back() {
 }
 
 async fn with_killed_functions(seed: u64) {
-    let world = World::with(paced(UNREACHED)).await;
-    let mut cast = Cast::new(world.actors(NAMES).await, seed).await;
+    let stack = TestStack::with(rate_limited(UNREACHED)).await;
+    let mut cast = Cast::new(stack.actors(NAMES).await, seed).await;
     let (done, mut steps) = unbounded_channel();
     let mut rng = fastrand::Rng::with_seed(seed);
     let killing = async {
         while steps.recv().await.is_some() {
             let victim = VICTIMS[rng.usize(..VICTIMS.len())];
-            world.stack.function_pids(victim).into_iter().for_each(kill_if_there);
+            stack.local.function_pids(victim).into_iter().for_each(kill_if_there);
         }
     };
     tokio::join!(cast.act(done), killing);
-    world.stack.settle().await;
+    stack.local.settle().await;
     cast.check(seed).await;
 }
 

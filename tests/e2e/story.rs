@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::harness::TestStack;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_find_each_other_become_friends_and_chat_live() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "Benjamin"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "Benjamin"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
 
     // They find each other.

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::world::{World, befriend, each};
+use crate::harness::{TestStack, befriend, each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn friends_of_friends_are_suggested_until_they_are_asked() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev, eve] = world.actors(["ana", "ben", "cleo", "dev", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev, eve] = stack.actors(["ana", "ben", "cleo", "dev", "eve"]).await;
     for friend in [&ben, &cleo] {
         befriend(&ana, friend).await;
         befriend(friend, &dev).await;
@@ -32,8 +32,8 @@ async fn friends_of_friends_are_suggested_until_they_are_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn friends_in_common_are_shown_of_those_whom_one_may_see() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev] = stack.actors(["ana", "ben", "cleo", "dev"]).await;
     for friend in [&ben, &cleo] {
         befriend(&ana, friend).await;
         befriend(friend, &dev).await;

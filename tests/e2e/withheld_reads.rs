@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Socket, World, each};
+use crate::harness::{Actor, Socket, TestStack, each};
 
 /// A group of three in which Cleo withholds what she has read, and each one's socket.
 struct Group {
@@ -12,10 +12,10 @@ struct Group {
 }
 
 impl Group {
-    async fn new(world: &World) -> Self {
-        let people = world.actors(["ana", "ben", "cleo"]).await;
+    async fn new(stack: &TestStack) -> Self {
+        let people = stack.actors(["ana", "ben", "cleo"]).await;
         let [ana, ben, cleo] = &people;
-        world.set_setting(cleo, "read_receipts", json!({"BOOL": false})).await;
+        stack.set_setting(cleo, "read_receipts", json!({"BOOL": false})).await;
         let room = ana.group_with(&[ben, cleo]).await;
         let sockets = [ana.socket().await, ben.socket().await, cleo.socket().await];
         Self { people, sockets, room }
@@ -76,8 +76,8 @@ async fn status(who: &Actor, room: &str) -> (Value, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_withheld_shows_nowhere_and_never_makes_a_message_read() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
     let said = group.say(0).await;
     group.people[0].pin(&said).await.ok();
     for socket in &mut group.sockets {
@@ -117,8 +117,8 @@ async fn what_is_withheld_shows_nowhere_and_never_makes_a_message_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_withholds_is_not_shown_that_others_have_read() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
     let said = group.say(2).await;
     group.people[0].pin(&said).await.ok();
     for socket in &mut group.sockets {
@@ -145,8 +145,8 @@ async fn who_withholds_is_not_shown_that_others_have_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_that_is_withheld_is_told_as_a_delivery_if_that_is_news() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
     group.say(0).await;
     group.read(2, 1).await;
     for at in [0, 1] {
@@ -167,10 +167,10 @@ async fn reading_that_is_withheld_is_told_as_a_delivery_if_that_is_news() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_joins_later_withholds_too_and_the_frames_about_it_do_not_say_more() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
-    let dora = world.actor("dora").await;
-    world.set_setting(&dora, "read_receipts", json!({"BOOL": false})).await;
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
+    let dora = stack.actor("dora").await;
+    stack.set_setting(&dora, "read_receipts", json!({"BOOL": false})).await;
     let [ana, ..] = &group.people;
     ana.add(&group.room, &dora).await.ok();
     for socket in &mut group.sockets {
@@ -187,8 +187,8 @@ async fn who_joins_later_withholds_too_and_the_frames_about_it_do_not_say_more()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_changes_their_mind_withholds_in_every_room_and_later_shows_again_where_they_are() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let rooms = [ana.room_with(&cleo).await, ana.group_with(&[&ben, &cleo]).await];
     let mut at_ana = ana.socket().await;
     let said = async |socket: &mut Socket, receipt: &str| {

@@ -10,8 +10,8 @@ use num_bigint::BigUint;
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{AUDIENCE, Issuer, in_seconds},
     key_pair::KeyPair,
-    world::{AUDIENCE, Issuer, in_seconds},
 };
 
 /// The issuer that shares a secret, and the secret.
@@ -52,7 +52,7 @@ impl Scene {
         let issuer = Issuer::start("https://issuer.example", &[]).await;
         let n = BigUint::parse_bytes(WEAK_MODULUS, 16).unwrap().to_bytes_be();
         let weak = json!({"kty": "RSA", "kid": "weak", "n": segment(n), "e": "AQAB"});
-        issuer.reply(crate::world::Reply::Keys(vec![rsa.public(), ec.public(), weak]));
+        issuer.reply(crate::harness::Reply::Keys(vec![rsa.public(), ec.public(), weak]));
         let other_key = KeyPair::es256("o");
         let other = Issuer::start("https://other.example", &[&other_key]).await;
         let (own_rsa, own_ec) = (KeyPair::rs256("r"), KeyPair::es256("e"));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::forge::{
     BACKEND, SECRET, Scene, backend_claims, but, by, by_secret, by_weak_key, seal, segment, with_signature,
 };
-use crate::{key_pair::KeyPair, world::in_seconds};
+use crate::{harness::in_seconds, key_pair::KeyPair};
 
 /// Its name and the token.
 pub type Forgery = (String, String);

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{
-    Actor, Answer, Socket, World,
+use crate::harness::{
+    Actor, Answer, Socket, TestStack,
     contract::{
         frames::FRAMES,
         rest::{OPERATIONS, Operation},
@@ -119,15 +119,15 @@ fn outcome_of(answer: &Answer) -> String {
 async fn every_call_is_answered_as_the_table_says() {
     let operations: BTreeSet<&String> = OPERATIONS.iter().map(|operation| &operation.id).collect();
     assert_eq!(TABLE.calls.keys().collect::<BTreeSet<_>>(), operations, "a row for each operation");
-    let world = World::new().await;
+    let stack = TestStack::new().await;
     let cells = OPERATIONS.iter().flat_map(|operation| {
         let call = &TABLE.calls[&operation.id];
         cells(&operation.id, &call.outcomes).into_iter().map(move |cell| (operation, call, cell))
     });
     let wrong: Vec<String> = futures::stream::iter(cells)
         .map(|(operation, call, (relation, expected))| {
-            let world = &world;
-            async move { wrong_in_cell(world, operation, call, relation, &expected).await }
+            let stack = &stack;
+            async move { wrong_in_cell(stack, operation, call, relation, &expected).await }
         })
         .buffer_unordered(AT_ONCE)
         .filter_map(async |wrong| wrong)
@@ -137,13 +137,13 @@ async fn every_call_is_answered_as_the_table_says() {
 }
 
 async fn wrong_in_cell(
-    world: &World,
+    stack: &TestStack,
     operation: &Operation,
     call: &Call,
     relation: Relation,
     expected: &str,
 ) -> Option<String> {
-    let place = Place::new(world, relation, call.about).await;
+    let place = Place::new(stack, relation, call.about).await;
     let before = place.seen_by_others().await;
     let answer = call.make(operation, &place.caller, |text| place.fill(text)).await;
     let asked = format!("{} by {relation:?}", operation.id);
@@ -162,11 +162,11 @@ async fn wrong_in_cell(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_or_after_one_has_left_every_call_is_refused() {
-    let world = World::new().await;
-    let [gone] = world.actors(["gone"]).await;
+    let stack = TestStack::new().await;
+    let [gone] = stack.actors(["gone"]).await;
     gone.delete("/users/me").await.nothing();
-    let gone_later = world.later(&gone, NOTICED);
-    let nobody = world.stranger(None);
+    let gone_later = stack.later(&gone, NOTICED);
+    let nobody = stack.stranger(None);
     for operation in OPERATIONS.iter() {
         let call = &TABLE.calls[&operation.id];
         call.about_nothing(operation, &nobody).await.problem(401, "invalid_token");
@@ -186,16 +186,16 @@ async fn every_frame_is_answered_as_the_table_says() {
         FRAMES.sent.iter().collect::<BTreeSet<_>>(),
         "a row for each frame"
     );
-    let world = World::new().await;
+    let stack = TestStack::new().await;
     let cells = TABLE
         .frames
         .iter()
         .flat_map(|(kind, sent)| cells(kind, &sent.outcomes).into_iter().map(move |cell| (kind, sent, cell)));
     let wrong: Vec<String> = futures::stream::iter(cells)
         .map(|(kind, sent, (relation, expected))| {
-            let world = &world;
+            let stack = &stack;
             async move {
-                let outcome = outcome_of_frame(world, kind, sent, relation).await;
+                let outcome = outcome_of_frame(stack, kind, sent, relation).await;
                 (outcome != expected)
                     .then(|| format!("{kind} by {relation:?}: {outcome} instead of {expected}"))
             }
@@ -208,8 +208,8 @@ async fn every_frame_is_answered_as_the_table_says() {
 }
 
 /// What the caller is answered, or else the target hears.
-async fn outcome_of_frame(world: &World, kind: &str, sent: &Sent, relation: Relation) -> String {
-    let place = Place::new(world, relation, sent.about).await;
+async fn outcome_of_frame(stack: &TestStack, kind: &str, sent: &Sent, relation: Relation) -> String {
+    let place = Place::new(stack, relation, sent.about).await;
     let (mut here, mut there) = (online(&place.caller).await, online(place.witness()).await);
     let data: Value = serde_json::from_str(&place.fill(&sent.data.to_string())).unwrap();
     here.send_text(&json!({"type": kind, "data": data, "ref": "asked"}).to_string()).await;

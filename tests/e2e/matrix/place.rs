@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{Actor, World, befriend};
+use crate::harness::{Actor, TestStack, befriend};
 
 /// How a caller stands to what they call about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -78,10 +78,10 @@ pub struct Place {
 }
 
 impl Place {
-    pub async fn new(world: &World, relation: Relation, about: About) -> Self {
+    pub async fn new(stack: &TestStack, relation: Relation, about: About) -> Self {
         let name = || format!("p{}", Uuid::new_v4().simple());
         let [mut caller, target, other, newcomer] =
-            futures::future::join_all([name(), name(), name(), name()].iter().map(|name| world.actor(name)))
+            futures::future::join_all([name(), name(), name(), name()].iter().map(|name| stack.actor(name)))
                 .await
                 .try_into()
                 .unwrap_or_else(|_| unreachable!("as many as names"));

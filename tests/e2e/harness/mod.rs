@@ -2,11 +2,11 @@
 
 mod actor;
 mod chat;
-mod circle;
 pub mod contract;
 mod issuer;
 pub mod process;
 mod proxy;
+mod relationships;
 mod socket;
 mod token;
 
@@ -25,18 +25,18 @@ pub use token::{in_seconds, signed};
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A stack in which people may do things only so often, as `RATE_LIMITS` says it.
-pub fn paced(limits: &str) -> Options {
+pub fn rate_limited(limits: &str) -> Options {
     let env = [("RATE_LIMITS".to_owned(), limits.to_owned())].into();
     Options { env, ..Options::default() }
 }
 
 /// A stack of its own for one test.
-pub struct World {
-    pub stack: Stack,
+pub struct TestStack {
+    pub local: Stack,
     http: reqwest::Client,
 }
 
-impl World {
+impl TestStack {
     pub async fn new() -> Self {
         Self::with(Options::default()).await
     }
@@ -45,11 +45,11 @@ impl World {
         // What the stack and its functions say is shown with a test that fails.
         let log = tracing_subscriber::fmt().event_format(LogLines::new(false)).with_test_writer();
         let _ = log.try_init();
-        let stack = Stack::start(options).await.unwrap();
-        Self { stack, http: http_client() }
+        let local = Stack::start(options).await.unwrap();
+        Self { local, http: http_client() }
     }
 
-    /// A world whose functions reach the database through a proxy that the test can watch and stop.
+    /// A stack whose functions reach the database through a proxy that the test can watch and stop.
     pub async fn with_proxy() -> (Self, Proxy) {
         Self::with_proxy_and(Options::default()).await
     }
@@ -59,15 +59,15 @@ impl World {
         let proxy = Proxy::start().await;
         options.env.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url().to_owned());
         options.env.insert("SOCKET_ENDPOINT".to_owned(), format!("{}/live", proxy.url()));
-        let world = Self::with(options).await;
-        let sockets = world.stack.ws_url().replace("ws://", "http://");
-        proxy.forward_to(world.stack.dynamodb_url(), sockets.trim_end_matches("/live"));
-        (world, proxy)
+        let stack = Self::with(options).await;
+        let sockets = stack.local.ws_url().replace("ws://", "http://");
+        proxy.forward_to(stack.local.dynamodb_url(), sockets.trim_end_matches("/live"));
+        (stack, proxy)
     }
 
     /// Someone who is signed in under this name.
     pub async fn actor(&self, name: &str) -> Actor {
-        Actor::sign_in(self.http.clone(), self.stack.http_url(), self.stack.ws_url(), name).await
+        Actor::sign_in(self.http.clone(), self.local.http_url(), self.local.ws_url(), name).await
     }
 
     /// Several people, signed in.
@@ -78,26 +78,26 @@ impl World {
 
     /// Someone, so much later.
     pub fn later(&self, actor: &Actor, later: Duration) -> Actor {
-        actor.later(self.stack.jwt_secret(), later)
+        actor.later(self.local.jwt_secret(), later)
     }
 
     /// Someone with a good token who has never been here.
     pub fn newcomer(&self) -> Actor {
         let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
-        self.stranger(Some(&signed(self.stack.jwt_secret(), &claims)))
+        self.stranger(Some(&signed(self.local.jwt_secret(), &claims)))
     }
 
     /// Someone who brings this instead of a token.
     pub fn stranger(&self, token: Option<&str>) -> Actor {
-        Actor::with_token(self.http.clone(), self.stack.http_url(), self.stack.ws_url(), token)
+        Actor::with_token(self.http.clone(), self.local.http_url(), self.local.ws_url(), token)
     }
 
     /// Calls the database itself, past everything.
     pub async fn database(&self, operation: &str, mut body: Value) -> Value {
-        body["TableName"] = self.stack.table_name().into();
+        body["TableName"] = self.local.table_name().into();
         let call = self
             .http
-            .post(self.stack.dynamodb_url())
+            .post(self.local.dynamodb_url())
             .header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
         let call = call
             .header("content-type", "application/x-amz-json-1.0")
@@ -168,7 +168,7 @@ impl World {
 
     /// Kills every process of a function, as if the machine had failed.
     pub fn kill(&self, binary: &str) {
-        let pids = self.stack.function_pids(binary);
+        let pids = self.local.function_pids(binary);
         assert!(!pids.is_empty(), "{binary} runs");
         for pid in pids {
             kill("KILL", pid);
@@ -177,11 +177,11 @@ impl World {
 
     /// The same, and waits until the stack knows, so that the next call goes to another process.
     pub async fn replace(&self, binary: &str) {
-        let killed = self.stack.function_pids(binary);
+        let killed = self.local.function_pids(binary);
         self.kill(binary);
         let gone = async {
             let mut ticks = tokio::time::interval(Duration::from_millis(5));
-            while self.stack.function_pids(binary).iter().any(|pid| killed.contains(pid)) {
+            while self.local.function_pids(binary).iter().any(|pid| killed.contains(pid)) {
                 ticks.tick().await;
             }
         };

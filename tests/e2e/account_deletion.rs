@@ -11,8 +11,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{Actor, TestStack, befriend, each, heard_at, in_seconds, signed},
     probes::probes,
-    world::{Actor, World, befriend, each, heard_at, in_seconds, signed},
 };
 
 /// Names that stand nowhere else.
@@ -21,29 +21,29 @@ const DISPLAYED: &str = "Zoltana the Great";
 const PICTURE: &str = "https://pictures.example.net/zoltana.jpg";
 
 /// The same person a minute later, when no process takes them for present any more, with the same token.
-fn a_minute_later(world: &World, actor: &Actor) -> Actor {
-    let mut later = world.later(actor, Duration::from_secs(61));
+fn a_minute_later(stack: &TestStack, actor: &Actor) -> Actor {
+    let mut later = stack.later(actor, Duration::from_secs(61));
     later.token.clone_from(&actor.token);
     later
 }
 
 /// The same person with a token that is newer than any deletion so far.
-fn anew(world: &World, actor: &Actor, name: &str) -> Actor {
+fn anew(stack: &TestStack, actor: &Actor, name: &str) -> Actor {
     let claims = json!({"sub": actor.id, "username": name, "iat": in_seconds(2), "exp": in_seconds(3600)});
-    let mut anew = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    let mut anew = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
     anew.id.clone_from(&actor.id);
     anew
 }
 
 /// All that the table holds, as text.
-async fn everything(world: &World) -> String {
+async fn everything(stack: &TestStack) -> String {
     let (mut all, mut from) = (String::new(), Value::Null);
     loop {
         let mut scan = json!({"ConsistentRead": true});
         if !from.is_null() {
             scan["ExclusiveStartKey"] = from;
         }
-        let page = world.database("Scan", scan).await;
+        let page = stack.database("Scan", scan).await;
         all += &page["Items"].to_string();
         from = page["LastEvaluatedKey"].clone();
         if from.is_null() {
@@ -62,9 +62,9 @@ pub struct Life {
 }
 
 impl Life {
-    pub async fn new(world: &World, name: &str, n: usize) -> Self {
-        let [ben, cleo] = world.actors([&*format!("ben{n}"), &*format!("cleo{n}")]).await;
-        let zoe = world.actor(name).await;
+    pub async fn new(stack: &TestStack, name: &str, n: usize) -> Self {
+        let [ben, cleo] = stack.actors([&*format!("ben{n}"), &*format!("cleo{n}")]).await;
+        let zoe = stack.actor(name).await;
         zoe.patch("/users/me", json!({"display_name": format!("{name} the Great"), "avatar_url": PICTURE}))
             .await
             .ok();
@@ -113,15 +113,15 @@ impl Life {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_deletes_their_account_is_gone_at_once_and_for_everyone() {
-    let world = World::new().await;
-    let life = Life::new(&world, NAME, 0).await;
+    let stack = TestStack::new().await;
+    let life = Life::new(&stack, NAME, 0).await;
     let Life { zoe, ben, cleo, pair, group } = &life;
     let mut at_zoe = zoe.socket().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     let (mut at_ben, mut at_cleo) = (ben.socket().await, cleo.socket().await);
-    let before = everything(&world).await;
+    let before = everything(&stack).await;
     let key = json!({"Key": {"pk": {"S": format!("USER#{}", zoe.id)}, "sk": {"S": "PROFILE"}}});
-    let profile = world.database("GetItem", key).await;
+    let profile = stack.database("GetItem", key).await;
     let email_claim = profile["Item"]["email_claim"]["S"].as_str().unwrap().to_owned();
     for name in [NAME, DISPLAYED, PICTURE, &email_claim] {
         assert!(
@@ -149,14 +149,14 @@ async fn who_deletes_their_account_is_gone_at_once_and_for_everyone() {
 
     life.is_over().await;
     zoe.delete("/users/me").await.nothing();
-    let old = a_minute_later(&world, zoe);
+    let old = a_minute_later(&stack, zoe);
     for probe in probes(&uuid::Uuid::new_v4().to_string()) {
         if !probe.ends_account() {
             probe.call(&old).await.problem(401, "invalid_token");
         }
     }
     // Another process of the function, which has not met them.
-    world.replace("socket-connect").await;
+    stack.replace("socket-connect").await;
     assert_eq!(zoe.try_socket().await.err(), Some(401));
     for query in ["zolt", "tana", "great", "zoltana@example.com"] {
         assert_eq!(ben.get(&format!("/friends/search?query={query}")).await.ok(), json!([]), "{query}");
@@ -167,7 +167,7 @@ async fn who_deletes_their_account_is_gone_at_once_and_for_everyone() {
     assert_eq!(ben.room_with(zoe).await, *pair, "the room is still there for the one who is");
     ben.say(pair, "are you there?").await;
 
-    let after = everything(&world).await;
+    let after = everything(&stack).await;
     for name in [NAME, DISPLAYED, PICTURE, &email_claim] {
         assert!(!after.contains(&name.to_lowercase()), "{name}");
     }
@@ -175,9 +175,9 @@ async fn who_deletes_their_account_is_gone_at_once_and_for_everyone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wherever_the_deletion_dies_the_same_call_again_finishes_it() {
-    let (world, proxy) = World::with_proxy().await;
+    let (stack, proxy) = TestStack::with_proxy().await;
     for died_at in 1.. {
-        let life = Life::new(&world, &format!("zoe{died_at}"), died_at).await;
+        let life = Life::new(&stack, &format!("zoe{died_at}"), died_at).await;
         let writes = Arc::new(AtomicUsize::new(0));
         let outage = proxy.fail(
             move |call| {
@@ -201,7 +201,7 @@ async fn wherever_the_deletion_dies_the_same_call_again_finishes_it() {
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": format!("USER#{}", life.zoe.id)}},
         });
-        let left = world.database("Query", marker).await;
+        let left = stack.database("Query", marker).await;
         let left = left["Items"].as_array().unwrap();
         let keys: Vec<&str> = left.iter().map(|item| item["sk"]["S"].as_str().unwrap()).collect();
         assert_eq!(
@@ -216,8 +216,8 @@ async fn wherever_the_deletion_dies_the_same_call_again_finishes_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_back_is_somebody_new() {
-    let (world, proxy) = World::with_proxy().await;
-    let life = Life::new(&world, "zoe", 0).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let life = Life::new(&stack, "zoe", 0).await;
     let Life { zoe, ben, cleo, pair, group } = &life;
     // The deletion dies early, and is finished as they come back.
     let held = proxy.hold(|call| call.caller == "UsersDeleteMeFunction" && call.body.contains("CHANGE#"));
@@ -226,12 +226,12 @@ async fn who_comes_back_is_somebody_new() {
         async move { zoe.delete("/users/me").await.status }
     });
     let guard = held.caught().await;
-    world.kill("users-delete-me");
+    stack.kill("users-delete-me");
     assert_eq!(doomed.await.unwrap(), 500);
     drop(guard);
     proxy.settled().await;
 
-    let back = anew(&world, zoe, "zoe");
+    let back = anew(&stack, zoe, "zoe");
     back.get("/chat/rooms").await.problem(503, "busy");
     let me = back.get("/users/me").await.ok();
     assert_eq!(
@@ -243,7 +243,7 @@ async fn who_comes_back_is_somebody_new() {
     }
     back.room(pair).await.problem(404, "not_found");
     back.room(group).await.problem(404, "not_found");
-    let old = a_minute_later(&world, zoe);
+    let old = a_minute_later(&stack, zoe);
     old.get("/users/me").await.problem(401, "invalid_token");
     old.delete("/users/me").await.problem(401, "invalid_token");
     assert_eq!(back.get("/users/me").await.ok(), me, "an old token deletes nothing");
