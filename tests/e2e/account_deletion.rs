@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Actor, TestStack, befriend, each, heard_at, in_seconds, signed},
+    harness::{Actor, TestStack, each, in_seconds, make_friends, next_on_each, signed},
     probes::probes,
 };
 
@@ -68,10 +68,10 @@ impl Life {
         zoe.patch("/users/me", json!({"display_name": format!("{name} the Great"), "avatar_url": PICTURE}))
             .await
             .ok();
-        befriend(&zoe, &ben).await;
+        make_friends(&zoe, &ben).await;
         cleo.post("/friends/requests", json!({"receiver_id": zoe.id})).await.ok();
         let (pair, group) = (zoe.room_with(&ben).await, zoe.group_with(&[&ben]).await);
-        let said = zoe.say(&pair, "words that stay").await;
+        let said = zoe.send_message(&pair, "words that stay").await;
         ben.reply(&said, "noted").await;
         zoe.add(&group, &cleo).await.ok();
         zoe.react(&said, "👍").await.ok();
@@ -132,7 +132,7 @@ async fn who_deletes_their_account_is_gone_at_once_and_for_everyone() {
 
     zoe.delete("/users/me").await.nothing();
     at_zoe.closed().await;
-    let [removed] = heard_at([&mut at_ben], "friend_removed").await;
+    let [removed] = next_on_each([&mut at_ben], "friend_removed").await;
     assert_eq!(removed["user_id"], zoe.id);
     at_cleo.expect("friend_request_responded").await;
     let mut kinds = Vec::new();
@@ -165,7 +165,7 @@ async fn who_deletes_their_account_is_gone_at_once_and_for_everyone() {
     ben.put(&format!("/chat/rooms/{group}/participants/{}", zoe.id)).await.problem(404, "not_found");
     cleo.post("/chat/rooms", json!({"participant_ids": [zoe.id]})).await.problem(404, "not_found");
     assert_eq!(ben.room_with(zoe).await, *pair, "the room is still there for the one who is");
-    ben.say(pair, "are you there?").await;
+    ben.send_message(pair, "are you there?").await;
 
     let after = everything(&stack).await;
     for name in [NAME, DISPLAYED, PICTURE, &email_claim] {
@@ -206,11 +206,11 @@ async fn wherever_the_deletion_dies_the_same_call_again_finishes_it() {
         let keys: Vec<&str> = left.iter().map(|item| item["sk"]["S"].as_str().unwrap()).collect();
         assert_eq!(
             keys[..3],
-            ["COUNTS", "PRESENCE", "PROFILE"],
+            ["QUOTAS", "PRESENCE", "PROFILE"],
             "and how often they did what is limited: {left:?}"
         );
         assert!(keys[3..].iter().all(|key| key.starts_with("RATE#")), "{keys:?}");
-        assert!(left.iter().all(|item| item["is_unfinished"].is_null()));
+        assert!(left.iter().all(|item| item["is_pending"].is_null()));
     }
 }
 
@@ -254,11 +254,11 @@ async fn who_comes_back_is_somebody_new() {
     let updated = at_ben.expect("participant_updated").await;
     assert_eq!(updated["data"]["participants"][0]["username"], "zoe");
     assert_eq!(back.history(pair).await, [] as [Value; 0]);
-    let hello = ben.say(pair, "hello again").await;
+    let hello = ben.send_message(pair, "hello again").await;
     assert_eq!(at_back.expect("new_message").await["data"]["id"], hello["id"]);
     assert_eq!(each(&json!(back.history(pair).await), "content"), ["hello again"]);
     assert_eq!(each(&json!(ben.history(pair).await), "sender_username")[0], "Deleted user");
     cleo.add(group, &back).await.problem(403, "not_allowed");
-    befriend(&back, ben).await;
+    make_friends(&back, ben).await;
     assert_eq!(each(&back.get("/friends").await.ok(), "id"), [&ben.id]);
 }

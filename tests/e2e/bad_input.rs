@@ -132,7 +132,7 @@ async fn refused_calls_name_every_fault_and_change_nothing() {
     stack.local.settle().await;
     let after = everything(&stack).await;
     // What is done and undone again leaves a count of none.
-    let is_kept = |item: &&Value| !["PRESENCE", "COUNTS"].contains(&item["sk"]["S"].as_str().unwrap());
+    let is_kept = |item: &&Value| !["PRESENCE", "QUOTAS"].contains(&item["sk"]["S"].as_str().unwrap());
     let kept = |items: &[Value]| items.iter().filter(is_kept).cloned().collect::<Vec<_>>();
     assert_eq!(kept(&after), kept(&before));
 }
@@ -148,7 +148,7 @@ async fn upper_case_ids_unknown_fields_and_repeated_keys_are_taken() {
     let room = room["id"].as_str().unwrap();
     assert_eq!(room, ana.room_with(&ben).await);
     let loud = room.to_uppercase();
-    let said = ana.say(&loud, "hi").await;
+    let said = ana.send_message(&loud, "hi").await;
     assert_eq!(said["chat_room_id"], room);
     let reply = json!({"chat_room_id": room, "content": "re", "reply_to_id": said["id"].as_str().unwrap().to_uppercase()});
     assert_eq!(ben.post("/chat/messages", reply).await.ok()["reply_to_id"], said["id"]);
@@ -194,7 +194,7 @@ async fn ten_thousand_frames_in_a_row_are_each_answered_and_hold_up_nobody() {
     // Meanwhile, somebody else lives on as always.
     let mut at_ben = ben.socket().await;
     let room = ben.room_with(&cleo).await;
-    ben.say(&room, "calm").await;
+    ben.send_message(&room, "calm").await;
     at_ben.expect("room_created").await;
     at_ben.expect("new_message").await;
     let _frames = flood.await.unwrap();
@@ -222,7 +222,7 @@ async fn connections_that_never_say_anything_hold_up_nobody() {
     }
     let room = ana.room_with(&ben).await;
     let mut at_ben = ben.socket().await;
-    let said = ana.say(&room, "hello").await;
+    let said = ana.send_message(&room, "hello").await;
     assert_eq!(at_ben.expect("new_message").await["data"]["id"], said["id"]);
     drop(silent);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Actor, Answer, TestStack, befriend, each, heard_at};
+use crate::harness::{Actor, Answer, TestStack, each, make_friends, next_on_each};
 
 /// All calls about a room, as an outsider's client would make them.
 async fn calls_on(who: &Actor, room: &str, message: &Value) -> Vec<Answer> {
@@ -35,13 +35,13 @@ async fn calls_on(who: &Actor, room: &str, message: &Value) -> Vec<Answer> {
 async fn a_block_ends_what_is_between_two_and_unblocking_brings_their_room_back() {
     let stack = TestStack::new().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     let room = ana.room_with(&ben).await;
-    let said = ben.say(&room, "hello").await;
+    let said = ben.send_message(&room, "hello").await;
     let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
     stack.local.settle().await;
     let mut at_ben = ben.socket().await;
-    heard_at([&mut phone, &mut tablet], "user_status_change").await;
+    next_on_each([&mut phone, &mut tablet], "user_status_change").await;
 
     ana.block(&ben).await.nothing();
     for device in [&mut phone, &mut tablet] {
@@ -92,12 +92,12 @@ async fn a_block_ends_what_is_between_two_and_unblocking_brings_their_room_back(
         assert_eq!((&held["rev"], &held["complete"]), (&json!(2), &json!(true)));
     }
     ana.unblock(&ben).await.nothing();
-    ben.say(&room, "there you are").await;
-    heard_at([&mut phone, &mut tablet, &mut at_ben], "new_message").await;
+    ben.send_message(&room, "there you are").await;
+    next_on_each([&mut phone, &mut tablet, &mut at_ben], "new_message").await;
     for socket in [&mut phone, &mut tablet, &mut at_ben] {
         socket.expect_nothing_more().await;
     }
-    befriend(&ben, &ana).await;
+    make_friends(&ben, &ana).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +114,7 @@ async fn to_who_is_blocked_it_is_as_if_there_were_nobody() {
         let one = json!({"participant_ids": [other.id]});
         let three = json!({"participant_ids": [other.id, cleo.id], "is_group": true});
         answers.push([
-            ben.ask(other).await,
+            ben.send_request(other).await,
             ben.post("/chat/rooms", one).await,
             ben.post("/chat/rooms", three).await,
             ben.add(&group, other).await,
@@ -122,7 +122,7 @@ async fn to_who_is_blocked_it_is_as_if_there_were_nobody() {
             ben.unfriend(other).await,
             ben.unblock(other).await,
             ben.block(other).await,
-            ben.ask(other).await,
+            ben.send_request(other).await,
         ]);
     }
     let (theirs, none) = (&answers[0], &answers[1]);
@@ -154,18 +154,18 @@ async fn each_takes_back_their_own_block_alone() {
     let room = ana.room_with(&ben).await;
     for (who, other) in [(&ana, &ben), (&ben, &ana)] {
         who.block(other).await.nothing();
-        who.ask(other).await.problem(400, "you_blocked_them");
+        who.send_request(other).await.problem(400, "you_blocked_them");
     }
     assert_eq!(ana.get("/friends/blocks").await.ok()[0]["username"], "ben");
     ana.unblock(&ben).await.nothing();
     assert_eq!(ana.get("/friends/blocks").await.ok(), json!([]));
     ana.room(&room).await.problem(404, "not_found");
-    ana.ask(&ben).await.problem(404, "not_found");
+    ana.send_request(&ben).await.problem(404, "not_found");
     ana.unblock(&ben).await.nothing();
     ben.room(&room).await.problem(404, "not_found");
     ben.unblock(&ana).await.nothing();
     ben.room(&room).await.ok();
-    ana.ask(&ben).await.ok();
+    ana.send_request(&ben).await.ok();
     ana.block(&ana).await.problem(400, "cannot_block_yourself");
     ana.put("/friends/blocks/ben").await.bad_field("user_id");
 }
@@ -175,7 +175,7 @@ async fn a_block_answers_the_others_request_and_cancels_ones_own() {
     let stack = TestStack::new().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
-    let request = ana.ask(&ben).await.ok();
+    let request = ana.send_request(&ben).await.ok();
     at_ben.expect("friend_request_received").await;
     ana.block(&ben).await.nothing();
     at_ben.expect("friend_request_cancelled").await;
@@ -186,7 +186,7 @@ async fn a_block_answers_the_others_request_and_cancels_ones_own() {
     ana.unblock(&ben).await.nothing();
     at_ana.expect("block_changed").await;
 
-    let request = ana.ask(&ben).await.ok();
+    let request = ana.send_request(&ben).await.ok();
     at_ben.expect("friend_request_received").await;
     ben.block(&ana).await.nothing();
     let rejected = json!({"request_id": request["id"], "user_id": ben.id, "action": "rejected"});
@@ -201,7 +201,7 @@ async fn a_block_answers_the_others_request_and_cancels_ones_own() {
     at_ben.expect("block_changed").await;
     ana.block(&ben).await.nothing();
     ana.unblock(&ben).await.nothing();
-    ana.ask(&ben).await.problem(400, "request_too_soon");
+    ana.send_request(&ben).await.problem(400, "request_too_soon");
     for _ in 0..2 {
         at_ana.expect("block_changed").await;
     }
@@ -220,8 +220,8 @@ async fn a_block_leaves_shared_groups_as_they_are() {
     assert_eq!(ana.room(&group).await.ok(), before);
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     for who in [&ana, &ben, &cleo] {
-        who.say(&group, "hello").await;
-        heard_at([&mut at_ana, &mut at_ben], "new_message").await;
+        who.send_message(&group, "hello").await;
+        next_on_each([&mut at_ana, &mut at_ben], "new_message").await;
     }
     assert_eq!(ben.history(&group).await.len(), 3);
 }
@@ -231,7 +231,7 @@ async fn a_push_that_a_block_overtakes_reaches_nobody() {
     let (stack, proxy) = TestStack::with_proxy().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    ana.say(&room, "hello").await;
+    ana.send_message(&room, "hello").await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     for function in ["ChatSendMessageFunction", "ChatMarkReadFunction"] {
         let held = proxy.hold(move |call| call.caller == function && call.body.contains("PRESENCE"));
@@ -242,7 +242,7 @@ async fn a_push_that_a_block_overtakes_reaches_nobody() {
         };
         let call = async {
             if function == "ChatSendMessageFunction" {
-                ben.say(&room, "one more thing").await;
+                ben.send_message(&room, "one more thing").await;
             } else {
                 ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
             }
@@ -253,7 +253,7 @@ async fn a_push_that_a_block_overtakes_reaches_nobody() {
         at_ben.expect_nothing_more().await;
         ana.unblock(&ben).await.nothing();
         at_ana.expect("block_changed").await;
-        ana.say(&room, "hello again").await;
-        heard_at([&mut at_ana, &mut at_ben], "new_message").await;
+        ana.send_message(&room, "hello again").await;
+        next_on_each([&mut at_ana, &mut at_ben], "new_message").await;
     }
 }

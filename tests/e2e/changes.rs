@@ -6,7 +6,7 @@ use local::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{TestStack, as_others_see, heard_at, path_of};
+use crate::harness::{TestStack, as_others_see, next_on_each, path_of};
 
 /// For so long a sender may find other words.
 const DAY: Duration = Duration::from_hours(24);
@@ -23,7 +23,7 @@ async fn an_edited_message_is_the_same_one_in_other_words_on_every_device() {
     let stack = TestStack::new().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    let said = ana.say(&room, "helo").await;
+    let said = ana.send_message(&room, "helo").await;
     assert_eq!(
         (&said["is_edited"], &said["edited_at"], &said["rev"]),
         (&json!(false), &Value::Null, &json!(0))
@@ -37,7 +37,7 @@ async fn an_edited_message_is_the_same_one_in_other_words_on_every_device() {
         edited,
         changed(&said, &json!({"content": "hello", "is_edited": true, "edited_at": at, "rev": 1}))
     );
-    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "message_updated").await;
+    let heard = next_on_each([&mut phone, &mut tablet, &mut at_ben], "message_updated").await;
     assert_eq!(heard, [edited.clone(), edited.clone(), as_others_see(&edited)]);
     assert_eq!(ana.history(&room).await, std::slice::from_ref(&edited));
     assert_eq!(ben.history(&room).await, [as_others_see(&edited)]);
@@ -46,10 +46,10 @@ async fn an_edited_message_is_the_same_one_in_other_words_on_every_device() {
 
     // The first try of a repeated edit may have died before it told anyone, so it is told again, and means nothing new.
     assert_eq!(ana.edit(&said, "hello").await.ok(), edited);
-    assert_eq!(heard_at([&mut phone, &mut tablet, &mut at_ben], "message_updated").await, heard);
+    assert_eq!(next_on_each([&mut phone, &mut tablet, &mut at_ben], "message_updated").await, heard);
     let again = ana.edit(&said, "hello, Ben").await.ok();
     assert_eq!((&again["rev"], &again["content"]), (&json!(2), &json!("hello, Ben")));
-    heard_at([&mut phone, &mut tablet, &mut at_ben], "message_updated").await;
+    next_on_each([&mut phone, &mut tablet, &mut at_ben], "message_updated").await;
     for device in [&mut phone, &mut tablet, &mut at_ben] {
         device.expect_nothing_more().await;
     }
@@ -60,7 +60,7 @@ async fn only_its_sender_edits_a_message_and_only_to_what_could_be_sent_within_a
     let stack = TestStack::new().await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    let said = ben.say(&room, "helo").await;
+    let said = ben.send_message(&room, "helo").await;
     let place = json!({"chat_room_id": room, "message_type": "location", "payload": {"latitude": 6.9}});
     let place = ben.post("/chat/messages", place).await.ok();
     let before = ana.history(&room).await;
@@ -92,7 +92,7 @@ async fn nothing_but_its_place_is_left_of_a_deleted_message_on_every_device() {
     let stack = TestStack::with(options).await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    let first = ben.say(&room, "first").await;
+    let first = ben.send_message(&room, "first").await;
     let full = json!({
         "chat_room_id": room, "content": "listen", "message_type": "voice", "payload": {"seconds": 3},
         "media_url": "https://media.example.com/run.ogg", "reply_to_id": first["id"], "client_message_id": "c-1"
@@ -109,10 +109,10 @@ async fn nothing_but_its_place_is_left_of_a_deleted_message_on_every_device() {
         "is_deleted": true, "rev": 3
     });
     assert_eq!(gone, changed(&full, &nothing));
-    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "message_deleted").await;
+    let heard = next_on_each([&mut phone, &mut tablet, &mut at_ben], "message_deleted").await;
     assert_eq!(heard, [gone.clone(), gone.clone(), as_others_see(&gone)]);
     assert_eq!(ana.delete_message(&full).await.ok(), gone);
-    assert_eq!(heard_at([&mut phone, &mut tablet, &mut at_ben], "message_deleted").await, heard);
+    assert_eq!(next_on_each([&mut phone, &mut tablet, &mut at_ben], "message_deleted").await, heard);
     assert_eq!(ben.history(&room).await[1], as_others_see(&gone));
     assert_eq!(ana.get("/chat/rooms").await.ok()[0]["last_message"], gone);
     assert_eq!(ben.reactions(&full).await.ok(), json!([]));
@@ -121,7 +121,7 @@ async fn nothing_but_its_place_is_left_of_a_deleted_message_on_every_device() {
     ben.react(&full, "👍").await.problem(409, "message_deleted");
     ben.pin(&full).await.problem(409, "message_deleted");
     assert_eq!(ben.unreact(&full, "👍").await.ok(), as_others_see(&gone));
-    assert_eq!(heard_at([&mut phone, &mut tablet, &mut at_ben], "message_deleted").await, heard);
+    assert_eq!(next_on_each([&mut phone, &mut tablet, &mut at_ben], "message_deleted").await, heard);
     for device in [&mut phone, &mut tablet, &mut at_ben] {
         device.expect_nothing_more().await;
     }
@@ -135,7 +135,7 @@ async fn those_who_run_a_group_delete_what_anyone_said_but_not_what_the_service_
     stack.make_admin(&room, &ben).await;
     let mut said = Vec::new();
     for who in [&ana, &ben, &cleo, &cleo] {
-        said.push(who.say(&room, "words").await);
+        said.push(who.send_message(&room, "words").await);
     }
     for message in &said[..2] {
         cleo.delete_message(message).await.problem(403, "not_allowed");
@@ -182,7 +182,7 @@ async fn a_change_whose_first_try_died_between_commit_and_push_is_told_by_the_re
     let (stack, proxy) = TestStack::with_proxy().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    let said = ana.say(&room, "helo").await;
+    let said = ana.send_message(&room, "helo").await;
     let mut at_ben = ben.socket().await;
 
     // Presence is read right after the commit: there the function dies.
@@ -221,8 +221,8 @@ async fn a_message_that_is_not_theirs_to_see_is_as_one_that_is_not_there() {
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
     let elsewhere = ben.room_with(&eve).await;
-    let said = ana.say(&room, "between us").await;
-    let foreign = ben.say(&elsewhere, "between others").await;
+    let said = ana.send_message(&room, "between us").await;
+    let foreign = ben.send_message(&elsewhere, "between others").await;
     let [id, foreign] = [&said, &foreign].map(|message| message["id"].as_str().unwrap());
     let (mut at_ben, nothing) = (ben.socket().await, uuid::Uuid::nil().to_string());
     let nowhere = uuid::Uuid::new_v4().to_string();

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        Actor, Answer, Proxy, TestStack, befriend,
+        Actor, Answer, Proxy, TestStack,
         contract::{
             frames::FRAMES,
             rest::{Documented, OPERATIONS, documented},
         },
-        rate_limited,
+        make_friends, rate_limited,
     },
     probes::{Probe, probes},
 };
@@ -154,7 +154,7 @@ async fn calls_of_two_friends(stack: &TestStack, proxy: &Proxy, notes: &Notes) {
 
 /// What becomes of a message of Ana's and of one of Ben's, and what they may not do to them.
 async fn calls_about_a_message(ana: &Actor, ben: &Actor, room: &str, notes: &Notes) {
-    let (said, gone) = (ana.say(room, "helo").await, ana.say(room, "gone").await);
+    let (said, gone) = (ana.send_message(room, "helo").await, ana.send_message(room, "gone").await);
     notes.expect(200, &ana.edit(&said, "hello").await);
     notes.expect(403, &ben.edit(&said, "mine").await);
     notes.expect(403, &ben.delete_message(&said).await);
@@ -178,7 +178,7 @@ async fn calls_about_a_message(ana: &Actor, ben: &Actor, room: &str, notes: &Not
 async fn calls_about_a_group(stack: &TestStack, notes: &Notes) {
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let group = ana.group_with(&[&ben]).await;
-    let said = ana.say(&group, "hello").await;
+    let said = ana.send_message(&group, "hello").await;
     notes.expect(403, &ben.add(&group, &cleo).await);
     notes.expect(403, &ben.remove(&group, &ana).await);
     notes.expect(403, &ben.pin(&said).await);
@@ -186,13 +186,13 @@ async fn calls_about_a_group(stack: &TestStack, notes: &Notes) {
     notes.expect(200, &ana.add(&group, &cleo).await);
     notes.expect(200, &ana.update_room(&group, json!({"name": "Sunday run"})).await);
     notes.expect(403, &cleo.update_room(&group, json!({"name": "mine"})).await);
-    notes.expect(200, &ana.keep_room(&group, json!({"is_pinned": true})).await);
+    notes.expect(200, &ana.update_room_settings(&group, json!({"is_pinned": true})).await);
     notes.expect(204, &cleo.remove(&group, &cleo).await);
     notes.expect(403, &ben.delete_room(&group).await);
-    stack.count(&cleo, "rooms", 2_000).await;
+    stack.set_quota(&cleo, "rooms", 2_000).await;
     notes.expect(409, &ana.add(&group, &cleo).await);
     notes.expect(409, &ana.post("/chat/rooms", json!({"participant_ids": [cleo.id]})).await);
-    stack.count(&cleo, "rooms", 0).await;
+    stack.set_quota(&cleo, "rooms", 0).await;
     stack.fill(&group).await;
     notes.expect(409, &ana.add(&group, &cleo).await);
     notes.expect(204, &ana.delete_room(&group).await);
@@ -201,27 +201,27 @@ async fn calls_about_a_group(stack: &TestStack, notes: &Notes) {
 /// What becomes of friends, and what bounds and settings say no to.
 async fn calls_about_friends(stack: &TestStack, notes: &Notes) {
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
-    let cleos = notes.expect(200, &cleo.ask(&ben).await);
+    let cleos = notes.expect(200, &cleo.send_request(&ben).await);
     notes.expect(204, &cleo.cancel(&cleos).await);
     notes.expect(200, &ana.get("/friends/suggestions").await);
     notes.expect(200, &ana.get(&format!("/friends/{}/mutual", ben.id)).await);
     notes.expect(400, &ana.block(&ana).await);
-    stack.count(&cleo, "requests_sent", 50).await;
-    notes.expect(409, &cleo.ask(&ben).await);
-    stack.count(&cleo, "requests_sent", 0).await;
-    let cleos = cleo.ask(&ben).await.ok();
-    stack.count(&ben, "friends", 5_000).await;
+    stack.set_quota(&cleo, "requests_sent", 50).await;
+    notes.expect(409, &cleo.send_request(&ben).await);
+    stack.set_quota(&cleo, "requests_sent", 0).await;
+    let cleos = cleo.send_request(&ben).await.ok();
+    stack.set_quota(&ben, "friends", 5_000).await;
     notes.expect(409, &ben.accept(&cleos).await);
-    stack.count(&ana, "blocks", 1_000).await;
+    stack.set_quota(&ana, "blocks", 1_000).await;
     notes.expect(409, &ana.block(&ben).await);
-    stack.count(&ana, "blocks", 0).await;
+    stack.set_quota(&ana, "blocks", 0).await;
     for setting in ["requests_from", "messages_from"] {
-        stack.choose(&ana, setting, "friends_of_friends").await;
+        stack.set_audience(&ana, setting, "friends_of_friends").await;
     }
-    notes.expect(403, &cleo.ask(&ana).await);
+    notes.expect(403, &cleo.send_request(&ana).await);
     notes.expect(403, &cleo.post("/chat/rooms", json!({"participant_ids": [ana.id]})).await);
     for setting in ["requests_from", "messages_from"] {
-        stack.choose(&ana, setting, "everyone").await;
+        stack.set_audience(&ana, setting, "everyone").await;
     }
 }
 
@@ -234,11 +234,11 @@ async fn every_documented_frame_is_sent_and_no_other() {
     at_ben.expect("friend_request_received").await;
     ben.put(&format!("/friends/requests/{}?action=rejected", request["id"].as_str().unwrap())).await.ok();
     at_ana.expect("friend_request_responded").await;
-    let request = ben.ask(&ana).await.ok();
+    let request = ben.send_request(&ana).await.ok();
     at_ana.expect("friend_request_received").await;
     ben.cancel(&request).await.nothing();
     at_ana.expect("friend_request_cancelled").await;
-    befriend(&ben, &ana).await;
+    make_friends(&ben, &ana).await;
     at_ana.expect("friend_request_received").await;
     ben.unfriend(&ana).await.nothing();
     at_ana.expect("friend_removed").await;
@@ -250,7 +250,7 @@ async fn every_documented_frame_is_sent_and_no_other() {
     for kind in ["friend_request_cancelled", "friend_request_responded", "friend_removed"] {
         at_ben.expect(kind).await;
     }
-    befriend(&ana, &cleo).await;
+    make_friends(&ana, &cleo).await;
     at_ana.expect("friend_request_responded").await;
     let at_cleo = cleo.socket().await;
     at_ana.expect("user_status_change").await;
@@ -274,13 +274,13 @@ async fn every_documented_frame_is_sent_and_no_other() {
     ana.edit(&said, "Hello Ben!").await.ok();
     ben.react(&said, "👍").await.ok();
     ben.pin(&said).await.ok();
-    let gone = ana.say(&room, "gone").await;
+    let gone = ana.send_message(&room, "gone").await;
     ana.delete_message(&gone).await.ok();
     let group = ana.group_with(&[&ben]).await;
     ana.add(&group, &cleo).await.ok();
     ana.set_role(&group, &cleo, "admin").await.ok();
     cleo.remove(&group, &cleo).await.nothing();
-    ana.keep_room(&group, json!({"is_archived": true})).await.ok();
+    ana.update_room_settings(&group, json!({"is_archived": true})).await.ok();
     ana.delete_room(&group).await.nothing();
     ana.patch("/users/me", json!({"avatar_url": "https://pictures.example.net/ana.jpg"})).await.ok();
     for kind in [

@@ -117,7 +117,7 @@ impl Device {
     }
 
     /// Says something until it is acknowledged, by either door, and now and then twice at once.
-    pub async fn say(&mut self, room: &str, mut message: Value) {
+    pub async fn send_message(&mut self, room: &str, mut message: Value) {
         self.names += 1;
         let name = format!("{}-{}", self.who().name, uuid::Uuid::new_v4());
         message["chat_room_id"] = room.into();

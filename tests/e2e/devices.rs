@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Actor, TestStack, befriend};
+use crate::harness::{Actor, TestStack, make_friends};
 
 fn device() -> (String, String) {
     let id = Uuid::new_v4().to_string();
@@ -21,7 +21,7 @@ async fn token_of(stack: &TestStack, who: &Actor, id: &str) -> Value {
 async fn signing_out_ends_the_connections_of_that_device_and_of_no_other() {
     let stack = TestStack::new().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     let room = ana.room_with(&ben).await;
     let mut at_ben = ben.socket().await;
     stack.local.settle().await;
@@ -39,7 +39,7 @@ async fn signing_out_ends_the_connections_of_that_device_and_of_no_other() {
     ana.delete(&phone).await.nothing();
     at_phone.closed().await;
     too.closed().await;
-    ben.say(&room, "still there?").await;
+    ben.send_message(&room, "still there?").await;
     assert_eq!(at_tablet.expect("new_message").await["data"]["content"], "still there?");
     at_ben.expect("new_message").await;
     at_ben.expect_nothing_more().await;

@@ -6,7 +6,7 @@ use local::{Options, project_root};
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Actor, TestStack, befriend},
+    harness::{Actor, TestStack, make_friends},
     names::{binaries, function_id, routes},
 };
 
@@ -108,9 +108,9 @@ async fn the_samples_about_friends_get_their_answers() {
     assert_eq!(call(&stack, "friends-send-request", 400).await["code"], "already_friends");
 
     let cleo = stack.actor("cleo").await;
-    befriend(&ben, &cleo).await;
+    make_friends(&ben, &cleo).await;
     assert_eq!(ids(&call(&stack, "friends-list-suggestions", 200).await), [cleo.id.as_str()]);
-    befriend(&ana, &cleo).await;
+    make_friends(&ana, &cleo).await;
     assert_eq!(ids(&call(&stack, "friends-list-mutual", 200).await), [cleo.id.as_str()]);
     let done = async |binary: &str| assert_eq!(invoke(&stack, binary).await["statusCode"], 204, "{binary}");
     done("friends-remove-friend").await;
@@ -146,7 +146,7 @@ async fn the_samples_about_messages_get_their_answers() {
     let stack = TestStack::new().await;
     let [ana, ben] = ana_and_ben(&stack).await;
     let room = ana.room_with(&ben).await;
-    let said = ana.say(&room, "Hi Ben!").await;
+    let said = ana.send_message(&room, "Hi Ben!").await;
     let id = said["id"].as_str().unwrap();
     let about = async |binary: &str| body(&call_about(&stack, binary, SAMPLE_MESSAGE, id).await, 200);
 

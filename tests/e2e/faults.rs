@@ -25,7 +25,7 @@ async fn a_function_killed_in_a_call_fails_that_call_and_no_other() {
     let doomed = doomed.await.unwrap();
     assert_eq!((doomed.status, doomed.text.as_str()), (500, r#"{"message":"Internal Server Error"}"#));
     assert_eq!(ana.get("/friends/requests").await.ok(), json!([]), "started again");
-    ana.say(&room, "all else goes on").await;
+    ana.send_message(&room, "all else goes on").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::harness::{TestStack, befriend, heard_at};
+use crate::harness::{TestStack, make_friends, next_on_each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn crossing_requests_leave_one_and_tell_the_other_side_to_accept() {
@@ -40,7 +40,7 @@ async fn a_request_has_one_answer_by_its_receiver() {
     assert_eq!(ben.get("/friends/requests").await.ok(), json!([]));
     assert_eq!(ana.get("/friends").await.ok(), json!([]));
     ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.problem(400, "request_too_soon");
-    befriend(&ben, &ana).await;
+    make_friends(&ben, &ana).await;
     ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.problem(400, "already_friends");
 }
 
@@ -86,7 +86,7 @@ async fn lists_are_whole_without_a_limit_and_paged_with_one() {
     let stack = TestStack::new().await;
     let [ana, b, c, d] = stack.actors(["ana", "ben", "cleo", "dana"]).await;
     for friend in [&b, &c, &d] {
-        befriend(&ana, friend).await;
+        make_friends(&ana, friend).await;
     }
     let whole = ana.get("/friends").await;
     assert!(!whole.headers.contains_key("x-next-cursor"));
@@ -109,20 +109,20 @@ async fn a_request_that_is_cancelled_is_gone_on_both_sides() {
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
-    let request = ana.ask(&ben).await.ok();
+    let request = ana.send_request(&ben).await.ok();
     at_ben.expect("friend_request_received").await;
     for other in [&ben, &eve] {
         other.cancel(&request).await.problem(404, "not_found");
     }
     ana.cancel(&request).await.nothing();
-    for heard in heard_at([&mut at_ana, &mut at_ben], "friend_request_cancelled").await {
+    for heard in next_on_each([&mut at_ana, &mut at_ben], "friend_request_cancelled").await {
         assert_eq!(heard, json!({"request_id": request["id"]}));
     }
     assert_eq!(ben.get("/friends/requests").await.ok(), json!([]));
     assert_eq!(ana.get("/friends/requests?direction=sent").await.ok(), json!([]));
     ana.cancel(&request).await.problem(404, "not_found");
     ben.accept(&request).await.problem(404, "not_found");
-    let again = ana.ask(&ben).await.ok();
+    let again = ana.send_request(&ben).await.ok();
     at_ben.expect("friend_request_received").await;
     ben.accept(&again).await.ok();
     ana.cancel(&again).await.problem(404, "not_found");
@@ -138,14 +138,14 @@ async fn a_request_that_is_cancelled_is_gone_on_both_sides() {
 async fn a_friendship_that_ends_is_gone_on_both_sides_and_every_device_hears_of_it() {
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     let room = ana.room_with(&ben).await;
     let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
     stack.local.settle().await;
     let mut at_ben = ben.socket().await;
-    heard_at([&mut phone, &mut tablet], "user_status_change").await;
+    next_on_each([&mut phone, &mut tablet], "user_status_change").await;
     ben.unfriend(&ana).await.nothing();
-    let [first, second, third] = heard_at([&mut phone, &mut tablet, &mut at_ben], "friend_removed").await;
+    let [first, second, third] = next_on_each([&mut phone, &mut tablet, &mut at_ben], "friend_removed").await;
     assert_eq!((&first, &second), (&json!({"user_id": ben.id}), &json!({"user_id": ben.id})));
     assert_eq!(third, json!({"user_id": ana.id}));
     for who in [&ana, &ben] {
@@ -158,9 +158,9 @@ async fn a_friendship_that_ends_is_gone_on_both_sides_and_every_device_hears_of_
     ana.unfriend(&ana).await.nothing();
     ana.delete(&format!("/friends/{}", uuid::Uuid::new_v4())).await.nothing();
     // They go on talking, and may ask again at once.
-    ana.say(&room, "still here").await;
-    heard_at([&mut phone, &mut tablet, &mut at_ben], "new_message").await;
-    befriend(&ana, &ben).await;
+    ana.send_message(&room, "still here").await;
+    next_on_each([&mut phone, &mut tablet, &mut at_ben], "new_message").await;
+    make_friends(&ana, &ben).await;
     at_ben.expect("friend_request_received").await;
     for phone in [&mut phone, &mut tablet] {
         phone.expect("friend_request_responded").await;
@@ -187,20 +187,20 @@ async fn the_names_of_lists_are_nobodys_ids() {
 async fn lists_that_are_full_say_whose() {
     let stack = TestStack::new().await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
-    stack.count(&ana, "requests_sent", 49).await;
-    let last = ana.ask(&ben).await.ok();
-    ana.ask(&cleo).await.problem(409, "too_many_requests_sent");
+    stack.set_quota(&ana, "requests_sent", 49).await;
+    let last = ana.send_request(&ben).await.ok();
+    ana.send_request(&cleo).await.problem(409, "too_many_requests_sent");
     assert_eq!(cleo.get("/friends/requests").await.ok(), json!([]));
     ana.cancel(&last).await.nothing();
-    let request = ana.ask(&cleo).await.ok();
-    stack.count(&cleo, "friends", 5_000).await;
+    let request = ana.send_request(&cleo).await.ok();
+    stack.set_quota(&cleo, "friends", 5_000).await;
     cleo.accept(&request).await.problem(409, "too_many_friends");
-    stack.count(&cleo, "friends", 0).await;
-    stack.count(&ana, "friends", 5_000).await;
+    stack.set_quota(&cleo, "friends", 0).await;
+    stack.set_quota(&ana, "friends", 5_000).await;
     cleo.accept(&request).await.problem(409, "other_has_too_many_friends");
-    stack.count(&ana, "friends", 4_999).await;
+    stack.set_quota(&ana, "friends", 4_999).await;
     cleo.accept(&request).await.ok();
-    stack.count(&ana, "blocks", 999).await;
+    stack.set_quota(&ana, "blocks", 999).await;
     ana.block(&ben).await.nothing();
     ana.block(&ben).await.nothing();
     ana.block(&cleo).await.problem(409, "too_many_blocks");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, TestStack, as_others_see, heard_at, without_presence};
+use crate::harness::{Actor, TestStack, as_others_see, next_on_each, without_presence};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_changed_by_those_who_run_it_in_one_revision_and_one_sentence() {
@@ -16,9 +16,9 @@ async fn a_group_is_changed_by_those_who_run_it_in_one_revision_and_one_sentence
     });
     let answer = ben.update_room(&room, change.clone()).await.ok();
     assert_eq!(answer, without_presence(ben.room(&room).await.ok()));
-    let expected = ("Sunday run", "Every week\nat nine", "https://pics.example/run.png", "joining");
+    let expected = ("Sunday run", "Every week\nat nine", "https://pics.example/run.png", "joined");
     let shown = |room: &Value| {
-        ["name", "description", "avatar_url", "newcomers_see"].map(|field| room[field].clone())
+        ["name", "description", "avatar_url", "history_visibility"].map(|field| room[field].clone())
     };
     let expected = [expected.0, expected.1, expected.2, expected.3].map(Value::from);
     assert_eq!((shown(&answer), &answer["created_by"]), (expected.clone(), &json!(ana.id)));
@@ -28,10 +28,10 @@ async fn a_group_is_changed_by_those_who_run_it_in_one_revision_and_one_sentence
         "action": "room_changed", "changed": ["name", "avatar_url", "description"], "name": "Sunday run"
     });
     assert_eq!(said["payload"], changed);
-    for heard in heard_at([&mut at_ana, &mut at_cleo], "room_updated").await {
+    for heard in next_on_each([&mut at_ana, &mut at_cleo], "room_updated").await {
         assert_eq!((shown(&heard), &heard["rev"]), (expected.clone(), &json!(2)));
     }
-    for heard in heard_at([&mut at_ana, &mut at_cleo], "new_message").await {
+    for heard in next_on_each([&mut at_ana, &mut at_cleo], "new_message").await {
         assert_eq!(heard, as_others_see(said));
     }
     assert_eq!(shown(&cleo.get("/chat/rooms").await.ok()[0]), expected);
@@ -39,16 +39,16 @@ async fn a_group_is_changed_by_those_who_run_it_in_one_revision_and_one_sentence
     assert_eq!(shown(&news["rooms"][0]["room"]), expected);
 
     // Again, or with nothing to do, and nothing changes.
-    for same in [change, json!({}), json!({"name": "Sunday run"}), json!({"newcomers_see": null})] {
+    for same in [change, json!({}), json!({"name": "Sunday run"}), json!({"history_visibility": null})] {
         assert_eq!(ben.update_room(&room, same).await.ok(), answer);
     }
     let cleared =
         ana.update_room(&room, json!({"name": null, "description": " ", "avatar_url": null})).await.ok();
-    assert_eq!(shown(&cleared), [Value::Null, Value::Null, Value::Null, json!("joining")]);
+    assert_eq!(shown(&cleared), [Value::Null, Value::Null, Value::Null, json!("joined")]);
     let named = ana.update_room(&room, json!({"name": "gym"})).await.ok();
     assert_eq!(named["last_message"]["content"], "ana named the group gym");
     for kind in ["room_updated", "new_message", "room_updated", "new_message"] {
-        heard_at([&mut at_ana, &mut at_cleo], kind).await;
+        next_on_each([&mut at_ana, &mut at_cleo], kind).await;
     }
 
     for (field, bad) in [
@@ -56,7 +56,7 @@ async fn a_group_is_changed_by_those_who_run_it_in_one_revision_and_one_sentence
         ("description", json!("x".repeat(1001))),
         ("avatar_url", json!("http://pics.example/run.png")),
         ("avatar_url", json!(format!("https://pics.example/{}", "x".repeat(500)))),
-        ("newcomers_see", json!("some")),
+        ("history_visibility", json!("some")),
     ] {
         ana.update_room(&room, json!({field: bad})).await.bad_field(field);
     }
@@ -75,10 +75,10 @@ async fn a_newcomer_sees_everything_where_the_group_shows_it_and_has_nothing_of_
     let stack = TestStack::new().await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    ana.say(&room, "one").await;
+    ana.send_message(&room, "one").await;
     cleo.remove(&room, &cleo).await.nothing();
-    ana.say(&room, "meanwhile").await;
-    ana.update_room(&room, json!({"newcomers_see": "all"})).await.ok();
+    ana.send_message(&room, "meanwhile").await;
+    ana.update_room(&room, json!({"history_visibility": "shared"})).await.ok();
     ana.add(&room, &cleo).await.ok();
     let seen = cleo.history(&room).await;
     let seqs: Vec<u64> = seen.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
@@ -88,7 +88,7 @@ async fn a_newcomer_sees_everything_where_the_group_shows_it_and_has_nothing_of_
     let behind = cleo.sync(json!({&room: {"seq": 1, "rev": 0}})).await;
     assert_eq!(behind["rooms"][0]["complete"], false, "what was held is of an earlier membership");
     // It counts at the moment of joining.
-    ana.update_room(&room, json!({"newcomers_see": "joining"})).await.ok();
+    ana.update_room(&room, json!({"history_visibility": "joined"})).await.ok();
     assert_eq!(cleo.history(&room).await.len(), 6);
     let dana = stack.actor("dana").await;
     ana.add(&room, &dana).await.ok();
@@ -114,7 +114,7 @@ async fn is_gone_for(who: &Actor, room: &str) {
         hidden.problem(404, "not_found");
         assert_eq!(hidden.text, call(&nowhere).await.text, "{rest}");
     }
-    who.keep_room(room, json!({"is_pinned": true})).await.problem(404, "not_found");
+    who.update_room_settings(room, json!({"is_pinned": true})).await.problem(404, "not_found");
     who.post("/chat/messages", json!({"chat_room_id": room, "content": "hi"}))
         .await
         .problem(404, "not_found");
@@ -128,7 +128,7 @@ async fn a_deleted_group_is_gone_for_everyone_and_from_the_table() {
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.group_with(&[&ben]).await;
-    let said = ben.say(&room, "secret words").await;
+    let said = ben.send_message(&room, "secret words").await;
     ana.react(&said, "👍").await.ok();
     ana.set_role(&room, &ben, "admin").await.ok();
     ben.delete_room(&room).await.problem(403, "not_allowed");
@@ -141,7 +141,7 @@ async fn a_deleted_group_is_gone_for_everyone_and_from_the_table() {
 
     let (mut phone, mut at_ben) = (ana.socket().await, ben.socket().await);
     ana.delete_room(&room).await.nothing();
-    for heard in heard_at([&mut phone, &mut at_ben], "room_deleted").await {
+    for heard in next_on_each([&mut phone, &mut at_ben], "room_deleted").await {
         assert_eq!(heard, json!({"chat_room_id": room}));
     }
     let left = items(&stack, &room).await;
@@ -165,7 +165,7 @@ async fn a_deletion_that_died_half_way_is_finished_by_its_repetition_and_nobody_
     let (stack, proxy) = TestStack::with_proxy().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.group_with(&[&ben]).await;
-    ben.say(&room, "secret words").await;
+    ben.send_message(&room, "secret words").await;
     let mut at_ben = ben.socket().await;
     let removing = proxy.hold(|call| call.operation == "BatchWriteItem");
     let first = tokio::spawn({
@@ -193,7 +193,7 @@ async fn a_message_on_its_way_reaches_nobody_in_a_group_that_is_deleted_meanwhil
         proxy.hold(|call| call.caller == "ChatSendMessageFunction" && call.body.contains("PRESENCE"));
     let sending = tokio::spawn({
         let (ana, room) = (ana.clone(), room.clone());
-        async move { ana.say(&room, "too late").await }
+        async move { ana.send_message(&room, "too late").await }
     });
     let guard = committed.caught().await;
     ana.delete_room(&room).await.nothing();

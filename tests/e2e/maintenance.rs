@@ -20,7 +20,7 @@ const EVERY: Duration = Duration::from_mins(15);
 
 /// An event of the schedule, so many seconds from now.
 pub fn event(seconds: i64) -> String {
-    let sample = local::project_root().join("events/upkeep/finish-deletions.json");
+    let sample = local::project_root().join("events/maintenance/complete-deletions.json");
     let mut event: Value = serde_json::from_str(&std::fs::read_to_string(sample).unwrap()).unwrap();
     event["time"] = Timestamp::from_seconds(in_seconds(seconds)).to_string().into();
     event.to_string()
@@ -54,7 +54,7 @@ async fn a_deletion_that_nobody_repeats_is_finished_by_the_schedule() {
     let direct = life.ben.room(&life.pair).await.ok();
     assert_eq!(direct["participants"][0]["username"], "zoe", "it is not overdue");
 
-    let answer = stack.local.invoke("upkeep-finish-deletions", event(11 * 60)).await.unwrap();
+    let answer = stack.local.invoke("maintenance-complete-deletions", event(11 * 60)).await.unwrap();
     assert_eq!(&answer[..], b"null");
     life.is_over().await;
 }
@@ -64,7 +64,7 @@ async fn a_group_that_its_last_member_has_left_exists_for_nobody_and_is_removed_
     let stack = TestStack::new().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let gym = ana.group_with(&[&ben]).await;
-    ana.say(&gym, "words").await;
+    ana.send_message(&gym, "words").await;
     ana.remove(&gym, &ana).await.nothing();
     ben.remove(&gym, &ben).await.nothing();
     for who in [&ana, &ben] {
@@ -75,7 +75,7 @@ async fn a_group_that_its_last_member_has_left_exists_for_nobody_and_is_removed_
     ben.remove(&gym, &ben).await.nothing();
     ana.delete_room(&gym).await.problem(404, "not_found");
 
-    stack.local.invoke("upkeep-finish-deletions", event(11 * 60)).await.unwrap();
+    stack.local.invoke("maintenance-complete-deletions", event(11 * 60)).await.unwrap();
     let whole_room = json!({
         "KeyConditionExpression": "pk = :room",
         "ExpressionAttributeValues": {":room": {"S": format!("ROOM#{gym}")}},

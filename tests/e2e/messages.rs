@@ -24,7 +24,7 @@ async fn sixteen_senders_at_once_are_heard_once_each_in_one_order_by_everyone() 
             for round in 0..EACH {
                 let content = format!("{n}/{round}");
                 if n % 2 == 0 {
-                    person.say(room, &content).await;
+                    person.send_message(room, &content).await;
                 } else {
                     socket.send("send_message", json!({"chat_room_id": room, "content": content})).await;
                     loop {
@@ -161,7 +161,7 @@ async fn what_may_not_be_said_is_refused_and_changes_nothing() {
     let stack = TestStack::new().await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (room, elsewhere) = (ana.room_with(&ben).await, ana.room_with(&cleo).await);
-    let foreign = ana.say(&elsewhere, "elsewhere").await;
+    let foreign = ana.send_message(&elsewhere, "elsewhere").await;
     let with = |field: &str, value: Value| {
         let mut message = json!({"chat_room_id": room, "content": "hello"});
         message[field] = value;
@@ -201,7 +201,7 @@ async fn history_scrolls_both_ways_within_its_bounds() {
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     for n in 1..=7 {
-        ana.say(&room, &format!("m{n}")).await;
+        ana.send_message(&room, &format!("m{n}")).await;
     }
     let seqs = async |query: &str| {
         let page = ben.get(&format!("/chat/rooms/{room}/messages{query}")).await.ok();

@@ -9,7 +9,7 @@ async fn a_room_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_exis
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
-    ana.say(&room, "between us").await;
+    ana.send_message(&room, "between us").await;
     let (mut at_ben, mut at_eve) = (ben.socket().await, eve.socket().await);
     let nowhere = uuid::Uuid::new_v4().to_string();
 
@@ -41,7 +41,7 @@ async fn a_room_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_exis
     at_eve.send("send_message", message(&nowhere)).await;
     assert_eq!(at_eve.expect("error").await, refused);
 
-    ana.say(&room, "still between us").await;
+    ana.send_message(&room, "still between us").await;
     assert_eq!(at_ben.expect("new_message").await["data"]["content"], "still between us");
     at_ben.expect_nothing_more().await;
     at_eve.expect_nothing_more().await;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, TestStack, befriend};
+use crate::harness::{Actor, TestStack, make_friends};
 
 fn of(person: &Value) -> Value {
     json!([person["is_online"], person["last_seen"].is_string()])
@@ -40,7 +40,7 @@ async fn in_direct_room(who: &Actor, other: &Actor) -> Value {
 async fn friends_see_who_is_online_and_when_they_last_were_and_others_do_not() {
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     assert_eq!(in_friends(&ana, &ben).await, json!([false, false]));
     let at_ben = ben.socket().await;
     assert_eq!(in_friends(&ana, &ben).await, json!([true, false]));
@@ -65,7 +65,7 @@ async fn friends_see_who_is_online_and_when_they_last_were_and_others_do_not() {
 async fn each_setting_shows_its_part_to_its_circle() {
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     ben.socket().await.close().await;
     let _at_ben = ben.socket().await;
     stack.local.settle().await;
@@ -86,7 +86,7 @@ async fn each_setting_shows_its_part_to_its_circle() {
 async fn friends_alone_are_told_who_comes_and_goes_once_for_all_their_devices() {
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     ana.group_with(&[&ben, &eve]).await;
     let (mut at_ana, mut at_eve) = (ana.socket().await, eve.socket().await);
     stack.local.settle().await;
@@ -117,8 +117,8 @@ async fn friends_alone_are_told_who_comes_and_goes_once_for_all_their_devices() 
 async fn who_shows_nobody_that_they_are_online_comes_and_goes_unnoticed() {
     let stack = TestStack::new().await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
-    befriend(&ana, &ben).await;
-    befriend(&ana, &cleo).await;
+    make_friends(&ana, &ben).await;
+    make_friends(&ana, &cleo).await;
     stack.set_setting(&ben, "online_shown_to", json!({"S": "nobody"})).await;
     stack.set_setting(&cleo, "last_seen_shown_to", json!({"S": "nobody"})).await;
     let mut at_ana = ana.socket().await;
@@ -137,7 +137,7 @@ async fn who_shows_nobody_that_they_are_online_comes_and_goes_unnoticed() {
 async fn friends_hear_it_when_somebody_hides_and_shows_again() {
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     ana.group_with(&[&ben, &eve]).await;
     ana.socket().await.close().await;
     stack.local.settle().await;

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, TestStack, as_others_see, befriend, in_seconds, signed};
+use crate::harness::{Actor, TestStack, as_others_see, in_seconds, make_friends, signed};
 
 async fn rename(actor: &Actor, name: &str) -> Value {
     actor.patch("/users/me", json!({"username": name})).await.ok()
@@ -126,7 +126,7 @@ async fn a_new_name_shows_in_every_room_and_on_every_device() {
     let stack = TestStack::new().await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (pair, group) = (ana.room_with(&ben).await, cleo.group_with(&[&ana, &ben]).await);
-    let said = ana.say(&pair, "hello").await;
+    let said = ana.send_message(&pair, "hello").await;
     let (mut phone, mut tablet, mut at_ben, mut at_cleo) =
         (ana.socket().await, ana.socket().await, ben.socket().await, cleo.socket().await);
 
@@ -154,7 +154,7 @@ async fn a_new_name_shows_in_every_room_and_on_every_device() {
     assert_eq!(shown(&ben, &pair, &ana).await, "Zoe");
     assert_eq!(shown(&cleo, &group, &ana).await, "Zoe");
     assert_eq!(ben.message(&pair, 1).await, as_others_see(&said), "under the name that it was sent under");
-    assert_eq!(ana.say(&pair, "it's me").await["sender_username"], "Zoe");
+    assert_eq!(ana.send_message(&pair, "it's me").await["sender_username"], "Zoe");
     assert_eq!(ben.get("/friends/search?query=zoe").await.ok()[0]["id"], ana.id);
     assert_eq!(ben.get("/friends/search?query=ana").await.ok(), json!([]));
     let news = ben.sync(json!({&group: {"seq": 0, "rev": 0}})).await;
@@ -171,7 +171,7 @@ async fn a_profile_is_seen_by_everyone_for_whom_its_owner_exists() {
     let seen = ana.get(&path).await.ok();
     assert_eq!((&seen["username"], &seen["friendship_status"]), (&json!("ben"), &json!("none")));
     assert!(seen.get("settings").is_none() && seen.get("created_at").is_none());
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     let seen = ana.get(&path).await.ok();
     assert_eq!((&seen["is_friend"], &seen["friendship_status"]), (&json!(true), &json!("friends")));
     let own = ana.get(&format!("/users/{}", ana.id)).await.ok();
@@ -187,7 +187,7 @@ async fn a_profile_is_seen_by_everyone_for_whom_its_owner_exists() {
 async fn a_profile_says_who_is_online_as_its_owner_shows_it_to_the_caller() {
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     let presence = async |who: &Actor| {
         let seen = who.get(&format!("/users/{}", ana.id)).await.ok();
         json!([seen["is_online"], seen["last_seen"].is_string()])

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, Answer, TestStack, befriend, rate_limited};
+use crate::harness::{Actor, Answer, TestStack, make_friends, rate_limited};
 
 /// The seconds that a refused call says to wait.
 #[track_caller]
@@ -70,7 +70,7 @@ async fn messages_of_the_socket_and_of_rest_are_counted_together() {
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (room, mut at_ana) = (ana.room_with(&ben).await, ana.socket().await);
     let mut at_ben = ben.socket().await;
-    ana.say(&room, "by rest").await;
+    ana.send_message(&room, "by rest").await;
     for socket in [&mut at_ana, &mut at_ben] {
         socket.expect("new_message").await;
     }
@@ -94,7 +94,7 @@ async fn frames_of_all_types_are_counted_together_and_apart_from_messages() {
     let stack = TestStack::with(rate_limited("frames=5/3600s")).await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    ben.say(&room, "hello").await;
+    ben.send_message(&room, "hello").await;
     // The first one is its `hello`.
     let mut at_ana = ana.socket().await;
     let data = json!({"chat_room_id": room, "seq": 1});
@@ -128,7 +128,7 @@ async fn a_refused_call_leaves_everything_as_it_was() {
     let stack =
         TestStack::with(rate_limited("requests=1/3600s,rooms=2/3600s,changes=3/3600s,searches=1/60s")).await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     retry_after(&ana.post("/friends/requests", json!({"receiver_id": cleo.id})).await);
     assert_eq!(cleo.get("/friends/requests").await.ok(), json!([]));
 
@@ -137,7 +137,7 @@ async fn a_refused_call_leaves_everything_as_it_was() {
     assert_eq!(cleo.get("/chat/rooms").await.ok(), json!([]));
     assert_eq!(ana.room_with(&ben).await, direct, "a room that is there is not made");
 
-    let said = ana.say(&group, "hello").await;
+    let said = ana.send_message(&group, "hello").await;
     ana.edit(&said, "hello!").await.ok();
     ana.react(&said, "👍").await.ok();
     ana.pin(&said).await.ok();
@@ -175,6 +175,6 @@ async fn what_is_malformed_is_refused_before_it_is_counted() {
         ana.post("/chat/messages", json!({"chat_room_id": room})).await.problem(422, "validation_failed");
         ana.get("/friends/search?query=b").await.problem(422, "validation_failed");
     }
-    ana.say(&room, "hello").await;
+    ana.send_message(&room, "hello").await;
     ana.get("/friends/search?query=be").await.ok();
 }

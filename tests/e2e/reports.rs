@@ -25,8 +25,8 @@ async fn a_reported_message_stays_with_the_moderators_whatever_becomes_of_it() {
     let stack = TestStack::new().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    ana.say(&room, "please stop").await;
-    let said = ben.say(&room, "insult").await;
+    ana.send_message(&room, "please stop").await;
+    let said = ben.send_message(&room, "insult").await;
     let mut at_ben = ben.socket().await;
     let reported = report(&ana, &said).await.ok();
     assert_eq!(report(&ana, &said).await.ok(), reported, "once, however often it is made");
@@ -48,7 +48,7 @@ async fn what_one_does_not_see_is_reported_as_what_does_not_exist() {
     let stack = TestStack::new().await;
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let group = ana.group_with(&[&ben]).await;
-    let said = ben.say(&group, "hello").await;
+    let said = ben.send_message(&group, "hello").await;
     let nothing = json!({"chat_room_id": uuid::Uuid::new_v4(), "id": uuid::Uuid::new_v4()});
     let hidden = report(&eve, &said).await;
     hidden.problem(404, "not_found");

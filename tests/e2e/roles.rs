@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, TestStack, each, heard_at, without_presence};
+use crate::harness::{Actor, TestStack, each, next_on_each, without_presence};
 
 /// What somebody may do in a room.
 async fn role(reader: &Actor, room: &str, who: &Actor) -> Value {
@@ -24,17 +24,17 @@ async fn an_owner_makes_admins_and_hands_over_and_every_device_hears_all_of_it_a
     assert_eq!(said["content"], "ana made ben an admin");
     let payload = json!({"action": "role_changed", "user_id": ben.id, "username": "ben", "role": "admin"});
     assert_eq!((&said["message_type"], &said["payload"]), (&json!("system"), &payload));
-    for heard in heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
+    for heard in next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
         assert_eq!((&heard["chat_room_id"], &heard["rev"]), (&json!(room), &json!(1)));
         assert_eq!(each(&heard["participants"], "user_id"), [&json!(ben.id)]);
         assert_eq!(each(&heard["participants"], "role"), ["admin"]);
     }
-    heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
+    next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
     assert_eq!(ana.set_role(&room, &ben, "admin").await.ok(), answer, "again, and nothing changes");
 
     let answer = ana.set_role(&room, &cleo, "owner").await.ok();
     assert_eq!(answer["last_message"]["content"], "ana made cleo the owner");
-    for heard in heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
+    for heard in next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
         assert_eq!(heard["rev"], 2);
         let mut roles: Vec<(Value, Value)> = Vec::new();
         for person in heard["participants"].as_array().unwrap() {
@@ -44,7 +44,7 @@ async fn an_owner_makes_admins_and_hands_over_and_every_device_hears_all_of_it_a
         let expected = [("ana", "admin"), ("cleo", "owner")].map(|(name, role)| (json!(name), json!(role)));
         assert_eq!(roles, expected);
     }
-    heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
+    next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
     // She has handed over, and says so again.
     assert_eq!(ana.set_role(&room, &cleo, "owner").await.ok(), answer);
     for device in [&mut at_ana, &mut at_ben, &mut at_cleo] {

@@ -70,13 +70,13 @@ async fn nobody_is_in_more_rooms_than_there_may_be() {
     let stack = TestStack::new().await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (group, pair) = (ana.group_with(&[&cleo]).await, ana.room_with(&ben).await);
-    stack.count(&ben, "rooms", 2_000).await;
+    stack.set_quota(&ben, "rooms", 2_000).await;
     let with = |other: &Actor| json!({"participant_ids": [other.id]});
     ben.post("/chat/rooms", with(&cleo)).await.problem(409, "too_many_rooms");
     cleo.post("/chat/rooms", with(&ben)).await.problem(409, "other_has_too_many_rooms");
     ana.add(&group, &ben).await.problem(409, "other_has_too_many_rooms");
     assert_eq!(ana.room_with(&ben).await, pair, "a room that is there is opened");
-    stack.count(&ben, "rooms", 1_999).await;
+    stack.set_quota(&ben, "rooms", 1_999).await;
     ana.add(&group, &ben).await.ok();
     ben.post("/chat/rooms", with(&cleo)).await.problem(409, "too_many_rooms");
     ben.remove(&group, &ben).await.nothing();
@@ -92,7 +92,7 @@ async fn rooms_come_newest_activity_first_and_page_by_page() {
         rooms.push(ana.room_with(other).await);
     }
     for (room, text) in [(&rooms[1], "one"), (&rooms[2], "two"), (&rooms[0], "three")] {
-        ana.say(room, text).await;
+        ana.send_message(room, text).await;
     }
     let order = [0, 2, 1].map(|at: usize| json!(rooms[at]));
     let ids =
@@ -117,7 +117,7 @@ async fn every_member_of_a_group_hears_of_it_and_of_what_is_said() {
     for socket in &mut sockets {
         assert_eq!(socket.expect("room_created").await["data"]["participant_count"], 10);
     }
-    let said = people[3].say(&room, "hello all").await;
+    let said = people[3].send_message(&room, "hello all").await;
     for socket in &mut sockets {
         assert_eq!(socket.expect("new_message").await["data"]["id"], said["id"]);
     }

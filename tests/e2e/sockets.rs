@@ -5,7 +5,7 @@ use std::time::Duration;
 use local::{Clock, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{TestStack, heard_at, in_seconds, rate_limited, signed};
+use crate::harness::{TestStack, in_seconds, next_on_each, rate_limited, signed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_frame_gets_its_answer_with_its_reference() {
@@ -113,7 +113,7 @@ async fn a_connection_that_was_cut_is_told_nothing_more() {
     let room = ana.room_with(&ben).await;
     ben.socket().await.cut();
     let mut again = ben.socket().await;
-    ana.say(&room, "back?").await;
+    ana.send_message(&room, "back?").await;
     assert_eq!(again.expect("new_message").await["data"]["content"], "back?");
     again.expect_nothing_more().await;
 }
@@ -146,9 +146,9 @@ async fn nothing_is_pushed_to_a_connection_whose_token_is_over() {
     let mut brief = ben.clone();
     brief.token = Some(signed(stack.local.jwt_secret(), &claims));
     let (mut at_brief, mut at_ben) = (brief.socket().await, ben.socket().await);
-    ana.say(&room, "to both").await;
-    heard_at([&mut at_brief, &mut at_ben], "new_message").await;
-    stack.later(&ana, Duration::from_secs(301)).say(&room, "to one").await;
+    ana.send_message(&room, "to both").await;
+    next_on_each([&mut at_brief, &mut at_ben], "new_message").await;
+    stack.later(&ana, Duration::from_secs(301)).send_message(&room, "to one").await;
     assert_eq!(at_ben.expect("new_message").await["data"]["content"], "to one");
     at_brief.expect_nothing_more().await;
 }
@@ -159,9 +159,9 @@ async fn who_closes_in_order_is_told_nothing_more_and_may_come_back() {
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     ben.socket().await.close().await;
-    ana.say(&room, "missed").await;
+    ana.send_message(&room, "missed").await;
     let mut at_ben = ben.socket().await;
-    ana.say(&room, "heard").await;
+    ana.send_message(&room, "heard").await;
     assert_eq!(at_ben.expect("new_message").await["data"]["content"], "heard");
     assert_eq!(ben.history(&room).await.len(), 2);
 }

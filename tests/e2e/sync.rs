@@ -35,7 +35,7 @@ async fn a_device_that_was_off_gets_what_was_said_and_changed_meanwhile() {
     let left = ben.group_with(&[&ana]).await;
     let mut said = Vec::new();
     for (who, words) in [(&ana, "one"), (&ben, "two"), (&ben, "three"), (&ana, "four"), (&ben, "five")] {
-        said.push(who.say(&room, words).await);
+        said.push(who.send_message(&room, words).await);
     }
     ben.edit(&said[1], "two!").await.ok();
     let first = ana.sync(json!({&room: {"seq": 0, "rev": 0}})).await;
@@ -57,7 +57,7 @@ async fn a_device_that_was_off_gets_what_was_said_and_changed_meanwhile() {
     ben.edit(&last, "mine").await.problem(403, "not_the_sender");
     ana.react(&last, "👍").await.ok();
     let joined = cleo.group_with(&[&ana]).await;
-    cleo.say(&joined, "welcome").await;
+    cleo.send_message(&joined, "welcome").await;
     ben.remove(&left, &ana).await.nothing();
 
     let nobodys = uuid::Uuid::new_v4().to_string();
@@ -117,7 +117,7 @@ async fn how_far_the_others_have_come_says_the_status_of_every_message() {
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     for n in 1..=4 {
-        ana.say(&room, &format!("m{n}")).await;
+        ana.send_message(&room, &format!("m{n}")).await;
     }
     let (mut at_ben, mut at_cleo) = (ben.socket().await, cleo.socket().await);
     let to = |seq: u64| json!({"chat_room_id": room, "seq": seq});
@@ -146,7 +146,7 @@ async fn a_newcomer_catches_up_from_their_joining_on() {
     let stack = TestStack::new().await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben]).await;
-    let (early, later) = (ana.say(&room, "early").await, ana.say(&room, "later").await);
+    let (early, later) = (ana.send_message(&room, "early").await, ana.send_message(&room, "later").await);
     ana.pin(&early).await.ok();
     ana.edit(&early, "changed").await.ok();
     ana.add(&room, &cleo).await.ok();
@@ -173,9 +173,9 @@ async fn positions_that_never_were_and_changes_of_a_month_ago_mean_to_load_the_r
     let stack = TestStack::new().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (room, quiet) = (ana.room_with(&ben).await, ana.group_with(&[&ben]).await);
-    let said = ana.say(&room, "one").await;
-    ben.edit(&ben.say(&room, "two").await, "two!").await.ok();
-    ana.say(&quiet, "calm").await;
+    let said = ana.send_message(&room, "one").await;
+    ben.edit(&ben.send_message(&room, "two").await, "two!").await.ok();
+    ana.send_message(&quiet, "calm").await;
     for start in [
         json!({"seq": 3, "rev": 0}),
         json!({"seq": 2, "rev": 2}),
@@ -210,7 +210,7 @@ async fn positions_that_never_were_and_changes_of_a_month_ago_mean_to_load_the_r
 
 /// Says something in a room, as often as that: once, and in the table what would stand there if it were said again.
 async fn say_often(stack: &TestStack, who: &Actor, room: &str, times: u64, words: &str) {
-    let said = who.say(room, words).await;
+    let said = who.send_message(room, words).await;
     let key = |seq: u64| json!({"pk": {"S": format!("ROOM#{room}")}, "sk": {"S": format!("MSG#{seq:012}")}});
     let item = stack.database("GetItem", json!({"Key": key(1)})).await["Item"].take();
     let id = said["id"].as_str().unwrap().replace('-', "");
@@ -330,5 +330,5 @@ async fn what_is_no_question_about_rooms_is_refused() {
     stack.stranger(None).post("/chat/sync", json!({"rooms": {}})).await.problem(401, "invalid_token");
     let loud = json!({"rooms": {room.to_uppercase(): {"seq": 0, "rev": 0}}, "cursor": null, "color": "red"});
     assert_eq!(ana.post("/chat/sync", loud).await.ok()["rooms"][0]["complete"], true);
-    assert_eq!(stack.newcomer().sync(json!({})).await["rooms"], json!([]));
+    assert_eq!(stack.new_user().sync(json!({})).await["rooms"], json!([]));
 }

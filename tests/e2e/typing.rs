@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{TestStack, heard_at};
+use crate::harness::{TestStack, next_on_each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_others_in_the_room_see_who_writes_and_nobody_else_does() {
@@ -20,7 +20,7 @@ async fn the_others_in_the_room_see_who_writes_and_nobody_else_does() {
         phone.send(frame, json!({room: group})).await;
         let expected =
             json!({"chat_room_id": group, "user_id": ana.id, "username": "ana", "is_typing": is_typing});
-        for heard in heard_at([&mut at_ben, &mut ben_too, &mut at_cleo], "typing_indicator").await {
+        for heard in next_on_each([&mut at_ben, &mut ben_too, &mut at_cleo], "typing_indicator").await {
             assert_eq!(heard, expected);
         }
     }

@@ -22,8 +22,8 @@ impl Group {
     }
 
     /// Somebody says something, and everyone hears it.
-    async fn say(&mut self, who: usize) -> Value {
-        let said = self.people[who].say(&self.room, "hello").await;
+    async fn send_message(&mut self, who: usize) -> Value {
+        let said = self.people[who].send_message(&self.room, "hello").await;
         for socket in &mut self.sockets {
             socket.expect("new_message").await;
         }
@@ -78,7 +78,7 @@ async fn status(who: &Actor, room: &str) -> (Value, Value) {
 async fn what_is_withheld_shows_nowhere_and_never_makes_a_message_read() {
     let stack = TestStack::new().await;
     let mut group = Group::new(&stack).await;
-    let said = group.say(0).await;
+    let said = group.send_message(0).await;
     group.people[0].pin(&said).await.ok();
     for socket in &mut group.sockets {
         socket.expect("room_updated").await;
@@ -119,7 +119,7 @@ async fn what_is_withheld_shows_nowhere_and_never_makes_a_message_read() {
 async fn who_withholds_is_not_shown_that_others_have_read() {
     let stack = TestStack::new().await;
     let mut group = Group::new(&stack).await;
-    let said = group.say(2).await;
+    let said = group.send_message(2).await;
     group.people[0].pin(&said).await.ok();
     for socket in &mut group.sockets {
         socket.expect("room_updated").await;
@@ -147,7 +147,7 @@ async fn who_withholds_is_not_shown_that_others_have_read() {
 async fn reading_that_is_withheld_is_told_as_a_delivery_if_that_is_news() {
     let stack = TestStack::new().await;
     let mut group = Group::new(&stack).await;
-    group.say(0).await;
+    group.send_message(0).await;
     group.read(2, 1).await;
     for at in [0, 1] {
         let heard = group.sockets[at].expect("message_delivered_receipt").await;
@@ -193,7 +193,7 @@ async fn who_changes_their_mind_withholds_in_every_room_and_later_shows_again_wh
     let mut at_ana = ana.socket().await;
     let said = async |socket: &mut Socket, receipt: &str| {
         for room in &rooms {
-            ana.say(room, "hello").await;
+            ana.send_message(room, "hello").await;
             socket.expect("new_message").await;
             cleo.put(&format!("/chat/rooms/{room}/read")).await.ok();
             let heard = socket.expect(receipt).await["data"].take();
@@ -226,11 +226,11 @@ async fn who_changes_their_mind_withholds_in_every_room_and_later_shows_again_wh
 
     said(&mut at_ana, "message_read_receipt").await;
     assert_eq!(seen().await, (json!([true, 1, 1]), json!("read")));
-    choose(&mut at_ana, false).await;
+    set_audience(&mut at_ana, false).await;
     assert_eq!(seen().await, (json!([false, 0, 1]), json!("delivered")), "what was shown is withheld, too");
     said(&mut at_ana, "message_delivered_receipt").await;
     assert_eq!(seen().await, (json!([false, 0, 2]), json!("delivered")));
-    choose(&mut at_ana, true).await;
+    set_audience(&mut at_ana, true).await;
     assert_eq!(seen().await, (json!([true, 2, 2]), json!("read")));
     said(&mut at_ana, "message_read_receipt").await;
     at_ana.expect_nothing_more().await;

@@ -174,7 +174,7 @@ impl Actor {
     }
 
     /// Says something in a room.
-    pub async fn say(&self, room: &str, content: &str) -> Value {
+    pub async fn send_message(&self, room: &str, content: &str) -> Value {
         self.post("/chat/messages", json!({"chat_room_id": room, "content": content})).await.ok()
     }
 

@@ -105,7 +105,7 @@ impl Actor {
     }
 
     /// Sets how this person keeps a room.
-    pub async fn keep_room(&self, room: &str, change: Value) -> Answer {
+    pub async fn update_room_settings(&self, room: &str, change: Value) -> Answer {
         self.call(Method::PATCH, &format!("/chat/rooms/{room}/settings"), Some(change.to_string())).await
     }
 

@@ -18,7 +18,7 @@ pub use issuer::{AUDIENCE, Issuer, Reply};
 use local::{LogLines, Options, Stack};
 pub use proxy::{Proxy, Seen};
 use serde_json::{Value, json};
-pub use socket::{Socket, heard_at};
+pub use socket::{Socket, next_on_each};
 pub use token::{in_seconds, signed};
 
 /// The longest that anything in a test may take; only a test that fails waits for it.
@@ -82,7 +82,7 @@ impl TestStack {
     }
 
     /// Someone with a good token who has never been here.
-    pub fn newcomer(&self) -> Actor {
+    pub fn new_user(&self) -> Actor {
         let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
         self.stranger(Some(&signed(self.local.jwt_secret(), &claims)))
     }
@@ -127,9 +127,9 @@ impl TestStack {
     }
 
     /// As if somebody had so many requests, friends, blocks or rooms, which would take long to make.
-    pub async fn count(&self, who: &Actor, attribute: &str, n: u64) {
+    pub async fn set_quota(&self, who: &Actor, attribute: &str, n: u64) {
         let update = json!({
-            "Key": {"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "COUNTS"}},
+            "Key": {"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "QUOTAS"}},
             "UpdateExpression": "SET #attribute = :value",
             "ExpressionAttributeNames": {"#attribute": attribute},
             "ExpressionAttributeValues": {":value": {"N": n.to_string()}},
@@ -138,7 +138,7 @@ impl TestStack {
     }
 
     /// Lets somebody choose who does something, which no call does.
-    pub async fn choose(&self, who: &Actor, setting: &str, circle: &str) {
+    pub async fn set_audience(&self, who: &Actor, setting: &str, circle: &str) {
         self.set_setting(who, setting, json!({"S": circle})).await;
     }
 
@@ -206,7 +206,7 @@ pub fn http_client() -> reqwest::Client {
 }
 
 /// Makes two people friends.
-pub async fn befriend(a: &Actor, b: &Actor) {
+pub async fn make_friends(a: &Actor, b: &Actor) {
     let request = a.post("/friends/requests", json!({"receiver_id": b.id})).await.ok();
     b.put(&format!("/friends/requests/{}?action=accepted", request["id"].as_str().unwrap())).await.ok();
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Actor, Answer};
 
 impl Actor {
-    pub async fn ask(&self, other: &Self) -> Answer {
+    pub async fn send_request(&self, other: &Self) -> Answer {
         self.post("/friends/requests", json!({"receiver_id": other.id})).await
     }
 

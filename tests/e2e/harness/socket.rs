@@ -170,7 +170,7 @@ impl Socket {
 }
 
 /// The data of the next frame at each of some devices, which must be of this type.
-pub async fn heard_at<const N: usize>(devices: [&mut Socket; N], kind: &str) -> [Value; N] {
+pub async fn next_on_each<const N: usize>(devices: [&mut Socket; N], kind: &str) -> [Value; N] {
     let mut heard = Vec::new();
     for device in devices {
         heard.push(device.expect(kind).await["data"].take());

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::harness::{Actor, TestStack, befriend};
+use crate::harness::{Actor, TestStack, make_friends};
 
 /// How a caller stands to what they call about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -89,7 +89,7 @@ impl Place {
             caller = target.clone();
         }
         if relation == Relation::Friend {
-            befriend(&caller, &target).await;
+            make_friends(&caller, &target).await;
         }
         let mut place = Self {
             caller,
@@ -103,8 +103,10 @@ impl Place {
         };
         match about {
             About::Oneself | About::Person => {}
-            About::RequestReceived => place.request = Some(place.ask(&place.other, &place.target).await),
-            About::RequestSent => place.request = Some(place.ask(&place.target, &place.other).await),
+            About::RequestReceived => {
+                place.request = Some(place.send_request(&place.other, &place.target).await)
+            }
+            About::RequestSent => place.request = Some(place.send_request(&place.target, &place.other).await),
             About::Room => place.talk(relation).await,
         }
         if about == About::Person && !relation.is_of_two() {
@@ -121,7 +123,7 @@ impl Place {
         place
     }
 
-    async fn ask(&self, sender: &Actor, receiver: &Actor) -> String {
+    async fn send_request(&self, sender: &Actor, receiver: &Actor) -> String {
         let request = sender.post("/friends/requests", json!({"receiver_id": receiver.id})).await.ok();
         request["id"].as_str().unwrap().to_owned()
     }
@@ -157,11 +159,11 @@ impl Place {
         }
         let room = self.room.clone().unwrap();
         self.message = if relation == Relation::Oneself {
-            self.caller.say(&room, "mine").await
+            self.caller.send_message(&room, "mine").await
         } else {
-            self.target.say(&room, "theirs").await
+            self.target.send_message(&room, "theirs").await
         };
-        self.newest_seq = self.target.say(&room, "and more").await["seq"].as_u64().unwrap();
+        self.newest_seq = self.target.send_message(&room, "and more").await["seq"].as_u64().unwrap();
         match relation {
             Relation::ExMember => self.caller.remove(&room, &self.caller).await.nothing(),
             Relation::Oneself => self.target = self.caller.clone(),
