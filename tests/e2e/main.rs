@@ -1,7 +1,7 @@
-//! The whole system from outside: the real binaries behind the local stack, over real HTTP and WebSockets. Each test
-//! has its own stack, table and ports.
+//! End-to-end tests: the real binaries behind the local stack, over real HTTP and WebSockets. Each test has its own
+//! stack, table and ports.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so at once")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot continue fails immediately")]
 
 mod account_deletion;
 mod accounts;

@@ -1,4 +1,4 @@
-//! The contract: `openapi.yaml` and `asyncapi.yaml`, and whether what went over the wire keeps to them.
+//! Checks calls and frames against the contract: `openapi.yaml` and `asyncapi.yaml`.
 
 pub mod frames;
 pub mod rest;
