@@ -1,4 +1,4 @@
-//! Devices, whose push token is whose, and signing out.
+//! Device registration, push tokens and signing out.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,14 +11,14 @@ fn device() -> (String, String) {
     (format!("/devices/{id}"), id)
 }
 
-/// The push token of somebody's device, as the table has it.
-async fn token_of(stack: &TestStack, who: &Actor, id: &str) -> Value {
-    let key = json!({"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": format!("DEVICE#{id}")}});
+/// The push token of a user's device in the table.
+async fn token_of(stack: &TestStack, user: &Actor, id: &str) -> Value {
+    let key = json!({"pk": {"S": format!("USER#{}", user.id)}, "sk": {"S": format!("DEVICE#{id}")}});
     stack.database("GetItem", json!({"Key": key})).await["Item"]["push_token"]["S"].take()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signing_out_ends_the_connections_of_that_device_and_of_no_other() {
+async fn signing_out_closes_only_the_connections_of_that_device() {
     let stack = TestStack::new().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     make_friends(&ana, &ben).await;
@@ -30,15 +30,15 @@ async fn signing_out_ends_the_connections_of_that_device_and_of_no_other() {
     ana.register(&tablet, "tablet").await.nothing();
     let mut at_phone = ana.socket_of(&phone_id).await;
     at_ben.expect("user_status_change").await;
-    // One that says so only with its hello, and one that says nothing.
-    let mut too = ana.try_socket().await.unwrap_or_else(|status| panic!("{status}"));
-    too.send("hello", json!({"device_id": phone_id})).await;
-    too.expect("connection_established").await;
+    // One connection names its device only in `hello`, and another one names none.
+    let mut by_hello = ana.try_socket().await.unwrap_or_else(|status| panic!("{status}"));
+    by_hello.send("hello", json!({"device_id": phone_id})).await;
+    by_hello.expect("connection_established").await;
     let (mut at_tablet, other) = (ana.socket_of(&tablet_id).await, ana.socket().await);
 
     ana.delete(&phone).await.nothing();
     at_phone.closed().await;
-    too.closed().await;
+    by_hello.closed().await;
     ben.send_message(&room, "still there?").await;
     assert_eq!(at_tablet.expect("new_message").await["data"]["content"], "still there?");
     at_ben.expect("new_message").await;
@@ -59,7 +59,7 @@ async fn signing_out_ends_the_connections_of_that_device_and_of_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_signs_out_anothers_device() {
+async fn a_user_cannot_sign_out_a_device_of_another_user() {
     let stack = TestStack::new().await;
     let [ana, eve] = stack.actors(["ana", "eve"]).await;
     let (path, id) = device();
@@ -71,7 +71,7 @@ async fn nobody_signs_out_anothers_device() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_push_token_follows_the_phone_to_whoever_signs_in_on_it() {
+async fn a_push_token_belongs_to_the_last_user_and_device_that_registered_it() {
     let stack = TestStack::new().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (path, id) = device();
@@ -88,7 +88,7 @@ async fn a_push_token_follows_the_phone_to_whoever_signs_in_on_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_device_is_refused() {
+async fn invalid_devices_are_rejected() {
     let stack = TestStack::new().await;
     let [ana] = stack.actors(["ana"]).await;
     let (path, id) = device();

@@ -1,4 +1,4 @@
-//! What holds for every call of the HTTP API.
+//! Behavior of every call of the HTTP API: unknown paths, malformed bodies and CORS.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::TestStack;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_path_or_method_is_a_404_in_the_contracts_form() {
+async fn an_unknown_path_or_method_is_a_404_problem() {
     let stack = TestStack::new().await;
     let [ana] = stack.actors(["ana"]).await;
     for path in ["/", "/friendz", "/friends/x/y", "/chat/rooms/", "/users/me/", "/friends//"] {
@@ -21,7 +21,7 @@ async fn a_wrong_path_or_method_is_a_404_in_the_contracts_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_no_json_object_is_refused() {
+async fn a_body_that_is_not_a_json_object_is_rejected() {
     let stack = TestStack::new().await;
     let [ana] = stack.actors(["ana"]).await;
     let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
@@ -37,7 +37,7 @@ async fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn browsers_of_allowed_origins_may_call() {
+async fn cors_allows_only_the_configured_origins() {
     let stack = TestStack::new().await;
     let client = reqwest::Client::new();
     let url = format!("{}/api/v1/friends", stack.local.http_url());
