@@ -9,13 +9,13 @@ use crate::harness::{Actor, TestStack, in_seconds, signed};
 async fn the_http_api_and_the_socket_require_a_valid_token() {
     let stack = TestStack::new().await;
     let id = Uuid::new_v4();
-    let good = json!({"sub": id, "user_id": id, "exp": in_seconds(3600)});
+    let valid_claims = json!({"sub": id, "user_id": id, "exp": in_seconds(3600)});
     let expired = json!({"sub": id, "user_id": id, "exp": in_seconds(-3600)});
     let secret = stack.local.jwt_secret();
     let cases = [
         (None, "invalid_token"),
         (Some("nonsense".to_owned()), "invalid_token"),
-        (Some(signed("another secret, of more than 32 bytes", &good)), "invalid_token"),
+        (Some(signed("another secret, of more than 32 bytes", &valid_claims)), "invalid_token"),
         (Some(signed(secret, &json!({"sub": id}))), "invalid_token"),
         (Some(signed(secret, &expired)), "token_expired"),
     ];
@@ -25,7 +25,7 @@ async fn the_http_api_and_the_socket_require_a_valid_token() {
         stranger.get("/friends/").await.problem(401, code);
         assert_eq!(stranger.try_socket().await.err(), Some(401), "{token:?}");
     }
-    let valid = stack.stranger(Some(&signed(secret, &good)));
+    let valid = stack.stranger(Some(&signed(secret, &valid_claims)));
     valid.get("/users/me").await.ok();
     assert!(valid.try_socket().await.is_ok());
     assert!(valid.socket_by_header().await.is_ok());

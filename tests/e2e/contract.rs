@@ -64,7 +64,7 @@ async fn every_documented_answer_occurs_and_no_other() {
         }
     }
     for probe in &probes {
-        // A function with several concurrent database calls could answer from one of them, so all are blocked.
+        // A function with concurrent database calls could answer after one of them, so all are blocked.
         let function = probe.function();
         let [first, _others @ ..] = [(); 8].map(|()| {
             let function = function.clone();
@@ -89,7 +89,7 @@ async fn every_documented_answer_occurs_and_no_other() {
     assert_eq!(only_on_aws.len(), OPERATIONS.len(), "an answer of AWS Lambda was seen locally");
 }
 
-/// Calls each probe twice where each rate limit allows one action. Operations without a limit never return 429.
+/// Calls each probe twice where each rate limit allows one action. Calls without a limit never return 429.
 async fn rate_limited_calls(probes: &[Probe], coverage: &Coverage) {
     let limits = ["messages", "requests", "searches", "rooms", "frames", "changes", "reports"];
     let stack = TestStack::with(rate_limited(&limits.map(|name| format!("{name}=1/3600s")).join(","))).await;

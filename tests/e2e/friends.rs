@@ -153,7 +153,7 @@ async fn an_ended_friendship_disappears_for_both_users_and_notifies_every_device
         assert_eq!(user.get("/friends").await.ok(), json!([]));
     }
     assert_eq!(ana.get("/friends/search?query=ben").await.ok()[0]["friendship_status"], "none");
-    // Repeated calls, and calls for users user were never friends or do not exist, succeed.
+    // Repeated calls, and calls for users who were never friends or do not exist, succeed.
     ben.unfriend(&ana).await.nothing();
     ana.unfriend(&eve).await.nothing();
     ana.unfriend(&ana).await.nothing();

@@ -162,7 +162,7 @@ async fn a_deleted_group_disappears_for_everyone_and_from_the_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_call_completes_an_interrupted_deletion_of_an_already_hidden_group() {
+async fn an_interrupted_group_deletion_hides_the_group_and_is_completed_by_a_retry() {
     let (stack, proxy) = TestStack::with_proxy().await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.group_with(&[&ben]).await;

@@ -75,9 +75,9 @@ async fn without_a_shared_secret_only_issuers_with_keys_are_trusted() {
     let mut options = options(&[issuer.config()]);
     options.env.insert("JWT_SECRET".to_owned(), String::new());
     let stack = TestStack::with(options).await;
-    let good = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
+    let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
     for secret in [stack.local.jwt_secret(), "", "secret"] {
-        let rejected = stack.stranger(Some(&signed(secret, &good)));
+        let rejected = stack.stranger(Some(&signed(secret, &claims)));
         rejected.get("/users/me").await.problem(401, "invalid_token");
     }
     id_of(&stack.stranger(Some(&pair.sign(&issuer.claims("108"))))).await;

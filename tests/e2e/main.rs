@@ -1,5 +1,5 @@
-//! End-to-end tests: the real binaries behind the local stack, over real HTTP and WebSockets. Each test has its own
-//! stack, table and ports.
+//! End-to-end tests of the real binaries behind the local stack, over real HTTP and WebSockets.
+//! Each test has its own stack, table and ports.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot continue fails immediately")]
 

@@ -19,7 +19,7 @@ pub const BACKEND: &str = "https://backend.example";
 /// The shared secret of [`BACKEND`].
 pub const SECRET: &str = "what only the backend and the functions know";
 
-/// The modulus and the private exponent of a 1024-bit RSA key that its issuer publishes although it is too short.
+/// The modulus and private exponent of a 1024-bit RSA key. Its issuer publishes it although it is too short.
 const WEAK_MODULUS: &[u8] = b"\
     ac7e1755ab5f265c5dfce9a6acc548bc7ca37dad9d29d453309241c45283aa849dcc60f6f571df9a4fd9d1\
     93d54c9602d9f61f7798a19175bc6cfec92340e4afd8943e29e8dd319a1dbf0e855aedbc08a7febf911cd2\

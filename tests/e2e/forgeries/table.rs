@@ -175,8 +175,8 @@ fn embedded_keys(scene: &Scene) -> NamedTokens {
 
 fn bad_signatures(scene: &Scene) -> NamedTokens {
     let issuer_claims = scene.claims();
-    let good = signed(&scene.ec, ES256, &issuer_claims.to_string());
-    let (message, signature) = good.rsplit_once('.').unwrap();
+    let valid = signed(&scene.ec, ES256, &issuer_claims.to_string());
+    let (message, signature) = valid.rsplit_once('.').unwrap();
     let other = signed(&scene.ec, ES256, &scene.claims_with(&json!({"sub": "109"})).to_string());
     let raised = scene.claims_with(&json!({"sub": "admin"}));
     let mut one = [0; 64];
@@ -191,8 +191,8 @@ fn bad_signatures(scene: &Scene) -> NamedTokens {
         ("an RSA signature of zero", with_signature(RS256, &issuer_claims, &[0; 256])),
         ("an RSA signature of one", with_signature(RS256, &issuer_claims, &[vec![0; 255], vec![1]].concat())),
         ("an RSA signature of the modulus", with_signature(RS256, &issuer_claims, &scene.modulus())),
-        ("a truncated signature", good[..good.len() - 4].to_owned()),
-        ("a lengthened signature", format!("{good}AAAA")),
+        ("a truncated signature", valid[..valid.len() - 4].to_owned()),
+        ("a lengthened signature", format!("{valid}AAAA")),
         ("the signature of another token", format!("{message}.{}", other.rsplit_once('.').unwrap().1)),
         (
             "other claims with a valid signature",
@@ -295,8 +295,8 @@ fn forms(scene: &Scene) -> NamedTokens {
     };
     let odd = segment(scene.claims_with(&json!({"name": "ÿÿÿ>>>???~~~"})).to_string());
     assert!(odd.contains(['-', '_']), "the base64 alphabets differ in it");
-    let good = header(ES256);
-    let parts: Vec<&str> = good.split('.').collect();
+    let valid = header(ES256);
+    let parts: Vec<&str> = valid.split('.').collect();
     let [protected, payload, signature] = parts[..] else { unreachable!("three segments") };
     let bytes = |bytes: Vec<u8>| signed_parts(segment(ES256), segment(bytes));
     let latin =
@@ -309,11 +309,11 @@ fn forms(scene: &Scene) -> NamedTokens {
         ("crit empty", header(r#"{"alg":"ES256","kid":"e","crit":[]}"#)),
         ("another typ", header(r#"{"alg":"ES256","kid":"e","typ":"logout+jwt"}"#)),
         ("typ a list", header(r#"{"alg":"ES256","kid":"e","typ":["JWT"]}"#)),
-        ("a nested token with cty", signed(&scene.ec, r#"{"alg":"ES256","kid":"e","cty":"JWT"}"#, &good)),
-        ("a nested token", signed(&scene.ec, ES256, &good)),
+        ("a nested token with cty", signed(&scene.ec, r#"{"alg":"ES256","kid":"e","cty":"JWT"}"#, &valid)),
+        ("a nested token", signed(&scene.ec, ES256, &valid)),
         ("two algs", header(r#"{"alg":"none","alg":"ES256","kid":"e"}"#)),
         ("two segments", format!("{protected}.{payload}")),
-        ("four segments", format!("{good}.{signature}")),
+        ("four segments", format!("{valid}.{signature}")),
         (
             "five segments, encrypted",
             format!(
@@ -330,13 +330,13 @@ fn forms(scene: &Scene) -> NamedTokens {
         ),
         ("padded header", signed_parts(format!("{}=", segment(ES256)), segment(&issuer_claims))),
         ("padded claims", signed_parts(segment(ES256), format!("{}==", segment(&issuer_claims)))),
-        ("padded signature", format!("{good}==")),
+        ("padded signature", format!("{valid}==")),
         (
             "the standard base64 alphabet",
             signed_parts(segment(ES256), odd.replace('-', "+").replace('_', "/")),
         ),
-        ("a space inside", good.replace('.', ". ")),
-        ("a tab inside", good.replace('.', "\t.")),
+        ("a space inside", valid.replace('.', ". ")),
+        ("a tab inside", valid.replace('.', "\t.")),
         ("invalid UTF-8", bytes(latin)),
         ("a byte order mark", bytes(format!("\u{feff}{issuer_claims}").into_bytes())),
         ("UTF-16", bytes(issuer_claims.encode_utf16().flat_map(u16::to_le_bytes).collect())),

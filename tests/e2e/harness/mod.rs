@@ -1,4 +1,4 @@
-//! Shared test helpers: a stack, the actors that call it, their sockets, and a proxy in front of the database.
+//! Shared helpers: a stack, the actors that call it, their sockets, and a proxy in front of the database.
 
 mod actor;
 mod chat;
@@ -175,7 +175,7 @@ impl TestStack {
         }
     }
 
-    /// Kills every process of a function and waits until the stack notices, so that the next call starts a new one.
+    /// Kills every process of a function and waits until the stack notices. The next call starts a new one.
     pub async fn replace(&self, binary: &str) {
         let killed = self.local.function_pids(binary);
         self.kill(binary);

@@ -1,5 +1,5 @@
-//! A proxy in front of the database and the gateway's connections. It records every call of every function, blocks a
-//! call that a test waits for, and answers in place of the database.
+//! A proxy in front of the database and the gateway's connections. It records every call of every function,
+//! blocks a call that a test waits for, and answers in place of the database.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
