@@ -67,7 +67,8 @@ impl Replica {
                 message["rev"] = data["rev"].clone();
             }),
             "room_updated" => held.take_room(data, |room| {
-                for field in ["name", "avatar_url", "description", "newcomers_see", "pinned_message_ids"] {
+                for field in ["name", "avatar_url", "description", "history_visibility", "pinned_message_ids"]
+                {
                     room.insert(field.to_owned(), data[field].clone());
                 }
             }),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Seen, World, paced};
+use crate::harness::{Actor, Seen, TestStack, rate_limited};
 
 /// How often a send that gave way is repeated.
 const MOST_TRIES: usize = 5;
@@ -26,8 +26,8 @@ async fn send(who: &Actor, message: &Value) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_and_fifty_six_callers_at_once_all_get_their_answers() {
-    let world = World::with(paced("off")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(rate_limited("off")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let callers = (0..256).map(|n| {
         let (caller, room) = (if n % 2 == 0 { ana.clone() } else { ben.clone() }, room.clone());
@@ -54,9 +54,9 @@ async fn sixty_four_writers_in_one_room_are_all_heard_once_in_one_order() {
     const EACH: usize = 2;
     /// So many can make a group together; the others are brought in.
     const FOUNDERS: usize = 33;
-    let (world, proxy) = World::with_proxy_and(paced("off")).await;
+    let (stack, proxy) = TestStack::with_proxy_and(rate_limited("off")).await;
     let names: Vec<String> = (0..WRITERS).map(|n| format!("writer{n}")).collect();
-    let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;
+    let people = futures::future::join_all(names.iter().map(|name| stack.actor(name))).await;
     let room = people[0].group_with(&people[1..FOUNDERS].iter().collect::<Vec<_>>()).await;
     for late in &people[FOUNDERS..] {
         people[0].add(&room, late).await.ok();

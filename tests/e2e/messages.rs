@@ -4,15 +4,15 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, as_others_see};
+use crate::harness::{Actor, TestStack, as_others_see};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sixteen_senders_at_once_are_heard_once_each_in_one_order_by_everyone() {
     const SENDERS: usize = 16;
     const EACH: usize = 5;
-    let world = World::new().await;
+    let stack = TestStack::new().await;
     let names: Vec<String> = (0..SENDERS).map(|n| format!("sender{n}")).collect();
-    let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;
+    let people = futures::future::join_all(names.iter().map(|name| stack.actor(name))).await;
     let room = people[0].group_with(&people[1..].iter().collect::<Vec<_>>()).await;
     let mut sockets = futures::future::join_all(people.iter().map(Actor::socket)).await;
 
@@ -24,7 +24,7 @@ async fn sixteen_senders_at_once_are_heard_once_each_in_one_order_by_everyone() 
             for round in 0..EACH {
                 let content = format!("{n}/{round}");
                 if n % 2 == 0 {
-                    person.say(room, &content).await;
+                    person.send_message(room, &content).await;
                 } else {
                     socket.send("send_message", json!({"chat_room_id": room, "content": content})).await;
                     loop {
@@ -75,8 +75,8 @@ async fn sixteen_senders_at_once_are_heard_once_each_in_one_order_by_everyone() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_send_is_one_message_with_one_answer_however_late_it_is_repeated() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let send = json!({"chat_room_id": room, "content": "once", "client_message_id": "c-1", "after_seq": 0});
     let at_once = async |who: &Actor| {
@@ -88,7 +88,7 @@ async fn a_repeated_send_is_one_message_with_one_answer_however_late_it_is_repea
     };
     let first = at_once(&ana).await;
     for hours in [1, 24, 30 * 24] {
-        let later = world.later(&ana, Duration::from_hours(hours));
+        let later = stack.later(&ana, Duration::from_hours(hours));
         assert_eq!(at_once(&later).await, first, "{hours} hours later");
     }
     let other_words = json!({"chat_room_id": room, "content": "twice", "client_message_id": "c-1"});
@@ -98,15 +98,15 @@ async fn a_repeated_send_is_one_message_with_one_answer_however_late_it_is_repea
     socket.send("send_message", send.clone()).await;
     assert_eq!(socket.expect("message_sent").await["data"], first);
     assert_eq!(ben.history(&room).await.len(), 1);
-    let items = world.database("Scan", json!({"ConsistentRead": true})).await["Items"].take();
+    let items = stack.database("Scan", json!({"ConsistentRead": true})).await["Items"].take();
     let is_message = |item: &&Value| item["sk"]["S"].as_str().unwrap().starts_with("MSG#");
     assert_eq!(items.as_array().unwrap().iter().filter(is_message).count(), 1, "one row");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_send_whose_first_try_died_between_commit_and_push_is_pushed_by_the_retry() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut at_ben = ben.socket().await;
     let send = json!({"chat_room_id": room, "content": "hello", "client_message_id": "c-1", "after_seq": 0});
@@ -118,7 +118,7 @@ async fn a_send_whose_first_try_died_between_commit_and_push_is_pushed_by_the_re
         async move { ana.post("/chat/messages", send).await }
     });
     let guard = committed.caught().await;
-    world.kill("chat-send-message");
+    stack.kill("chat-send-message");
     assert_eq!(first.await.unwrap().status, 500);
     drop(guard);
     at_ben.expect_nothing_more().await;
@@ -137,8 +137,8 @@ async fn a_send_whose_first_try_died_between_commit_and_push_is_pushed_by_the_re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_send_whose_first_try_died_before_the_commit_is_sent_by_the_retry() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let send = json!({"chat_room_id": room, "content": "hello", "client_message_id": "c-1", "after_seq": 0});
     let held = proxy.hold(|call| call.operation == "PutItem" && call.body.contains("MSG#"));
@@ -147,7 +147,7 @@ async fn a_send_whose_first_try_died_before_the_commit_is_sent_by_the_retry() {
         async move { ana.post("/chat/messages", send).await }
     });
     let guard = held.caught().await;
-    world.kill("chat-send-message");
+    stack.kill("chat-send-message");
     assert_eq!(first.await.unwrap().status, 500);
     let retry = ana.post("/chat/messages", send).await.ok();
     // The dead function's write arrives at last, and finds its slot taken by its own message.
@@ -158,10 +158,10 @@ async fn a_send_whose_first_try_died_before_the_commit_is_sent_by_the_retry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_not_be_said_is_refused_and_changes_nothing() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (room, elsewhere) = (ana.room_with(&ben).await, ana.room_with(&cleo).await);
-    let foreign = ana.say(&elsewhere, "elsewhere").await;
+    let foreign = ana.send_message(&elsewhere, "elsewhere").await;
     let with = |field: &str, value: Value| {
         let mut message = json!({"chat_room_id": room, "content": "hello"});
         message[field] = value;
@@ -197,11 +197,11 @@ async fn what_may_not_be_said_is_refused_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn history_scrolls_both_ways_within_its_bounds() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     for n in 1..=7 {
-        ana.say(&room, &format!("m{n}")).await;
+        ana.send_message(&room, &format!("m{n}")).await;
     }
     let seqs = async |query: &str| {
         let page = ben.get(&format!("/chat/rooms/{room}/messages{query}")).await.ok();
@@ -224,8 +224,8 @@ async fn history_scrolls_both_ways_within_its_bounds() {
 async fn media_of_an_allowed_origin_can_be_sent_by_either_door() {
     let mut options = local::Options::default();
     options.env.insert("MEDIA_ORIGINS".to_owned(), "https://media.example.com".to_owned());
-    let world = World::with(options).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(options).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut socket = ana.socket().await;
     let url = "https://media.example.com/run.jpg";

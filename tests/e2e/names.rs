@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_yaml_ng::Value;
-use shared::config::Limits;
+use shared::config::RateLimits;
 
 /// The template, its CloudFormation tags left as they are.
 pub fn template() -> Value {
@@ -160,8 +160,8 @@ fn the_template_sets_just_the_variables_that_are_read() {
 #[test]
 fn the_template_says_the_limits_that_there_are_without_it() {
     let limits = &template()["Parameters"]["RateLimits"]["Default"];
-    let limits: Limits = limits.as_str().unwrap().parse().unwrap();
-    assert_eq!(limits, Limits::default());
+    let limits: RateLimits = limits.as_str().unwrap().parse().unwrap();
+    assert_eq!(limits, RateLimits::default());
 }
 
 #[test]

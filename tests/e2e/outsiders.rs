@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use crate::{probes::probes, world::World};
+use crate::{harness::TestStack, probes::probes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_exist() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
-    ana.say(&room, "between us").await;
+    ana.send_message(&room, "between us").await;
     let (mut at_ben, mut at_eve) = (ben.socket().await, eve.socket().await);
     let nowhere = uuid::Uuid::new_v4().to_string();
 
@@ -41,7 +41,7 @@ async fn a_room_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_exis
     at_eve.send("send_message", message(&nowhere)).await;
     assert_eq!(at_eve.expect("error").await, refused);
 
-    ana.say(&room, "still between us").await;
+    ana.send_message(&room, "still between us").await;
     assert_eq!(at_ben.expect("new_message").await["data"]["content"], "still between us");
     at_ben.expect_nothing_more().await;
     at_eve.expect_nothing_more().await;
@@ -51,8 +51,8 @@ async fn a_room_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_exis
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_exist() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let request = ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.ok();
     let answer = |id: &str| format!("/friends/requests/{id}?action=accepted");
     let theirs = eve.put(&answer(request["id"].as_str().unwrap())).await;
@@ -65,16 +65,16 @@ async fn a_request_that_is_not_theirs_answers_an_outsider_as_one_that_does_not_e
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_is_answered_without_a_token() {
-    let world = World::new().await;
+    let stack = TestStack::new().await;
     for probe in probes(&uuid::Uuid::new_v4().to_string()) {
-        probe.call(&world.stranger(None)).await.problem(401, "invalid_token");
+        probe.call(&stack.stranger(None)).await.problem(401, "invalid_token");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_caller_may_not_set_is_ignored() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
     let forged = json!({"chat_room_id": room, "content": "hi", "sender_id": ben.id, "sender_username": "ben", "seq": 99,
         "id": uuid::Uuid::new_v4(), "created_at": "1999-01-01T00:00:00Z", "status": "read", "rev": 7, "is_edited": true});

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, as_others_see, each, heard_at, without_presence};
+use crate::harness::{Actor, TestStack, as_others_see, each, next_on_each, without_presence};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_joins_is_shown_to_everyone_and_every_device_hears_of_it() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben]).await;
-    ana.say(&room, "just us").await;
+    ana.send_message(&room, "just us").await;
     let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
     let mut at_cleo = cleo.socket().await;
 
@@ -29,7 +29,7 @@ async fn whoever_joins_is_shown_to_everyone_and_every_device_hears_of_it() {
     assert_eq!((&said["message_type"], &said["content"]), (&json!("system"), &json!("ana added cleo")));
     assert_eq!((&said["sender_id"], &said["sender_username"]), (&json!(ana.id), &json!("ana")));
 
-    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "participant_joined").await;
+    let heard = next_on_each([&mut phone, &mut tablet, &mut at_ben], "participant_joined").await;
     for heard in heard {
         let expected = json!({
             "chat_room_id": room, "rev": 1, "participant": newcomer(&answer), "participant_count": 3
@@ -44,18 +44,18 @@ async fn whoever_joins_is_shown_to_everyone_and_every_device_hears_of_it() {
     }
     assert_eq!((&listed["unread_count"], &listed["rev"]), (&json!(1), &json!(1)));
     assert_eq!(each(&created["participants"], "username")[2], "cleo");
-    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben, &mut at_cleo], "new_message").await;
+    let heard = next_on_each([&mut phone, &mut tablet, &mut at_ben, &mut at_cleo], "new_message").await;
     let others = as_others_see(&said);
     assert_eq!(heard, [said.clone(), said, others.clone(), others.clone()]);
     assert_eq!(listed["last_message"], others);
 
     // Again, and nothing changes; all are told again, because the first try may have died before it told anyone.
     assert_eq!(ana.add(&room, &cleo).await.ok(), answer);
-    let again = heard_at([&mut phone, &mut tablet, &mut at_ben], "participant_joined").await;
+    let again = next_on_each([&mut phone, &mut tablet, &mut at_ben], "participant_joined").await;
     assert!(again.iter().all(|joined| joined["rev"] == 1));
     assert_eq!(at_cleo.expect("room_created").await["data"], listed);
-    cleo.say(&room, "hello").await;
-    heard_at([&mut phone, &mut tablet, &mut at_ben, &mut at_cleo], "new_message").await;
+    cleo.send_message(&room, "hello").await;
+    next_on_each([&mut phone, &mut tablet, &mut at_ben, &mut at_cleo], "new_message").await;
     for device in [&mut phone, &mut tablet, &mut at_ben, &mut at_cleo] {
         device.expect_nothing_more().await;
     }
@@ -63,10 +63,10 @@ async fn whoever_joins_is_shown_to_everyone_and_every_device_hears_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_sees_what_is_said_from_their_joining_on_and_nothing_of_before() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben]).await;
-    let (early, other) = (ben.say(&room, "early").await, ana.say(&room, "other").await);
+    let (early, other) = (ben.send_message(&room, "early").await, ana.send_message(&room, "other").await);
     ben.react(&early, "👍").await.ok();
     ana.pin(&early).await.ok();
     ana.add(&room, &cleo).await.ok();
@@ -106,7 +106,7 @@ async fn a_newcomer_sees_what_is_said_from_their_joining_on_and_nothing_of_befor
         let heard = at_cleo.expect("room_updated").await["data"].take();
         let nothing = json!({
             "chat_room_id": room, "rev": rev, "name": "gym", "avatar_url": null, "description": null,
-            "newcomers_see": "joining", "pinned_message_ids": []
+            "history_visibility": "joined", "pinned_message_ids": []
         });
         assert_eq!(heard, nothing);
     }
@@ -150,10 +150,10 @@ async fn sees_nothing_of(who: &Actor, room: &str, message: &Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_was_removed_hears_and_sees_nothing_from_that_moment_on() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    let said = cleo.say(&room, "here").await;
+    let said = cleo.send_message(&room, "here").await;
     cleo.react(&said, "👍").await.ok();
     let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
     let mut at_cleo = cleo.socket().await;
@@ -162,9 +162,9 @@ async fn whoever_was_removed_hears_and_sees_nothing_from_that_moment_on() {
     let left = json!({
         "chat_room_id": room, "rev": 2, "user_id": cleo.id, "participant_count": 2, "new_owner_id": null
     });
-    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben, &mut at_cleo], "participant_left").await;
+    let heard = next_on_each([&mut phone, &mut tablet, &mut at_ben, &mut at_cleo], "participant_left").await;
     assert_eq!(heard, [(); 4].map(|()| left.clone()));
-    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "new_message").await;
+    let heard = next_on_each([&mut phone, &mut tablet, &mut at_ben], "new_message").await;
     for message in &heard {
         assert_eq!(
             (&message["message_type"], &message["content"]),
@@ -180,14 +180,14 @@ async fn whoever_was_removed_hears_and_sees_nothing_from_that_moment_on() {
     );
     assert!(!each(&answer["participants"], "user_id").contains(&&json!(cleo.id)));
 
-    ben.say(&room, "without her").await;
+    ben.send_message(&room, "without her").await;
     ben.react(&said, "🔥").await.ok();
     ana.pin(&said).await.ok();
     at_cleo.send("message_read", json!({"chat_room_id": room, "seq": 1})).await;
     assert_eq!(at_cleo.expect("error").await["data"]["code"], "not_found");
     at_cleo.expect_nothing_more().await;
     for kind in ["new_message", "message_reaction", "room_updated"] {
-        heard_at([&mut phone, &mut tablet, &mut at_ben], kind).await;
+        next_on_each([&mut phone, &mut tablet, &mut at_ben], kind).await;
     }
     // Again, by either of them: she is out, and nobody is told anything.
     ana.remove(&room, &cleo).await.nothing();
@@ -201,15 +201,15 @@ async fn whoever_was_removed_hears_and_sees_nothing_from_that_moment_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_comes_back_does_not_see_what_was_said_meanwhile_or_before() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    ana.say(&room, "one").await;
-    let held = cleo.say(&room, "two").await;
+    ana.send_message(&room, "one").await;
+    let held = cleo.send_message(&room, "two").await;
     cleo.remove(&room, &cleo).await.nothing();
-    let meanwhile = ben.say(&room, "meanwhile").await;
+    let meanwhile = ben.send_message(&room, "meanwhile").await;
     ana.add(&room, &cleo).await.ok();
-    let after = ben.say(&room, "after").await;
+    let after = ben.send_message(&room, "after").await;
 
     let seen = cleo.history(&room).await;
     let seqs: Vec<_> = seen.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
@@ -232,12 +232,12 @@ async fn whoever_comes_back_does_not_see_what_was_said_meanwhile_or_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_who_leaves_hands_over_to_the_first_admin_or_else_the_first_member() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dana] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dana] = stack.actors(["ana", "ben", "cleo", "dana"]).await;
     let room = ana.group_with(&[&ben]).await;
     ana.add(&room, &cleo).await.ok();
     ana.add(&room, &dana).await.ok();
-    world.make_admin(&room, &dana).await;
+    stack.make_admin(&room, &dana).await;
     let mut at_cleo = cleo.socket().await;
     for (leaver, heir, left) in [(&ana, Some(&dana), 3), (&dana, Some(&ben), 2), (&ben, Some(&cleo), 1)] {
         leaver.remove(&room, leaver).await.nothing();
@@ -268,10 +268,10 @@ async fn an_owner_who_leaves_hands_over_to_the_first_admin_or_else_the_first_mem
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
-    let world = World::new().await;
-    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, eve] = stack.actors(["ana", "ben", "cleo", "eve"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    world.make_admin(&room, &ben).await;
+    stack.make_admin(&room, &ben).await;
     let mut nobody = eve.clone();
     nobody.id = uuid::Uuid::new_v4().to_string();
     let before = ana.room(&room).await.ok();
@@ -300,8 +300,8 @@ async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
         let field = if path.contains("gym") { "room_id" } else { "user_id" };
         ana.put(&path).await.bad_field(field);
         ana.delete(&path).await.bad_field(field);
-        world.stranger(None).put(&path).await.problem(401, "invalid_token");
-        world.stranger(None).delete(&path).await.problem(401, "invalid_token");
+        stack.stranger(None).put(&path).await.problem(401, "invalid_token");
+        stack.stranger(None).delete(&path).await.problem(401, "invalid_token");
     }
     let direct = ana.room_with(&ben).await;
     for whom in [&cleo, &ben] {
@@ -316,7 +316,7 @@ async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
     ben.remove(&room, &cleo).await.nothing();
     ana.remove(&room, &ben).await.nothing();
     assert_eq!(eve.room(&room).await.ok()["participant_count"], 2);
-    world.fill(&room).await;
+    stack.fill(&room).await;
     ana.add(&room, &cleo).await.problem(409, "room_full");
     ana.add(&room, &eve).await.ok();
 }
@@ -325,12 +325,12 @@ async fn only_those_who_run_a_group_bring_people_in_or_make_them_leave() {
 async fn people_who_come_while_everybody_talks_take_their_places_in_one_order() {
     const EACH: usize = 6;
     const MOST_TRIES: usize = 50;
-    let world = World::new().await;
-    let [ana, ben, cleo, dana, elif] = world.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dana, elif] = stack.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
     let room = ana.group_with(&[&ben]).await;
     let talking = [&ana, &ben].map(|who| async {
         for n in 0..EACH {
-            who.say(&room, &format!("m{n}")).await;
+            who.send_message(&room, &format!("m{n}")).await;
         }
     });
     let coming = [&cleo, &dana, &elif].map(|who| async {
@@ -362,8 +362,8 @@ async fn people_who_come_while_everybody_talks_take_their_places_in_one_order() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_on_its_way_reaches_whoever_is_in_the_room_when_it_arrives() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben, cleo, dana] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben, cleo, dana] = stack.actors(["ana", "ben", "cleo", "dana"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let (mut at_ben, mut at_cleo, mut at_dana) =
         (ben.socket().await, cleo.socket().await, dana.socket().await);
@@ -372,7 +372,7 @@ async fn a_message_on_its_way_reaches_whoever_is_in_the_room_when_it_arrives() {
         proxy.hold(|call| call.caller == "ChatSendMessageFunction" && call.body.contains("PRESENCE"));
     let sending = tokio::spawn({
         let (ana, room) = (ana.clone(), room.clone());
-        async move { ana.say(&room, "just in time").await }
+        async move { ana.send_message(&room, "just in time").await }
     });
     let guard = committed.caught().await;
     ana.remove(&room, &cleo).await.nothing();

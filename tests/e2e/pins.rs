@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Seen, World, as_others_see, each, heard_at, without_presence};
+use crate::harness::{Seen, TestStack, as_others_see, each, next_on_each, without_presence};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    let (first, second) = (ana.say(&room, "first").await, ana.say(&room, "second").await);
+    let (first, second) = (ana.send_message(&room, "first").await, ana.send_message(&room, "second").await);
     let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
 
     let answer = ana.pin(&second).await.ok();
@@ -18,16 +18,16 @@ async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
     let frame = |rev: u64, ids: Value| {
         json!({
             "chat_room_id": room, "rev": rev, "name": null, "avatar_url": null, "description": null,
-            "newcomers_see": "joining", "pinned_message_ids": ids
+            "history_visibility": "joined", "pinned_message_ids": ids
         })
     };
-    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
+    let heard = next_on_each([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
     assert_eq!(heard, [(); 3].map(|()| frame(1, json!([second["id"]]))));
     assert_eq!(ana.pin(&second).await.ok(), answer, "it is pinned already, and that is no news");
 
     let both = json!([first["id"], second["id"]]);
     assert_eq!(ben.pin(&first).await.ok()["pinned_message_ids"], both, "the newest pin first");
-    heard_at([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
+    next_on_each([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
     for who in [&ana, &ben] {
         let rooms = who.get("/chat/rooms").await.ok();
         assert_eq!((&rooms[0]["pinned_message_ids"], &rooms[0]["rev"]), (&both, &json!(2)));
@@ -38,13 +38,13 @@ async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
 
     let answer = ana.unpin(&first).await.ok();
     assert_eq!((&answer["pinned_message_ids"], &answer["rev"]), (&json!([second["id"]]), &json!(3)));
-    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
+    let heard = next_on_each([&mut phone, &mut tablet, &mut at_ben], "room_updated").await;
     assert_eq!(heard[2], frame(3, json!([second["id"]])));
     assert_eq!(ana.unpin(&first).await.ok(), answer, "it was not pinned");
 
     // A deleted message is no longer pinned; one frame says both.
     let gone = ana.delete_message(&second).await.ok();
-    let heard = heard_at([&mut phone, &mut tablet, &mut at_ben], "message_deleted").await;
+    let heard = next_on_each([&mut phone, &mut tablet, &mut at_ben], "message_deleted").await;
     assert_eq!((&heard[2], &gone["rev"]), (&as_others_see(&gone), &json!(4)));
     assert_eq!(ana.room(&room).await.ok()["pinned_message_ids"], json!([]));
     assert_eq!(ben.pins(&room).await, json!([]));
@@ -56,10 +56,10 @@ async fn both_in_a_direct_room_pin_and_every_device_hears_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_deleted_while_somebody_pins_it_is_not_pinned() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    let message = ana.say(&room, "gone soon").await;
+    let message = ana.send_message(&room, "gone soon").await;
     // The pin has read the message, and not yet the room, when the message goes.
     let of_pin =
         |call: &Seen, operation: &str| call.caller == "ChatPinMessageFunction" && call.operation == operation;
@@ -80,11 +80,11 @@ async fn a_message_that_is_deleted_while_somebody_pins_it_is_not_pinned() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_group_only_those_who_run_it_pin_and_everyone_sees_it() {
-    let world = World::new().await;
-    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, eve] = stack.actors(["ana", "ben", "cleo", "eve"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    world.make_admin(&room, &ben).await;
-    let (first, second) = (cleo.say(&room, "first").await, ana.say(&room, "second").await);
+    stack.make_admin(&room, &ben).await;
+    let (first, second) = (cleo.send_message(&room, "first").await, ana.send_message(&room, "second").await);
     cleo.pin(&first).await.problem(403, "not_allowed");
     ana.pin(&first).await.ok();
     ben.pin(&second).await.ok();
@@ -98,17 +98,17 @@ async fn in_a_group_only_those_who_run_it_pin_and_everyone_sees_it() {
         who.get(&format!("/chat/rooms/{room}/pins")).await.problem(404, "not_found");
     }
     ana.get("/chat/rooms/gym/pins").await.bad_field("room_id");
-    world.stranger(None).get(&format!("/chat/rooms/{room}/pins")).await.problem(401, "invalid_token");
+    stack.stranger(None).get(&format!("/chat/rooms/{room}/pins")).await.problem(401, "invalid_token");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_most_fifty_messages_of_a_room_are_pinned() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut said = Vec::new();
     for n in 0..=50 {
-        said.push(ana.say(&room, &format!("m{n}")).await);
+        said.push(ana.send_message(&room, &format!("m{n}")).await);
     }
     let (last, fitting) = said.split_last().unwrap();
     for message in fitting {

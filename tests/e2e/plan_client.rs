@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World};
+use crate::harness::{Actor, TestStack};
 
 /// A field that Dart declares as `String`: `null` would throw.
 fn string(json: &Value, field: &str) -> String {
@@ -215,8 +215,8 @@ impl ApiService<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_find_friends_page_searches_asks_and_answers() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "BenBoxer", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "BenBoxer", "cleo"]).await;
     let (anas, bens, cleos) = (ApiService(&ana), ApiService(&ben), ApiService(&cleo));
     let found = anas.search_users("nbox").await;
     assert_eq!((found.len(), found[0].username.as_str()), (1, "BenBoxer"));
@@ -243,8 +243,8 @@ async fn the_find_friends_page_searches_asks_and_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_messages_page_titles_every_room_and_counts_the_unread() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (anas, bens) = (ApiService(&ana), ApiService(&ben));
     let direct = anas.create_chat_room(&[&ben.id], None, false).await;
     assert!(!direct.is_group && direct.last_message.is_none());
@@ -271,8 +271,8 @@ async fn the_messages_page_titles_every_room_and_counts_the_unread() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_chat_screen_sends_and_shows_in_order() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (anas, bens) = (ApiService(&ana), ApiService(&ben));
     let room = anas.create_chat_room(&[&ben.id], None, false).await;
     let mut sent = Vec::new();

@@ -6,10 +6,10 @@ use serde_json::json;
 use serde_yaml_ng::Value;
 
 use crate::{
+    harness::{Actor, Proxy, Seen, TestStack, in_seconds, make_friends, signed},
+    maintenance::{self, delete_in_part},
     names::{template, text},
     probes::probes,
-    upkeep::{self, delete_in_part},
-    world::{Actor, Proxy, Seen, World, befriend, in_seconds, signed},
 };
 
 /// What is allowed for times that this test does not bring about.
@@ -72,7 +72,7 @@ fn needed(call: &Seen) -> Vec<&str> {
 
 /// What becomes of messages and of a group, in all ways.
 async fn calls_about_messages_and_people(ana: &Actor, ben: &Actor, cleo: &Actor, room: &str, group: &str) {
-    let first = ana.say(room, "first").await;
+    let first = ana.send_message(room, "first").await;
     let said = ana.reply(&first, "said").await;
     for who in [ana, ben] {
         who.react(&said, "👍").await.ok();
@@ -98,7 +98,7 @@ async fn calls_about_messages_and_people(ana: &Actor, ben: &Actor, cleo: &Actor,
     ben.post("/reports", nobody).await.problem(404, "not_found");
     ana.update_room(group, json!({"name": "Sunday run"})).await.ok();
     ana.set_role(group, ben, "admin").await.ok();
-    ana.keep_room(group, json!({"is_pinned": true})).await.ok();
+    ana.update_room_settings(group, json!({"is_pinned": true})).await.ok();
     // Its owner hands over.
     ana.remove(group, ana).await.nothing();
     ben.delete_room(group).await.nothing();
@@ -106,10 +106,10 @@ async fn calls_about_messages_and_people(ana: &Actor, ben: &Actor, cleo: &Actor,
 
 /// What becomes of friends, with a direct room and without one.
 async fn calls_about_friends(ana: &Actor, ben: &Actor, cleo: &Actor) {
-    befriend(ben, cleo).await;
+    make_friends(ben, cleo).await;
     ana.get("/friends/suggestions").await.ok();
     ana.get(&format!("/friends/{}/mutual", ben.id)).await.ok();
-    let request = ana.ask(cleo).await.ok();
+    let request = ana.send_request(cleo).await.ok();
     ana.cancel(&request).await.nothing();
     ben.unfriend(cleo).await.nothing();
     for other in [ben, cleo] {
@@ -120,21 +120,21 @@ async fn calls_about_friends(ana: &Actor, ben: &Actor, cleo: &Actor) {
 }
 
 /// A visit of somebody whose change of name died before their rooms knew of it.
-async fn visit_after_a_lost_rename(world: &World, ben: &Actor) {
+async fn visit_after_a_lost_rename(stack: &TestStack, ben: &Actor) {
     let renamed = json!({
         "Key": {"pk": {"S": format!("USER#{}", ben.id)}, "sk": {"S": "PROFILE"}},
         "UpdateExpression": "SET rooms_lag = :lag, username = :name",
         "ExpressionAttributeValues": {":lag": {"BOOL": true}, ":name": {"S": "ben"}},
     });
-    world.database("UpdateItem", renamed).await;
+    stack.database("UpdateItem", renamed).await;
     ben.get("/users/me").await.ok();
 }
 
 /// Deletions that die, and are finished by the schedule.
-async fn calls_of_upkeep(world: &World, proxy: &Proxy, ana: &Actor) {
-    let gone = world.actor("gone-in-part").await;
-    befriend(&gone, ana).await;
-    gone.say(&gone.room_with(ana).await, "bye").await;
+async fn calls_of_maintenance(stack: &TestStack, proxy: &Proxy, ana: &Actor) {
+    let gone = stack.actor("gone-in-part").await;
+    make_friends(&gone, ana).await;
+    gone.send_message(&gone.room_with(ana).await, "bye").await;
     let _listening = gone.socket().await;
     let group = gone.group_with(&[ana]).await;
     let outage = proxy.fail(
@@ -144,20 +144,20 @@ async fn calls_of_upkeep(world: &World, proxy: &Proxy, ana: &Actor) {
     gone.delete(&format!("/chat/rooms/{group}")).await.problem(503, "busy");
     drop(outage);
     delete_in_part(proxy, &gone).await;
-    world.stack.invoke("upkeep-finish-deletions", upkeep::event(11 * 60)).await.unwrap();
+    stack.local.invoke("maintenance-complete-deletions", maintenance::event(11 * 60)).await.unwrap();
     // Who is back may come by any function.
     let claims = json!({"sub": gone.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
-    let back = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    let back = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
     back.get("/friends").await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_function_may_do_what_it_does_and_nothing_else() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     // Somebody to push to, whoever is told.
     let [at_ana, _at_ben, _at_cleo] = [ana.socket().await, ben.socket().await, cleo.socket().await];
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     let rejected = cleo.post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
     ana.put(&format!("/friends/requests/{}?action=rejected", rejected["id"].as_str().unwrap())).await.ok();
     for path in
@@ -170,7 +170,7 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     let group = ana.group_with(&[&ben, &cleo]).await;
     let (mut socket, mut ben_socket) = (ana.socket().await, ben.socket().await);
     for n in 0..2 {
-        let first = ana.say(&room, &format!("m{n}")).await;
+        let first = ana.send_message(&room, &format!("m{n}")).await;
         socket.expect("new_message").await;
         let reply = json!({"chat_room_id": room, "content": "re", "reply_to_id": first["id"], "client_message_id": format!("{n}")});
         socket.send("send_message", reply).await;
@@ -187,55 +187,55 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     }
     ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
     socket.expect("message_read_receipt").await;
-    ana.say(&group, "all").await;
+    ana.send_message(&group, "all").await;
     ben.get("/chat/rooms").await.ok();
     calls_about_messages_and_people(&ana, &ben, &cleo, &room, &group).await;
     calls_about_friends(&ana, &ben, &cleo).await;
     ben.get(&format!("/users/{}", ana.id)).await.ok();
     ben.patch("/users/me", json!({"username": "benny"})).await.ok();
-    visit_after_a_lost_rename(&world, &ben).await;
-    let gone = world.actor("gone").await;
-    befriend(&gone, &ana).await;
+    visit_after_a_lost_rename(&stack, &ben).await;
+    let gone = stack.actor("gone").await;
+    make_friends(&gone, &ana).await;
     let _listening = gone.socket().await;
-    gone.say(&gone.room_with(&ben).await, "bye").await;
+    gone.send_message(&gone.room_with(&ben).await, "bye").await;
     gone.group_with(&[&ana]).await;
     gone.delete("/users/me").await.nothing();
     // As if that call had died after its first step, and they came back.
     let unfinished = json!({
         "Key": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "PROFILE"}},
-        "UpdateExpression": "SET is_unfinished = :yes",
+        "UpdateExpression": "SET is_pending = :yes",
         "ExpressionAttributeValues": {":yes": {"BOOL": true}},
     });
-    world.database("UpdateItem", unfinished).await;
-    let leftover = json!({"Item": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "COUNTS"}}});
-    world.database("PutItem", leftover).await;
+    stack.database("UpdateItem", unfinished).await;
+    let leftover = json!({"Item": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "QUOTAS"}}});
+    stack.database("PutItem", leftover).await;
     let claims = json!({"sub": gone.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
-    let back = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    let back = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
     back.get("/users/me").await.ok();
     // A newcomer each time, so that every function has someone to welcome.
     for probe in probes(&uuid::Uuid::new_v4().to_string()) {
-        assert_eq!(probe.call(&world.newcomer()).await.status, probe.leads_to);
+        assert_eq!(probe.call(&stack.new_user()).await.status, probe.leads_to);
     }
-    world.newcomer().post("/chat/rooms", json!({"participant_ids": [ana.id]})).await.ok();
-    world.newcomer().post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
+    stack.new_user().post("/chat/rooms", json!({"participant_ids": [ana.id]})).await.ok();
+    stack.new_user().post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
     for frame in ["dance", "ping"] {
         socket.send(frame, json!({})).await;
     }
-    calls_of_upkeep(&world, &proxy, &ana).await;
+    calls_of_maintenance(&stack, &proxy, &ana).await;
     let device = |n| format!("/devices/{}", uuid::Uuid::from_u128(n));
     for (who, token) in [(&ana, "a"), (&ana, "b"), (&ben, "b"), (&ana, "a")] {
         who.register(&device(7), token).await.nothing();
     }
     ana.delete(&device(7)).await.nothing();
     // Ben hears that she goes offline, with the last of hers or by signing that out.
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     at_ana.close().await;
     socket.close().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     let _signed_out = ana.socket_of(&uuid::Uuid::from_u128(7).to_string()).await;
     ana.delete(&device(7)).await.nothing();
-    world.newcomer().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
-    world.stack.settle().await;
+    stack.new_user().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
+    stack.local.settle().await;
 
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for call in proxy.seen() {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, befriend};
+use crate::harness::{Actor, TestStack, make_friends};
 
 fn of(person: &Value) -> Value {
     json!([person["is_online"], person["last_seen"].is_string()])
@@ -38,16 +38,16 @@ async fn in_direct_room(who: &Actor, other: &Actor) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn friends_see_who_is_online_and_when_they_last_were_and_others_do_not() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
+    make_friends(&ana, &ben).await;
     assert_eq!(in_friends(&ana, &ben).await, json!([false, false]));
     let at_ben = ben.socket().await;
     assert_eq!(in_friends(&ana, &ben).await, json!([true, false]));
     assert_eq!(in_direct_room(&ana, &ben).await, json!([true, false]));
     assert_eq!(in_direct_room(&eve, &ben).await, json!([null, false]));
     at_ben.close().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     assert_eq!(in_friends(&ana, &ben).await, json!([false, true]));
     assert_eq!(in_direct_room(&ana, &ben).await, json!([false, true]));
     assert_eq!(in_direct_room(&eve, &ben).await, json!([null, false]));
@@ -63,19 +63,19 @@ async fn friends_see_who_is_online_and_when_they_last_were_and_others_do_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_setting_shows_its_part_to_its_circle() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
+    make_friends(&ana, &ben).await;
     ben.socket().await.close().await;
     let _at_ben = ben.socket().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     for (online, last_seen, to_friend, to_stranger) in [
         ("everyone", "friends", json!([true, true]), json!([true, false])),
         ("nobody", "everyone", json!([null, true]), json!([null, true])),
         ("friends", "nobody", json!([true, false]), json!([null, false])),
     ] {
-        world.set_setting(&ben, "online_shown_to", json!({"S": online})).await;
-        world.set_setting(&ben, "last_seen_shown_to", json!({"S": last_seen})).await;
+        stack.set_setting(&ben, "online_shown_to", json!({"S": online})).await;
+        stack.set_setting(&ben, "last_seen_shown_to", json!({"S": last_seen})).await;
         assert_eq!(in_friends(&ana, &ben).await, to_friend, "{online}, {last_seen}");
         assert_eq!(in_direct_room(&ana, &ben).await, to_friend, "{online}, {last_seen}");
         assert_eq!(in_direct_room(&eve, &ben).await, to_stranger, "{online}, {last_seen}");
@@ -84,12 +84,12 @@ async fn each_setting_shows_its_part_to_its_circle() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn friends_alone_are_told_who_comes_and_goes_once_for_all_their_devices() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
+    make_friends(&ana, &ben).await;
     ana.group_with(&[&ben, &eve]).await;
     let (mut at_ana, mut at_eve) = (ana.socket().await, eve.socket().await);
-    world.stack.settle().await;
+    stack.local.settle().await;
     let mut silent = ben.try_socket().await.unwrap_or_else(|status| panic!("{status}"));
     at_ana.expect_nothing_more().await;
 
@@ -104,7 +104,7 @@ async fn friends_alone_are_told_who_comes_and_goes_once_for_all_their_devices() 
     }
     phone.close().await;
     tablet.cut();
-    world.stack.settle().await;
+    stack.local.settle().await;
     at_ana.expect_nothing_more().await;
     silent.close().await;
     let went = at_ana.expect("user_status_change").await["data"].clone();
@@ -115,16 +115,16 @@ async fn friends_alone_are_told_who_comes_and_goes_once_for_all_their_devices() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_shows_nobody_that_they_are_online_comes_and_goes_unnoticed() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    befriend(&ana, &ben).await;
-    befriend(&ana, &cleo).await;
-    world.set_setting(&ben, "online_shown_to", json!({"S": "nobody"})).await;
-    world.set_setting(&cleo, "last_seen_shown_to", json!({"S": "nobody"})).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    make_friends(&ana, &ben).await;
+    make_friends(&ana, &cleo).await;
+    stack.set_setting(&ben, "online_shown_to", json!({"S": "nobody"})).await;
+    stack.set_setting(&cleo, "last_seen_shown_to", json!({"S": "nobody"})).await;
     let mut at_ana = ana.socket().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     ben.socket().await.close().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     at_ana.expect_nothing_more().await;
     let at_cleo = cleo.socket().await;
     assert_eq!(at_ana.expect("user_status_change").await["data"]["is_online"], true);
@@ -135,14 +135,14 @@ async fn who_shows_nobody_that_they_are_online_comes_and_goes_unnoticed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn friends_hear_it_when_somebody_hides_and_shows_again() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
+    make_friends(&ana, &ben).await;
     ana.group_with(&[&ben, &eve]).await;
     ana.socket().await.close().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     let mut at_ana = ana.socket().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     let (mut at_ben, mut at_eve) = (ben.socket().await, eve.socket().await);
     at_ana.expect("user_status_change").await;
     let set = async |settings: Value| ana.patch("/users/me", json!({"settings": settings})).await.ok();
@@ -177,11 +177,11 @@ async fn friends_hear_it_when_somebody_hides_and_shows_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_hides_each_from_the_other_in_the_groups_that_they_share() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     for person in [&ana, &ben] {
         for setting in ["online_shown_to", "last_seen_shown_to"] {
-            world.set_setting(person, setting, json!({"S": "everyone"})).await;
+            stack.set_setting(person, setting, json!({"S": "everyone"})).await;
         }
         person.socket().await.close().await;
     }
@@ -198,6 +198,6 @@ async fn a_block_hides_each_from_the_other_in_the_groups_that_they_share() {
     at_ana.expect("block_changed").await;
     at_ben.expect("room_created").await;
     at_ben.close().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     at_ana.expect_nothing_more().await;
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Answer};
+use crate::harness::{Actor, Answer};
 
 /// A call of an operation that has a right form and leads nowhere.
 pub struct Probe {
@@ -120,7 +120,7 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
         put("chatMarkRead", format!("{room}/read"), "/chat/rooms/gym/read"),
         get("chatGetRoom", &room, Some("/chat/rooms/gym"), 404),
         Probe {
-            bad_body: Some(r#"{"newcomers_see": "some"}"#),
+            bad_body: Some(r#"{"history_visibility": "some"}"#),
             ..patch("chatUpdateRoom", &room, json!({"name": "gym"}))
         },
         delete("chatDeleteRoom", room.clone(), "/chat/rooms/gym"),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::world::process::{Process, serve};
+use crate::harness::process::{Process, serve};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_an_orderly_stop_and_a_sudden_death() {
@@ -16,7 +16,7 @@ async fn what_was_acknowledged_survives_an_orderly_stop_and_a_sudden_death() {
         assert_eq!(ben.history(&room).await.len(), said.len(), "before the {signal}");
         let mut at_ben = ben.socket().await;
         for n in 0..10 {
-            said.push(ana.say(&room, &format!("{signal} {n}")).await["id"].clone());
+            said.push(ana.send_message(&room, &format!("{signal} {n}")).await["id"].clone());
             at_ben.expect("new_message").await;
         }
         let ids: Vec<Value> = ben.history(&room).await.iter().map(|message| message["id"].clone()).collect();

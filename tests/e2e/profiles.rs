@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, as_others_see, befriend, in_seconds, signed};
+use crate::harness::{Actor, TestStack, as_others_see, in_seconds, make_friends, signed};
 
 async fn rename(actor: &Actor, name: &str) -> Value {
     actor.patch("/users/me", json!({"username": name})).await.ok()
@@ -18,8 +18,8 @@ async fn shown(reader: &Actor, room: &str, who: &Actor) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_absent_stays_and_null_clears() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     let before = ana.get("/users/me").await.ok();
     assert_eq!(before["settings"]["findable_by"], "everyone");
     let change = json!({
@@ -46,8 +46,8 @@ async fn what_is_absent_stays_and_null_clears() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_field_that_cannot_be_is_named_and_nothing_changes() {
-    let world = World::new().await;
-    let [ana, _ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, _ben] = stack.actors(["ana", "ben"]).await;
     let before = ana.get("/users/me").await.ok();
     let bad = json!({
         "username": "deleted USER", "display_name": " ", "avatar_url": "http://pictures.example.net/a.jpg",
@@ -101,8 +101,8 @@ async fn every_field_that_cannot_be_is_named_and_nothing_changes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_is_found_and_taken_in_every_spelling() {
-    let world = World::new().await;
-    let [ana, zoe] = world.actors(["ana", "zoe"]).await;
+    let stack = TestStack::new().await;
+    let [ana, zoe] = stack.actors(["ana", "zoe"]).await;
     assert_eq!(rename(&zoe, "Zoe\u{308} ＲＵＮ").await["username"], "Zoe\u{308} ＲＵＮ", "as it was written");
     for query in ["zo%C3%AB", "oe%CC%88%20run", "%EF%BC%AF%C3%8B"] {
         let found = ana.get(&format!("/friends/search?query={query}")).await.ok();
@@ -116,17 +116,17 @@ async fn a_name_is_found_and_taken_in_every_spelling() {
     // A newcomer whose token brings a name that looks like another's gets a part of their id with it.
     let claims =
         json!({"sub": uuid::Uuid::new_v4(), "username": "z\u{200D}o\u{2060}e", "exp": in_seconds(3600)});
-    let newcomer = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
+    let newcomer = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
     let name = newcomer.get("/users/me").await.ok()["username"].as_str().unwrap().to_owned();
     assert_eq!((&name[..4], name.len()), ("zoe-", 8), "{name:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_name_shows_in_every_room_and_on_every_device() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (pair, group) = (ana.room_with(&ben).await, cleo.group_with(&[&ana, &ben]).await);
-    let said = ana.say(&pair, "hello").await;
+    let said = ana.send_message(&pair, "hello").await;
     let (mut phone, mut tablet, mut at_ben, mut at_cleo) =
         (ana.socket().await, ana.socket().await, ben.socket().await, cleo.socket().await);
 
@@ -154,7 +154,7 @@ async fn a_new_name_shows_in_every_room_and_on_every_device() {
     assert_eq!(shown(&ben, &pair, &ana).await, "Zoe");
     assert_eq!(shown(&cleo, &group, &ana).await, "Zoe");
     assert_eq!(ben.message(&pair, 1).await, as_others_see(&said), "under the name that it was sent under");
-    assert_eq!(ana.say(&pair, "it's me").await["sender_username"], "Zoe");
+    assert_eq!(ana.send_message(&pair, "it's me").await["sender_username"], "Zoe");
     assert_eq!(ben.get("/friends/search?query=zoe").await.ok()[0]["id"], ana.id);
     assert_eq!(ben.get("/friends/search?query=ana").await.ok(), json!([]));
     let news = ben.sync(json!({&group: {"seq": 0, "rev": 0}})).await;
@@ -165,13 +165,13 @@ async fn a_new_name_shows_in_every_room_and_on_every_device() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_is_seen_by_everyone_for_whom_its_owner_exists() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let path = format!("/users/{}", ben.id);
     let seen = ana.get(&path).await.ok();
     assert_eq!((&seen["username"], &seen["friendship_status"]), (&json!("ben"), &json!("none")));
     assert!(seen.get("settings").is_none() && seen.get("created_at").is_none());
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     let seen = ana.get(&path).await.ok();
     assert_eq!((&seen["is_friend"], &seen["friendship_status"]), (&json!(true), &json!("friends")));
     let own = ana.get(&format!("/users/{}", ana.id)).await.ok();
@@ -185,16 +185,16 @@ async fn a_profile_is_seen_by_everyone_for_whom_its_owner_exists() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_says_who_is_online_as_its_owner_shows_it_to_the_caller() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
+    make_friends(&ana, &ben).await;
     let presence = async |who: &Actor| {
         let seen = who.get(&format!("/users/{}", ana.id)).await.ok();
         json!([seen["is_online"], seen["last_seen"].is_string()])
     };
     assert_eq!(presence(&ben).await, json!([false, false]), "she never came");
     ana.socket().await.close().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     assert_eq!(presence(&ben).await, json!([false, true]));
     let _at_ana = ana.socket().await;
     for (online, last_seen, to_friend, to_stranger) in [
@@ -217,8 +217,8 @@ async fn a_profile_says_who_is_online_as_its_owner_shows_it_to_the_caller() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rooms_that_a_killed_call_did_not_reach_follow_at_the_next_visit() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let rooms = [ana.room_with(&ben).await, ana.room_with(&cleo).await];
     // It dies as the first of its rooms is to follow, and as all of them have.
     for (name, dies_at) in [("zoe", "CHANGE#"), ("mia", "REMOVE rooms_lag")] {
@@ -228,7 +228,7 @@ async fn rooms_that_a_killed_call_did_not_reach_follow_at_the_next_visit() {
             async move { ana.patch("/users/me", json!({"username": name})).await.status }
         });
         let guard = held.caught().await;
-        world.kill("users-update-me");
+        stack.kill("users-update-me");
         assert_eq!(doomed.await.unwrap(), 500);
         drop(guard);
         proxy.settled().await;

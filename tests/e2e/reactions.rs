@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, each, heard_at};
+use crate::harness::{TestStack, each, next_on_each};
 
 /// `[{emoji, count, mine}]`.
 fn tallies(tallies: &[(&str, u64, bool)]) -> Value {
@@ -11,16 +11,16 @@ fn tallies(tallies: &[(&str, u64, bool)]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everyone_sees_how_many_reacted_and_whether_they_did_themselves() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    let said = ana.say(&room, "six o'clock?").await;
+    let said = ana.send_message(&room, "six o'clock?").await;
     let (mut at_ana, mut phone, mut tablet) = (ana.socket().await, ben.socket().await, ben.socket().await);
     let mut at_cleo = cleo.socket().await;
 
     let answer = ben.react(&said, "👍").await.ok();
     assert_eq!((&answer["reactions"], &answer["rev"]), (&tallies(&[("👍", 1, true)]), &json!(1)));
-    let heard = heard_at([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
+    let heard = next_on_each([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
     let frame = |rev: u64, emoji: &str, is_added: bool, reactions: Value| {
         json!({
             "chat_room_id": room, "message_id": said["id"], "seq": 1, "rev": rev, "user_id": ben.id,
@@ -31,7 +31,7 @@ async fn everyone_sees_how_many_reacted_and_whether_they_did_themselves() {
     assert_eq!(heard, expected);
     // Told again, as the message stands, because the first try may have died before it told anyone.
     assert_eq!(ben.react(&said, "👍").await.ok(), answer);
-    let heard = heard_at([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_updated").await;
+    let heard = next_on_each([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_updated").await;
     assert_eq!(heard[1..3], [answer.clone(), answer]);
     for (heard, who) in [(&heard[0], &ana), (&heard[3], &cleo)] {
         assert_eq!(*heard, who.message(&room, 1).await);
@@ -39,7 +39,7 @@ async fn everyone_sees_how_many_reacted_and_whether_they_did_themselves() {
 
     for emoji in ["🔥", "👍"] {
         cleo.react(&said, emoji).await.ok();
-        heard_at([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
+        next_on_each([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
     }
     for (who, mine) in [(&ana, [false, false]), (&ben, [true, false]), (&cleo, [true, true])] {
         let seen = tallies(&[("👍", 2, mine[0]), ("🔥", 1, mine[1])]);
@@ -50,7 +50,7 @@ async fn everyone_sees_how_many_reacted_and_whether_they_did_themselves() {
 
     let answer = ben.unreact(&said, "👍").await.ok();
     assert_eq!(answer["reactions"], tallies(&[("👍", 1, false), ("🔥", 1, false)]));
-    let heard = heard_at([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
+    let heard = next_on_each([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
     let expected = [false, false, false, true]
         .map(|mine| frame(4, "👍", false, tallies(&[("👍", 1, mine), ("🔥", 1, mine)])));
     assert_eq!(heard, expected);
@@ -64,10 +64,10 @@ async fn everyone_sees_how_many_reacted_and_whether_they_did_themselves() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reacted_is_a_list_of_people_page_by_page() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    let said = ana.say(&room, "six o'clock?").await;
+    let said = ana.send_message(&room, "six o'clock?").await;
     assert_eq!(ana.reactions(&said).await.ok(), json!([]));
     for (who, emoji) in [(&ben, "🔥"), (&ben, "👍"), (&ana, "👍"), (&cleo, "🔥")] {
         who.react(&said, emoji).await.ok();
@@ -84,7 +84,7 @@ async fn who_reacted_is_a_list_of_people_page_by_page() {
     }
     assert_eq!(each(&all, "user_id").len(), 3);
 
-    let path = format!("{}/reactions", crate::world::path_of(&said));
+    let path = format!("{}/reactions", crate::harness::path_of(&said));
     let (mut pages, mut query) = (Vec::new(), "?limit=2".to_owned());
     loop {
         let page = ben.get(&format!("{path}{query}")).await;
@@ -104,11 +104,11 @@ async fn a_person_puts_five_kinds_to_a_message_which_takes_twenty() {
         "👍", "👎", "🔥", "🎉", "😀", "😂", "😍", "😮", "😢", "😡", "🙏", "💪", "👏", "🏃", "🚴", "🏊", "🥇",
         "☕", "🍎", "🌍",
     ];
-    let world = World::new().await;
-    let people = world.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
+    let stack = TestStack::new().await;
+    let people = stack.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
     let elif = &people[4];
     let room = elif.group_with(&people[..4].iter().collect::<Vec<_>>()).await;
-    let said = elif.say(&room, "how was it?").await;
+    let said = elif.send_message(&room, "how was it?").await;
     for (who, kinds) in people.iter().zip(KINDS.chunks(5)) {
         for kind in kinds {
             who.react(&said, kind).await.ok();
@@ -131,10 +131,10 @@ async fn a_person_puts_five_kinds_to_a_message_which_takes_twenty() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_picture_is_one_reaction_and_what_is_no_emoji_is_refused() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    let said = ana.say(&room, "hello").await;
+    let said = ana.send_message(&room, "hello").await;
     for not_one in ["a", "1", "👍👍", "👍a", ":)", "thumbsup", "%20", "%25", "%F0%9F"] {
         ana.react(&said, not_one).await.bad_field("emoji");
         ana.unreact(&said, not_one).await.bad_field("emoji");
@@ -153,11 +153,11 @@ async fn one_picture_is_one_reaction_and_what_is_no_emoji_is_refused() {
 async fn what_many_change_at_once_is_all_changed_and_counted() {
     const PEOPLE: usize = 16;
     const MOST_TRIES: usize = 50;
-    let world = World::new().await;
+    let stack = TestStack::new().await;
     let names: Vec<String> = (0..PEOPLE).map(|n| format!("person{n}")).collect();
-    let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;
+    let people = futures::future::join_all(names.iter().map(|name| stack.actor(name))).await;
     let room = people[0].group_with(&people[1..].iter().collect::<Vec<_>>()).await;
-    let said = people[0].say(&room, "who comes?").await;
+    let said = people[0].send_message(&room, "who comes?").await;
     let reacting = people.iter().map(|who| {
         let (who, said) = (who.clone(), said.clone());
         async move {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World};
+use crate::harness::{Actor, TestStack};
 
 /// The status of everything that somebody said in a room, oldest first; `null` for what others said.
 async fn statuses(who: &Actor, room: &str) -> Vec<Value> {
@@ -11,12 +11,12 @@ async fn statuses(who: &Actor, room: &str) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_sent_then_delivered_then_read() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     for n in 1..=3 {
-        ana.say(&room, &format!("m{n}")).await;
+        ana.send_message(&room, &format!("m{n}")).await;
         at_ana.expect("new_message").await;
         at_ben.expect("new_message").await;
     }
@@ -44,12 +44,12 @@ async fn a_message_is_sent_then_delivered_then_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_messages_are_read_in_one_step_and_positions_never_move_back() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut ids = Vec::new();
     for n in 0..50 {
-        ids.push(ana.say(&room, &format!("m{n}")).await["id"].clone());
+        ids.push(ana.send_message(&room, &format!("m{n}")).await["id"].clone());
     }
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     at_ben.send("message_read", json!({"chat_room_id": room, "message_ids": ids})).await;
@@ -73,25 +73,25 @@ async fn many_messages_are_read_in_one_step_and_positions_never_move_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_has_read_what_its_last_member_has_read() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    ana.say(&room, "hello").await;
+    ana.send_message(&room, "hello").await;
     let mut at_ana = ana.socket().await;
     ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
     at_ana.expect("message_read_receipt").await;
     assert_eq!(statuses(&ana, &room).await, ["sent"]);
-    cleo.say(&room, "posting is reading").await;
+    cleo.send_message(&room, "posting is reading").await;
     at_ana.expect("new_message").await;
     assert_eq!(statuses(&ana, &room).await, [json!("read"), Value::Null]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn positions_that_make_no_sense_or_are_not_theirs_are_refused() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
-    ana.say(&room, "hello").await;
+    ana.send_message(&room, "hello").await;
     let (mut at_ana, mut at_eve) = (ana.socket().await, eve.socket().await);
     for frame in ["message_read", "message_delivered"] {
         for (data, code) in [

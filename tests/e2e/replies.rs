@@ -3,14 +3,14 @@
 use local::Options;
 use serde_json::{Value, json};
 
-use crate::world::{World, as_others_see, heard_at};
+use crate::harness::{TestStack, as_others_see, next_on_each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_shows_what_it_answers_as_that_stands_now() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    let said = ana.say(&room, &"é".repeat(101)).await;
+    let said = ana.send_message(&room, &"é".repeat(101)).await;
     assert_eq!((&said["reply_to"], &said["reply_to_id"]), (&Value::Null, &Value::Null));
     let mut at_ana = ana.socket().await;
     let preview = |content: &str, is_deleted: bool| {
@@ -55,10 +55,10 @@ async fn an_answer_shows_what_it_answers_as_that_stands_now() {
 async fn a_message_that_is_handed_on_says_the_same_in_another_room() {
     let mut options = Options::default();
     options.env.insert("MEDIA_ORIGINS".to_owned(), "https://media.example.com".to_owned());
-    let world = World::with(options).await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::with(options).await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (from, to) = (ana.room_with(&ben).await, ana.room_with(&cleo).await);
-    let first = ben.say(&from, "first").await;
+    let first = ben.send_message(&from, "first").await;
     let voice = json!({
         "chat_room_id": from, "content": "listen", "message_type": "voice", "payload": {"seconds": 3},
         "media_url": "https://media.example.com/run.ogg", "reply_to_id": first["id"]
@@ -90,7 +90,7 @@ async fn a_message_that_is_handed_on_says_the_same_in_another_room() {
     ] {
         assert_eq!(sent[field], value, "{field}");
     }
-    let heard = heard_at([&mut tablet, &mut at_cleo], "new_message").await;
+    let heard = next_on_each([&mut tablet, &mut at_cleo], "new_message").await;
     assert_eq!(heard, [sent.clone(), as_others_see(&sent)]);
 
     // The words are not the forwarder's to change.
@@ -111,16 +111,17 @@ async fn a_message_that_is_handed_on_says_the_same_in_another_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_does_not_see_or_what_is_not_somebodys_words_is_not_handed_on() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (mine, theirs) = (ana.room_with(&ben).await, ben.room_with(&cleo).await);
     let group = ben.group_with(&[&cleo]).await;
-    let (foreign, early) = (ben.say(&theirs, "foreign").await, ben.say(&group, "early").await);
+    let (foreign, early) =
+        (ben.send_message(&theirs, "foreign").await, ben.send_message(&group, "early").await);
     ben.add(&group, &ana).await.ok();
     let joined = ana.message(&group, 2).await;
-    let gone = ben.say(&group, "gone").await;
+    let gone = ben.send_message(&group, "gone").await;
     ben.delete_message(&gone).await.ok();
-    let good = ben.say(&group, "good").await;
+    let good = ben.send_message(&group, "good").await;
     let nobodys = uuid::Uuid::new_v4().to_string();
 
     let unseen = |room: &Value, id: &Value| json!({"chat_room_id": mine, "forward_room_id": room, "forward_message_id": id});

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Answer, World};
+use crate::harness::{Actor, Answer, TestStack};
 
 async fn report(who: &Actor, message: &Value) -> Answer {
     let (room, id) = (&message["chat_room_id"], &message["id"]);
@@ -11,22 +11,22 @@ async fn report(who: &Actor, message: &Value) -> Answer {
 }
 
 /// What moderators find of the day on which this report was made.
-async fn found_by_moderators(world: &World, reported: &Value) -> Vec<Value> {
+async fn found_by_moderators(stack: &TestStack, reported: &Value) -> Vec<Value> {
     let day = format!("REPORT#{}", &reported["created_at"].as_str().unwrap()[..10]);
     let query = json!({
         "KeyConditionExpression": "pk = :day",
         "ExpressionAttributeValues": {":day": {"S": day}},
     });
-    world.database("Query", query).await["Items"].as_array().unwrap().clone()
+    stack.database("Query", query).await["Items"].as_array().unwrap().clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reported_message_stays_with_the_moderators_whatever_becomes_of_it() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    ana.say(&room, "please stop").await;
-    let said = ben.say(&room, "insult").await;
+    ana.send_message(&room, "please stop").await;
+    let said = ben.send_message(&room, "insult").await;
     let mut at_ben = ben.socket().await;
     let reported = report(&ana, &said).await.ok();
     assert_eq!(report(&ana, &said).await.ok(), reported, "once, however often it is made");
@@ -34,7 +34,7 @@ async fn a_reported_message_stays_with_the_moderators_whatever_becomes_of_it() {
     ben.delete_message(&said).await.ok();
     assert_eq!(report(&ana, &said).await.ok(), reported);
 
-    let found = found_by_moderators(&world, &reported).await;
+    let found = found_by_moderators(&stack, &reported).await;
     assert_eq!(found.len(), 1);
     let evidence = &found[0]["evidence"]["M"];
     assert_eq!(found[0]["id"]["S"], reported["id"]);
@@ -45,10 +45,10 @@ async fn a_reported_message_stays_with_the_moderators_whatever_becomes_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_does_not_see_is_reported_as_what_does_not_exist() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let group = ana.group_with(&[&ben]).await;
-    let said = ben.say(&group, "hello").await;
+    let said = ben.send_message(&group, "hello").await;
     let nothing = json!({"chat_room_id": uuid::Uuid::new_v4(), "id": uuid::Uuid::new_v4()});
     let hidden = report(&eve, &said).await;
     hidden.problem(404, "not_found");
@@ -66,8 +66,8 @@ async fn what_one_does_not_see_is_reported_as_what_does_not_exist() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_puts_nobody_out_of_reach_and_tells_nothing_of_anybody_else() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev] = stack.actors(["ana", "ben", "cleo", "dev"]).await;
     let about = |user: &str| json!({"user_id": user, "reason": "harassment"});
     let nobody = uuid::Uuid::new_v4().to_string();
     let nothing = ana.post("/reports", about(&nobody)).await;
@@ -88,7 +88,7 @@ async fn a_block_puts_nobody_out_of_reach_and_tells_nothing_of_anybody_else() {
     let group = ben.group_with(&[&ana]).await;
     ben.block(&ana).await.nothing();
     let reported = ana.post("/reports", about(&ben.id)).await.ok();
-    let found = found_by_moderators(&world, &reported).await;
+    let found = found_by_moderators(&stack, &reported).await;
     let of_ben = found.iter().find(|report| report["id"]["S"] == reported["id"]).unwrap();
     assert_eq!(of_ben["evidence"]["M"]["profile"]["M"]["username"]["S"], "ben");
     ana.remove(&group, &ana).await.nothing();
@@ -97,8 +97,8 @@ async fn a_block_puts_nobody_out_of_reach_and_tells_nothing_of_anybody_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_report_is_of_one_thing_for_one_reason() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let id = uuid::Uuid::new_v4();
     for (body, field) in [
         (json!({"reason": "spam"}), "user_id"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, each, heard_at, without_presence};
+use crate::harness::{Actor, TestStack, each, next_on_each, without_presence};
 
 /// What somebody may do in a room.
 async fn role(reader: &Actor, room: &str, who: &Actor) -> Value {
@@ -13,8 +13,8 @@ async fn role(reader: &Actor, room: &str, who: &Actor) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_owner_makes_admins_and_hands_over_and_every_device_hears_all_of_it_at_once() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let (mut at_ana, mut at_ben, mut at_cleo) = (ana.socket().await, ben.socket().await, cleo.socket().await);
 
@@ -24,17 +24,17 @@ async fn an_owner_makes_admins_and_hands_over_and_every_device_hears_all_of_it_a
     assert_eq!(said["content"], "ana made ben an admin");
     let payload = json!({"action": "role_changed", "user_id": ben.id, "username": "ben", "role": "admin"});
     assert_eq!((&said["message_type"], &said["payload"]), (&json!("system"), &payload));
-    for heard in heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
+    for heard in next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
         assert_eq!((&heard["chat_room_id"], &heard["rev"]), (&json!(room), &json!(1)));
         assert_eq!(each(&heard["participants"], "user_id"), [&json!(ben.id)]);
         assert_eq!(each(&heard["participants"], "role"), ["admin"]);
     }
-    heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
+    next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
     assert_eq!(ana.set_role(&room, &ben, "admin").await.ok(), answer, "again, and nothing changes");
 
     let answer = ana.set_role(&room, &cleo, "owner").await.ok();
     assert_eq!(answer["last_message"]["content"], "ana made cleo the owner");
-    for heard in heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
+    for heard in next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
         assert_eq!(heard["rev"], 2);
         let mut roles: Vec<(Value, Value)> = Vec::new();
         for person in heard["participants"].as_array().unwrap() {
@@ -44,7 +44,7 @@ async fn an_owner_makes_admins_and_hands_over_and_every_device_hears_all_of_it_a
         let expected = [("ana", "admin"), ("cleo", "owner")].map(|(name, role)| (json!(name), json!(role)));
         assert_eq!(roles, expected);
     }
-    heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
+    next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
     // She has handed over, and says so again.
     assert_eq!(ana.set_role(&room, &cleo, "owner").await.ok(), answer);
     for device in [&mut at_ana, &mut at_ben, &mut at_cleo] {
@@ -57,8 +57,8 @@ async fn an_owner_makes_admins_and_hands_over_and_every_device_hears_all_of_it_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_owner_changes_roles_and_a_group_keeps_one() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dana, eve] = world.actors(["ana", "ben", "cleo", "dana", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dana, eve] = stack.actors(["ana", "ben", "cleo", "dana", "eve"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     ana.set_role(&room, &ben, "admin").await.ok();
     let before = ana.room(&room).await.ok();

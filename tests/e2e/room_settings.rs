@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, heard_at};
+use crate::harness::{TestStack, next_on_each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_are_ones_own_on_every_device_and_in_every_shape_of_the_room() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let (mut phone, mut tablet, mut at_ben) = (ana.socket().await, ana.socket().await, ben.socket().await);
     let none =
@@ -15,13 +15,13 @@ async fn settings_are_ones_own_on_every_device_and_in_every_shape_of_the_room() 
     assert_eq!(ana.room(&room).await.ok()["settings"], none);
 
     let wish = json!({"muted_until": "2030-01-01T10:00:00+01:00", "is_pinned": true, "theme": "ocean-2"});
-    let kept = ana.keep_room(&room, wish).await.ok();
+    let kept = ana.update_room_settings(&room, wish).await.ok();
     let expected = json!({
         "muted_until": "2030-01-01T09:00:00.000Z", "is_pinned": true, "is_archived": false, "theme": "ocean-2",
         "version": 1
     });
     assert_eq!(kept, expected);
-    for heard in heard_at([&mut phone, &mut tablet], "room_settings_updated").await {
+    for heard in next_on_each([&mut phone, &mut tablet], "room_settings_updated").await {
         assert_eq!(heard, json!({"chat_room_id": room, "settings": expected}));
     }
     let opened = ana.post("/chat/rooms", json!({"participant_ids": [ben.id]})).await.ok();
@@ -32,13 +32,14 @@ async fn settings_are_ones_own_on_every_device_and_in_every_shape_of_the_room() 
     }
     assert_eq!(ben.room(&room).await.ok()["settings"], none);
 
-    let archived = ana.keep_room(&room, json!({"is_archived": true, "muted_until": null})).await.ok();
+    let archived =
+        ana.update_room_settings(&room, json!({"is_archived": true, "muted_until": null})).await.ok();
     assert_eq!(archived["muted_until"], Value::Null);
-    ben.say(&room, "hello").await;
+    ben.send_message(&room, "hello").await;
     let listed = ana.get("/chat/rooms").await.ok()[0].take();
     assert_eq!(listed["settings"]["is_archived"], true, "a new message does not take it out");
     for kind in ["room_settings_updated", "new_message"] {
-        heard_at([&mut phone, &mut tablet], kind).await;
+        next_on_each([&mut phone, &mut tablet], kind).await;
     }
     at_ben.expect("new_message").await;
     at_ben.expect_nothing_more().await;
@@ -46,11 +47,13 @@ async fn settings_are_ones_own_on_every_device_and_in_every_shape_of_the_room() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_devices_that_set_different_things_at_once_both_do() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let changes = [json!({"is_pinned": true}), json!({"is_archived": true}), json!({"theme": "dark"})];
-    for answer in futures::future::join_all(changes.map(|change| ana.keep_room(&room, change))).await {
+    for answer in
+        futures::future::join_all(changes.map(|change| ana.update_room_settings(&room, change))).await
+    {
         answer.ok();
     }
     let settings = ana.room(&room).await.ok()["settings"].take();
@@ -61,8 +64,8 @@ async fn two_devices_that_set_different_things_at_once_both_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_who_is_in_a_room_keeps_it_and_who_comes_back_begins_anew() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.group_with(&[&ben]).await;
     for (field, bad) in [
         ("muted_until", json!("tomorrow")),
@@ -70,15 +73,15 @@ async fn only_who_is_in_a_room_keeps_it_and_who_comes_back_begins_anew() {
         ("is_archived", json!(1)),
         ("theme", json!("Dark!")),
     ] {
-        ben.keep_room(&room, json!({field: bad})).await.bad_field(field);
+        ben.update_room_settings(&room, json!({field: bad})).await.bad_field(field);
     }
-    let hidden = eve.keep_room(&room, json!({"is_pinned": true})).await;
+    let hidden = eve.update_room_settings(&room, json!({"is_pinned": true})).await;
     hidden.problem(404, "not_found");
     let nowhere = uuid::Uuid::new_v4().to_string();
-    assert_eq!(eve.keep_room(&nowhere, json!({"is_pinned": true})).await.text, hidden.text);
-    ben.keep_room(&room, json!({"is_pinned": true})).await.ok();
+    assert_eq!(eve.update_room_settings(&nowhere, json!({"is_pinned": true})).await.text, hidden.text);
+    ben.update_room_settings(&room, json!({"is_pinned": true})).await.ok();
     ben.remove(&room, &ben).await.nothing();
-    ben.keep_room(&room, json!({"is_pinned": true})).await.problem(404, "not_found");
+    ben.update_room_settings(&room, json!({"is_pinned": true})).await.problem(404, "not_found");
     assert_eq!(ben.get("/chat/rooms").await.ok(), json!([]), "and no membership comes of it");
     ana.add(&room, &ben).await.ok();
     let settings = ben.room(&room).await.ok()["settings"].take();

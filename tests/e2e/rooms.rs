@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use futures::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, each};
+use crate::harness::{Actor, TestStack, each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_who_open_their_room_at_once_get_one_room() {
-    let world = World::new().await;
-    let world = &world;
+    let stack = TestStack::new().await;
+    let stack = &stack;
     let tries = futures::stream::iter(0..100).map(|n| async move {
-        let (ana, ben) = (world.actor(&format!("ana{n}")).await, world.actor(&format!("ben{n}")).await);
+        let (ana, ben) = (stack.actor(&format!("ana{n}")).await, stack.actor(&format!("ben{n}")).await);
         let (anas, bens) = tokio::join!(ana.room_with(&ben), ben.room_with(&ana));
         assert_eq!(anas, bens);
         for (person, other) in [(&ana, &ben), (&ben, &ana)] {
@@ -28,8 +28,8 @@ async fn two_people_who_open_their_room_at_once_get_one_room() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_who_ask_for_a_group_and_any_three_get_a_group() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let pair = ana
         .post("/chat/rooms", json!({"participant_ids": [ben.id], "is_group": true, "name": " "}))
         .await
@@ -54,8 +54,8 @@ async fn two_who_ask_for_a_group_and_any_three_get_a_group() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_room_of_nobody_or_of_too_many_or_of_nobody_real_is_refused() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     let nobody = uuid::Uuid::new_v4().to_string();
     let many: Vec<String> = (0..33).map(|_| uuid::Uuid::new_v4().to_string()).collect();
     for ids in [json!([]), json!([ana.id]), json!(many), json!("ana"), json!([7]), Value::Null] {
@@ -67,16 +67,16 @@ async fn a_room_of_nobody_or_of_too_many_or_of_nobody_real_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_in_more_rooms_than_there_may_be() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (group, pair) = (ana.group_with(&[&cleo]).await, ana.room_with(&ben).await);
-    world.count(&ben, "rooms", 2_000).await;
+    stack.set_quota(&ben, "rooms", 2_000).await;
     let with = |other: &Actor| json!({"participant_ids": [other.id]});
     ben.post("/chat/rooms", with(&cleo)).await.problem(409, "too_many_rooms");
     cleo.post("/chat/rooms", with(&ben)).await.problem(409, "other_has_too_many_rooms");
     ana.add(&group, &ben).await.problem(409, "other_has_too_many_rooms");
     assert_eq!(ana.room_with(&ben).await, pair, "a room that is there is opened");
-    world.count(&ben, "rooms", 1_999).await;
+    stack.set_quota(&ben, "rooms", 1_999).await;
     ana.add(&group, &ben).await.ok();
     ben.post("/chat/rooms", with(&cleo)).await.problem(409, "too_many_rooms");
     ben.remove(&group, &ben).await.nothing();
@@ -85,14 +85,14 @@ async fn nobody_is_in_more_rooms_than_there_may_be() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rooms_come_newest_activity_first_and_page_by_page() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dana] = world.actors(["ana", "ben", "cleo", "dana"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dana] = stack.actors(["ana", "ben", "cleo", "dana"]).await;
     let mut rooms = Vec::new();
     for other in [&ben, &cleo, &dana] {
         rooms.push(ana.room_with(other).await);
     }
     for (room, text) in [(&rooms[1], "one"), (&rooms[2], "two"), (&rooms[0], "three")] {
-        ana.say(room, text).await;
+        ana.send_message(room, text).await;
     }
     let order = [0, 2, 1].map(|at: usize| json!(rooms[at]));
     let ids =
@@ -108,16 +108,16 @@ async fn rooms_come_newest_activity_first_and_page_by_page() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_member_of_a_group_hears_of_it_and_of_what_is_said() {
-    let world = World::new().await;
+    let stack = TestStack::new().await;
     let names: Vec<String> = (0..10).map(|n| format!("member{n}")).collect();
-    let people: Vec<_> = futures::stream::iter(&names).then(|name| world.actor(name)).collect().await;
+    let people: Vec<_> = futures::stream::iter(&names).then(|name| stack.actor(name)).collect().await;
     let sockets = futures::stream::iter(&people).then(async |person| Ok::<_, ()>(person.socket().await));
     let mut sockets: Vec<_> = sockets.try_collect().await.unwrap();
     let room = people[0].group_with(&people[1..].iter().collect::<Vec<_>>()).await;
     for socket in &mut sockets {
         assert_eq!(socket.expect("room_created").await["data"]["participant_count"], 10);
     }
-    let said = people[3].say(&room, "hello all").await;
+    let said = people[3].send_message(&room, "hello all").await;
     for socket in &mut sockets {
         assert_eq!(socket.expect("new_message").await["data"]["id"], said["id"]);
     }

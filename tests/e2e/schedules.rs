@@ -14,8 +14,8 @@ use tokio::sync::{
 
 use crate::{
     device::{Device, Door},
+    harness::{Actor, TestStack, kill_if_there, process::Process, rate_limited},
     replica::{self, shown},
-    world::{Actor, World, kill_if_there, paced, process::Process},
 };
 
 const NAMES: [&str; 3] = ["ana", "ben", "cleo"];
@@ -26,7 +26,7 @@ const STEPS: usize = 20;
 /// So often does the whole machine go down.
 const DEATHS: usize = 3;
 
-/// Limits that are looked at in every call, and that nobody reaches.
+/// RateLimits that are looked at in every call, and that nobody reaches.
 const UNREACHED: &str = "messages=100000/60s,frames=100000/60s,changes=100000/60s";
 
 /// So many schedules run side by side.
@@ -123,14 +123,14 @@ impl Cast {
 async fn step(device: &mut Device, room: &str) {
     let newest = device.replica.seq(room);
     if newest == 0 || device.rng.u8(..3) == 0 {
-        return device.say(room, json!({})).await;
+        return device.send_message(room, json!({})).await;
     }
     let seq = device.rng.u64(newest.saturating_sub(8).max(1)..=newest);
     let Some(message) = device.replica.message(room, seq).cloned() else { return };
     let path = format!("/chat/rooms/{room}/messages/{}", message["id"].as_str().unwrap());
     let emoji = ["%F0%9F%91%8D", "%F0%9F%94%A5"][device.rng.usize(..2)];
     let expected = match device.rng.u8(..10) {
-        0 => return device.say(room, json!({"reply_to_id": message["id"]})).await,
+        0 => return device.send_message(room, json!({"reply_to_id": message["id"]})).await,
         1 | 2 => {
             let body = json!({"content": format!("edited {}", device.rng.u32(..))});
             device.call(Method::PATCH, &path, Some(body)).await
@@ -169,18 +169,18 @@ async fn schedules_in_which_the_whole_machine_goes_down_and_comes_back() {
 }
 
 async fn with_killed_functions(seed: u64) {
-    let world = World::with(paced(UNREACHED)).await;
-    let mut cast = Cast::new(world.actors(NAMES).await, seed).await;
+    let stack = TestStack::with(rate_limited(UNREACHED)).await;
+    let mut cast = Cast::new(stack.actors(NAMES).await, seed).await;
     let (done, mut steps) = unbounded_channel();
     let mut rng = fastrand::Rng::with_seed(seed);
     let killing = async {
         while steps.recv().await.is_some() {
             let victim = VICTIMS[rng.usize(..VICTIMS.len())];
-            world.stack.function_pids(victim).into_iter().for_each(kill_if_there);
+            stack.local.function_pids(victim).into_iter().for_each(kill_if_there);
         }
     };
     tokio::join!(cast.act(done), killing);
-    world.stack.settle().await;
+    stack.local.settle().await;
     cast.check(seed).await;
 }
 

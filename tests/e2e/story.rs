@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::harness::TestStack;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_people_find_each_other_become_friends_and_chat_live() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "Benjamin"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "Benjamin"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
 
     // They find each other.
@@ -76,7 +76,7 @@ async fn two_people_find_each_other_become_friends_and_chat_live() {
     let rooms = ben.get("/chat/rooms").await.ok();
     assert_eq!((&rooms[0]["unread_count"], &rooms[0]["seq"]), (&json!(1), &json!(1)));
     assert_eq!(rooms[0]["last_message"], arrived["data"]);
-    let answer = ben.say(room_id, "Hi Ana!").await;
+    let answer = ben.send_message(room_id, "Hi Ana!").await;
     assert_eq!(at_ana.expect("new_message").await["data"]["id"], answer["id"]);
     assert_eq!(
         at_ben.expect("new_message").await["data"]["status"],

@@ -2,17 +2,17 @@
 
 use serde_json::json;
 
-use crate::world::{World, befriend, each};
+use crate::harness::{TestStack, each, make_friends};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn friends_of_friends_are_suggested_until_they_are_asked() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev, eve] = world.actors(["ana", "ben", "cleo", "dev", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev, eve] = stack.actors(["ana", "ben", "cleo", "dev", "eve"]).await;
     for friend in [&ben, &cleo] {
-        befriend(&ana, friend).await;
-        befriend(friend, &dev).await;
+        make_friends(&ana, friend).await;
+        make_friends(friend, &dev).await;
     }
-    befriend(&ben, &eve).await;
+    make_friends(&ben, &eve).await;
     let suggested = ana.get("/friends/suggestions").await.ok();
     assert_eq!(each(&suggested, "username"), ["dev", "eve"]);
     assert_eq!(each(&suggested, "mutual_count"), [2, 1]);
@@ -21,7 +21,7 @@ async fn friends_of_friends_are_suggested_until_they_are_asked() {
         "has_pending_request": false, "friendship_status": "none", "mutual_count": 1,
     });
     assert_eq!(suggested[1], eves);
-    eve.ask(&ana).await.ok();
+    eve.send_request(&ana).await.ok();
     assert_eq!(ana.names("/friends/suggestions").await, ["dev"]);
     assert_eq!(eve.names("/friends/suggestions").await, ["dev"]);
     dev.block(&ana).await.nothing();
@@ -32,11 +32,11 @@ async fn friends_of_friends_are_suggested_until_they_are_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn friends_in_common_are_shown_of_those_whom_one_may_see() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev] = stack.actors(["ana", "ben", "cleo", "dev"]).await;
     for friend in [&ben, &cleo] {
-        befriend(&ana, friend).await;
-        befriend(friend, &dev).await;
+        make_friends(&ana, friend).await;
+        make_friends(friend, &dev).await;
     }
     let path = format!("/friends/{}/mutual", dev.id);
     let mut whole = ana.get("/friends").await.ok();

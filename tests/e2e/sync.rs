@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, each, paced};
+use crate::harness::{Actor, TestStack, each, rate_limited};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -29,13 +29,13 @@ async fn now(who: &Actor, room: &str, seqs: &[u64]) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_was_off_gets_what_was_said_and_changed_meanwhile() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.room_with(&ben).await;
     let left = ben.group_with(&[&ana]).await;
     let mut said = Vec::new();
     for (who, words) in [(&ana, "one"), (&ben, "two"), (&ben, "three"), (&ana, "four"), (&ben, "five")] {
-        said.push(who.say(&room, words).await);
+        said.push(who.send_message(&room, words).await);
     }
     ben.edit(&said[1], "two!").await.ok();
     let first = ana.sync(json!({&room: {"seq": 0, "rev": 0}})).await;
@@ -57,7 +57,7 @@ async fn a_device_that_was_off_gets_what_was_said_and_changed_meanwhile() {
     ben.edit(&last, "mine").await.problem(403, "not_the_sender");
     ana.react(&last, "👍").await.ok();
     let joined = cleo.group_with(&[&ana]).await;
-    cleo.say(&joined, "welcome").await;
+    cleo.send_message(&joined, "welcome").await;
     ben.remove(&left, &ana).await.nothing();
 
     let nobodys = uuid::Uuid::new_v4().to_string();
@@ -113,11 +113,11 @@ async fn a_device_that_was_off_gets_what_was_said_and_changed_meanwhile() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn how_far_the_others_have_come_says_the_status_of_every_message() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     for n in 1..=4 {
-        ana.say(&room, &format!("m{n}")).await;
+        ana.send_message(&room, &format!("m{n}")).await;
     }
     let (mut at_ben, mut at_cleo) = (ben.socket().await, cleo.socket().await);
     let to = |seq: u64| json!({"chat_room_id": room, "seq": seq});
@@ -143,10 +143,10 @@ async fn how_far_the_others_have_come_says_the_status_of_every_message() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_catches_up_from_their_joining_on() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben]).await;
-    let (early, later) = (ana.say(&room, "early").await, ana.say(&room, "later").await);
+    let (early, later) = (ana.send_message(&room, "early").await, ana.send_message(&room, "later").await);
     ana.pin(&early).await.ok();
     ana.edit(&early, "changed").await.ok();
     ana.add(&room, &cleo).await.ok();
@@ -170,12 +170,12 @@ async fn a_newcomer_catches_up_from_their_joining_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn positions_that_never_were_and_changes_of_a_month_ago_mean_to_load_the_room_anew() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (room, quiet) = (ana.room_with(&ben).await, ana.group_with(&[&ben]).await);
-    let said = ana.say(&room, "one").await;
-    ben.edit(&ben.say(&room, "two").await, "two!").await.ok();
-    ana.say(&quiet, "calm").await;
+    let said = ana.send_message(&room, "one").await;
+    ben.edit(&ben.send_message(&room, "two").await, "two!").await.ok();
+    ana.send_message(&quiet, "calm").await;
     for start in [
         json!({"seq": 3, "rev": 0}),
         json!({"seq": 2, "rev": 2}),
@@ -192,10 +192,10 @@ async fn positions_that_never_were_and_changes_of_a_month_ago_mean_to_load_the_r
         assert_eq!((&of_room["messages"], &of_room["changed"]), (&json!([]), &json!([])));
     }
 
-    world.later(&ana, 10 * DAY).react(&said, "👍").await.ok();
+    stack.later(&ana, 10 * DAY).react(&said, "👍").await.ok();
     let asked = json!({&room: {"seq": 1, "rev": 0}, &quiet: {"seq": 0, "rev": 0}});
     for (days, complete) in [(29, true), (31, false), (39, false), (400, false)] {
-        let news = world.later(&ana, days * DAY).sync(asked.clone()).await;
+        let news = stack.later(&ana, days * DAY).sync(asked.clone()).await;
         assert_eq!(news_of(&news, &room)["complete"], complete, "{days} days later");
         assert_eq!(news_of(&news, &quiet)["complete"], true, "nothing there has changed, only come");
         assert_eq!(news_of(&news, &quiet)["messages"].as_array().unwrap().len(), 1);
@@ -203,16 +203,16 @@ async fn positions_that_never_were_and_changes_of_a_month_ago_mean_to_load_the_r
     // Whoever knows the old change misses only the younger one.
     let asked = json!({&room: {"seq": 2, "rev": 1}});
     for (days, complete) in [(39, true), (41, false)] {
-        let news = world.later(&ana, days * DAY).sync(asked.clone()).await;
+        let news = stack.later(&ana, days * DAY).sync(asked.clone()).await;
         assert_eq!(news_of(&news, &room)["complete"], complete, "{days} days later");
     }
 }
 
 /// Says something in a room, as often as that: once, and in the table what would stand there if it were said again.
-async fn say_often(world: &World, who: &Actor, room: &str, times: u64, words: &str) {
-    let said = who.say(room, words).await;
+async fn say_often(stack: &TestStack, who: &Actor, room: &str, times: u64, words: &str) {
+    let said = who.send_message(room, words).await;
     let key = |seq: u64| json!({"pk": {"S": format!("ROOM#{room}")}, "sk": {"S": format!("MSG#{seq:012}")}});
-    let item = world.database("GetItem", json!({"Key": key(1)})).await["Item"].take();
+    let item = stack.database("GetItem", json!({"Key": key(1)})).await["Item"].take();
     let id = said["id"].as_str().unwrap().replace('-', "");
     let again = (2..=times).map(|seq| {
         let mut item = item.clone();
@@ -220,10 +220,10 @@ async fn say_often(world: &World, who: &Actor, room: &str, times: u64, words: &s
         let id = format!("{}{seq:010x}{}", &id[..18], &id[28..]);
         item["id"] = json!({"S": uuid::Uuid::parse_str(&id).unwrap()});
         item["seq"] = json!({"N": seq.to_string()});
-        json!({"Put": {"TableName": world.stack.table_name(), "Item": item}})
+        json!({"Put": {"TableName": stack.local.table_name(), "Item": item}})
     });
     for writes in again.collect::<Vec<_>>().chunks(100) {
-        world.database("TransactWriteItems", json!({"TransactItems": writes})).await;
+        stack.database("TransactWriteItems", json!({"TransactItems": writes})).await;
     }
 }
 
@@ -236,8 +236,8 @@ fn counts(news: &Value) -> Vec<(bool, usize)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_much_for_one_answer_comes_in_several_or_means_to_load_the_room_anew() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let mut rooms =
         [ana.group_with(&[&ben]).await, ana.group_with(&[&ben]).await, ana.group_with(&[&ben]).await];
     rooms.sort();
@@ -245,7 +245,7 @@ async fn too_much_for_one_answer_comes_in_several_or_means_to_load_the_room_anew
     // Many short ones; a few of the longest, which are 16 KB each; and one.
     let (words, longest) = ("x".repeat(1000), "🏃".repeat(4000));
     for (room, times, words) in [(long, 501, words.as_str()), (heavy, 132, &longest), (small, 1, "one")] {
-        say_often(&world, &ben, room, times, words).await;
+        say_often(&stack, &ben, room, times, words).await;
     }
     let ask = async |positions: [u64; 3], cursor: Option<&Value>| {
         let of = |n: usize| json!({"seq": positions[n], "rev": 0});
@@ -273,8 +273,8 @@ async fn too_much_for_one_answer_comes_in_several_or_means_to_load_the_room_anew
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_a_hundred_rooms_come_in_several_answers() {
-    let world = World::with(paced("off")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(rate_limited("off")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let mut rooms = BTreeSet::new();
     for _ in 0..=100 {
         rooms.insert(ana.group_with(&[&ben]).await);
@@ -300,8 +300,8 @@ async fn more_than_a_hundred_rooms_come_in_several_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_question_about_rooms_is_refused() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let many: serde_json::Map<String, Value> =
         (0..501).map(|_| (uuid::Uuid::new_v4().to_string(), json!({"seq": 0, "rev": 0}))).collect();
@@ -327,8 +327,8 @@ async fn what_is_no_question_about_rooms_is_refused() {
     }
     ana.call(Method::POST, "/chat/sync", Some("[]".into())).await.problem(400, "malformed_json");
     ana.call(Method::POST, "/chat/sync", None).await.problem(400, "malformed_json");
-    world.stranger(None).post("/chat/sync", json!({"rooms": {}})).await.problem(401, "invalid_token");
+    stack.stranger(None).post("/chat/sync", json!({"rooms": {}})).await.problem(401, "invalid_token");
     let loud = json!({"rooms": {room.to_uppercase(): {"seq": 0, "rev": 0}}, "cursor": null, "color": "red"});
     assert_eq!(ana.post("/chat/sync", loud).await.ok()["rooms"][0]["complete"], true);
-    assert_eq!(world.newcomer().sync(json!({})).await["rooms"], json!([]));
+    assert_eq!(stack.new_user().sync(json!({})).await["rooms"], json!([]));
 }

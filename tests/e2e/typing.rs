@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::world::{World, heard_at};
+use crate::harness::{TestStack, next_on_each};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_others_in_the_room_see_who_writes_and_nobody_else_does() {
-    let world = World::new().await;
-    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, eve] = stack.actors(["ana", "ben", "cleo", "eve"]).await;
     let group = ana.group_with(&[&ben, &cleo]).await;
     let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
     let (mut at_ben, mut ben_too) = (ben.socket().await, ben.socket().await);
@@ -20,7 +20,7 @@ async fn the_others_in_the_room_see_who_writes_and_nobody_else_does() {
         phone.send(frame, json!({room: group})).await;
         let expected =
             json!({"chat_room_id": group, "user_id": ana.id, "username": "ana", "is_typing": is_typing});
-        for heard in heard_at([&mut at_ben, &mut ben_too, &mut at_cleo], "typing_indicator").await {
+        for heard in next_on_each([&mut at_ben, &mut ben_too, &mut at_cleo], "typing_indicator").await {
             assert_eq!(heard, expected);
         }
     }
@@ -33,8 +33,8 @@ async fn the_others_in_the_room_see_who_writes_and_nobody_else_does() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_not_in_a_room_types_into_nothing() {
-    let world = World::new().await;
-    let [ana, ben, cleo, eve] = world.actors(["ana", "ben", "cleo", "eve"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, eve] = stack.actors(["ana", "ben", "cleo", "eve"]).await;
     let group = ana.group_with(&[&ben, &cleo]).await;
     ana.remove(&group, &cleo).await.nothing();
     let (mut at_ana, mut at_cleo, mut at_eve) = (ana.socket().await, cleo.socket().await, eve.socket().await);
@@ -58,11 +58,11 @@ async fn who_is_not_in_a_room_types_into_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_types_in_a_closed_room() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
-    world.close(&room).await;
+    stack.close(&room).await;
     at_ana.send("typing_start", json!({"chat_room_id": room})).await;
     assert_eq!(at_ana.expect("error").await["data"]["code"], "not_found");
     at_ben.expect_nothing_more().await;

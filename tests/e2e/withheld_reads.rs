@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Socket, World, each};
+use crate::harness::{Actor, Socket, TestStack, each};
 
 /// A group of three in which Cleo withholds what she has read, and each one's socket.
 struct Group {
@@ -12,18 +12,18 @@ struct Group {
 }
 
 impl Group {
-    async fn new(world: &World) -> Self {
-        let people = world.actors(["ana", "ben", "cleo"]).await;
+    async fn new(stack: &TestStack) -> Self {
+        let people = stack.actors(["ana", "ben", "cleo"]).await;
         let [ana, ben, cleo] = &people;
-        world.set_setting(cleo, "read_receipts", json!({"BOOL": false})).await;
+        stack.set_setting(cleo, "read_receipts", json!({"BOOL": false})).await;
         let room = ana.group_with(&[ben, cleo]).await;
         let sockets = [ana.socket().await, ben.socket().await, cleo.socket().await];
         Self { people, sockets, room }
     }
 
     /// Somebody says something, and everyone hears it.
-    async fn say(&mut self, who: usize) -> Value {
-        let said = self.people[who].say(&self.room, "hello").await;
+    async fn send_message(&mut self, who: usize) -> Value {
+        let said = self.people[who].send_message(&self.room, "hello").await;
         for socket in &mut self.sockets {
             socket.expect("new_message").await;
         }
@@ -76,9 +76,9 @@ async fn status(who: &Actor, room: &str) -> (Value, Value) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_withheld_shows_nowhere_and_never_makes_a_message_read() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
-    let said = group.say(0).await;
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
+    let said = group.send_message(0).await;
     group.people[0].pin(&said).await.ok();
     for socket in &mut group.sockets {
         socket.expect("room_updated").await;
@@ -117,9 +117,9 @@ async fn what_is_withheld_shows_nowhere_and_never_makes_a_message_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_withholds_is_not_shown_that_others_have_read() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
-    let said = group.say(2).await;
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
+    let said = group.send_message(2).await;
     group.people[0].pin(&said).await.ok();
     for socket in &mut group.sockets {
         socket.expect("room_updated").await;
@@ -145,9 +145,9 @@ async fn who_withholds_is_not_shown_that_others_have_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_that_is_withheld_is_told_as_a_delivery_if_that_is_news() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
-    group.say(0).await;
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
+    group.send_message(0).await;
     group.read(2, 1).await;
     for at in [0, 1] {
         let heard = group.sockets[at].expect("message_delivered_receipt").await;
@@ -167,10 +167,10 @@ async fn reading_that_is_withheld_is_told_as_a_delivery_if_that_is_news() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_joins_later_withholds_too_and_the_frames_about_it_do_not_say_more() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
-    let dora = world.actor("dora").await;
-    world.set_setting(&dora, "read_receipts", json!({"BOOL": false})).await;
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
+    let dora = stack.actor("dora").await;
+    stack.set_setting(&dora, "read_receipts", json!({"BOOL": false})).await;
     let [ana, ..] = &group.people;
     ana.add(&group.room, &dora).await.ok();
     for socket in &mut group.sockets {
@@ -187,13 +187,13 @@ async fn who_joins_later_withholds_too_and_the_frames_about_it_do_not_say_more()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_changes_their_mind_withholds_in_every_room_and_later_shows_again_where_they_are() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let rooms = [ana.room_with(&cleo).await, ana.group_with(&[&ben, &cleo]).await];
     let mut at_ana = ana.socket().await;
     let said = async |socket: &mut Socket, receipt: &str| {
         for room in &rooms {
-            ana.say(room, "hello").await;
+            ana.send_message(room, "hello").await;
             socket.expect("new_message").await;
             cleo.put(&format!("/chat/rooms/{room}/read")).await.ok();
             let heard = socket.expect(receipt).await["data"].take();
@@ -226,11 +226,11 @@ async fn who_changes_their_mind_withholds_in_every_room_and_later_shows_again_wh
 
     said(&mut at_ana, "message_read_receipt").await;
     assert_eq!(seen().await, (json!([true, 1, 1]), json!("read")));
-    choose(&mut at_ana, false).await;
+    set_audience(&mut at_ana, false).await;
     assert_eq!(seen().await, (json!([false, 0, 1]), json!("delivered")), "what was shown is withheld, too");
     said(&mut at_ana, "message_delivered_receipt").await;
     assert_eq!(seen().await, (json!([false, 0, 2]), json!("delivered")));
-    choose(&mut at_ana, true).await;
+    set_audience(&mut at_ana, true).await;
     assert_eq!(seen().await, (json!([true, 2, 2]), json!("read")));
     said(&mut at_ana, "message_read_receipt").await;
     at_ana.expect_nothing_more().await;

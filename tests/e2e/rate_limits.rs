@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Answer, World, befriend, paced};
+use crate::harness::{Actor, Answer, TestStack, make_friends, rate_limited};
 
 /// The seconds that a refused call says to wait.
 #[track_caller]
@@ -22,8 +22,8 @@ async fn try_to_say(who: &Actor, room: &str, name: &str) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_messages_are_refused_until_it_is_time_and_then_each_is_there_once() {
-    let world = World::with(paced("messages=3/3600s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(rate_limited("messages=3/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (room, mut at_ben) = (ana.room_with(&ben).await, ben.socket().await);
     for n in 1..=3 {
         try_to_say(&ana, &room, &format!("m{n}")).await.ok();
@@ -41,7 +41,7 @@ async fn too_many_messages_are_refused_until_it_is_time_and_then_each_is_there_o
     ana.put(&format!("/chat/rooms/{room}/read")).await.ok();
     ana.get("/friends/search?query=be").await.ok();
 
-    let later = world.later(&ana, Duration::from_secs(seconds));
+    let later = stack.later(&ana, Duration::from_secs(seconds));
     assert_eq!(try_to_say(&later, &room, "m4").await.ok()["seq"], 5);
     retry_after(&try_to_say(&later, &room, "m5").await);
     let history = ben.history(&room).await;
@@ -51,8 +51,8 @@ async fn too_many_messages_are_refused_until_it_is_time_and_then_each_is_there_o
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_messages_at_once_just_the_burst_gets_through() {
-    let world = World::with(paced("messages=5/3600s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(rate_limited("messages=5/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let names: Vec<String> = (0..16).map(|n| format!("m{n}")).collect();
     let answers = futures::future::join_all(names.iter().map(|name| try_to_say(&ana, &room, name))).await;
@@ -66,11 +66,11 @@ async fn of_many_messages_at_once_just_the_burst_gets_through() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_of_the_socket_and_of_rest_are_counted_together() {
-    let world = World::with(paced("messages=2/3600s,frames=20/3600s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(rate_limited("messages=2/3600s,frames=20/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (room, mut at_ana) = (ana.room_with(&ben).await, ana.socket().await);
     let mut at_ben = ben.socket().await;
-    ana.say(&room, "by rest").await;
+    ana.send_message(&room, "by rest").await;
     for socket in [&mut at_ana, &mut at_ben] {
         socket.expect("new_message").await;
     }
@@ -91,10 +91,10 @@ async fn messages_of_the_socket_and_of_rest_are_counted_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn frames_of_all_types_are_counted_together_and_apart_from_messages() {
-    let world = World::with(paced("frames=5/3600s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(rate_limited("frames=5/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    ben.say(&room, "hello").await;
+    ben.send_message(&room, "hello").await;
     // The first one is its `hello`.
     let mut at_ana = ana.socket().await;
     let data = json!({"chat_room_id": room, "seq": 1});
@@ -125,9 +125,10 @@ async fn frames_of_all_types_are_counted_together_and_apart_from_messages() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_call_leaves_everything_as_it_was() {
-    let world = World::with(paced("requests=1/3600s,rooms=2/3600s,changes=3/3600s,searches=1/60s")).await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    befriend(&ana, &ben).await;
+    let stack =
+        TestStack::with(rate_limited("requests=1/3600s,rooms=2/3600s,changes=3/3600s,searches=1/60s")).await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    make_friends(&ana, &ben).await;
     retry_after(&ana.post("/friends/requests", json!({"receiver_id": cleo.id})).await);
     assert_eq!(cleo.get("/friends/requests").await.ok(), json!([]));
 
@@ -136,7 +137,7 @@ async fn a_refused_call_leaves_everything_as_it_was() {
     assert_eq!(cleo.get("/chat/rooms").await.ok(), json!([]));
     assert_eq!(ana.room_with(&ben).await, direct, "a room that is there is not made");
 
-    let said = ana.say(&group, "hello").await;
+    let said = ana.send_message(&group, "hello").await;
     ana.edit(&said, "hello!").await.ok();
     ana.react(&said, "👍").await.ok();
     ana.pin(&said).await.ok();
@@ -156,7 +157,7 @@ async fn a_refused_call_leaves_everything_as_it_was() {
     let shown = ben.message(&group, 1).await;
     let told = |message: &Value| [message["content"].clone(), message["reactions"][0]["count"].clone()];
     assert_eq!(told(&shown), [json!("hello!"), json!(1)]);
-    let later = world.later(&ana, Duration::from_mins(20));
+    let later = stack.later(&ana, Duration::from_mins(20));
     later.edit(&said, "hello?").await.ok();
 
     ana.get("/friends/search?query=be").await.ok();
@@ -167,13 +168,13 @@ async fn a_refused_call_leaves_everything_as_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_malformed_is_refused_before_it_is_counted() {
-    let world = World::with(paced("messages=1/3600s,searches=1/60s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(rate_limited("messages=1/3600s,searches=1/60s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     for _ in 0..3 {
         ana.post("/chat/messages", json!({"chat_room_id": room})).await.problem(422, "validation_failed");
         ana.get("/friends/search?query=b").await.problem(422, "validation_failed");
     }
-    ana.say(&room, "hello").await;
+    ana.send_message(&room, "hello").await;
     ana.get("/friends/search?query=be").await.ok();
 }
