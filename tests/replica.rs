@@ -1,5 +1,5 @@
-//! The room state of a client that follows `docs/client-protocol.md`. It has no connection: frames and responses go in,
-//! and the state that the client shows comes out.
+//! The room state of a client that follows `docs/client-protocol.md`. It has no connection: frames and
+//! responses go in, and the state that the client shows comes out.
 
 use std::collections::BTreeMap;
 
@@ -163,8 +163,8 @@ impl Replica {
     }
 }
 
-/// The state that a fresh load shows: each room of `GET /chat/rooms` with its whole history, by room id. Excludes the last
-/// read time and the presence of participants, because no room frame contains them.
+/// The state that a fresh load shows: each room of `GET /chat/rooms` with its whole history, by room id.
+/// Excludes the last read time and the presence of participants, because no room frame contains them.
 pub fn shown(rooms: &[(Value, Vec<Value>)]) -> Value {
     let shown = rooms.iter().map(|(room, messages)| {
         let mut room = room.clone();

@@ -1,4 +1,5 @@
-//! Consistency of names in the manifest, source files, functions and routes, and required parts of the template.
+//! Consistency of names in the manifest, source files, functions and routes, and required parts of the
+//! template.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -43,7 +44,8 @@ pub fn function_id(binary: &str) -> String {
     binary.split('-').map(capitalized).collect::<String>() + "Function"
 }
 
-/// By logical id of the function: its HTTP API route as `GET /api/v1/users/me`, its WebSocket route key or its schedule.
+/// The trigger of each function, by logical id: its HTTP route (`GET /api/v1/users/me`), WebSocket route key
+/// or schedule.
 pub fn routes() -> BTreeMap<String, String> {
     let mut routes = BTreeMap::new();
     for (id, function) in functions() {

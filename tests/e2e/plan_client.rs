@@ -1,5 +1,5 @@
-//! The client of the plan, ported from its Dart code: each method of `ApiService`, each `fromJson` with its null rules,
-//! and the use of the responses by the screens.
+//! The client of the plan, ported from its Dart code: each method of `ApiService`, each `fromJson` with its
+//! null rules, and the use of the responses by the screens.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -153,8 +153,8 @@ impl ChatRoom {
         self.name.as_deref().unwrap_or(&self.participants[0].username)
     }
 
-    /// `room.name?.substring(0, 1).toUpperCase() ?? room.participants.first.username.substring(0, 1).toUpperCase()`:
-    /// an empty string would throw.
+    /// `room.name?.substring(0, 1).toUpperCase() ?? room.participants.first.username.substring(0,
+    /// 1).toUpperCase()`: an empty string would throw.
     fn letter(&self) -> String {
         self.title().chars().next().expect("not empty").to_uppercase().to_string()
     }

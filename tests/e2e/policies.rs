@@ -227,7 +227,8 @@ async fn each_function_is_allowed_exactly_the_actions_that_it_uses() {
         user.register(&device(7), token).await.nothing();
     }
     ana.delete(&device(7)).await.nothing();
-    // Ben is notified that Ana goes offline: when her last connection closes, and when its device is signed out.
+    // Ben is notified that Ana goes offline: when her last connection closes, and when its device is signed
+    // out.
     make_friends(&ana, &ben).await;
     at_ana.close().await;
     socket.close().await;

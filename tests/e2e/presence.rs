@@ -23,7 +23,8 @@ fn in_room(room: &Value, user: &Actor) -> Value {
     )
 }
 
-/// The presence of the other user in the caller's direct room. Asserts that all responses with the room agree.
+/// The presence of the other user in the caller's direct room. Asserts that all responses with the room
+/// agree.
 async fn in_direct_room(caller: &Actor, other: &Actor) -> Value {
     let body = json!({"participant_ids": [other.id], "is_group": false});
     let created = caller.post("/chat/rooms", body).await.ok();

@@ -1,4 +1,5 @@
-//! Messages that refer to another message: replies, with a current preview of the original, and forwarded messages.
+//! Messages that refer to another message: replies, with a current preview of the original, and forwarded
+//! messages.
 
 use local::Options;
 use serde_json::{Value, json};

@@ -20,8 +20,10 @@ async fn only_the_other_members_receive_typing_indicators() {
         phone.send(frame, json!({room: group})).await;
         let expected =
             json!({"chat_room_id": group, "user_id": ana.id, "username": "ana", "is_typing": is_typing});
-        for frame in next_on_each([&mut at_ben, &mut at_ben_tablet, &mut at_cleo], "typing_indicator").await {
-            assert_eq!(frame, expected);
+        for received in
+            next_on_each([&mut at_ben, &mut at_ben_tablet, &mut at_cleo], "typing_indicator").await
+        {
+            assert_eq!(received, expected);
         }
     }
     for socket in [&mut phone, &mut tablet, &mut at_ben, &mut at_ben_tablet, &mut at_cleo, &mut at_eve] {
