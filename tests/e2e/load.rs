@@ -7,9 +7,8 @@ use crate::harness::{Actor, Seen, TestStack, rate_limited};
 /// The maximum number of attempts of one send.
 const MAX_ATTEMPTS: usize = 5;
 
-/// Sends a message until the response is 200, and returns the number of attempts. The only accepted failure
-/// is `busy` (contention on one slot), which names the seconds to wait; the retry has the same
-/// `client_message_id`.
+/// Sends a message until the response is 200, and returns the number of attempts. The only accepted error is
+/// `busy` (contention on one slot) with a `Retry-After`. A retry has the same `client_message_id`.
 async fn send(user: &Actor, message: &Value) -> usize {
     for attempts in 1..=MAX_ATTEMPTS {
         let answer = user.post("/chat/messages", message.clone()).await;

@@ -1,5 +1,4 @@
-//! Consistency of names in the manifest, source files, functions and routes, and required parts of the
-//! template.
+//! Consistent names in the manifest, source files, functions and routes, and required parts of the template.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,8 +43,7 @@ pub fn function_id(binary: &str) -> String {
     binary.split('-').map(capitalized).collect::<String>() + "Function"
 }
 
-/// The trigger of each function, by logical id: its HTTP route (`GET /api/v1/users/me`), WebSocket route key
-/// or schedule.
+/// The route (`GET /api/v1/users/me`), WebSocket route key or schedule of each function, by logical id.
 pub fn routes() -> BTreeMap<String, String> {
     let mut routes = BTreeMap::new();
     for (id, function) in functions() {
@@ -114,7 +112,7 @@ fn every_function_file_is_in_the_manifest_and_starts_with_its_route() {
                 Some(route) => {
                     assert!(first.contains(&format!("`{route}")), "{path} starts with {route}: {first}");
                 }
-                None => assert_eq!(name, "socket-authorize", "{path} has a route"),
+                None => assert_eq!(name, "socket-authorize", "{path} has no route"),
             }
             files.insert(path);
         }

@@ -97,8 +97,7 @@ async fn a_new_member_sees_messages_from_their_join_on_and_nothing_earlier() {
     cleo.post("/chat/messages", reply).await.bad_field("reply_to_id");
     cleo.forward(&early, &room).await.bad_field("forward_message_id");
 
-    // For changes of earlier messages, the new member receives only the new revision of the room. Replies to
-    // them have no preview.
+    // Of changes of earlier messages, the new member receives only the revision. Replies have no preview.
     ben.edit(&early, "changed").await.ok();
     ana.react(&other, "🔥").await.ok();
     ana.delete_message(&other).await.ok();

@@ -153,8 +153,7 @@ impl ChatRoom {
         self.name.as_deref().unwrap_or(&self.participants[0].username)
     }
 
-    /// `room.name?.substring(0, 1).toUpperCase() ?? room.participants.first.username.substring(0,
-    /// 1).toUpperCase()`: an empty string would throw.
+    /// `substring(0, 1).toUpperCase()` of the title, which throws for an empty string.
     fn letter(&self) -> String {
         self.title().chars().next().expect("not empty").to_uppercase().to_string()
     }

@@ -227,8 +227,7 @@ async fn each_function_is_allowed_exactly_the_actions_that_it_uses() {
         user.register(&device(7), token).await.nothing();
     }
     ana.delete(&device(7)).await.nothing();
-    // Ben is notified that Ana goes offline: when her last connection closes, and when its device is signed
-    // out.
+    // Ben is notified when Ana's last connection closes, and when the device of her last one is signed out.
     make_friends(&ana, &ben).await;
     at_ana.close().await;
     socket.close().await;

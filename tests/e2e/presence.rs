@@ -23,8 +23,7 @@ fn in_room(room: &Value, user: &Actor) -> Value {
     )
 }
 
-/// The presence of the other user in the caller's direct room. Asserts that all responses with the room
-/// agree.
+/// The presence of the other user in a direct room. Asserts that all responses with the room agree.
 async fn in_direct_room(caller: &Actor, other: &Actor) -> Value {
     let body = json!({"participant_ids": [other.id], "is_group": false});
     let created = caller.post("/chat/rooms", body).await.ok();
@@ -57,9 +56,9 @@ async fn only_friends_see_the_online_state_and_the_time_last_seen() {
     assert_eq!(in_direct_room(&eve, &ben).await, json!([null, false]));
 
     let group = ana.group_with(&[&ben, &eve]).await;
-    let whole = ana.room(&group).await.ok();
-    assert_eq!([in_room(&whole, &ben), in_room(&whole, &eve)], [json!([false, true]), json!([null, false])]);
-    assert_eq!(in_room(&whole, &ana), json!([false, false]), "the caller sees their own presence");
+    let room = ana.room(&group).await.ok();
+    assert_eq!([in_room(&room, &ben), in_room(&room, &eve)], [json!([false, true]), json!([null, false])]);
+    assert_eq!(in_room(&room, &ana), json!([false, false]), "the caller sees their own presence");
     let list = ana.get("/chat/rooms").await.ok();
     let listed = list.as_array().unwrap().iter().find(|room| room["id"] == group.as_str()).unwrap();
     assert_eq!(in_room(listed, &ben), json!([null, false]), "lists do not look up the presence in groups");

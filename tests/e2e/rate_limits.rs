@@ -1,5 +1,4 @@
-//! Rate limits: a rejected call names the time to retry, changes nothing, and affects no other user or
-//! action.
+//! Rate limits: a rejected call has a `Retry-After`, changes nothing, and affects no other user or action.
 
 use std::{collections::BTreeSet, time::Duration};
 

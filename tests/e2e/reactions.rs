@@ -149,8 +149,7 @@ async fn variants_of_one_emoji_are_one_reaction_and_other_text_is_rejected() {
         ana.unreact(&message, invalid).await.bad_field("emoji");
     }
     assert_eq!(ben.message(&room, 1).await["rev"], 0);
-    // A heart without the emoji variation selector (added below), a thumb in two skin tones, and a flag of
-    // four code points.
+    // A heart without its variation selector, a thumb in two skin tones, and a flag of four code points.
     for emoji in ["\u{2764}", "👍", "👍🏽", "🏳️‍🌈", "%F0%9F%91%8D"] {
         ana.react(&message, emoji).await.ok();
     }

@@ -1,5 +1,4 @@
-//! Messages that refer to another message: replies, with a current preview of the original, and forwarded
-//! messages.
+//! Replies, with a current preview of the original message, and forwarded messages.
 
 use local::Options;
 use serde_json::{Value, json};

@@ -51,8 +51,7 @@ const VICTIMS: [&str; 8] = [
     "socket-message-read",
 ];
 
-/// Three users with four devices (two of them Ana's), in a group of all users and a direct room of Ana and
-/// Ben.
+/// Three users with four devices (Ana has two), in a group of all three and a direct room of Ana and Ben.
 struct Clients {
     doors: Vec<Door>,
     devices: Vec<Device>,

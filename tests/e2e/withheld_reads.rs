@@ -60,8 +60,7 @@ async fn receipts(caller: &Actor, other: &Actor, room: &str) -> Value {
     seen[0].clone()
 }
 
-/// The status of the caller's first message, and `others_read_seq` of a sync. Asserts that all responses
-/// agree.
+/// The status of the caller's first message, and `others_read_seq`. Asserts that all responses agree.
 async fn status(caller: &Actor, room: &str) -> (Value, Value) {
     let history = caller.history(room).await;
     let list = caller.get("/chat/rooms").await.ok();
