@@ -11,7 +11,7 @@ impl App {
     /// Notes that a person does something, or [`crate::Error::RateLimited`] if they do it too often. One round trip to the
     /// table at a human pace; nothing else must have been done before, because a refused call changes nothing.
     pub async fn check_rate_limit(&self, who: UserId, what: RateLimitedAction) -> Result<()> {
-        match self.config.limits.of(what) {
+        match self.config.rate_limits.of(what) {
             Some(limit) => self.store.check_rate_limit(who, what, limit, self.now()).await,
             None => Ok(()),
         }
