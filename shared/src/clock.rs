@@ -16,8 +16,8 @@ impl Timestamp {
         Self(DateTime::from_timestamp(seconds, 0).unwrap_or_default())
     }
 
-    /// Creates a time from Unix milliseconds. `None` if the value is out of range, negative or 0: events have 0 for an
-    /// absent time.
+    /// Creates a time from Unix milliseconds. `None` if the value is out of range, negative or 0: events have
+    /// 0 for an absent time.
     pub fn from_milliseconds(milliseconds: i64) -> Option<Self> {
         DateTime::from_timestamp_millis(milliseconds).filter(|_| milliseconds > 0).map(Self)
     }

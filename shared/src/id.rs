@@ -78,15 +78,15 @@ fn parse(text: &str) -> Result<Uuid, NotAnId> {
 const NAMESPACE: Uuid = Uuid::from_u128(0x5c0f_9d5e_6f2b_4a1e_9a55_0e7c_61d1_a7c4);
 
 impl UserId {
-    /// The user of a token whose issuer is allowed to name users: `user_id` or `sub` if it is a UUID, in this order,
-    /// otherwise an id derived from the issuer and the subject.
+    /// The user of a token whose issuer is allowed to name users: `user_id` or `sub` if it is a UUID, in this
+    /// order, otherwise an id derived from the issuer and the subject.
     pub fn from_claims(user_id: Option<&str>, issuer: Option<&str>, subject: Option<&str>) -> Option<Self> {
         let parse = |text: Option<&str>| text.and_then(|text| text.parse().ok());
         parse(user_id).or_else(|| parse(subject)).or_else(|| Self::derived(issuer, subject))
     }
 
-    /// The user that an issuer identifies by a subject, whatever its form. The same subject always has the same id.
-    /// Different issuers never share an id, and no issuer can choose one.
+    /// The user that an issuer identifies by a subject, whatever its form. The same subject always has the
+    /// same id. Different issuers never share an id, and no issuer can choose one.
     pub fn derived(issuer: Option<&str>, subject: Option<&str>) -> Option<Self> {
         let subject = subject.filter(|subject| !subject.is_empty())?;
         let issuer = Uuid::new_v5(&Uuid::NAMESPACE_URL, issuer?.as_bytes());
@@ -100,7 +100,8 @@ impl RoomId {
         Self(Uuid::new_v4())
     }
 
-    /// The id of the direct room of two users, in either order. Derived, so that it needs no look-up and has no race.
+    /// The id of the direct room of two users, in either order. Derived, so that it needs no look-up and has
+    /// no race.
     pub fn direct(a: UserId, b: UserId) -> Self {
         let (low, high) = if a < b { (a, b) } else { (b, a) };
         Self(Uuid::new_v5(&NAMESPACE, format!("{low}{high}").as_bytes()))
@@ -124,8 +125,8 @@ impl RequestId {
 }
 
 impl MessageId {
-    /// Creates the id of the message at `seq`: a `UUIDv8` of 48 bits of Unix milliseconds, 40 bits of position and
-    /// random bits.
+    /// Creates the id of the message at `seq`: a `UUIDv8` of 48 bits of Unix milliseconds, 40 bits of
+    /// position and random bits.
     pub fn new(time: Timestamp, seq: u64) -> Self {
         let mut bytes = *Uuid::new_v4().as_bytes();
         bytes[..6].copy_from_slice(&time.milliseconds().to_be_bytes()[2..]);

@@ -16,7 +16,7 @@ const LEEWAY: i64 = 60;
 /// The maximum length of a display name, in characters. A longer one is cut.
 const MAX_NAME_CHARS: usize = 100;
 
-/// The maximum length of an avatar URL, in bytes. It is copied to the members of every room; a longer one is ignored.
+/// The maximum length of an avatar URL, in bytes, which is copied to every room. A longer one is ignored.
 const MAX_AVATAR_BYTES: usize = 512;
 
 /// What an issuer is trusted with.
@@ -29,7 +29,7 @@ pub(super) struct Trust<'a> {
     pub max_lifetime: i64,
 }
 
-/// The identity that the claims prove at `now`. Claims of an unexpected type count as absent, except the times.
+/// The identity that the claims prove at `now`. Claims other than times count as absent if of a wrong type.
 pub(super) fn identity(claims: &Map<String, Value>, trust: &Trust, now: Timestamp) -> Result<Identity> {
     let (expires, issued_at) = times(claims, trust, now)?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);

@@ -1,4 +1,4 @@
-//! The configuration of issuers that publish their keys: which of their tokens are accepted, and whether they name users.
+//! The configuration of issuers that publish their keys: accepted tokens, and whether they name users.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuerConfig {
-    /// The exact `iss` of its tokens. User ids are derived from it: a change gives all its users new accounts.
+    /// The exact `iss` of its tokens. User ids are derived from it: a change gives its users new accounts.
     pub issuer: String,
     /// Other values of `iss` with the same users. Google has one.
     #[serde(default)]

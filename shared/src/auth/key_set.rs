@@ -11,8 +11,8 @@ use serde_json::Value;
 /// The maximum number of keys of a set. Issuers have two or three.
 const MAX_KEYS: usize = 64;
 
-/// The accepted length of an RSA key, in bits. The minimum is from RFC 7518, section 3.3; the maximum bounds the time
-/// of a verification.
+/// The accepted length of an RSA key, in bits. The minimum is from RFC 7518, section 3.3; the maximum bounds
+/// the time of a verification.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// The length of a P-256 coordinate, in bytes (RFC 7518, section 6.2.1.2).
@@ -28,7 +28,7 @@ struct Key {
 }
 
 impl KeySet {
-    /// Parses a set. Keys that are malformed, weak or for another purpose are skipped; `None` if no key remains.
+    /// Parses a set. Skips keys that are malformed, weak or for another purpose. `None` if no key remains.
     pub fn read(json: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Document {

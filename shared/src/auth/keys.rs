@@ -1,5 +1,5 @@
-//! The cached keys of one issuer. They are fetched on the first use, refreshed every hour, and fetched again when a token
-//! names an unknown key.
+//! The cached keys of one issuer. They are fetched on the first use, refreshed every hour, and fetched again
+//! when a token names an unknown key.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,8 +77,8 @@ impl Keys {
         Arc::new(Self { url, http, cache: Mutex::default(), fetching: Arc::default() })
     }
 
-    /// Finds the key with this id and for this algorithm. [`Error::InvalidToken`] if the issuer has none, [`Error::Busy`] if
-    /// the issuer is unreachable.
+    /// Finds the key with this id and for this algorithm. [`Error::InvalidToken`] if the issuer has none,
+    /// [`Error::Busy`] if the issuer is unreachable.
     pub async fn find(
         self: &Arc<Self>,
         id: Option<&str>,
@@ -108,7 +108,7 @@ impl Keys {
         })
     }
 
-    /// Fetches the keys without blocking the call. If Lambda freezes the process first, a later call tries again.
+    /// Fetches the keys without blocking the call. If Lambda freezes the process, a later call tries again.
     fn refresh_in_background(self: &Arc<Self>, now: Timestamp) {
         let Ok(fetching) = Arc::clone(&self.fetching).try_lock_owned() else { return };
         let keys = Arc::clone(self);

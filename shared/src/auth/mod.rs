@@ -1,7 +1,7 @@
 //! Verification of access tokens. This system issues no tokens.
 //!
-//! A key determines its algorithm: HS256 for the shared secret, RS256 for an RSA key, ES256 for a P-256 key. The header of
-//! a token only selects among the keys of its own algorithm, and `iss` selects the issuer.
+//! A key determines its algorithm: HS256 for the shared secret, RS256 for an RSA key, ES256 for a P-256 key.
+//! The header of a token only selects among the keys of its own algorithm, and `iss` selects the issuer.
 
 mod claims;
 mod fetch;
@@ -29,11 +29,12 @@ use issuers::texts;
 use keys::Keys;
 use token::Token;
 
-/// The maximum time until a token of an issuer with published keys expires, in seconds: one year. Such tokens are valid for
-/// hours.
+/// The maximum time until a token of an issuer with published keys expires, in seconds: one year. Such tokens
+/// are valid for hours.
 const MAX_LIFETIME: i64 = 366 * 86_400;
 
-/// The maximum for the shared secret: 100 years. Its owner decides; the bound only rejects an `exp` that is not a date.
+/// The maximum for the shared secret: 100 years. Its owner decides; the bound only rejects an `exp` that is
+/// not a date.
 const MAX_LIFETIME_BY_SECRET: i64 = 100 * MAX_LIFETIME;
 
 /// Verifies tokens with the shared secret of one issuer and with the published keys of others.
@@ -100,8 +101,8 @@ impl Secret {
         claims::identity(&token.claims, &trust, now)
     }
 
-    /// Checks the issuer and the audience of a token. Without a configured issuer, any issuer is accepted except those that
-    /// publish their keys.
+    /// Checks the issuer and the audience of a token. Without a configured issuer, any issuer is accepted
+    /// except those that publish their keys.
     fn check_claims(&self, token: &Token, has_other_issuer: bool) -> Result<()> {
         let is_accepted = match &self.config.issuer {
             Some(issuer) => token.issuer() == Some(issuer),

@@ -34,7 +34,8 @@ const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// The maximum number of attempts of a post. Throttled and failed ones are retried with jitter.
 const PUSH_ATTEMPTS: u32 = 3;
 
-/// API Gateway returns 410 for a connection until its `$connect` has returned. A younger connection is not removed.
+/// API Gateway returns 410 for a connection until its `$connect` has returned. A younger connection is not
+/// removed.
 const CONNECT_GRACE: chrono::Duration = chrono::Duration::seconds(60);
 
 /// The client for live connections.
@@ -63,7 +64,7 @@ pub struct Origin {
 }
 
 impl Push {
-    /// The way through the gateway at `endpoint`; a function without one cannot push.
+    /// Creates a client for the WebSocket stage at `endpoint`. Without an endpoint, pushes fail.
     pub fn from_config(aws: &SdkConfig, endpoint: Option<&str>, store: Store) -> Self {
         let sockets = endpoint.map(|endpoint| {
             let timeouts =
@@ -103,23 +104,24 @@ impl Push {
         self.deliver(frames.collect::<Result<Vec<_>>>()?, now).await
     }
 
-    /// Registers a connection until its token expires or the gateway ends it. `token_expires` is in Unix seconds. Closes the
-    /// oldest connections of a user who has too many.
+    /// Registers a connection until its token expires or the gateway ends it. `token_expires` is in Unix
+    /// seconds. Closes the oldest connections of a user who has too many.
     pub async fn register_connection(&self, connection: &Connection, token_expires: i64) -> Result<()> {
         let oldest = self.store.connected(connection, token_expires).await?;
         self.close_all(&oldest).await;
         Ok(())
     }
 
-    /// Registers a connection that sent `hello`, as [`Self::register_connection`] does. Returns whether the user came online.
+    /// Registers a connection that sent `hello`, as [`Self::register_connection`] does. Returns whether the
+    /// user came online.
     pub async fn mark_online(&self, connection: &Connection, token_expires: i64) -> Result<bool> {
         let (oldest, came_online) = self.store.mark_online(connection, token_expires).await?;
         self.close_all(&oldest).await;
         Ok(came_online)
     }
 
-    /// Posts frames concurrently. They are started in order. Failures are only logged: a push is a hint, and the log of the
-    /// room has the data. A user whose last connection no longer exists has gone offline, and friends are notified.
+    /// Posts frames concurrently, started in order. Failures are only logged: a push is a hint, and the log of
+    /// the room has the data. Notifies the friends of users whose last connection no longer exists.
     pub async fn deliver(
         &self,
         frames: impl IntoIterator<Item = OutboundFrame>,
@@ -130,7 +132,8 @@ impl Push {
         let posts = futures::stream::iter(posts).buffer_unordered(CONCURRENT_PUSHES);
         let offline: Vec<UserId> = posts.filter_map(std::future::ready).collect().await;
         let notifications = offline.into_iter().map(|user| async move {
-            // Boxed because it is recursive: the notification may find other connections that no longer exist.
+            // Boxed because it is recursive: the notification may find other connections that no longer
+            // exist.
             Box::pin(self.notify_status(user, now)).await.can_fail("offline notification");
         });
         futures::stream::iter(notifications).buffer_unordered(CONCURRENT_NOTIFICATIONS).collect::<()>().await;

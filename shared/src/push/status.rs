@@ -21,14 +21,14 @@ impl Push {
         self.notify_presence(user, false, now).await
     }
 
-    /// Notifies a user's friends of the presence that they see after a change of the user's settings, even if it is hidden
-    /// now.
+    /// Notifies a user's friends of the presence that they see after a change of the user's settings, even if
+    /// it is hidden now.
     pub async fn notify_presence_settings(&self, user: UserId, now: Timestamp) -> Result<()> {
         self.notify_presence(user, true, now).await
     }
 
-    /// The presence or the settings may change before all friends are notified, and the notification of that change may
-    /// overtake this one. So this reads the state again afterwards and sends it if it differs: the last event is current.
+    /// A concurrent change may be notified before this call has notified all friends. So this reads the state
+    /// again afterwards and sends it if it differs: the last event is current.
     async fn notify_presence(&self, user: UserId, even_if_hidden: bool, now: Timestamp) -> Result<()> {
         let friends = self.store.friend_ids(user).await?;
         if friends.is_empty() {

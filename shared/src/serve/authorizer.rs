@@ -67,7 +67,8 @@ pub async fn serve() -> Result<(), Fatal> {
     .await
 }
 
-/// Allows a connection with a valid token, in `?token=` (browsers cannot set headers) or in the `Authorization` header.
+/// Allows a connection with a valid token, in `?token=` (browsers cannot set headers) or in the
+/// `Authorization` header.
 pub async fn decide(app: &App, request: &Request) -> Result<Decision> {
     let header = request.headers.get("authorization").and_then(|header| header.to_str().ok());
     let token = request.query_string_parameters.first("token").or_else(|| header.and_then(bearer));

@@ -47,8 +47,8 @@ impl HttpCall {
         }
     }
 
-    /// The matched route, such as `/api/v1/chat/rooms/{room_id}/read`. The raw path has arbitrary content and must not be
-    /// logged.
+    /// The matched route, such as `/api/v1/chat/rooms/{room_id}/read`. The raw path has arbitrary content and
+    /// must not be logged.
     fn route(&self) -> &str {
         let key = match self.0.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref(),

@@ -1,7 +1,7 @@
-//! The entry point of every binary: cold start, extraction of parameters, the endpoint, and its response or error.
+//! The entry point of every binary: cold start, extraction of parameters, the endpoint, and its response.
 //!
-//! An endpoint is an async function whose parameters declare what it needs. They are extracted in order, so the identity
-//! comes before parameters that read the content of the call.
+//! An endpoint is an async function whose parameters declare what it needs. They are extracted in order, so
+//! the identity comes before parameters that read the content of the call.
 
 pub mod authorizer;
 pub mod http;
@@ -57,7 +57,7 @@ macro_rules! endpoint {
             #[expect(non_snake_case, reason = "each parameter is named as its type")]
             async fn run(&self, app: &App, call: &C) -> Result<Reply> {
                 $(let $parameter = $parameter::from_call(app, call).await?;)*
-                // Boxed to erase the deeply nested type of the future, which is slow to compile in the callers.
+                // Boxed to erase the deeply nested type of the future, which is slow to compile.
                 self($($parameter),*).boxed().await
             }
         }
@@ -83,8 +83,8 @@ async fn measured<T>(call: impl Future<Output = T>) -> (T, Measured) {
     (outcome, Measured { duration_ms, capacity })
 }
 
-/// Logs a call in one line, with the cause of an error. Server errors have the level `error`, overload `warn`, and errors of
-/// the caller `info`.
+/// Logs a call in one line, with the cause of an error. Server errors have the level `error`, overload
+/// `warn`, and errors of the caller `info`.
 macro_rules! log_answered {
     ($error:expr, $measured:expr, $($field:tt)*) => {{
         let crate::serve::Measured { duration_ms, capacity } = $measured;

@@ -14,14 +14,15 @@ use crate::{
 /// The event of a schedule.
 pub type ScheduledEvent = EventBridgeEvent;
 
-/// The time before Lambda's deadline at which an endpoint is stopped, so that it can report that it is not finished.
+/// The time before Lambda's deadline at which an endpoint is stopped, so that it can report that it is not
+/// finished.
 const SHUTDOWN_MARGIN: Duration = Duration::from_secs(5);
 
 /// A scheduled call.
 pub struct ScheduledCall;
 
-/// Runs a scheduled endpoint until the process ends. The endpoint may be stopped at any await point when it runs out of
-/// time, and continues in the next call.
+/// Runs a scheduled endpoint until the process ends. The endpoint may be stopped at any await point when it
+/// runs out of time, and continues in the next call.
 pub async fn serve<A, E>(endpoint: E) -> Result<(), Fatal>
 where
     A: 'static,

@@ -1,7 +1,7 @@
 //! The WebSocket API: parameters that endpoints extract from calls, and replies.
 //!
-//! The authorizer verifies the token in `$connect`; the gateway adds the authorizer's context to each later call. Replies and
-//! errors are posted to the connection.
+//! The authorizer verifies the token in `$connect`; the gateway adds the authorizer's context to each later
+//! call. Replies and errors are posted to the connection.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -79,8 +79,8 @@ where
     if call.has_open_connection() {
         call.post(app, outcome, request_id).await.can_fail("reply to a connection");
     }
-    // `$connect` is rejected by the status. A rejected frame has its error reply; the gateway would count another status as
-    // a failure of the integration.
+    // `$connect` is rejected by the status. A rejected frame has its error reply; the gateway would count
+    // another status as a failure of the integration.
     let is_rejected_frame = call.has_open_connection() && status < 500;
     json!({ "statusCode": if is_rejected_frame { 200 } else { status } })
 }

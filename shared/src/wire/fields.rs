@@ -1,4 +1,4 @@
-//! Parses and validates the fields of a body, a query, a path or a frame's data. All violations are reported at once.
+//! Validates the fields of a body, a query, a path or a frame's data. All violations are reported at once.
 
 use const_format::formatcp;
 use percent_encoding::percent_decode_str;
@@ -69,7 +69,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads an optional object. Its violations are named by their full path, such as `settings.read_receipts`.
+    /// Reads an optional object. Its violations are named by their full path, such as
+    /// `settings.read_receipts`.
     pub fn within_object<T>(&mut self, name: &str, read: impl FnOnce(&mut Fields) -> T) -> Option<T> {
         let values = self.optional(name)?;
         let mut inner = Fields::of_json(values, self.config);
@@ -103,7 +104,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Reads an optional field of an update: absent (`None`) keeps the current value, `null` (`Some(None)`) clears it.
+    /// Reads an optional field of an update: absent (`None`) keeps the current value, `null` (`Some(None)`)
+    /// clears it.
     pub fn change<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
         self.values.get(name)?;
         Some(self.optional(name))

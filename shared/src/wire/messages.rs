@@ -35,7 +35,8 @@ impl Input for MessageCreate {
     fn read(fields: &mut Fields) -> Option<Self> {
         let room_id = fields.required_either("chat_room_id", "room_id");
         let draft = Draft {
-            // A placeholder for a missing id, so that all other violations are found. Such a draft is discarded.
+            // A placeholder for a missing id, so that all other violations are found. Such a draft is
+            // discarded.
             room_id: room_id.unwrap_or_else(RoomId::random),
             content: fields.optional("content").unwrap_or_default(),
             kind: fields.choice("message_type", &Kind::SENDABLE).unwrap_or(Kind::Text),

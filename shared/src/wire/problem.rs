@@ -1,4 +1,5 @@
-//! The public form of errors: RFC 9457 `application/problem+json` over HTTP, an `error` frame over the WebSocket.
+//! The public form of errors: RFC 9457 `application/problem+json` over HTTP, an `error` frame over the
+//! WebSocket.
 
 use chrono::Duration;
 use const_format::formatcp;

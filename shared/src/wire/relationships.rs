@@ -148,8 +148,8 @@ pub struct BlockedUser {
 }
 
 impl BlockedUser {
-    /// Converts a page. An entry without a profile has only the id: the user was not visible to the caller at the time
-    /// of the block.
+    /// Converts a page. An entry without a profile has only the id: the user was not visible to the caller at
+    /// the time of the block.
     pub fn page(page: Page<(Block, Option<Profile>)>) -> Page<Self> {
         page.map(|(Block { user_id, since, .. }, profile)| {
             let (username, display_name, avatar_url) = profile.map_or((None, None, None), |profile| {
