@@ -12,7 +12,10 @@ use crate::{
         messages::{Message, view::View},
         page::{Page, PageRequest},
         receipts::{MessageStatus, ReceiptPosition},
-        rooms::{Member, Room, RoomWithMembers, settings::RoomSettings, summary::RoomSummary},
+        rooms::{
+            Member, Room, RoomWithMembers, settings::RoomSettings,
+            summary::RoomSummary,
+        },
     },
     error::{Error, Result},
     id::{RoomId, UserId},
