@@ -32,7 +32,7 @@ pub(crate) async fn create_room(app: App, me: Me, Body(wish): Body<RoomCreate>) 
     }
     // A room that is there may be opened again and again.
     app.check_rate_limit(me.id, RateLimitedAction::Rooms).await?;
-    let people: Vec<_> = new_room.people.iter().copied().collect();
+    let people: Vec<_> = new_room.members.iter().copied().collect();
     let now = app.now();
     let profiles = match (app.store.reachable(me.id, &people).await, existing) {
         (Err(Error::NotFound), Some(left)) => return answer(&app, &me, left.into()).await,

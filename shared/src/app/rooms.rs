@@ -118,7 +118,7 @@ impl App {
     /// Changes what a group is called, looks like, is about or shows newcomers, and tells everyone in it. The answer is
     /// the room as the actor sees it.
     pub async fn update_room(&self, room_id: RoomId, actor: UserId, details: GroupPatch) -> Result<ChatRoom> {
-        let deed = GroupAction::Change(details);
+        let deed = GroupAction::Update(details);
         if let Some(changed) = self.store.update_group(room_id, actor, &deed, self.now()).await? {
             let room = &changed.said.room;
             self.notify_room(room, |reader| Some(room_event(room, reader)))

@@ -51,7 +51,7 @@ impl Store {
             Target::User(user) => self.user_as_evidence(reporter, user).await?,
             Target::Message(room, message) => self.message_as_evidence(reporter, room, message).await?,
         };
-        let report = complaint.report(reporter, evidence, now)?;
+        let report = complaint.into_report(reporter, evidence, now)?;
         let held = Expiring { body: Reported { created_at: now }, expires_at: now.plus(HELD).seconds() };
         let held = item(keys::reported(reporter, report.id), held)?;
         let created_at = match self.table.put_new(held).await? {

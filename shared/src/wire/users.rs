@@ -6,7 +6,7 @@ use url::Url;
 use crate::{
     clock::Timestamp,
     domain::{
-        messages::{lies_under, normal_url},
+        messages::{is_under, normalize_url},
         relationships::{RelationshipStatus, access::Audience},
         users::{
             presence::ShownPresence,
@@ -30,7 +30,7 @@ impl Input for ProfileChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let username: Option<String> = fields.optional("username");
         let username = username.map(|name| username::tidy(&name));
-        if let Some(fault) = username.as_deref().and_then(username::fault) {
+        if let Some(fault) = username.as_deref().and_then(username::violation) {
             fields.fault("username", fault);
         }
         let display_name = wish(fields, "display_name").map(|name| username::tidy(&name));
@@ -39,7 +39,7 @@ impl Input for ProfileChange {
         {
             fields.fault("display_name", fault);
         }
-        let avatar_url = wish(fields, "avatar_url").map(|url| normal_url(&url));
+        let avatar_url = wish(fields, "avatar_url").map(|url| normalize_url(&url));
         if let Patch::Set(url) = &avatar_url
             && !is_avatar(url, fields.media_origins())
         {
@@ -72,7 +72,7 @@ fn name_violation(name: &str) -> Option<&'static str> {
 /// Whether it can be the address of a picture: anywhere over TLS, or under an origin of ours.
 fn is_avatar(url: &str, media_origins: &[String]) -> bool {
     let is_safe = |url: Url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
-    url.len() <= MAX_AVATAR_BYTES && (Url::parse(url).is_ok_and(is_safe) || lies_under(url, media_origins))
+    url.len() <= MAX_AVATAR_BYTES && (Url::parse(url).is_ok_and(is_safe) || is_under(url, media_origins))
 }
 
 fn settings_change(fields: &mut Fields) -> SettingsChange {

@@ -91,13 +91,20 @@ mod tests {
     #[test]
     fn each_field_is_shown_to_the_audience_of_its_own_setting() {
         for are_friends in [false, true] {
-            let may_see = |audience| {
-                audience == Audience::Everyone || audience == Audience::Friends && are_friends
-            };
+            let may_see =
+                |audience| audience == Audience::Everyone || audience == Audience::Friends && are_friends;
             for (online_to, last_seen_to) in ALL.iter().flat_map(|a| ALL.iter().map(move |b| (*a, *b))) {
                 let shown = online().shown_in_pair(&pair(are_friends), &settings(online_to, last_seen_to));
-                assert_eq!(shown.is_online, may_see(online_to).then_some(true), "{online_to:?}, {are_friends}");
-                assert_eq!(shown.last_seen.is_some(), may_see(last_seen_to), "{last_seen_to:?}, {are_friends}");
+                assert_eq!(
+                    shown.is_online,
+                    may_see(online_to).then_some(true),
+                    "{online_to:?}, {are_friends}"
+                );
+                assert_eq!(
+                    shown.last_seen.is_some(),
+                    may_see(last_seen_to),
+                    "{last_seen_to:?}, {are_friends}"
+                );
             }
         }
     }

@@ -156,11 +156,16 @@ mod tests {
         let renamed = ProfileChange { username: Some("Ana".to_owned()), ..ProfileChange::default() };
         let with_avatar = ProfileChange { avatar_url: Patch::Set("https://a".to_owned()), ..renamed.clone() };
         let without_display_name = ProfileChange { display_name: Patch::Clear, ..ProfileChange::default() };
-        for (change, is_outdated) in [(renamed, true), (with_avatar, true), (without_display_name.clone(), false)] {
+        for (change, is_outdated) in
+            [(renamed, true), (with_avatar, true), (without_display_name.clone(), false)]
+        {
             let after = ana().changed(&change);
             assert_eq!((after.rev, after.rooms_outdated), (4, is_outdated), "{change:?}");
         }
         assert_eq!(ana().changed(&without_display_name).display_name, None);
-        assert!(Profile { rooms_outdated: true, ..ana() }.changed(&without_display_name).rooms_outdated, "still outdated");
+        assert!(
+            Profile { rooms_outdated: true, ..ana() }.changed(&without_display_name).rooms_outdated,
+            "still outdated"
+        );
     }
 }

@@ -153,7 +153,9 @@ mod tests {
     #[test]
     fn a_limited_call_gets_the_time_until_it_is_allowed() {
         let limit = RateLimit::per(1, 60);
-        let Decision::Allowed { next } = limit.check(None, at(0)) else { panic!("the first call is allowed") };
+        let Decision::Allowed { next } = limit.check(None, at(0)) else {
+            panic!("the first call is allowed")
+        };
         let retry_after = Duration::milliseconds(47_500);
         assert_eq!(limit.check(Some(next), at(12_500)), Decision::Limited { retry_after });
     }

@@ -84,8 +84,7 @@ impl SettingsChange {
         for (audience, new) in audiences {
             *audience = new.unwrap_or(*audience);
         }
-        for (flag, new) in
-            [(findable_by_email, self.findable_by_email), (read_receipts, self.read_receipts)]
+        for (flag, new) in [(findable_by_email, self.findable_by_email), (read_receipts, self.read_receipts)]
         {
             *flag = new.unwrap_or(*flag);
         }

@@ -28,7 +28,7 @@ impl Store {
     pub async fn full_message(&self, message: Message) -> Result<FullMessage> {
         let (replied, reacted) =
             futures::try_join!(self.replied(message.room_id, message.reply_to_id), self.reacted(&message))?;
-        Ok(FullMessage { message, replied, reacted })
+        Ok(FullMessage { message, reply_to: replied, reactions: reacted })
     }
 
     /// The message that another of its room answers, if it answers one.
@@ -57,7 +57,7 @@ impl Store {
     pub async fn complete_views(&self, reader: UserId, views: &mut [(&mut View, u64)]) -> Result<()> {
         let answered: BTreeMap<MessageId, Key> = views
             .iter()
-            .filter_map(|(view, from_seq)| Some((view, view.answers(*from_seq)?)))
+            .filter_map(|(view, from_seq)| Some((view, view.visible_reply_to_id(*from_seq)?)))
             .map(|(view, id)| (id, keys::message(view.message.room_id, id.seq())))
             .collect();
         let messages = views.iter().map(|(view, _)| &view.message);
@@ -80,7 +80,7 @@ impl Store {
             }
         }
         for (view, from_seq) in views {
-            view.message.reply_to_id = view.answers(*from_seq);
+            view.message.reply_to_id = view.visible_reply_to_id(*from_seq);
             view.reply_to = view.message.reply_to_id.and_then(|id| known.get(&id).cloned());
             let key = keys::reaction(view.message.room_id, view.message.seq, reader);
             view.mine = mine.remove(&key).unwrap_or_default();

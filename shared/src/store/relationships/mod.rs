@@ -142,7 +142,8 @@ impl Store {
         let mut writes = Writes::default();
         writes.push(self.put_pair(before, after)?);
         for who in [actor, before.other(actor)] {
-            let changes = Pair::COUNTED.map(|what| (what, after.adds(what, who) - before.adds(what, who)));
+            let changes = Pair::QUOTAS
+                .map(|what| (what, after.contribution(what, who) - before.contribution(what, who)));
             let changes: Vec<_> = changes.into_iter().filter(|(_, change)| *change != 0).collect();
             let gets = new.iter().filter(is_given).any(|(key, _)| keys::user_of(&key.pk) == Some(who));
             let given = if gets { Given::Something } else { Given::Nothing };

@@ -9,7 +9,7 @@ use crate::{
         relationships::{
             RelationshipStatus,
             access::Degree,
-            suggestions::{FRIENDS_ASKED, FRIENDS_SEEN, MAX_SUGGESTIONS, by_common_friends},
+            suggestions::{MAX_FRIENDS_PER_FRIEND, MAX_FRIENDS_READ, MAX_SUGGESTIONS, by_common_friends},
         },
         users::profile::Profile,
     },
@@ -32,8 +32,8 @@ impl Store {
         let mut mine = self.all_friends(me).await?;
         mine.sort_by_key(|friend| Reverse(friend.since));
         let mine: Vec<UserId> = mine.into_iter().map(|friend| friend.user_id).collect();
-        let asked: Vec<UserId> = mine.iter().copied().take(FRIENDS_ASKED).collect();
-        let lists = stream::iter(asked).map(|friend| self.some_friends(friend, FRIENDS_SEEN));
+        let asked: Vec<UserId> = mine.iter().copied().take(MAX_FRIENDS_READ).collect();
+        let lists = stream::iter(asked).map(|friend| self.some_friends(friend, MAX_FRIENDS_PER_FRIEND));
         let theirs: Vec<Vec<UserId>> = lists.buffered(CONCURRENT_LISTS).try_collect().await?;
         let ranked = by_common_friends(me, &mine, theirs);
         let candidates: Vec<UserId> = ranked.iter().take(MAX_CANDIDATES).map(|(person, _)| *person).collect();

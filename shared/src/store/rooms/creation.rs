@@ -32,7 +32,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<RoomWithMembers>> {
         let room = new_room.room(now);
-        let people: Vec<UserId> = new_room.people.iter().copied().collect();
+        let people: Vec<UserId> = new_room.members.iter().copied().collect();
         for attempt in 1..=MAX_TRIES {
             let mut writes = Writes::default();
             writes.push(self.put_new(keys::meta(room.id), &room)?);

@@ -75,7 +75,7 @@ impl Store {
             let Some(outcome) = deed.apply(&before.room, &before.members, actor, seq)? else {
                 return Ok(None);
             };
-            let said = system_message(room_id, seq, actor, &outcome.said, now);
+            let said = system_message(room_id, seq, actor, &outcome.event, now);
             let after = RoomWithMembers { room: outcome.room, members: outcome.members };
             let mut writes = Writes::default();
             writes.extend(self.revision(&before.room, &after.room, None, now)?);
@@ -87,7 +87,7 @@ impl Store {
             match self.table.transact_once(&writes.all).await? {
                 Transacted::Written => {
                     let role_changes = role_changes(&before, &after);
-                    let said = Committed { full_message: FullMessage::fresh(said), room: after };
+                    let said = Committed { full_message: FullMessage::new(said), room: after };
                     return Ok(Some(GroupChange { said, role_changes }));
                 }
                 Transacted::Refused(at) => self.check_gifts(&writes, &at, actor_id).await?,

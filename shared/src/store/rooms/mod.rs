@@ -12,10 +12,7 @@ use crate::{
         messages::{Message, view::View},
         page::{Page, PageRequest},
         receipts::{MessageStatus, ReceiptPosition},
-        rooms::{
-            Member, Room, RoomWithMembers, settings::RoomSettings,
-            summary::RoomSummary,
-        },
+        rooms::{Member, Room, RoomWithMembers, settings::RoomSettings, summary::RoomSummary},
     },
     error::{Error, Result},
     id::{RoomId, UserId},
@@ -243,7 +240,7 @@ impl Store {
             } else {
                 None
             };
-            summary.last_message = Some(View::of(message, status));
+            summary.last_message = Some(View::new(message, status));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     clock::Timestamp,
-    domain::users::rate_limit::{RateLimit, RateLimitedAction, Verdict},
+    domain::users::rate_limit::{Decision, RateLimit, RateLimitedAction},
     error::{Cause, Error, Result},
     id::UserId,
     store::{
@@ -37,7 +37,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         // At least until then an admitted call counts; whatever else is admitted later says so again.
-        let expires_at = limit.over(now).seconds() + 1;
+        let expires_at = limit.burst_end(now).seconds() + 1;
         let change = |expression: &str| {
             let update = Update::of(
                 keys::rate(user, what.name()),
@@ -53,15 +53,15 @@ impl Store {
         let Err(mut there) = self.table.update_or_item(idle).await? else { return Ok(()) };
         for attempt in 1..=MAX_LOOKS {
             let held = tat(&there);
-            if let Verdict::Refused { retry_after } = limit.judge(held, now) {
+            if let Decision::Limited { retry_after } = limit.check(held, now) {
                 return Err(Error::RateLimited { retry_after });
             }
-            let register_connection = if limit.counting(held, now).is_some() {
+            let register_connection = if limit.effective(held, now).is_some() {
                 change("tat + :interval")?
                     .only_if("tat > :now AND tat <= :latest")
                     .value(":interval", limit.interval().num_milliseconds())?
                     .value(":now", now.milliseconds())?
-                    .value(":latest", limit.latest(now).milliseconds())?
+                    .value(":latest", limit.latest_allowed(now).milliseconds())?
             } else {
                 // Not a time that can be: it gives way to one that can.
                 let held = there.remove(TAT).unwrap_or(AttributeValue::Null(true));
