@@ -1,4 +1,4 @@
-//! `POST /api/v1/friends/requests`: ask someone to be friends.
+//! `POST /api/v1/friends/requests`: send a friend request.
 
 use shared::{
     App, BestEffort, Error,
@@ -22,17 +22,17 @@ async fn main() -> Result<(), Fatal> {
 pub(crate) async fn send_request(
     app: App,
     me: Me,
-    Body(ask): Body<FriendRequestCreate>,
+    Body(body): Body<FriendRequestCreate>,
 ) -> Reply<FriendRequest> {
     app.check_rate_limit(me.id, RateLimitedAction::Requests).await?;
     let now = app.now();
-    let profiles = app.store.may_ask(me.id, ask.receiver_id, now).await?;
+    let profiles = app.store.may_ask(me.id, body.receiver_id, now).await?;
     let pair = app
-        .update_relationship(me.id, ask.receiver_id, RelationshipAction::Request(RequestId::at(now)))
+        .update_relationship(me.id, body.receiver_id, RelationshipAction::Request(RequestId::at(now)))
         .await?;
     let request = pair.request().ok_or(Error::NotFound)?;
     let request = FriendRequest::pending(request, &profiles);
     let event = Event::FriendRequestReceived(request.clone());
-    app.push.notify(&[ask.receiver_id], &event, now).await.can_fail("friend request push");
+    app.push.notify(&[body.receiver_id], &event, now).await.can_fail("friend request notification");
     Ok(Json(request))
 }

@@ -1,5 +1,5 @@
-//! `$disconnect`: forget the connection, and tell friends if it was the last. Best effort of the gateway: what it misses,
-//! expiry and 410s find.
+//! `$disconnect`: remove the connection, and notify friends if it was the last one. API Gateway calls this on
+//! a best-effort basis; expiry and responses with status 410 remove the connections that it misses.
 
 use shared::{
     App, BestEffort,
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Fatal> {
 pub(crate) async fn disconnect(app: App, Ended(connection): Ended) -> Answer {
     let (user, now) = (connection.user_id, app.now());
     if app.store.disconnected(user, &[connection.id], now).await? {
-        app.push.notify_status(user, now).await.can_fail("telling who went offline");
+        app.push.notify_status(user, now).await.can_fail("offline notification");
     }
     Ok(None)
 }

@@ -47,13 +47,13 @@ impl Account {
 /// The error for a token that was issued before the account was deleted.
 pub const TOKEN_BEFORE_DELETION: Error = Error::InvalidToken("issued before the account was deleted");
 
-/// Whether a deletion invalidates a token that was issued at `issued_at` (seconds since 1970). A token without this
-/// time is invalid too, because it may be older than the deletion.
+/// Whether a deletion invalidates a token that was issued at `issued_at` (seconds since 1970). A token
+/// without this time is invalid too, because it may be older than the deletion.
 pub fn invalidates_token(deleted_at: Timestamp, issued_at: Option<i64>) -> bool {
     issued_at.is_none_or(|issued_at| issued_at <= deleted_at.seconds())
 }
 
-/// The message without the username of a deleted account; `None` if it does not contain it. The content stays.
+/// The message without the username of a deleted account, `None` if it has none. The content stays.
 pub fn anonymized(message: &Message, user: UserId) -> Option<Message> {
     let mut after = message.clone();
     if message.sender_id == user {
@@ -77,7 +77,7 @@ pub enum DeletionTarget {
     Account(UserId),
     /// The remaining data of a deleted room.
     Room(RoomId),
-    /// The sender's name on messages that were in flight while the messages up to `after_seq` were anonymized.
+    /// The sender's name on messages that were in flight during the anonymization.
     SenderName {
         /// The deleted account.
         user: UserId,

@@ -14,8 +14,8 @@ pub struct ReceiptPosition {
 }
 
 impl ReceiptPosition {
-    /// The positions of all members except `reader`, as far as `reader` may see them. Both are 0 if there are no other
-    /// members.
+    /// The positions of all members except `reader`, as far as `reader` may see them. Both are 0 if there are
+    /// no other members.
     pub fn by_others(members: &[Member], reader: &Member) -> Self {
         let others = || members.iter().filter(|member| member.shown.user_id != reader.shown.user_id);
         let read = others().map(|member| member.read_seq_shown_to(reader)).min();

@@ -139,8 +139,7 @@ pub struct Report {
 }
 
 impl NewReport {
-    /// The report's id, derived from the reporter, target, reason and day (UTC): a repeated call creates no second
-    /// report.
+    /// The report's id, derived from reporter, target, reason and day (UTC), so that retries are idempotent.
     pub fn id(&self, reporter: UserId, now: Timestamp) -> ReportId {
         let target = match self.target {
             Target::User(user) => format!("user {user}"),

@@ -5,8 +5,8 @@ use crate::{
     id::RoomId,
 };
 
-/// The maximum number of messages and changes that a sync returns for one room. For a client further behind, reloading
-/// the room is cheaper.
+/// The maximum number of messages and changes that a sync returns for one room. For a client further behind,
+/// reloading the room is cheaper.
 pub const MAX_CATCH_UP: u64 = 500;
 
 /// The state of a room that a client holds: all messages up to a position, as of a revision.
@@ -19,11 +19,11 @@ pub struct SyncPosition {
 }
 
 impl SyncPosition {
-    /// The number of messages (`seq`) and of changes (`rev`) that the client misses in a room at position `now`. The
-    /// member sees the log above `hidden_seq` and joined at revision `joined_rev`.
+    /// The number of messages (`seq`) and of changes (`rev`) that the client misses in a room at position
+    /// `now`. The member sees the log above `hidden_seq` and joined at revision `joined_rev`.
     ///
-    /// `None` if the client has to reload the room: it is too far behind, its position never existed, or its state is
-    /// from an earlier membership.
+    /// `None` if the client has to reload the room: it is too far behind, its position never existed, or its
+    /// state is from an earlier membership.
     pub fn missing(self, hidden_seq: u64, joined_rev: u64, now: Self) -> Option<Self> {
         if self.seq > now.seq || self.rev > now.rev || self.rev < joined_rev {
             return None;

@@ -7,7 +7,7 @@ use crate::error::{Refusal, Result};
 /// The number of newest messages that are searched for a retry if the client gives no `after_seq`.
 pub const DEFAULT_SEARCH: u64 = 100;
 
-/// The maximum number of messages that are searched for a retry. Beyond it, the client looks for its message in the history.
+/// The maximum number of messages that are searched for a retry. Beyond it, the client searches the history.
 pub const MAX_SEARCH: u64 = 1000;
 
 const BAD_POSITION: Refusal =
@@ -16,8 +16,7 @@ const POSITION_TOO_OLD: Refusal = Refusal {
     status: 409,
     code: "position_too_old",
     detail: formatcp!(
-        "after_seq is more than {MAX_SEARCH} messages back. Look for the message in the history, and send it again if it \
-         is absent."
+        "after_seq is over {MAX_SEARCH} messages back. Resend only if the history lacks the message."
     ),
 };
 
@@ -32,7 +31,8 @@ pub fn check_search_bound(after_seq: u64, tail: u64) -> Result<()> {
     Ok(())
 }
 
-/// The number of unread messages. Messages below `from_seq`, which the member does not see, do not count.
+/// The number of unread messages. A sender has read up to their own message. Messages below `from_seq`,
+/// which the member does not see, do not count.
 pub fn unread(tail: u64, read_seq: u64, from_seq: u64) -> u64 {
     tail.saturating_sub(read_seq.max(from_seq.saturating_sub(1)))
 }
@@ -52,7 +52,7 @@ pub enum Window {
 }
 
 impl Window {
-    /// The window for the caller's parameters; `None` if there is more than one. Without any, the newest messages.
+    /// The window for the caller's parameters; `None` if there is more than one. The default is the newest page.
     pub fn choose(offset: Option<u64>, before: Option<u64>, after: Option<u64>) -> Option<Self> {
         match (offset, before, after) {
             (offset, None, None) => Some(Self::Newest { offset: offset.unwrap_or_default() }),
@@ -62,8 +62,8 @@ impl Window {
         }
     }
 
-    /// The positions `(first, last)` to read, both inclusive, for a reader who sees `from_seq` to `tail`. `None` if there
-    /// is nothing to read.
+    /// The positions `(first, last)` to read, both inclusive, for a reader who sees `from_seq` to `tail`.
+    /// `None` if there is nothing to read.
     pub fn positions(self, limit: u64, from_seq: u64, tail: u64) -> Option<(u64, u64)> {
         let (first, last) = match self {
             Self::Newest { offset } => {

@@ -26,8 +26,8 @@ pub const MAX_CONTENT_CHARS: usize = 4000;
 /// The maximum length of `media_url`, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// The maximum size of the payload as JSON, in bytes. Together with the longest content it fits into a WebSocket frame of
-/// 32 KB, the limit of API Gateway.
+/// The maximum size of the payload as JSON, in bytes. Together with the longest content it fits into a
+/// WebSocket frame of 32 KB, the limit of API Gateway.
 pub const MAX_PAYLOAD_BYTES: usize = 4096;
 
 /// The kind of a message.
@@ -122,8 +122,8 @@ pub fn content_violation(content: &str, is_required: bool) -> Option<&'static st
     }
 }
 
-/// The URL in its normalized form (WHATWG); a text that is not a URL stays as it is. The normalized form is both checked
-/// and stored, so that no client can parse another host from it.
+/// The URL in its normalized form (WHATWG); a text that is not a URL stays as it is. The normalized form is
+/// both checked and stored, so that no client can parse another host from it.
 pub fn normalize_url(url: &str) -> String {
     Url::parse(url).map_or_else(|_| url.to_owned(), String::from)
 }
@@ -169,11 +169,11 @@ pub struct Message {
     /// The message to which this one replies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to_id: Option<MessageId>,
-    /// The details of a location, a workout or a recording. Stored as JSON text, because DynamoDB limits numbers and
-    /// nesting more than JSON does and would change the value.
+    /// The details of a location, a workout or a recording. Stored as JSON text, because DynamoDB limits
+    /// numbers and nesting more than JSON does and would change the value.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "json_text")]
     pub payload: Option<Map<String, Value>>,
-    /// When the message was committed, by the clock of the function. `seq` determines the order, not this time.
+    /// When the message was committed, by the clock of the function. The order is by `seq`.
     pub created_at: Timestamp,
     /// Whether the message was forwarded from another one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -209,7 +209,7 @@ mod json_text {
 }
 
 impl Message {
-    /// Whether a request with this sender and client id is a retry of this message. The content does not matter.
+    /// Whether a request with this sender and client id is a retry of this message, whatever its content.
     pub fn is_send(&self, sender_id: UserId, client_message_id: &str) -> bool {
         self.sender_id == sender_id && self.client_message_id == client_message_id
     }

@@ -11,8 +11,8 @@ pub const MAX_REACTIONS_PER_USER: usize = 5;
 /// The maximum number of different reactions to a message.
 pub const MAX_REACTIONS_PER_MESSAGE: usize = 20;
 
-/// An emoji of the Unicode list in its fully qualified form. Emoji that look the same are therefore the same reaction,
-/// whatever code points a keyboard sends.
+/// An emoji of the Unicode list in its fully qualified form. Emoji that look the same are therefore the same
+/// reaction, whatever code points a keyboard sends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Emoji(String);

@@ -25,8 +25,8 @@ pub struct SendRequest {
 }
 
 impl SendRequest {
-    /// The draft to append, with the content of the forwarded message if there is one. Fails if the message it replies to
-    /// or the forwarded message is not visible to the sender.
+    /// The draft to append, with the content of the forwarded message if there is one. Fails if the message
+    /// it replies to or the forwarded message is not visible to the sender.
     pub fn draft_to_append(
         &self,
         sender: &Member,

@@ -214,8 +214,8 @@ impl Pair {
 
     /// The pair after an action of `actor`: at the next version, or unchanged if the action has no effect.
     ///
-    /// To a blocked user, the other user does not exist. A user who blocks the other one gets a refusal that says so; it
-    /// comes first, so that it does not reveal whether the other user blocks them too.
+    /// To a blocked user, the other user does not exist. A user who blocks the other one gets a refusal that
+    /// says so; it comes first, so that it does not reveal whether the other user blocks them too.
     pub fn after(&self, actor: UserId, action: RelationshipAction, now: Timestamp) -> Result<Self> {
         let (is_self, other) = (self.low == self.high, self.other(actor));
         let state = match (action, &self.state) {
@@ -284,8 +284,8 @@ impl Pair {
     }
 }
 
-/// The state after `actor` ends the relationship by a block or account deletion. A request to `actor` counts as
-/// rejected, and an earlier rejection stays in force: otherwise a block would shorten the sender's wait.
+/// The state after `actor` ends the relationship by a block or account deletion. A request to `actor` counts
+/// as rejected, and an earlier rejection stays in force: otherwise a block would shorten the sender's wait.
 fn state_after_ending(state: &State, actor: UserId, now: Timestamp) -> State {
     match state {
         State::Pending(request) if request.receiver_id == actor => {

@@ -10,16 +10,16 @@ use crate::id::UserId;
 /// The maximum number of suggested users.
 pub const MAX_SUGGESTIONS: usize = 20;
 
-/// The maximum number of a user's friends whose own friends are read, latest first. Recent friends lead to new users, and
-/// one call cannot read the friends of thousands.
+/// The maximum number of a user's friends whose own friends are read, latest first. Recent friends lead to
+/// new users, and one call cannot read the friends of thousands.
 pub const MAX_FRIENDS_READ: usize = 100;
 
-/// The maximum number of friends that are read per friend. With twice as many, the reads of one call would cost more than
-/// all messages of a user in a day.
+/// The maximum number of friends that are read per friend. With twice as many, the reads of one call would
+/// cost more than all messages of a user in a day.
 pub const MAX_FRIENDS_PER_FRIEND: usize = 500;
 
-/// Ranks the users in `theirs`, the friend lists of the friends `mine` of `me`: most friends in common first, each with
-/// their number. `me` and the users in `mine` are excluded.
+/// Ranks the users in `theirs`, the friend lists of the friends `mine` of `me`: most friends in common first,
+/// each with their number. `me` and the users in `mine` are excluded.
 pub fn by_common_friends(
     me: UserId,
     mine: &[UserId],

@@ -203,8 +203,9 @@ fn action(n: u8, last: RequestId, now: Timestamp) -> RelationshipAction {
 }
 
 proptest! {
-    /// Each step of two users is a refusal without effect or one transition that its actor may make. A friendship comes
-    /// only from the receiver's acceptance of a pending request, and no friendship or request exists beside a block.
+    /// Each step of two users is a refusal without effect or one transition that its actor may make. A
+    /// friendship comes only from the receiver's acceptance of a pending request, and no friendship or
+    /// request exists beside a block.
     #[test]
     fn every_interleaving_of_two_users_makes_only_valid_transitions(steps in prop::collection::vec((any::<bool>(), 0..8_u8, 0..48_i64), 1..60)) {
         let (ana, ben) = users();

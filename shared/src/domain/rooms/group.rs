@@ -36,7 +36,7 @@ const OWNER_NEEDED: Refusal = Refusal {
 /// An action on a group.
 #[derive(Clone, Debug)]
 pub enum GroupAction {
-    /// Add a user, by default as a member. If the user is a member already, only set the role, if one is given.
+    /// Add a user, by default as a member. For an existing member, only set the role, if one is given.
     Add(ShownMember, Option<Role>),
     /// Remove a member, or leave the group if the user is the actor.
     Remove(UserId),
@@ -58,8 +58,8 @@ pub struct Outcome {
 }
 
 impl GroupAction {
-    /// The outcome of the action by `actor`, whose system message has the position `seq`; `None` if the action has no
-    /// effect, which makes it idempotent.
+    /// The outcome of the action by `actor`, whose system message has the position `seq`; `None` if the
+    /// action has no effect, which makes it idempotent.
     pub fn apply(
         &self,
         room: &Room,
@@ -194,7 +194,7 @@ fn set_role(members: &[Member], actor: &Member, user: UserId, role: Role) -> Res
     Ok(Some((after.collect(), SystemEvent::RoleChanged { user_id, username, role })))
 }
 
-/// The next owner if `user` owns the group and leaves it: the admin who joined first, or else the member who did.
+/// The next owner if `user` owns the group and leaves it: the first admin to join, or else the first member.
 fn successor(members: &[Member], user: UserId) -> Option<UserId> {
     find(members, user).filter(|member| member.role == Role::Owner)?;
     let others = members.iter().filter(|member| member.shown.user_id != user);

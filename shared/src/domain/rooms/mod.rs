@@ -83,15 +83,15 @@ pub struct Room {
     pub created_at: Timestamp,
     /// The creator.
     pub created_by: UserId,
-    /// The number of changes of the members. A push uses it to detect that its copy of the members is outdated.
+    /// The number of changes of the members. A push uses it to detect that its copy of them is outdated.
     pub members_version: u64,
     /// The revision: the number of changes other than new messages.
     pub rev: u64,
-    /// Whether the room is closed. To its members, a closed room does not exist. A direct room is closed during a block.
+    /// Whether the room is closed and does not exist for its members. A direct room is closed during a block.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_closed: bool,
-    /// The user who deleted the group or left it last. The group is closed permanently, and this user may retry an
-    /// incomplete deletion.
+    /// The user who deleted the group or left it last. The group is closed permanently, and this user may
+    /// retry an incomplete deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_by: Option<UserId>,
     /// When DynamoDB deletes the item of a deleted group (TTL), in seconds since 1970.
@@ -184,7 +184,7 @@ pub struct Member {
     pub role: Role,
     /// The first position that the member sees.
     pub from_seq: u64,
-    /// The room's revision when the user joined. A client's state of an earlier revision is from an earlier membership.
+    /// The room's revision when the user joined. An earlier state is from an earlier membership.
     #[serde(default)]
     pub joined_rev: u64,
     /// The last position that the member has read. It never moves back.
@@ -220,7 +220,7 @@ impl Member {
         self.delivered_seq.max(self.read_seq)
     }
 
-    /// Whether `reader` sees the member's read receipts. A user who hides their own does not see those of others.
+    /// Whether `reader` sees the member's read receipts. A user who hides their own sees none of others.
     pub fn shows_reads_to(&self, reader: &Self) -> bool {
         let is_self = self.shown.user_id == reader.shown.user_id;
         is_self || !(self.shown.hides_reads || reader.shown.hides_reads)

@@ -11,8 +11,8 @@ use crate::{
     id::{RoomId, UserId},
 };
 
-/// The maximum number of initial members, the creator included. A DynamoDB transaction has at most 100 writes: three per
-/// member and one for the room. More members can be added later.
+/// The maximum number of initial members, the creator included. A DynamoDB transaction has at most 100
+/// writes: three per member and one for the room. More members can be added later.
 pub const MAX_INITIAL_MEMBERS: usize = 33;
 
 const NO_OTHER: &str = "must name someone besides you";
@@ -44,8 +44,8 @@ pub struct NewRoom {
 }
 
 impl NewRoom {
-    /// The room for a creator and other users. Two members get a direct room unless `is_group`; three or more always get
-    /// a group.
+    /// The room for a creator and other users. Two members get a direct room unless `is_group`; three or more
+    /// always get a group.
     pub fn new(creator: UserId, others: &[UserId], is_group: bool, name: Option<&str>) -> Result<Self> {
         let members: BTreeSet<UserId> = others.iter().copied().chain([creator]).collect();
         if members.len() == 1 {

@@ -107,7 +107,7 @@ pub fn description_violation(description: &str) -> Option<&'static str> {
     }
 }
 
-/// Why an avatar URL is not valid; `None` if it is. Any server can host the avatar, over an encrypted connection.
+/// Why an avatar URL is not valid; `None` if it is. Any server is allowed, over an encrypted connection.
 pub fn avatar_violation(url: &str, media_origins: &[String]) -> Option<&'static str> {
     let is_plain_https = Url::parse(url)
         .is_ok_and(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none());

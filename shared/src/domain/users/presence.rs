@@ -34,7 +34,7 @@ impl Presence {
         ShownPresence { is_online: Some(self.is_online), last_seen: self.last_seen }
     }
 
-    /// The presence as the other user of `pair` sees it, by the user's settings. A block in either direction hides it.
+    /// The presence as the other user of `pair` sees it, by the user's settings. A block hides it.
     pub fn shown_in_pair(self, pair: &Pair, settings: &Settings) -> ShownPresence {
         match pair {
             pair if pair.is_blocked() => ShownPresence::default(),

@@ -85,8 +85,8 @@ impl<T: Clone> Patch<T> {
 }
 
 impl Profile {
-    /// The profile after a change: at the next revision, or unchanged if the change has no effect. Rooms hold copies of
-    /// the username, the avatar and the read receipts setting; if one of these changes, they become outdated.
+    /// The profile after a change: at the next revision, or unchanged if the change has no effect. Rooms hold
+    /// copies of the username, the avatar and the read receipts setting, which become outdated with a change.
     #[must_use]
     pub fn changed(&self, change: &ProfileChange) -> Self {
         let mut after = self.clone();

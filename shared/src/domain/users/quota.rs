@@ -20,7 +20,7 @@ pub enum Quota {
     Blocks,
     /// Registered devices.
     Devices,
-    /// Rooms of which the user is a member. Limited because a list of rooms reads all of them to find the newest.
+    /// Rooms of which the user is a member. A list of rooms reads all of them to find the newest.
     Rooms,
 }
 
@@ -72,8 +72,8 @@ impl Quota {
         }
     }
 
-    /// The refusal if the quota is used up: the actor's own (`is_own`) or another user's. An action can increase
-    /// only the friends and rooms of other users.
+    /// The refusal if the quota is used up: the actor's own (`is_own`) or another user's. An action can
+    /// increase only the friends and rooms of other users.
     pub fn refusal(self, is_own: bool) -> Refusal {
         match self {
             Self::RequestsSent => TOO_MANY_REQUESTS,

@@ -1,7 +1,7 @@
 //! Rate limits per user and action, by the generic cell rate algorithm (ITU-T I.371).
 //!
-//! The algorithm stores one time: the theoretical arrival time (TAT) of the next call if all calls were evenly spaced.
-//! The TAT is ahead of the clock by the used part of the burst.
+//! The algorithm stores one time: the theoretical arrival time (TAT) of the next call if all calls were
+//! evenly spaced. The TAT is ahead of the clock by the used part of the burst.
 
 use chrono::Duration;
 
@@ -96,8 +96,8 @@ impl RateLimit {
         }
     }
 
-    /// The stored TAT, if it has an effect at `now`. A past TAT has none. Neither has one so far ahead that no clock
-    /// within the maximum skew can have set it under this limit.
+    /// The stored TAT, if it has an effect at `now`. A past TAT has none. Neither has one so far ahead that
+    /// no clock within the maximum skew can have set it under this limit.
     pub fn effective(self, stored: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
         stored.filter(|tat| *tat > now && *tat <= self.burst_end(now).plus(MAX_CLOCK_SKEW))
     }

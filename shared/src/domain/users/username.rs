@@ -1,4 +1,4 @@
-//! Usernames: validation, comparison, candidates for new users, and the index for searches by a part of a username.
+//! Usernames: validation, comparison, candidates for new users, and the index for searches by a part.
 
 use std::ops::RangeInclusive;
 
@@ -17,12 +17,12 @@ pub const MIN_QUERY_CHARS: usize = 2;
 /// The maximum number of indexed suffixes per username.
 const MAX_SUFFIXES: usize = 32;
 
-/// The maximum length of a username that a user chooses, in characters, both as it is and in its folded form. Up to this
-/// length, every part can be searched for.
+/// The maximum length of a username that a user chooses, in characters, both as it is and in its folded form.
+/// Up to this length, every part can be searched for.
 const MAX_CHOSEN_CHARS: usize = 32;
 
-/// Invisible characters that Unicode categorizes as letters, marks or symbols: fillers, the Braille blank, joiners and
-/// selectors.
+/// Invisible characters that Unicode categorizes as letters, marks or symbols: fillers, the Braille blank,
+/// joiners and selectors.
 const BLANKS: [RangeInclusive<char>; 12] = [
     '\u{34F}'..='\u{34F}',
     '\u{115F}'..='\u{1160}',
@@ -38,8 +38,8 @@ const BLANKS: [RangeInclusive<char>; 12] = [
     '\u{E0100}'..='\u{E01EF}',
 ];
 
-/// Selectors of text or emoji presentation. Keyboards append them to many emoji, so they are allowed but do not
-/// distinguish usernames.
+/// Selectors of text or emoji presentation. Keyboards append them to many emoji, so they are allowed but do
+/// not distinguish usernames.
 const PRESENTATION: [char; 2] = ['\u{FE0E}', '\u{FE0F}'];
 
 /// The username shown for a deleted account. Reserved.
@@ -68,18 +68,18 @@ fn is_reserved(tidy: &str) -> bool {
     fold(tidy) == fold(DELETED)
 }
 
-/// The folded form, by which usernames are compared: lower case, NFKC, single spaces. Folding a part of a name gives a
-/// part of the folded name, which makes parts searchable.
+/// The folded form, by which usernames are compared: lower case, NFKC, single spaces. Folding a part of a
+/// name gives a part of the folded name, which makes parts searchable.
 pub fn fold(name: &str) -> String {
     let plain = name.chars().filter(|c| !PRESENTATION.contains(c)).nfkc();
-    // Character by character: the lower case of a sigma depends on its context, which a part of a name does not have.
+    // Character by character, because the lower case of a sigma depends on its context, which a part lacks.
     let lower = plain.flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c });
     let folded: String = lower.nfkc().collect();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a character is invisible, or a space other than U+0020. With such characters, different usernames could look
-/// the same.
+/// Whether a character is invisible, or a space other than U+0020. With such characters, different usernames
+/// could look the same.
 fn is_invisible(c: char) -> bool {
     match get_general_category(c) {
         Category::Control
@@ -94,8 +94,8 @@ fn is_invisible(c: char) -> bool {
     }
 }
 
-/// The usernames to try for a new user, in order: the preferred one, then the same with an increasing part of the user's
-/// id. Without a usable preference, the candidates consist of the id.
+/// The usernames to try for a new user, in order: the preferred one, then the same with an increasing part of
+/// the user's id. Without a usable preference, the candidates consist of the id.
 pub fn candidates(preferred: Option<&str>, user: UserId) -> Vec<String> {
     let id = user.to_string().replace('-', "");
     let space = |c: char| c.is_control() || c.is_whitespace();
@@ -113,7 +113,7 @@ pub fn candidates(preferred: Option<&str>, user: UserId) -> Vec<String> {
     }
 }
 
-/// Truncates a name to `max` characters, both as it is and in its folded form: some characters fold to several.
+/// Truncates a name to `max` characters, also in its folded form: some characters fold to several.
 fn truncate(name: &str, max: usize) -> String {
     let mut name: String = name.chars().take(max).collect();
     while fold(&name).chars().count() > max {
@@ -122,7 +122,7 @@ fn truncate(name: &str, max: usize) -> String {
     name.trim_end().to_owned()
 }
 
-/// The suffixes of a folded username under which it is indexed: every searchable part is a prefix of one of them.
+/// The suffixes under which a folded username is indexed: every searchable part is a prefix of one of them.
 pub fn suffixes(folded: &str) -> Vec<&str> {
     let starts: Vec<usize> = folded.char_indices().map(|(at, _)| at).collect();
     let searchable = (starts.len() + 1).saturating_sub(MIN_QUERY_CHARS).min(MAX_SUFFIXES);

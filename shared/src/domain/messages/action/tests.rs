@@ -79,6 +79,7 @@ enum State {
     System,
     Pinned,
 }
+use MessageAction::{Delete, Edit, Pin, React, Unpin, Unreact};
 use State::{DayOld, Deleted, Fresh, Pinned, System};
 
 fn in_state(mut target: Target, state: State) -> (Target, Timestamp) {
@@ -93,15 +94,15 @@ fn in_state(mut target: Target, state: State) -> (Target, Timestamp) {
 }
 
 fn edit() -> MessageAction {
-    MessageAction::Edit("edited".to_owned())
+    Edit("edited".to_owned())
 }
 
 fn react() -> MessageAction {
-    MessageAction::React(emoji(0))
+    React(emoji(0))
 }
 
 fn unreact() -> MessageAction {
-    MessageAction::Unreact(emoji(0))
+    Unreact(emoji(0))
 }
 
 #[test]
@@ -110,30 +111,30 @@ fn in_a_group_the_sender_edits_and_owners_and_admins_delete_and_pin() {
     #[rustfmt::skip]
     let rules = [
         // The state and the action, then the outcome for the sender, another member, an admin and the owner.
-        (Fresh,   edit(),         ["done",            "not_the_sender",  "not_the_sender",  "not_the_sender"]),
-        (DayOld,  edit(),         ["too_late",        "not_the_sender",  "not_the_sender",  "not_the_sender"]),
-        (Pinned,  edit(),         ["done",            "not_the_sender",  "not_the_sender",  "not_the_sender"]),
-        (Deleted, edit(),         ["message_deleted", "not_the_sender",  "not_the_sender",  "not_the_sender"]),
-        (System,  edit(),         ["not_the_sender",  "not_the_sender",  "not_the_sender",  "not_the_sender"]),
-        (Fresh,   MessageAction::Delete, ["done",            "not_allowed",     "done",            "done"]),
-        (DayOld,  MessageAction::Delete, ["done",            "not_allowed",     "done",            "done"]),
-        (Pinned,  MessageAction::Delete, ["done",            "not_allowed",     "done",            "done"]),
-        (Deleted, MessageAction::Delete, ["same",            "not_allowed",     "same",            "same"]),
-        (System,  MessageAction::Delete, ["not_allowed",     "not_allowed",     "not_allowed",     "not_allowed"]),
-        (Fresh,   react(),        ["done",            "done",            "done",            "done"]),
-        (DayOld,  react(),        ["done",            "done",            "done",            "done"]),
-        (Deleted, react(),        ["message_deleted", "message_deleted", "message_deleted", "message_deleted"]),
-        (System,  react(),        ["done",            "done",            "done",            "done"]),
-        (Fresh,   unreact(),      ["same",            "same",            "same",            "same"]),
-        (Deleted, unreact(),      ["same",            "same",            "same",            "same"]),
-        (Fresh,   MessageAction::Pin,    ["not_allowed",     "not_allowed",     "done",            "done"]),
-        (DayOld,  MessageAction::Pin,    ["not_allowed",     "not_allowed",     "done",            "done"]),
-        (Pinned,  MessageAction::Pin,    ["not_allowed",     "not_allowed",     "same",            "same"]),
-        (Deleted, MessageAction::Pin,    ["not_allowed",     "not_allowed",     "message_deleted", "message_deleted"]),
-        (System,  MessageAction::Pin,    ["not_allowed",     "not_allowed",     "done",            "done"]),
-        (Fresh,   MessageAction::Unpin,  ["not_allowed",     "not_allowed",     "same",            "same"]),
-        (Pinned,  MessageAction::Unpin,  ["not_allowed",     "not_allowed",     "done",            "done"]),
-        (Deleted, MessageAction::Unpin,  ["not_allowed",     "not_allowed",     "same",            "same"]),
+        (Fresh,   edit(),    ["done",            "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (DayOld,  edit(),    ["too_late",        "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (Pinned,  edit(),    ["done",            "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (Deleted, edit(),    ["message_deleted", "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (System,  edit(),    ["not_the_sender",  "not_the_sender",  "not_the_sender",  "not_the_sender"]),
+        (Fresh,   Delete,    ["done",            "not_allowed",     "done",            "done"]),
+        (DayOld,  Delete,    ["done",            "not_allowed",     "done",            "done"]),
+        (Pinned,  Delete,    ["done",            "not_allowed",     "done",            "done"]),
+        (Deleted, Delete,    ["same",            "not_allowed",     "same",            "same"]),
+        (System,  Delete,    ["not_allowed",     "not_allowed",     "not_allowed",     "not_allowed"]),
+        (Fresh,   react(),   ["done",            "done",            "done",            "done"]),
+        (DayOld,  react(),   ["done",            "done",            "done",            "done"]),
+        (Deleted, react(),   ["message_deleted", "message_deleted", "message_deleted", "message_deleted"]),
+        (System,  react(),   ["done",            "done",            "done",            "done"]),
+        (Fresh,   unreact(), ["same",            "same",            "same",            "same"]),
+        (Deleted, unreact(), ["same",            "same",            "same",            "same"]),
+        (Fresh,   Pin,       ["not_allowed",     "not_allowed",     "done",            "done"]),
+        (DayOld,  Pin,       ["not_allowed",     "not_allowed",     "done",            "done"]),
+        (Pinned,  Pin,       ["not_allowed",     "not_allowed",     "same",            "same"]),
+        (Deleted, Pin,       ["not_allowed",     "not_allowed",     "message_deleted", "message_deleted"]),
+        (System,  Pin,       ["not_allowed",     "not_allowed",     "done",            "done"]),
+        (Fresh,   Unpin,     ["not_allowed",     "not_allowed",     "same",            "same"]),
+        (Pinned,  Unpin,     ["not_allowed",     "not_allowed",     "done",            "done"]),
+        (Deleted, Unpin,     ["not_allowed",     "not_allowed",     "same",            "same"]),
     ];
     for (state, action, expected) in rules {
         let outcomes = actors.map(|(n, role)| {
@@ -149,13 +150,13 @@ fn in_a_direct_room_both_users_pin_and_delete_only_their_own_messages() {
     #[rustfmt::skip]
     let rules = [
         // The state and the action, then the outcome for the sender and for the other user.
-        (Fresh,   edit(),         ["done",            "not_the_sender"]),
-        (Fresh,   MessageAction::Delete, ["done",            "not_allowed"]),
-        (Fresh,   react(),        ["done",            "done"]),
-        (Fresh,   MessageAction::Pin,    ["done",            "done"]),
-        (Pinned,  MessageAction::Pin,    ["same",            "same"]),
-        (Deleted, MessageAction::Pin,    ["message_deleted", "message_deleted"]),
-        (Pinned,  MessageAction::Unpin,  ["done",            "done"]),
+        (Fresh,   edit(),    ["done",            "not_the_sender"]),
+        (Fresh,   Delete,    ["done",            "not_allowed"]),
+        (Fresh,   react(),   ["done",            "done"]),
+        (Fresh,   Pin,       ["done",            "done"]),
+        (Pinned,  Pin,       ["same",            "same"]),
+        (Deleted, Pin,       ["message_deleted", "message_deleted"]),
+        (Pinned,  Unpin,     ["done",            "done"]),
     ];
     for (state, action, expected) in rules {
         let outcomes = [1, 2].map(|n| {
@@ -183,11 +184,11 @@ fn an_edit_leaves_no_blank_message_without_media() {
     let image = Message { kind: Kind::Image, media_url: Some("https://a.example/b".into()), ..message() };
     let image = target(1, Role::Member, image);
     for (content, expected) in [("", ["invalid", "done"]), (" \n", ["invalid", "done"]), ("a", ["done"; 2])] {
-        let edit = MessageAction::Edit(content.to_owned());
+        let edit = Edit(content.to_owned());
         let outcomes = [&plain, &image].map(|target| outcome(target, &edit, at(1)));
         assert_eq!(outcomes, expected, "{content:?}");
     }
-    assert_eq!(outcome(&plain, &MessageAction::Edit("é".repeat(4001)), at(1)), "invalid");
+    assert_eq!(outcome(&plain, &Edit("é".repeat(4001)), at(1)), "invalid");
 }
 
 #[test]
@@ -203,7 +204,7 @@ fn a_deleted_message_keeps_only_its_position_and_ids() {
         ..message()
     };
     let (target, now) = in_state(target(1, Role::Member, full.clone()), Pinned);
-    let after = MessageAction::Delete.apply(target, now).unwrap();
+    let after = Delete.apply(target, now).unwrap();
     let (id, room_id, kind) = (full.id, full.room_id, full.kind);
     let remaining = Message { id, room_id, kind, is_forwarded: true, ..message() };
     assert_eq!(after.message, Message { content: String::new(), deleted_at: Some(now), ..remaining });
@@ -214,31 +215,27 @@ fn a_deleted_message_keeps_only_its_position_and_ids() {
 fn a_user_adds_at_most_5_reactions_and_a_message_has_at_most_20_different_ones() {
     let mut target = target(1, Role::Member, message());
     for n in 0..5 {
-        target = MessageAction::React(emoji(n)).apply(target, at(1)).unwrap();
+        target = React(emoji(n)).apply(target, at(1)).unwrap();
     }
-    assert_eq!(outcome(&target, &MessageAction::React(emoji(5)), at(1)), "too_many_reactions");
-    assert_eq!(outcome(&target, &MessageAction::React(emoji(4)), at(1)), "same");
+    assert_eq!(outcome(&target, &React(emoji(5)), at(1)), "too_many_reactions");
+    assert_eq!(outcome(&target, &React(emoji(4)), at(1)), "same");
     target.mine.clear();
     for n in 5..20 {
         target.message.reactions.push(Tally { emoji: emoji(n), count: 1 });
     }
-    assert_eq!(outcome(&target, &MessageAction::React(emoji(20)), at(1)), "too_many_reactions");
-    assert_eq!(
-        outcome(&target, &MessageAction::React(emoji(19)), at(1)),
-        "done",
-        "an emoji that the message already has"
-    );
+    assert_eq!(outcome(&target, &React(emoji(20)), at(1)), "too_many_reactions");
+    assert_eq!(outcome(&target, &React(emoji(19)), at(1)), "done", "an emoji that the message already has");
 }
 
 #[test]
 fn a_room_has_at_most_50_pins_and_the_newest_is_first() {
     let mut target = target(1, Role::Owner, message());
     target.room.pinned = (10..59).map(|seq| MessageId::new(at(0), seq)).collect();
-    let pinned = MessageAction::Pin.apply(target.clone(), at(1)).unwrap();
+    let pinned = Pin.apply(target.clone(), at(1)).unwrap();
     assert_eq!((pinned.room.pinned.len(), pinned.room.pinned[0]), (50, target.message.id));
     target.room.pinned.push(MessageId::new(at(0), 59));
-    assert_eq!(outcome(&target, &MessageAction::Pin, at(1)), "too_many_pins");
-    let unpinned = MessageAction::Unpin.apply(pinned, at(1)).unwrap();
+    assert_eq!(outcome(&target, &Pin, at(1)), "too_many_pins");
+    let unpinned = Unpin.apply(pinned, at(1)).unwrap();
     assert_eq!(unpinned.room.pinned, target.room.pinned[..49]);
 }
 
@@ -251,7 +248,7 @@ proptest! {
         for (n, is_added, index) in steps {
             let mine = by_user.entry(n).or_default();
             let before = Target { mine: mine.clone(), ..target(n, Role::Member, message.clone()) };
-            let action = if is_added { MessageAction::React(emoji(index)) } else { MessageAction::Unreact(emoji(index)) };
+            let action = if is_added { React(emoji(index)) } else { Unreact(emoji(index)) };
             match action.apply(before, at(1)) {
                 Ok(after) => (message, *mine) = (after.message, after.mine),
                 Err(Error::Refused(refusal)) => prop_assert_eq!(refusal.code, "too_many_reactions"),
