@@ -207,7 +207,9 @@ proptest! {
     /// friendship comes only from the receiver's acceptance of a pending request, and no friendship or
     /// request exists beside a block.
     #[test]
-    fn every_interleaving_of_two_users_makes_only_valid_transitions(steps in prop::collection::vec((any::<bool>(), 0..8_u8, 0..48_i64), 1..60)) {
+    fn every_interleaving_of_two_users_makes_only_valid_transitions(
+        steps in prop::collection::vec((any::<bool>(), 0..8_u8, 0..48_i64), 1..60),
+    ) {
         let (ana, ben) = users();
         let mut pair = strangers();
         let (mut last, mut hours) = (RequestId::at(at(0)), 0);
@@ -218,7 +220,13 @@ proptest! {
             let me = if is_ana { ana } else { ben };
             let action = action(n, last, now);
             let Ok(next) = pair.after(me, action, now) else { continue };
-            let is_idempotent = matches!(action, RelationshipAction::Unfriend | RelationshipAction::Block | RelationshipAction::Unblock | RelationshipAction::DeleteAccount);
+            let is_idempotent = matches!(
+                action,
+                RelationshipAction::Unfriend
+                    | RelationshipAction::Block
+                    | RelationshipAction::Unblock
+                    | RelationshipAction::DeleteAccount
+            );
             if next == pair {
                 prop_assert!(is_idempotent);
                 continue;
@@ -227,7 +235,8 @@ proptest! {
             if is_idempotent {
                 prop_assert_eq!(&next.after(me, action, now).unwrap(), &next);
             }
-            prop_assert_eq!(next.blocked_by(next.other(me)), pair.blocked_by(pair.other(me)), "an action changes no block of the other user");
+            let block_of_other = |pair: &Pair| pair.blocked_by(pair.other(me));
+            prop_assert_eq!(block_of_other(&next), block_of_other(&pair), "an action changes no block of the other user");
             let is_ended = matches!(next.state, State::Strangers | State::Rejected { .. });
             prop_assert!(is_ended || !next.is_blocked(), "{next:?}");
             for user in [ana, ben] {
@@ -237,7 +246,9 @@ proptest! {
                 }
             }
             match (&pair.state, &next.state) {
-                (State::Pending(request), State::Friends { .. } | State::Rejected { .. }) => prop_assert_eq!(request.receiver_id, me),
+                (State::Pending(request), State::Friends { .. } | State::Rejected { .. }) => {
+                    prop_assert_eq!(request.receiver_id, me);
+                }
                 (State::Pending(request), State::Strangers) => prop_assert_eq!(request.sender_id, me),
                 (State::Strangers | State::Rejected { .. }, State::Pending(request)) => {
                     prop_assert_eq!(request.sender_id, me);
@@ -249,7 +260,9 @@ proptest! {
                 other => prop_assert!(false, "invalid transition: {:?}", other),
             }
             match &next.state {
-                State::Rejected { sender_id, .. } if next.state != pair.state => rejected = Some((*sender_id, hours)),
+                State::Rejected { sender_id, .. } if next.state != pair.state => {
+                    rejected = Some((*sender_id, hours));
+                }
                 State::Pending(_) => rejected = None,
                 _ => {}
             }

@@ -93,7 +93,7 @@ impl GroupAction {
 /// The outcome with these members instead of those before.
 fn outcome(room: &Room, before: &[Member], mut members: Vec<Member>, event: SystemEvent) -> Outcome {
     members.sort_by_key(|member| member.shown.user_id);
-    // An action adds or removes at most one member, so the length tells whether the set of members changed.
+    // An action adds or removes at most one member, so another set has another length.
     let is_other_set = members.len() != before.len();
     let room = Room {
         rev: room.rev + 1,

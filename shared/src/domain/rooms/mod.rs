@@ -274,7 +274,7 @@ impl RoomWithMembers {
         self.members.iter().map(|member| member.shown.user_id).collect()
     }
 
-    /// Replaces the name and picture of a user whose account is deleted.
+    /// Replaces the username and avatar of a user whose account is deleted.
     pub fn hide_name(&mut self, user: UserId) {
         for member in self.members.iter_mut().filter(|member| member.shown.user_id == user) {
             member.shown = ShownMember::deleted(user, member.shown.joined_at);
