@@ -52,7 +52,7 @@ pub enum Window {
 }
 
 impl Window {
-    /// The window for the caller's parameters, at most one of them, else `None`. The default is the newest page.
+    /// The window for the caller's parameters, at most one of them, else `None`. The default is the newest.
     pub fn choose(offset: Option<u64>, before: Option<u64>, after: Option<u64>) -> Option<Self> {
         match (offset, before, after) {
             (offset, None, None) => Some(Self::Newest { offset: offset.unwrap_or_default() }),
