@@ -44,7 +44,7 @@ pub fn delete(cloud: &Cloud, user: UserId) -> BoxFuture<'_, Result<()>> {
 /// A group that is called gym.
 pub async fn found(cloud: &Cloud, creator: UserId, others: &[UserId]) -> Result<RoomId> {
     let new_room = NewRoom::new(creator, others, true, Some("gym"))?;
-    let people: Vec<UserId> = new_room.people.iter().copied().collect();
+    let people: Vec<UserId> = new_room.members.iter().copied().collect();
     let profiles = cloud.app.store.profiles(&people).await?;
     cloud.app.store.create_room(&new_room, profiles, cloud.app.now()).await?.ok_or(Error::NotFound)?;
     Ok(new_room.id)

@@ -43,7 +43,7 @@ async fn update_relationship(cloud: &Cloud, a: UserId, b: UserId) {
 
 async fn group(cloud: &Cloud, creator: UserId, others: &[UserId]) -> RoomId {
     let new_room = NewRoom::new(creator, others, true, Some("gym")).unwrap();
-    let people: Vec<UserId> = new_room.people.iter().copied().collect();
+    let people: Vec<UserId> = new_room.members.iter().copied().collect();
     let profiles = cloud.app.store.profiles(&people).await.unwrap();
     cloud.app.store.create_room(&new_room, profiles, cloud.app.now()).await.unwrap();
     new_room.id

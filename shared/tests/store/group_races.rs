@@ -54,7 +54,7 @@ async fn change(
 }
 
 fn named(name: &str) -> GroupAction {
-    GroupAction::Change(GroupPatch { name: Some(Some(name.to_owned())), ..GroupPatch::default() })
+    GroupAction::Update(GroupPatch { name: Some(Some(name.to_owned())), ..GroupPatch::default() })
 }
 
 fn any_deed(cloud: &Cloud, actor: UserId, people: &[Profile]) -> GroupAction {
@@ -90,7 +90,7 @@ fn to_be_said(before: &RoomWithMembers, actor: UserId, deed: &GroupAction) -> Sy
         GroupAction::Remove(who) => {
             SystemEvent::ParticipantRemoved { user_id: *who, username: username(*who) }
         }
-        GroupAction::Change(GroupPatch { name: Some(name), .. }) => {
+        GroupAction::Update(GroupPatch { name: Some(name), .. }) => {
             SystemEvent::RoomChanged { changed: vec![GroupField::Name], name: name.clone() }
         }
         other => panic!("nothing is to be said of {other:?}"),
@@ -110,8 +110,8 @@ fn check_order(
         let outcome = deed.apply(&at.room, &at.members, doer, said.seq).unwrap().unwrap();
         assert_eq!((&outcome.room, &outcome.members), (&after.room, &after.members), "{deed:?}");
         assert_eq!((said.kind, said.sender_id), (Kind::System, actor));
-        assert_eq!(SystemEvent::of_payload(said.payload.as_ref()), Some(to_be_said(&at, actor, &deed)));
-        assert_eq!(said.content, outcome.said.sentence(&doer.shown.username));
+        assert_eq!(SystemEvent::from_payload(said.payload.as_ref()), Some(to_be_said(&at, actor, &deed)));
+        assert_eq!(said.content, outcome.event.sentence(&doer.shown.username));
         at = after.clone();
     }
     at

@@ -51,15 +51,19 @@ async fn check(cloud: &Cloud, a: UserId, b: UserId) -> Pair {
     for who in [a, b] {
         let other = pair.other(who);
         let expected = [
-            ("REQUEST#OUT#", "requests_sent", pair.adds(Quota::RequestsSent, who)),
-            ("FRIEND#", "friends", pair.adds(Quota::Friends, who)),
-            ("BLOCK#", "blocks", pair.adds(Quota::Blocks, who)),
+            ("REQUEST#OUT#", "requests_sent", pair.contribution(Quota::RequestsSent, who)),
+            ("FRIEND#", "friends", pair.contribution(Quota::Friends, who)),
+            ("BLOCK#", "blocks", pair.contribution(Quota::Blocks, who)),
         ];
         for (prefix, attribute, n) in expected {
             assert_eq!(listed(cloud, who, prefix), n, "{prefix} of {pair:?}");
             assert_eq!(count(cloud, who, attribute), n, "{attribute} of {pair:?}");
         }
-        assert_eq!(listed(cloud, who, "REQUEST#IN#"), pair.adds(Quota::RequestsSent, other), "{pair:?}");
+        assert_eq!(
+            listed(cloud, who, "REQUEST#IN#"),
+            pair.contribution(Quota::RequestsSent, other),
+            "{pair:?}"
+        );
     }
     pair
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::{
     Error, Result,
     clock::Timestamp,
-    domain::users::rate_limit::{RateLimit, RateLimitedAction, Verdict},
+    domain::users::rate_limit::{Decision, RateLimit, RateLimitedAction},
     id::UserId,
     store::{
         Store,
@@ -66,12 +66,12 @@ async fn the_table_decides_as_the_rule_does() {
             let outcome = admitted(
                 cloud.app.store.check_rate_limit(user, RateLimitedAction::Changes, limit, now).await,
             );
-            match limit.judge(held, now) {
-                Verdict::Admitted { next } => {
+            match limit.check(held, now) {
+                Decision::Allowed { next } => {
                     assert_eq!(outcome, Ok(()));
                     held = Some(next);
                 }
-                Verdict::Refused { retry_after } => assert_eq!(outcome, Err(retry_after)),
+                Decision::Limited { retry_after } => assert_eq!(outcome, Err(retry_after)),
             }
             let item = rate(&cloud, user).remove(0);
             assert_eq!(item["tat"]["N"], held.unwrap().milliseconds().to_string());

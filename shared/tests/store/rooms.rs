@@ -20,7 +20,7 @@ pub async fn room(cloud: &Cloud, creator: UserId, others: &[UserId]) -> RoomId {
 /// The same, if it can be made.
 pub async fn try_room(cloud: &Cloud, creator: UserId, others: &[UserId]) -> Result<RoomId> {
     let new_room = NewRoom::new(creator, others, false, None)?;
-    let people: Vec<UserId> = new_room.people.iter().copied().collect();
+    let people: Vec<UserId> = new_room.members.iter().copied().collect();
     let profiles = cloud.app.store.profiles(&people).await?;
     cloud.app.store.create_room(&new_room, profiles, cloud.app.now()).await?;
     Ok(new_room.id)
