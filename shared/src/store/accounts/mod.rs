@@ -101,7 +101,7 @@ impl Store {
     /// Deletes the items that concern only the deleted account. `false`, and nothing is deleted, if an item remains that
     /// has a counterpart elsewhere.
     pub async fn delete_private_items(&self, user: UserId) -> Result<bool> {
-        let items = self.table.query(Query::of(keys::person(user)).consistent()).await?;
+        let items = self.table.query(Query::of(keys::user_items(user)).consistent()).await?;
         let is_shared = |item: &Item| keys::SHARED.iter().any(|prefix| item::sk(item).starts_with(prefix));
         if items.iter().any(is_shared) {
             return Ok(false);

@@ -1,10 +1,10 @@
-//! What a call consumes of the table, counted along the way.
+//! The consumed capacity of a call.
 
 use std::{cell::Cell, future::Future};
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 
-/// Capacity units, as DynamoDB reports them. Failed conditions are charged and not reported.
+/// Capacity units as DynamoDB reports them. It charges failed conditions but does not report them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Capacity {
     /// Read units.
@@ -17,7 +17,7 @@ tokio::task_local! {
     static CONSUMED: Cell<Capacity>;
 }
 
-/// Runs some work and tells what it consumed, all that it awaits in the same task included.
+/// Runs some work, and returns what it consumed, including everything that it awaits in the same task.
 pub async fn counted<T>(work: impl Future<Output = T>) -> (T, Capacity) {
     let counting = async {
         let outcome = work.await;
@@ -26,13 +26,13 @@ pub async fn counted<T>(work: impl Future<Output = T>) -> (T, Capacity) {
     CONSUMED.scope(Cell::default(), counting).await
 }
 
-/// Notes what a read consumed.
+/// Adds what a read consumed.
 pub(in crate::store) fn has_read<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
     let units = units(consumed);
     add(|so_far| Capacity { read: so_far.read + units, ..so_far });
 }
 
-/// Notes what a write consumed.
+/// Adds what a write consumed.
 pub(in crate::store) fn has_written<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
     let units = units(consumed);
     add(|so_far| Capacity { write: so_far.write + units, ..so_far });
@@ -42,7 +42,7 @@ fn units<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) -> f64 {
     consumed.into_iter().filter_map(ConsumedCapacity::capacity_units).sum()
 }
 
-/// Outside `counted` nobody asks, and nothing is kept.
+/// Outside of `counted` nothing is counted.
 fn add(more: impl Fn(Capacity) -> Capacity) {
     let _ = CONSUMED.try_with(|consumed| consumed.set(more(consumed.get())));
 }

@@ -1,4 +1,4 @@
-//! Items as DynamoDB has them, and how they are asked for and changed.
+//! Items, and the queries, updates and conditions on them.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use crate::{
     store::db::keys::{Key, Range},
 };
 
-/// One item as DynamoDB has it.
+/// An item: attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// A range to read.
+/// A query of one range.
 #[derive(Clone, Debug)]
 pub struct Query {
     pub(in crate::store) range: Range,
@@ -29,14 +29,14 @@ impl Query {
         Self { range, after: None, limit: None, newest_first: false, consistent: false }
     }
 
-    /// Goes on after the item that a page ended with.
+    /// Continues after the item with this sort key.
     #[must_use]
     pub fn after(self, sk: Option<String>) -> Self {
         let pk = &self.range.pk;
         Self { after: sk.map(|sk| Key { pk: pk.clone(), sk }), ..self }
     }
 
-    /// At most so many items, at least one.
+    /// The maximum number of items, at least one.
     #[must_use]
     pub fn limit(self, limit: usize) -> Self {
         Self { limit: Some(limit.max(1)), ..self }
@@ -48,7 +48,7 @@ impl Query {
         Self { newest_first: true, ..self }
     }
 
-    /// Sees every write that was acknowledged before.
+    /// A strongly consistent read.
     #[must_use]
     pub fn consistent(self) -> Self {
         Self { consistent: true, ..self }
@@ -119,7 +119,7 @@ pub(super) fn non_empty<T>(map: HashMap<String, T>) -> Option<HashMap<String, T>
     (!map.is_empty()).then_some(map)
 }
 
-/// One conditional change of one item.
+/// An update of one item, which may have a condition.
 #[derive(Clone, Debug)]
 pub struct Update {
     pub(in crate::store) key: Key,
@@ -130,32 +130,32 @@ pub struct Update {
 }
 
 impl Update {
-    /// A change in DynamoDB's expression language.
+    /// An update in DynamoDB's expression language.
     pub fn of(key: Key, expression: impl Into<String>) -> Self {
         let (names, values) = (HashMap::new(), HashMap::new());
         Self { key, expression: expression.into(), condition: None, names, values }
     }
 
-    /// Only if this holds.
+    /// Adds a condition.
     #[must_use]
     pub fn only_if(mut self, condition: impl Into<String>) -> Self {
         self.condition = Some(condition.into());
         self
     }
 
-    /// What `#name` stands for.
+    /// The attribute name behind a `#placeholder`.
     #[must_use]
     pub fn name(mut self, placeholder: impl Into<String>, name: impl Into<String>) -> Self {
         self.names.insert(placeholder.into(), name.into());
         self
     }
 
-    /// What `:value` stands for.
+    /// The value behind a `:placeholder`, serialized.
     pub fn value(self, placeholder: &str, content: impl Serialize) -> Result<Self> {
         Ok(self.attribute(placeholder, value(content)?))
     }
 
-    /// What `:value` stands for, as the table has it.
+    /// The value behind a `:placeholder`, as an attribute.
     #[must_use]
     pub fn attribute(mut self, placeholder: &str, value: AttributeValue) -> Self {
         self.values.insert(placeholder.to_owned(), value);
@@ -163,29 +163,29 @@ impl Update {
     }
 }
 
-/// What an attribute holds.
+/// A value as an attribute.
 pub fn value(content: impl Serialize) -> Result<AttributeValue> {
     serde_dynamo::to_attribute_value(content).map_err(Error::internal)
 }
 
-/// The key's two attributes.
+/// The two attributes of a key.
 pub fn attributes(key: Key) -> Item {
     HashMap::from([("pk".into(), AttributeValue::S(key.pk)), ("sk".into(), AttributeValue::S(key.sk))])
 }
 
-/// An item with its key.
+/// An item of a key and a body.
 pub fn item(key: Key, body: impl Serialize) -> Result<Item> {
     let mut item: Item = serde_dynamo::to_item(body).map_err(Error::internal)?;
     item.extend(attributes(key));
     Ok(item)
 }
 
-/// What an item says; its key and anything unknown are left out.
+/// The body of an item, without its key and unknown attributes.
 pub fn read<T: DeserializeOwned>(item: Item) -> Result<T> {
     serde_dynamo::from_item(item).map_err(Error::internal)
 }
 
-/// A sort key, of an item that has one.
+/// An item's sort key; empty if it has none.
 pub fn sk(item: &Item) -> &str {
     item.get("sk").and_then(|sk| sk.as_s().ok()).map_or("", String::as_str)
 }

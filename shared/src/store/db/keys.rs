@@ -1,4 +1,4 @@
-//! Every key of the table, spelled here and nowhere else.
+//! Every key of the table. No other module spells one.
 
 use crate::{
     clock::Timestamp,
@@ -9,16 +9,16 @@ use crate::{
 /// The primary key of one item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// Names the partition.
+    /// The partition key.
     pub pk: String,
-    /// Names the item in it, and orders it.
+    /// The sort key.
     pub sk: String,
 }
 
-/// The items of one partition whose sort keys lie between two, both included.
+/// The items of one partition whose sort keys are between two, both included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// Names the partition.
+    /// The partition key.
     pub pk: String,
     /// The first sort key.
     pub first: String,
@@ -26,17 +26,17 @@ pub struct Range {
     pub last: String,
 }
 
-/// Above every character that follows a prefix in a sort key.
+/// Sorts after every character that follows a prefix in a sort key.
 const END: char = '\u{10FFFF}';
 
-/// The last position or revision that a sort key can hold.
+/// The highest position or revision that a sort key can hold.
 const LAST_SEQ: u64 = 999_999_999_999;
 
 fn user(user: UserId) -> String {
     format!("USER#{user}")
 }
 
-/// The person whose partition this is.
+/// The user of a partition key.
 pub fn user_of(pk: &str) -> Option<UserId> {
     pk.strip_prefix("USER#")?.parse().ok()
 }
@@ -45,40 +45,44 @@ fn room(room: RoomId) -> String {
     format!("ROOM#{room}")
 }
 
-fn place(number: u64) -> String {
+fn padded(number: u64) -> String {
     format!("{:012}", number.min(LAST_SEQ))
 }
 
 fn message_sk(seq: u64) -> String {
-    format!("{MESSAGE}{}", place(seq))
+    format!("{MESSAGE}{}", padded(seq))
 }
 
 fn change_sk(rev: u64) -> String {
-    format!("CHANGE#{}", place(rev))
+    format!("CHANGE#{}", padded(rev))
 }
 
 fn prefix(pk: String, prefix: &str) -> Range {
     Range { pk, first: prefix.to_owned(), last: format!("{prefix}{END}") }
 }
 
-/// A person's profile.
+/// A whole partition. Every sort key begins with a capital letter; DynamoDB refuses an empty one in a condition.
+fn whole(pk: String) -> Range {
+    Range { pk, first: "A".into(), last: END.into() }
+}
+
+/// A user's profile.
 pub fn profile(u: UserId) -> Key {
     Key { pk: user(u), sk: "PROFILE".into() }
 }
 
-/// All that is kept of a person under their own name.
-pub fn person(u: UserId) -> Range {
-    prefix(user(u), "")
+/// All items of a user's partition.
+pub fn user_items(u: UserId) -> Range {
+    whole(user(u))
 }
 
-/// What the sort keys of those items of a person begin with that stay when they have deleted their account: that they have,
-/// and how often they did what is done only so often.
-pub const STAYING: [&str; 4] = ["QUOTAS", "PRESENCE", "PROFILE", RATE];
+/// Prefixes of the sort keys of a user's items that outlive the account: its deletion markers and rate limits.
+pub const STAYING: [&str; 4] = ["PRESENCE", "PROFILE", "QUOTAS", RATE];
 
-/// What the sort keys of those items of a person begin with that have a counterpart elsewhere.
+/// Prefixes of the sort keys of a user's items that have a counterpart in another partition.
 pub const SHARED: [&str; 5] = ["BLOCK#", DEVICE, "FRIEND#", "REQUEST#", "ROOM#"];
 
-/// The claim to a username; `folded` as in `domain::username`.
+/// The claim to a username; `folded` as in `domain::users::username`.
 pub fn username_claim(folded: &str) -> Key {
     Key { pk: format!("NAME#{folded}"), sk: "NAME".into() }
 }
@@ -88,95 +92,95 @@ pub fn email_claim(sha256: &str) -> Key {
     Key { pk: format!("EMAIL#{sha256}"), sk: "EMAIL".into() }
 }
 
-/// One end of a username in the search index.
+/// A suffix of a username in the search index.
 pub fn search_suffix(partition: &str, suffix: &str, u: UserId) -> Key {
     Key { pk: format!("FIND#{partition}"), sk: format!("{suffix}#{u}") }
 }
 
-/// Every indexed end that begins with `query`.
+/// The indexed suffixes that begin with `query`.
 pub fn search(partition: &str, query: &str) -> Range {
     prefix(format!("FIND#{partition}"), query)
 }
 
-/// A person's live connections.
+/// A user's presence: the live connections.
 pub fn presence(u: UserId) -> Key {
     Key { pk: user(u), sk: "PRESENCE".into() }
 }
 
-/// The attribute of a presence item that stands for one connection.
+/// The attribute of a connection in a presence item.
 pub fn connection_attribute(connection: &ConnectionId) -> String {
     format!("{CONNECTION}{connection}")
 }
 
-/// The connection that an attribute of a presence item stands for.
+/// The connection of an attribute of a presence item.
 pub fn connection_of(attribute: &str) -> Option<ConnectionId> {
     attribute.strip_prefix(CONNECTION).map(|id| ConnectionId(id.to_owned()))
 }
 
 const CONNECTION: &str = "connection:";
 
-/// What two people are to each other.
+/// The relationship of two users.
 pub fn pair(low: UserId, high: UserId) -> Key {
     Key { pk: format!("PAIR#{low}#{high}"), sk: "PAIR".into() }
 }
 
-/// A pending request, as its receiver has it.
+/// A pending request in the receiver's list.
 pub fn request_in(receiver: UserId, request: RequestId) -> Key {
     Key { pk: user(receiver), sk: format!("REQUEST#IN#{request}") }
 }
 
-/// A pending request, as its sender has it.
+/// A pending request in the sender's list.
 pub fn request_out(sender: UserId, request: RequestId) -> Key {
     Key { pk: user(sender), sk: format!("REQUEST#OUT#{request}") }
 }
 
-/// All pending requests that a person received.
+/// All pending requests that a user has received.
 pub fn requests_in(u: UserId) -> Range {
     prefix(user(u), "REQUEST#IN#")
 }
 
-/// All pending requests that a person sent.
+/// All pending requests that a user has sent.
 pub fn requests_out(u: UserId) -> Range {
     prefix(user(u), "REQUEST#OUT#")
 }
 
-/// One friend, as `u` has it.
+/// A friend in the list of `u`.
 pub fn friend(u: UserId, friend: UserId) -> Key {
     Key { pk: user(u), sk: format!("FRIEND#{friend}") }
 }
 
-/// All friends of a person.
+/// All friends of a user.
 pub fn friends(u: UserId) -> Range {
     prefix(user(u), "FRIEND#")
 }
 
-/// Those friends of a person whose ids lie between two, both included.
+/// The friends of a user with ids from `first` to `last`, both included.
 pub fn friends_between(u: UserId, first: UserId, last: UserId) -> Range {
     let (first, last) = (friend(u, first), friend(u, last));
     Range { pk: first.pk, first: first.sk, last: last.sk }
 }
 
-/// Somebody whom `u` blocks.
+/// A user that `u` blocks.
 pub fn block(u: UserId, blocked: UserId) -> Key {
     Key { pk: user(u), sk: format!("BLOCK#{blocked}") }
 }
 
-/// All whom a person blocks.
+/// All users that a user blocks.
 pub fn blocks(u: UserId) -> Range {
     prefix(user(u), "BLOCK#")
 }
 
-/// A person's device.
+/// A user's device.
 pub fn device(u: UserId, device: DeviceId) -> Key {
     Key { pk: user(u), sk: format!("{DEVICE}{device}") }
 }
 
-/// All devices of a person.
+/// All devices of a user.
 pub fn devices(u: UserId) -> Range {
     prefix(user(u), DEVICE)
 }
 
-/// The device of this sort key.
+/// The device of a sort key.
 pub fn device_of(sk: &str) -> Option<DeviceId> {
     sk.strip_prefix(DEVICE)?.parse().ok()
 }
@@ -188,12 +192,12 @@ pub fn push_token_claim(sha256: &str) -> Key {
     Key { pk: format!("PUSH#{sha256}"), sk: "PUSH".into() }
 }
 
-/// How many requests, friends, blocks, devices and rooms a person has, and whether they are gone.
+/// A user's quotas: the number of requests, friends, blocks, devices and rooms.
 pub fn quotas(u: UserId) -> Key {
     Key { pk: user(u), sk: "QUOTAS".into() }
 }
 
-/// A deletion that is not finished.
+/// A pending deletion.
 pub fn deletion(of: DeletionTarget) -> Key {
     let sk = match of {
         DeletionTarget::Account(u) => user(u),
@@ -203,34 +207,34 @@ pub fn deletion(of: DeletionTarget) -> Key {
     Key { pk: DELETIONS.into(), sk }
 }
 
-/// All deletions that are not finished.
+/// All pending deletions.
 pub fn deletions() -> Range {
-    prefix(DELETIONS.into(), "")
+    whole(DELETIONS.into())
 }
 
 const DELETIONS: &str = "DELETIONS";
 
-/// One room, as its member has it.
+/// A room in a member's list.
 pub fn my_room(u: UserId, r: RoomId) -> Key {
     Key { pk: user(u), sk: format!("ROOM#{r}") }
 }
 
-/// All rooms of a person.
+/// All rooms of a user.
 pub fn my_rooms(u: UserId) -> Range {
     prefix(user(u), "ROOM#")
 }
 
-/// That a person has made a report.
+/// The entry of a report in the reporter's partition.
 pub fn reported(u: UserId, report: ReportId) -> Key {
     Key { pk: user(u), sk: format!("REPORTED#{report}") }
 }
 
-/// A report to the moderators, among those of its day.
+/// A report to the moderators, in the partition of its day.
 pub fn report(made_at: Timestamp, report: ReportId) -> Key {
     Key { pk: format!("REPORT#{}", made_at.day()), sk: format!("{made_at}#{report}") }
 }
 
-/// How far a person is ahead of the pace of what they do.
+/// The state of a user's rate limit for one kind of action.
 pub fn rate(u: UserId, what: &str) -> Key {
     Key { pk: user(u), sk: format!("{RATE}{what}") }
 }
@@ -257,15 +261,15 @@ pub fn room_with_members(r: RoomId) -> Range {
     Range { pk: room(r), first: HEAD.into(), last: META.into() }
 }
 
-/// All that there is of a room but its people's own items, in the order of its sort keys.
+/// All items of a room's partition.
 pub fn whole_room(r: RoomId) -> Range {
-    Range { pk: room(r), first: "A".into(), last: END.into() }
+    whole(room(r))
 }
 
 /// The sort key of the head hint.
 pub const HEAD: &str = "HEAD";
 
-/// What the sort key of every message begins with.
+/// The prefix of the sort keys of messages.
 pub const MESSAGE: &str = "MSG#";
 
 /// The sort key of a room's own data.
@@ -276,7 +280,7 @@ pub fn message(r: RoomId, seq: u64) -> Key {
     Key { pk: room(r), sk: message_sk(seq) }
 }
 
-/// The messages from one position to another, both included.
+/// The messages from position `first` to `last`, both included.
 pub fn messages(r: RoomId, first: u64, last: u64) -> Range {
     Range { pk: room(r), first: message_sk(first), last: message_sk(last) }
 }
@@ -286,22 +290,22 @@ pub fn messages_from(r: RoomId, first: u64) -> Range {
     messages(r, first, LAST_SEQ)
 }
 
-/// What one person has put to a message.
+/// The reactions of one user to a message.
 pub fn reaction(r: RoomId, seq: u64, u: UserId) -> Key {
-    Key { pk: room(r), sk: format!("REACTION#{}#{u}", place(seq)) }
+    Key { pk: room(r), sk: format!("REACTION#{}#{u}", padded(seq)) }
 }
 
-/// What everyone has put to a message.
+/// All reactions to a message.
 pub fn reactions(r: RoomId, seq: u64) -> Range {
-    prefix(room(r), &format!("REACTION#{}#", place(seq)))
+    prefix(room(r), &format!("REACTION#{}#", padded(seq)))
 }
 
-/// What a room's revision changed.
+/// The record of what a revision changed.
 pub fn change(r: RoomId, rev: u64) -> Key {
     Key { pk: room(r), sk: change_sk(rev) }
 }
 
-/// What the revisions from one to another changed, both included.
+/// The records of the revisions from `first` to `last`, both included.
 pub fn changes(r: RoomId, first: u64, last: u64) -> Range {
     Range { pk: room(r), first: change_sk(first), last: change_sk(last) }
 }
@@ -333,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_survives_its_attribute() {
+    fn a_connection_round_trips_through_its_attribute() {
         let id = ConnectionId("L0SM9cOFvHcCIhw=".to_owned());
         assert_eq!(connection_of(&connection_attribute(&id)), Some(id));
         assert_eq!(connection_of("last_seen"), None);

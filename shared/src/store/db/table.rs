@@ -1,7 +1,7 @@
-//! The table's raw item calls: the only place that talks to DynamoDB.
+//! Calls to DynamoDB: the only module that makes them.
 //!
-//! Every call asks for its consumed capacity. The SDK retries what is retryable within a bound; what is left of
-//! throttling or contention comes out as [`Error::Busy`].
+//! Every call requests its consumed capacity. The SDK retries what is retryable within a bound; throttling and contention
+//! beyond that are [`Error::Busy`].
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -35,43 +35,43 @@ pub const BATCH_KEYS: usize = 100;
 /// DynamoDB's limit of items in one `BatchWriteItem`.
 const BATCH_WRITES: usize = 25;
 
-/// So many of them are under way at once.
+/// `BatchWriteItem` calls in flight concurrently.
 const CONCURRENT_BATCHES: usize = 8;
 
-/// How often unprocessed keys or a conflicting transaction are tried before giving up.
+/// The maximum number of attempts for unprocessed keys or a conflicting transaction.
 const MAX_TRIES: u32 = 6;
 
-/// The bound of the wait before the second try; it doubles with each one more.
+/// The maximum delay before the second attempt; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 
-/// How a conditional write ended.
+/// The result of a conditional put.
 #[derive(Debug)]
 pub enum Put {
-    /// It was written.
+    /// The item was written.
     Written,
-    /// The condition failed; this is what is there.
+    /// The condition failed. The existing item.
     Taken(Item),
 }
 
-/// How a transaction ended.
+/// The result of a transaction.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Transacted {
-    /// All of it was written.
+    /// All writes were applied.
     Written,
-    /// None of it was written: the conditions of these writes failed, by their places in the transaction.
+    /// No write was applied. The indexes of the writes whose conditions failed; none for a conflict.
     Refused(Vec<usize>),
 }
 
-/// The client and the table's name.
+/// A table: the client and the table's name.
 #[derive(Clone)]
 pub struct Table {
     client: Client,
     name: String,
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the place for raw item calls")]
+#[expect(clippy::disallowed_methods, reason = "this module makes the calls")]
 impl Table {
-    /// A table by its name.
+    /// The table of this name.
     pub fn new(client: Client, name: String) -> Self {
         Self { client, name }
     }
@@ -90,7 +90,7 @@ impl Table {
         answer.item.map(read).transpose()
     }
 
-    /// Writes a new item, unless one is there already.
+    /// Creates an item, unless it exists.
     pub async fn put_new(&self, item: Item) -> Result<Put> {
         let call = self.client.put_item().table_name(&self.name).set_item(Some(item));
         let call = call.condition_expression("attribute_not_exists(pk)");
@@ -109,12 +109,12 @@ impl Table {
         }
     }
 
-    /// Changes one item. Returns it as it is afterwards, or `None` if the condition failed.
+    /// Updates an item. Returns the updated item, or `None` if the condition failed.
     pub async fn update(&self, update: Update) -> Result<Option<Item>> {
         Ok(self.update_or_item(update).await?.ok())
     }
 
-    /// Changes one item. Returns it as it is afterwards, or as the error what is there if the condition failed.
+    /// Updates an item. Returns the updated item, or as the error the existing item if the condition failed.
     pub async fn update_or_item(&self, update: Update) -> Result<Result<Item, Item>> {
         let call = self.client.update_item().table_name(&self.name).set_key(Some(attributes(update.key)));
         let call = call.update_expression(update.expression).set_condition_expression(update.condition);
@@ -136,12 +136,12 @@ impl Table {
         }
     }
 
-    /// Reads the items of a range in order, page after page until `limit` is reached or the range ends.
+    /// Reads the items of a range in order, page by page, up to the limit or the end of the range.
     pub async fn query(&self, query: Query) -> Result<Vec<Item>> {
         let mut items: Vec<Item> = Vec::new();
         let mut start = query.after.map(attributes);
         loop {
-            let left = query.limit.map(|limit| limit - items.len());
+            let remaining = query.limit.map(|limit| limit - items.len());
             let call = self.client.query().table_name(&self.name).consistent_read(query.consistent);
             let call = call.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
             let call = call.expression_attribute_values(":pk", AttributeValue::S(query.range.pk.clone()));
@@ -149,7 +149,7 @@ impl Table {
                 call.expression_attribute_values(":first", AttributeValue::S(query.range.first.clone()));
             let call = call.expression_attribute_values(":last", AttributeValue::S(query.range.last.clone()));
             let call = call.scan_index_forward(!query.newest_first).set_exclusive_start_key(start.take());
-            let call = call.set_limit(left.and_then(|left| i32::try_from(left).ok()));
+            let call = call.set_limit(remaining.and_then(|limit| i32::try_from(limit).ok()));
             let page = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
             has_read(&page.consumed_capacity);
             items.extend(page.items.unwrap_or_default());
@@ -160,8 +160,8 @@ impl Table {
         }
     }
 
-    /// Reads items by their keys, in any order; those that do not exist are left out, and a key that is given twice
-    /// is read once. Batches run concurrently; keys that DynamoDB leaves unprocessed are asked for again.
+    /// Reads those of some items that exist, in any order. Duplicate keys are read once. Batches run concurrently, and
+    /// unprocessed keys are retried.
     pub async fn batch_get(
         &self,
         keys: impl IntoIterator<Item = Key>,
@@ -191,8 +191,8 @@ impl Table {
         Err(Error::Busy(Cause::from("keys stay unprocessed")))
     }
 
-    /// Removes items by their keys, those too that are not there. Batches run a few at a time, since the items may be of
-    /// one partition; what DynamoDB leaves unprocessed is asked for again.
+    /// Deletes items, whether or not they exist. Few batches run concurrently, because the items may be in one partition;
+    /// unprocessed deletions are retried.
     pub async fn delete_all(&self, keys: Vec<Key>) -> Result<()> {
         let batches: Vec<Vec<Key>> = keys.chunks(BATCH_WRITES).map(<[Key]>::to_vec).collect();
         let deletions = batches.into_iter().map(|batch| self.delete_batch(batch));
@@ -218,13 +218,13 @@ impl Table {
         Err(Error::Busy(Cause::from("items stay unprocessed")))
     }
 
-    /// Writes all or nothing, once. Where another write was in the way, no condition need have failed.
+    /// Sends a transaction once. A conflict is refused without a failed condition.
     pub async fn transact_once(&self, writes: &[TransactWriteItem]) -> Result<Transacted> {
         match self.send_transaction(writes).await {
             Ok(()) => Ok(Transacted::Written),
             Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let is_lost = |code| code == "ConditionalCheckFailed" || RETRYABLE.contains(&code);
-                if reasons(&cancelled).filter(|code| *code != "None").all(is_lost) {
+                let is_retryable = |code| code == "ConditionalCheckFailed" || RETRYABLE.contains(&code);
+                if reasons(&cancelled).filter(|code| *code != "None").all(is_retryable) {
                     Ok(Transacted::Refused(failed_conditions(&cancelled)))
                 } else {
                     Err(Error::internal(cancelled))
@@ -235,7 +235,7 @@ impl Table {
         }
     }
 
-    /// Writes all or nothing. Conflicts with other transactions are tried again; failed conditions are the answer.
+    /// Sends a transaction until it does not conflict with another one. Failed conditions are not retried.
     pub async fn transact(&self, writes: &[TransactWriteItem]) -> Result<Transacted> {
         match through_conflicts(|| self.send_transaction(writes)).await {
             Ok(()) => Ok(Transacted::Written),
@@ -253,8 +253,8 @@ impl Table {
 
     async fn send_transaction(&self, writes: &[TransactWriteItem]) -> Result<(), TransactWriteItemsError> {
         let call = self.client.transact_write_items().set_transact_items(Some(writes.to_vec()));
-        // The SDK draws its tokens from a generator seeded by the process's clock: two processes that start together may
-        // draw the same one, and the table would take the second's transaction for a repetition of the first's.
+        // The SDK's tokens come from a generator that is seeded by the process's clock: two processes that start together may
+        // generate the same one, and DynamoDB would take the second transaction for a retry of the first.
         let call =
             call.client_request_token(uuid::Uuid::new_v4().to_string()).return_consumed_capacity(Total);
         let answer = call.send().await.map_err(SdkError::into_service_error)?;
@@ -263,9 +263,9 @@ impl Table {
     }
 }
 
-/// An error that says whether another write was in the way.
+/// An error that may be a conflict.
 trait Conflicting {
-    /// Whether the same call may well succeed right away. The SDK does not repeat such calls.
+    /// Whether a concurrent write caused the error, so that a retry may succeed. The SDK does not retry these.
     fn is_conflict(&self) -> bool;
 }
 
@@ -298,18 +298,18 @@ impl Conflicting for TransactionCanceledException {
     }
 }
 
-/// Why each write of a cancelled transaction failed, in their order; `None` for those that did not.
+/// The reason code of each write of a cancelled transaction, in order; `None` for a write that did not fail.
 fn reasons(cancelled: &TransactionCanceledException) -> impl Iterator<Item = &str> {
     cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None"))
 }
 
-/// The places of the writes of a cancelled transaction whose conditions failed.
+/// The indexes of the writes of a cancelled transaction whose conditions failed.
 fn failed_conditions(cancelled: &TransactionCanceledException) -> Vec<usize> {
-    let failed = |(at, code)| (code == "ConditionalCheckFailed").then_some(at);
+    let failed = |(index, code)| (code == "ConditionalCheckFailed").then_some(index);
     reasons(cancelled).enumerate().filter_map(failed).collect()
 }
 
-/// Makes a call again while other writes are in its way, within a bound.
+/// Retries a call while it conflicts with other writes, within a bound.
 async fn through_conflicts<T, E, Sent>(call: impl Fn() -> Sent) -> Result<T, E>
 where
     Sent: Future<Output = Result<T, E>>,
@@ -324,7 +324,7 @@ where
     call().await
 }
 
-/// Reasons and codes after which the same call may well succeed a little later.
+/// Reasons and error codes after which a retry may succeed.
 const RETRYABLE: [&str; 8] = [
     "TransactionConflict",
     "TransactionConflictException",
@@ -336,8 +336,7 @@ const RETRYABLE: [&str; 8] = [
     "RequestLimitExceeded",
 ];
 
-/// Waits before one try more, the longer the more there were, up to a bound. Full jitter: anything up to the bound, so
-/// that those who collided do not collide again together.
+/// Exponential back-off with full jitter, up to a bound, so that concurrent callers do not collide again.
 pub(in crate::store) async fn wait_before_retry(attempt: u32) {
     let bound = FIRST_WAIT * 2_u32.pow(attempt.clamp(1, MAX_TRIES) - 1);
     tokio::time::sleep(bound.mul_f64(fastrand::f64())).await;
