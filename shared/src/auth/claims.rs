@@ -5,19 +5,13 @@ use serde_json::{Map, Value};
 use crate::{
     auth::Identity,
     clock::Timestamp,
-    domain::users::profile::TokenProfile,
+    domain::users::profile::{MAX_AVATAR_URL_BYTES, MAX_DISPLAY_NAME_CHARS, TokenProfile},
     error::{Error, Result},
     id::UserId,
 };
 
 /// The tolerated difference to the issuer's clock, in seconds.
 const LEEWAY: i64 = 60;
-
-/// The maximum length of a display name, in characters. A longer one is cut.
-const MAX_NAME_CHARS: usize = 100;
-
-/// The maximum length of an avatar URL, in bytes, which is copied to every room. A longer one is ignored.
-const MAX_AVATAR_BYTES: usize = 512;
 
 /// What an issuer is trusted with.
 pub(super) struct Trust<'a> {
@@ -53,9 +47,9 @@ pub(super) fn identity(claims: &Map<String, Value>, trust: &Trust, now: Timestam
     let profile = TokenProfile {
         username: non_blank("username").or(sub_as_username),
         email: non_blank("email").filter(|_| is_verified),
-        display_name: non_blank("name").map(|name| name.chars().take(MAX_NAME_CHARS).collect()),
+        display_name: non_blank("name").map(|name| name.chars().take(MAX_DISPLAY_NAME_CHARS).collect()),
         avatar_url: non_blank("picture")
-            .filter(|url| url.starts_with("https://") && url.len() <= MAX_AVATAR_BYTES),
+            .filter(|url| url.starts_with("https://") && url.len() <= MAX_AVATAR_URL_BYTES),
     };
     Ok(Identity { user_id, expires, issued_at, profile })
 }

@@ -14,7 +14,7 @@ use crate::{
             settings::{self, RoomSettings, RoomSettingsChange},
             summary::RoomSummary,
         },
-        users::presence::ShownPresence,
+        users::{presence::ShownPresence, profile::avatar_violation},
     },
     id::{MessageId, RoomId, UserId},
     wire::{
@@ -207,10 +207,7 @@ impl Input for GroupPatch {
         for (field, violation) in [
             ("name", name.iter().flatten().find_map(|name| rooms::name_violation(name))),
             ("description", description.iter().flatten().find_map(|text| patch::description_violation(text))),
-            (
-                "avatar_url",
-                avatar_url.iter().flatten().find_map(|url| patch::avatar_violation(url, media_origins)),
-            ),
+            ("avatar_url", avatar_url.iter().flatten().find_map(|url| avatar_violation(url, media_origins))),
         ] {
             if let Some(message) = violation {
                 fields.violation(field, message);

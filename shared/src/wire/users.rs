@@ -1,17 +1,15 @@
 //! Users: the caller's own profile, and profiles of other users.
 
-use const_format::formatcp;
 use serde::Serialize;
-use url::Url;
 
 use crate::{
     clock::Timestamp,
     domain::{
-        messages::{is_under, normalize_url},
+        messages::normalize_url,
         relationships::{RelationshipStatus, access::Audience},
         users::{
             presence::ShownPresence,
-            profile::{Patch, Profile, ProfileChange},
+            profile::{Patch, Profile, ProfileChange, avatar_violation, display_name_violation},
             settings::{Settings, SettingsChange},
             username,
         },
@@ -19,12 +17,6 @@ use crate::{
     id::UserId,
     wire::fields::{Fields, Input},
 };
-
-/// The maximum length of a display name, in characters.
-const MAX_NAME_CHARS: usize = 100;
-
-/// The maximum length of an `avatar_url`, in bytes. It is copied to the members of every room.
-const MAX_AVATAR_BYTES: usize = 512;
 
 /// `PATCH /users/me`. An absent field keeps its value; `null` clears an optional one.
 impl Input for ProfileChange {
@@ -42,9 +34,8 @@ impl Input for ProfileChange {
         }
         let avatar_url = patch(fields, "avatar_url").map(|url| normalize_url(&url));
         if let Patch::Set(url) = &avatar_url
-            && !is_avatar(url, fields.media_origins())
+            && let Some(message) = avatar_violation(url, fields.media_origins())
         {
-            let message = formatcp!("must be an https address of at most {MAX_AVATAR_BYTES} bytes");
             fields.violation("avatar_url", message);
         }
         let settings = fields.within_object("settings", settings_change).unwrap_or_default();
@@ -57,26 +48,6 @@ fn patch(fields: &mut Fields, name: &str) -> Patch<String> {
         return Patch::Clear;
     }
     fields.optional(name).map_or(Patch::Keep, Patch::Set)
-}
-
-fn display_name_violation(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("must not be blank")
-    } else if name.chars().count() > MAX_NAME_CHARS {
-        Some(formatcp!("must have at most {MAX_NAME_CHARS} characters"))
-    } else if name.contains(char::is_control) {
-        Some("must not contain control characters")
-    } else {
-        None
-    }
-}
-
-/// Whether the URL is valid for an avatar: any `https` URL without credentials, or one under a media origin.
-fn is_avatar(url: &str, media_origins: &[String]) -> bool {
-    let is_plain_https =
-        |url: Url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
-    url.len() <= MAX_AVATAR_BYTES
-        && (Url::parse(url).is_ok_and(is_plain_https) || is_under(url, media_origins))
 }
 
 fn settings_change(fields: &mut Fields) -> SettingsChange {

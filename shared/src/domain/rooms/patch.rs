@@ -2,18 +2,11 @@
 
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use crate::domain::{
-    messages::is_under,
-    rooms::{Room, system_event::SystemEvent},
-};
+use crate::domain::rooms::{Room, system_event::SystemEvent};
 
 /// The maximum length of a description, in characters.
 pub const MAX_DESCRIPTION_CHARS: usize = 1000;
-
-/// The maximum length of an avatar URL, in bytes.
-pub const MAX_AVATAR_URL_BYTES: usize = 512;
 
 /// The part of a group's log that a new member sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,19 +100,6 @@ pub fn description_violation(description: &str) -> Option<&'static str> {
     }
 }
 
-/// Why an avatar URL is not valid; `None` if it is. Any server is allowed, over an encrypted connection.
-pub fn avatar_violation(url: &str, media_origins: &[String]) -> Option<&'static str> {
-    let is_plain_https = Url::parse(url)
-        .is_ok_and(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none());
-    if url.len() > MAX_AVATAR_URL_BYTES {
-        Some(formatcp!("must have at most {MAX_AVATAR_URL_BYTES} bytes"))
-    } else if is_plain_https || is_under(url, media_origins) {
-        None
-    } else {
-        Some("must be an https address")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,27 +130,5 @@ mod tests {
         assert_eq!(description_violation(&format!("a\n{}", "é".repeat(998))), None);
         assert!(description_violation(&"é".repeat(1001)).is_some());
         assert!(description_violation("a\u{7}").is_some());
-    }
-
-    #[test]
-    fn an_avatar_url_uses_https_or_an_allowed_origin() {
-        let origins = ["http://media.example.com:8080".to_owned()];
-        let violation = |url: &str| avatar_violation(url, &origins);
-        for good in ["https://anyone.example/a.png", "http://media.example.com:8080/a.png"] {
-            assert_eq!(violation(good), None, "{good}");
-        }
-        let long = format!("https://anyone.example/{}", "a".repeat(512));
-        for bad in [
-            "http://anyone.example/a.png",
-            "https://me@anyone.example/a.png",
-            "https://:secret@anyone.example/a.png",
-            "javascript:alert(1)",
-            "data:image/png;base64,AA==",
-            "a.png",
-            "",
-            &long,
-        ] {
-            assert!(violation(bad).is_some(), "{bad}");
-        }
     }
 }

@@ -1,12 +1,23 @@
 //! Profiles: the stored data of a user, and the initial data from an access token.
 
+use const_format::formatcp;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::{
     clock::Timestamp,
-    domain::users::settings::{Settings, SettingsChange},
+    domain::{
+        messages::is_under,
+        users::settings::{Settings, SettingsChange},
+    },
     id::UserId,
 };
+
+/// The maximum length of a display name, in characters.
+pub const MAX_DISPLAY_NAME_CHARS: usize = 100;
+
+/// The maximum length of an avatar URL, in bytes.
+pub const MAX_AVATAR_URL_BYTES: usize = 512;
 
 /// The stored profile of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +129,32 @@ pub struct TokenProfile {
     pub avatar_url: Option<String>,
 }
 
+/// What is invalid about a display name; `tidy` as of [`tidy`](super::username::tidy).
+pub fn display_name_violation(tidy: &str) -> Option<&'static str> {
+    if tidy.is_empty() {
+        Some("must not be blank")
+    } else if tidy.chars().count() > MAX_DISPLAY_NAME_CHARS {
+        Some(formatcp!("must have at most {MAX_DISPLAY_NAME_CHARS} characters"))
+    } else if tidy.contains(char::is_control) {
+        Some("must not contain control characters")
+    } else {
+        None
+    }
+}
+
+/// Why an avatar URL is not valid; `None` if it is. Any server is allowed, over an encrypted connection.
+pub fn avatar_violation(url: &str, media_origins: &[String]) -> Option<&'static str> {
+    let is_plain_https = Url::parse(url)
+        .is_ok_and(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none());
+    if url.len() > MAX_AVATAR_URL_BYTES {
+        Some(formatcp!("must have at most {MAX_AVATAR_URL_BYTES} bytes"))
+    } else if is_plain_https || is_under(url, media_origins) {
+        None
+    } else {
+        Some("must be an https address")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -167,5 +204,27 @@ mod tests {
             Profile { rooms_outdated: true, ..ana() }.changed(&without_display_name).rooms_outdated,
             "still outdated"
         );
+    }
+
+    #[test]
+    fn an_avatar_url_uses_https_or_an_allowed_origin() {
+        let origins = ["http://media.example.com:8080".to_owned()];
+        let violation = |url: &str| avatar_violation(url, &origins);
+        for good in ["https://anyone.example/a.png", "http://media.example.com:8080/a.png"] {
+            assert_eq!(violation(good), None, "{good}");
+        }
+        let long = format!("https://anyone.example/{}", "a".repeat(512));
+        for bad in [
+            "http://anyone.example/a.png",
+            "https://me@anyone.example/a.png",
+            "https://:secret@anyone.example/a.png",
+            "javascript:alert(1)",
+            "data:image/png;base64,AA==",
+            "a.png",
+            "",
+            &long,
+        ] {
+            assert!(violation(bad).is_some(), "{bad}");
+        }
     }
 }
