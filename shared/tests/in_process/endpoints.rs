@@ -122,7 +122,7 @@ pub async fn call_scheduled(
     }
 }
 
-/// Boxes the call: in an unoptimised build, the stack frame of the `match` would hold the futures of all its arms.
+/// Boxes the call: in an unoptimised build, the frame of the `match` would hold the futures of all its arms.
 fn boxed_http<A: 'static, E>(app: &App, endpoint: E, request: Request) -> BoxFuture<'_, Response<Body>>
 where
     E: Endpoint<http::HttpCall, A, Reply: http::HttpReply>,

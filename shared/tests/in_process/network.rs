@@ -1,5 +1,5 @@
-//! The network between the real SDK clients and an in-process AWS: an embedded engine executes DynamoDB operations,
-//! and the implementor of [`Network`] plays API Gateway for calls to connections.
+//! The network between the real SDK clients and an in-process AWS: an embedded engine executes DynamoDB
+//! operations, and the implementor of [`Network`] plays API Gateway for calls to connections.
 
 use std::{fmt, future::Future};
 

@@ -1,8 +1,8 @@
-//! An in-process AWS with the app under test: an embedded engine behind the real SDK clients, sockets that record
-//! their frames, and a clock on which every call takes exactly one second.
+//! An in-process AWS with the app under test: an embedded engine behind the real SDK clients, sockets that
+//! record their frames, and a clock on which every call takes exactly one second.
 //!
-//! The runtime's time is paused and advances only when every task waits: concurrent calls end together, and the
-//! elapsed seconds are the number of sequential round trips.
+//! The runtime's time is paused and advances only when every task waits: concurrent calls end together, and
+//! the elapsed seconds are the number of sequential round trips.
 
 use std::{
     collections::BTreeMap,

@@ -33,8 +33,8 @@ async fn hidden(backend: &TestBackend, name: &str) -> UserId {
     user
 }
 
-/// Searches as `me`. Returns the results, the sequential round trips, the consumed units and the number of queries,
-/// with the query of the name index.
+/// Searches as `me`. Returns the results, the sequential round trips, the consumed units and the number of
+/// queries, with the query of the name index.
 async fn search(backend: &TestBackend, me: UserId) -> (Vec<UserId>, u64, f64, usize) {
     backend.calls();
     let start = backend.elapsed();
@@ -55,8 +55,8 @@ async fn a_search_reads_the_callers_friends_once_and_one_page_of_each_result() {
     for near in &runners[..3] {
         make_friends(&backend, ben, *near).await;
     }
-    // A caller without friends has no mutual friends. Twelve units are the six profiles and their relationships to
-    // the caller.
+    // A caller without friends has no mutual friends. Twelve units are the six profiles and their
+    // relationships to the caller.
     assert_eq!(search(&backend, ana).await, (vec![], 3, 0.5 + 12.0 + 1.0, 2));
     make_friends(&backend, ana, ben).await;
     let near = sorted([runners[0], runners[1], runners[2]]);

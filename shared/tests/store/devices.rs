@@ -75,7 +75,7 @@ async fn a_push_token_registered_concurrently_belongs_to_one_device() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_identical_registration_writes_nothing_and_a_new_token_releases_the_previous_one() {
+async fn a_repeated_registration_writes_nothing_and_a_new_token_releases_the_old_one() {
     let backend = TestBackend::new();
     let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
     register(&backend, ana, 1, Some("first")).await.unwrap();

@@ -1,4 +1,4 @@
-//! Concurrent group actions have the effect of one sequential order, and each is applied completely or not at all.
+//! Concurrent group actions are equivalent to one sequential order. Each applies completely or not at all.
 
 use std::{collections::BTreeMap, time::Duration};
 

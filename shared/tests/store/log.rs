@@ -1,4 +1,4 @@
-//! The message log: every acknowledged message exactly once, at a dense position, in one order for all members.
+//! The message log: every acknowledged message once, at a dense position, in one order for all members.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Tests of the store, the log and pushes over an embedded engine: real conditions, real transactions, counted calls.
+//! Tests of the store, the log and pushes over an embedded engine, with real transactions and counted calls.
 
 #![expect(clippy::unwrap_used, reason = "a test fails at the first unexpected error")]
 

@@ -1,5 +1,5 @@
-//! What deletions leave to the schedule: messages of functions that read the room before the deletion, groups without
-//! members, and deletions that cannot be completed yet.
+//! What deletions leave to the schedule: messages of functions that read the room before the deletion, groups
+//! without members, and deletions that cannot be completed yet.
 
 use std::pin::pin;
 
@@ -107,10 +107,10 @@ async fn late_messages_are_anonymized_behind_many_later_messages() {
     let late = send_during(&backend, gym, zoe, async { delete_account(&backend, zoe).await.unwrap() }).await;
     let late = late.message();
     // One full page of messages of Ben, then one of hers.
-    let at = |seq: u64| Message { seq, id: MessageId::new(late.created_at, seq), ..late.clone() };
-    let bens = |seq: u64| Message { sender_id: ben, sender_username: "ben".into(), ..at(seq) };
+    let copy = |seq: u64| Message { seq, id: MessageId::new(late.created_at, seq), ..late.clone() };
+    let bens = |seq: u64| Message { sender_id: ben, sender_username: "ben".into(), ..copy(seq) };
     let end = late.seq + 501;
-    let messages = (late.seq..end).map(bens).chain([at(end)]);
+    let messages = (late.seq..end).map(bens).chain([copy(end)]);
     put_all(
         &backend,
         messages.map(|message| item(keys::message(gym, message.seq), &message).unwrap()).collect(),

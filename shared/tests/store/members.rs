@@ -1,4 +1,4 @@
-//! Joining and leaving: one system message each, at a dense position, also with concurrent changes of the room.
+//! Joining and leaving: one system message each, at a dense position, also with concurrent room changes.
 
 use std::time::Duration;
 
@@ -160,8 +160,8 @@ async fn a_new_member_sees_the_log_from_joining_and_a_former_member_sees_nothing
     remove(&backend, room, eve.id, eve.id).await.unwrap();
     assert!(matches!(log(&backend, room, eve.id).await, Err(Error::NotFound)));
     assert!(rooms_of(&backend, eve.id).await.is_empty() && member(&backend, room, eve.id).is_none());
-    let kept = backend.partition(&format!("USER#{}", eve.id));
-    assert!(kept.iter().all(|item| !item["sk"]["S"].as_str().unwrap().starts_with("ROOM#")), "{kept:?}");
+    let items = backend.partition(&format!("USER#{}", eve.id));
+    assert!(items.iter().all(|item| !item["sk"]["S"].as_str().unwrap().starts_with("ROOM#")), "{items:?}");
     send_message(&backend, room, members[0], "without eve").await;
 
     add(&backend, room, members[0], &eve).await.unwrap();

@@ -165,7 +165,7 @@ async fn ending_an_unknown_connection_creates_no_presence_item() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_notification_of_overtaking_ones_is_the_current_presence() {
+async fn the_last_of_concurrent_notifications_is_the_current_presence() {
     for seed in 0..20 {
         let backend = TestBackend::new();
         let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
@@ -206,7 +206,7 @@ async fn a_user_whose_connection_is_gone_is_offline_to_their_friends() {
     connect(&backend, ana, 1).await;
     connect(&backend, ben, 2).await;
     backend.connect(cleo, "cleo").await;
-    // Both connections are gone without a disconnect. The push to Ana finds hers, the notification of Ben finds his.
+    // Both connections are gone without a disconnect. The push finds Ana's, the notification finds Ben's.
     backend.set_socket("device01", Socket::Gone);
     backend.set_socket("device02", Socket::Gone);
     backend.wait(60).await;

@@ -45,8 +45,8 @@ pub fn user_keys(backend: &TestBackend, user: UserId) -> Vec<String> {
     items.iter().map(|item| item["sk"]["S"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The item size by DynamoDB's rules, in bytes: names and values, one more for each element of a list or map, and
-/// three for each list or map.
+/// The item size by DynamoDB's rules, in bytes: names and values, one more for each element of a list or map,
+/// and three for each list or map.
 pub fn size(item: &Value) -> usize {
     fn of(value: &Value) -> usize {
         let (kind, value) = value.as_object().unwrap().iter().next().unwrap();

@@ -1,5 +1,5 @@
-//! Concurrent relationship actions of two users: one order of outcomes, and lists, quotas and the direct room that
-//! match the pair item.
+//! Concurrent relationship actions of two users: one order of outcomes, and lists, quotas and a direct room
+//! that match the pair item.
 
 use futures::future::join_all;
 use serde_json::Value;

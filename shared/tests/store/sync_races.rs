@@ -102,8 +102,8 @@ async fn check_no_loss(event: RoomEvent) {
         let mut scene = Scene::new().await;
         let Scene { backend, members, room, device, .. } = &scene;
         let (me, room) = (members[1], *room);
-        // The event is written a second after its start: half a second before the first read, or half a second after
-        // it, and so on.
+        // The event is written a second after its start: half a second before or after the first
+        // read, and so on.
         let ((), page) = tokio::join!(
             async {
                 tokio::time::sleep(Duration::from_secs(moment)).await;

@@ -13,7 +13,7 @@ use self::{
     fixture::{Cost, Fixture, NEW_USER, STRANGER, text},
 };
 
-/// Function, typical case, sequential round trips to the table and to connections, read units, write units, frames.
+/// Function, typical case, sequential round trips (table and connections), read units, write units, frames.
 type Row = (&'static str, &'static str, u64, f64, f64, usize);
 
 const EXPECTED: &[Row] = &[
