@@ -78,7 +78,7 @@ async fn a_deleted_account_leaves_anonymous_messages_and_groups_with_an_owner() 
     backend.frames();
 
     delete(&backend, zoe).await;
-    assert_eq!(user_keys(&backend, zoe), ["QUOTAS", "PRESENCE", "PROFILE"]);
+    assert_eq!(user_keys(&backend, zoe), ["PRESENCE", "PROFILE", "QUOTAS"]);
     assert_eq!(log(&backend, direct), entries([("Deleted user", "zoe was here")]));
     let expected = [
         ("Deleted user", "Deleted user added cleo"),
@@ -201,5 +201,5 @@ async fn sixteen_concurrent_calls_delete_an_account_once() {
         log(&backend, gym),
         entries([("Deleted user", "hello"), ("Deleted user", "Deleted user left")])
     );
-    assert_eq!(user_keys(&backend, zoe), ["QUOTAS", "PRESENCE", "PROFILE"]);
+    assert_eq!(user_keys(&backend, zoe), ["PRESENCE", "PROFILE", "QUOTAS"]);
 }

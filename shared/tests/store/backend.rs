@@ -31,7 +31,7 @@ use crate::network::{self, Answer, Network, TABLE};
 const REGION: &str = "us-east-1";
 
 /// The secret that signs tokens.
-pub const SECRET: &str = "the secret of the token issuer";
+pub const SECRET: &str = "the secret that the tests share with the token issuer";
 
 /// The start of the clock, in Unix seconds.
 const START: i64 = 1_770_000_000;

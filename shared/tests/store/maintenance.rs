@@ -52,7 +52,7 @@ async fn a_message_sent_during_an_account_deletion_is_anonymized_afterwards() {
     for room in [direct, gym] {
         assert!(contains_username(&backend, room, "zoe-the-first"), "sent after the anonymization");
     }
-    assert_eq!((pending_deletions(&backend, "account"), pending_deletions(&backend, "name")), (0, 2));
+    assert_eq!((pending_deletions(&backend, "account"), pending_deletions(&backend, "sender_name")), (0, 2));
     complete_deletions(&backend).await;
     for room in [direct, gym] {
         assert!(!contains_username(&backend, room, "zoe-the-first"));
@@ -145,8 +145,8 @@ async fn a_deletion_that_fails_is_reported_and_kept_and_blocks_no_other() {
     set(&backend, unknown, "of", 1).await;
     backend.wait(OVERDUE).await;
     assert!(backend.app.complete_deletions().await.is_err());
-    assert_eq!(user_keys(&backend, zoe), ["QUOTAS", "PRESENCE", "PROFILE"]);
-    let pending = ["account", "room", "name"].map(|kind| pending_deletions(&backend, kind));
+    assert_eq!(user_keys(&backend, zoe), ["PRESENCE", "PROFILE", "QUOTAS"]);
+    let pending = ["account", "room", "sender_name"].map(|kind| pending_deletions(&backend, kind));
     assert_eq!(pending, [1, 1, 1]);
 }
 
@@ -164,9 +164,9 @@ async fn completing_a_former_deletion_does_not_complete_a_new_one() {
     backend.app.delete_account(&identity(zoe, Some(again))).await.unwrap();
     let [Ok(first)] = first[..] else { panic!("{first:?}") };
     backend.app.store.complete_deletion(first).await.unwrap();
-    assert_eq!(pending_deletions(&backend, "name"), 1);
+    assert_eq!(pending_deletions(&backend, "sender_name"), 1);
     complete_deletions(&backend).await;
-    assert_eq!(pending_deletions(&backend, "name"), 0);
+    assert_eq!(pending_deletions(&backend, "sender_name"), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +192,7 @@ async fn a_late_call_of_the_first_deletion_hides_no_room_from_the_second() {
             complete_deletions(&backend).await;
         }
         assert!(member(&backend, gym, zoe).is_none(), "stopped after {seconds} s");
-        assert_eq!(user_keys(&backend, zoe), ["QUOTAS", "PRESENCE", "PROFILE"]);
+        assert_eq!(user_keys(&backend, zoe), ["PRESENCE", "PROFILE", "QUOTAS"]);
         assert!(backend.partition("DELETIONS").is_empty());
     }
 }
