@@ -1,5 +1,5 @@
-// Checks an AsyncAPI document with AsyncAPI's own parser: `node asyncapi.cjs asyncapi.yaml`. Hints, such as that there
-// is a newer version of the specification, are shown and fail nothing.
+// Validates an AsyncAPI document with the official AsyncAPI parser: `node asyncapi.cjs asyncapi.yaml`. Errors and
+// warnings fail the check. Hints, such as a newer version of the specification, are printed only.
 const { Parser, fromFile } = require("@asyncapi/parser");
 
 const LEVELS = ["error", "warning", "information", "hint"];

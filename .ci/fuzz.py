@@ -1,6 +1,7 @@
-"""Calls the service by openapi.yaml with generated data, right and wrong, and fails if an answer is not as documented.
+"""Calls the service with valid and invalid data generated from openapi.yaml.
 
-Starts the local stack in memory, from binaries that are already built. Run with the Python of the tools.
+Fails if a response does not conform to openapi.yaml. Starts the local stack in memory, from binaries that are already
+built. Must run with the Python of the tools environment that `.ci/run` installs.
 """
 
 import json
@@ -26,8 +27,8 @@ START_SECONDS = 60
 RUN_SECONDS = 240
 
 
-def start(folder):
-    """The stack, on any ports, and its HTTP address."""
+def start_stack(folder):
+    """Starts the stack on free ports. Returns its process and its HTTP address."""
     ready = folder / "ready.json"
     addresses = [text for name in ("http", "ws", "dynamodb") for text in (f"--{name}", "127.0.0.1:0")]
     command = [STACK, "--no-build", "--no-demo", "--memory", "--env", "RATE_LIMITS=off", *addresses, "--ready-file", ready]
@@ -42,48 +43,48 @@ def start(folder):
     return stack, json.loads(ready.read_text())["http"]
 
 
-def call(url, body, token=None):
+def post(url, body, token=None):
     headers = {"content-type": "application/json"}
     if token:
         headers["authorization"] = f"Bearer {token}"
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
 
 
-def furnish(http):
-    """Makes people who know ana, so that what she is shown leads somewhere; returns her token."""
-    ana = call(f"{http}/local/token", {"username": "ana"})
+def create_fixtures(http):
+    """Creates users with requests, rooms and messages for ana, so that her lists are not empty. Returns her token."""
+    ana = post(f"{http}/local/token", {"username": "ana"})
     for name in ["ben", "cleo", "dana"]:
-        token = call(f"{http}/local/token", {"username": name})["access_token"]
-        call(f"{http}/api/v1/friends/requests", {"receiver_id": ana["user_id"]}, token)
-        room = call(f"{http}/api/v1/chat/rooms", {"participant_ids": [ana["user_id"]]}, token)
-        call(f"{http}/api/v1/chat/messages", {"chat_room_id": room["id"], "content": "Hi Ana!"}, token)
+        token = post(f"{http}/local/token", {"username": name})["access_token"]
+        post(f"{http}/api/v1/friends/requests", {"receiver_id": ana["user_id"]}, token)
+        room = post(f"{http}/api/v1/chat/rooms", {"participant_ids": [ana["user_id"]]}, token)
+        post(f"{http}/api/v1/chat/messages", {"chat_room_id": room["id"], "content": "Hi Ana!"}, token)
     return ana["access_token"]
 
 
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        stack, http = start(folder)
+        stack, http = start_stack(folder)
         try:
             command = [
                 pathlib.Path(sys.executable).with_name("schemathesis"),
                 "run",
                 ROOT / "openapi.yaml",
                 f"--url={http}",
-                f"--header=Authorization: Bearer {furnish(http)}",
+                f"--header=Authorization: Bearer {create_fixtures(http)}",
                 f"--checks={','.join(CHECKS)}",
                 "--phases=examples,coverage,fuzzing,stateful",
                 "--max-examples=100",
                 "--seed=1",
-                # It would only say that most of what is wrong on purpose is refused.
+                # Warnings would only report that the service rejects most of the intentionally invalid data.
                 "--warnings=off",
             ]
-            # In the temporary folder, because it keeps notes where it runs.
+            # Runs in the temporary folder, because Schemathesis writes files to its working directory.
             result = subprocess.run(command, cwd=folder, timeout=RUN_SECONDS).returncode
             if stack.poll() is not None:
-                sys.exit(f"the stack ended:\n{(folder / 'log').read_text()[-4000:]}")
+                sys.exit(f"the stack stopped:\n{(folder / 'log').read_text()[-4000:]}")
         finally:
             stack.terminate()
             try:

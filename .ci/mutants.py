@@ -1,8 +1,8 @@
-"""Plants faults in a copy of the sources, one after the other, and fails if the simulation does not find each.
+"""Plants faults in a copy of the sources, one at a time, and fails if the simulation misses one.
 
-The faults stand in shared/tests/simulation/mutants.toml. The copy is built in a target folder of its own, target/mutants: in the
-usual one, Cargo could take what was built of a fault for the real thing. What is built of the dependencies is taken from there.
-Words as arguments choose the faults whose names hold one of them.
+shared/tests/simulation/mutants.toml defines the faults. The copy has its own target folder, target/mutants: in the default
+target folder, Cargo could mistake an artifact with a fault for the real one. Built dependencies are reused from the default
+target folder. Arguments select the faults whose names contain at least one of them.
 """
 
 import os
@@ -23,22 +23,25 @@ COMMAND = ["cargo", "test", "--locked", "--workspace", "--test", "simulation"]
 RUN_SECONDS = 1800
 
 
-def take_dependencies():
-    """Takes libraries from the usual target folder, with their times, by which Cargo knows them. The libraries themselves are
-    linked, not copied: the compiler replaces what it builds anew, and only writes into the lists of what each depends on."""
-    usual, own = TARGET.parent / "debug", TARGET / "debug"
-    if own.exists() or not usual.exists():
+def reuse_dependencies():
+    """Takes built libraries from the default target folder. Keeps their modification times, by which Cargo recognizes them.
+
+    Libraries are hard-linked: the compiler replaces a library that it rebuilds. Dependency lists (.d) are copied, because the
+    compiler writes into them.
+    """
+    default, own = TARGET.parent / "debug", TARGET / "debug"
+    if own.exists() or not default.exists():
         return
 
-    def not_libraries(folder, names):
+    def non_libraries(folder, names):
         is_library = lambda name: name.endswith((".rlib", ".rmeta", ".so", ".d"))
         return [name for name in names if not is_library(name)] if pathlib.Path(folder).name == "deps" else []
 
-    def take(source, target):
+    def link_or_copy(source, target):
         (os.link if source.endswith((".rlib", ".rmeta", ".so")) else shutil.copy2)(source, target)
 
     for folder in ["deps", "build", ".fingerprint"]:
-        shutil.copytree(usual / folder, own / folder, symlinks=True, ignore=not_libraries, copy_function=take)
+        shutil.copytree(default / folder, own / folder, symlinks=True, ignore=non_libraries, copy_function=link_or_copy)
 
 
 def cargo(copy, *arguments):
@@ -55,41 +58,41 @@ def cargo(copy, *arguments):
 
 
 def plant(copy, mutant):
-    """Makes the edits in the copy; returns the files as they were."""
-    before = {}
+    """Applies the edits of the fault to the copy. Returns the original texts by path."""
+    originals = {}
     for edit in mutant["edit"]:
         path = copy / edit["file"]
         text = path.read_text()
-        before.setdefault(path, text)
+        originals.setdefault(path, text)
         count = text.count(edit["find"])
         if count != 1:
-            restore(before)
+            restore(originals)
             sys.exit(f"{mutant['name']}: {edit['find']!r} occurs {count} times in {edit['file']}")
         path.write_text(text.replace(edit["find"], edit["replace"]))
-    return before
+    return originals
 
 
-def restore(before):
-    for path, text in before.items():
+def restore(originals):
+    for path, text in originals.items():
         path.write_text(text)
 
 
-def judge(copy, mutant):
-    """Whether the simulation finds the fault, and what it says."""
-    before = plant(copy, mutant)
+def run_mutant(copy, mutant):
+    """Returns whether the simulation finds the fault, and a description of the result."""
+    originals = plant(copy, mutant)
     try:
         built = cargo(copy, "--no-run")
         if built.returncode != 0:
             return False, "does not compile:\n" + built.stdout[-3000:]
         output = cargo(copy).stdout
     except subprocess.TimeoutExpired:
-        return False, "never ends"
+        return False, "timed out"
     finally:
-        restore(before)
-    broken = re.findall(r'^seed (\d+) breaks "([^"]+)"', output, re.MULTILINE)
-    if broken:
-        seed = broken[0][0]
-        properties = ", ".join(dict.fromkeys(name for _, name in broken))
+        restore(originals)
+    violations = re.findall(r'^seed (\d+) breaks "([^"]+)"', output, re.MULTILINE)
+    if violations:
+        seed = violations[0][0]
+        properties = ", ".join(dict.fromkeys(name for _, name in violations))
         return True, f"seed {seed}: {properties}"
     return False, "NOT FOUND: " + output[-500:]
 
@@ -97,19 +100,19 @@ def judge(copy, mutant):
 def main():
     words = sys.argv[1:]
     mutants = tomllib.loads(MUTANTS.read_text())["mutant"]
-    wanted = [mutant for mutant in mutants if not words or any(word in mutant["name"] for word in words)]
+    selected = [mutant for mutant in mutants if not words or any(word in mutant["name"] for word in words)]
     missed = 0
-    take_dependencies()
+    reuse_dependencies()
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=NOT_COPIED)
-        for mutant in wanted:
-            began = time.monotonic()
-            found, text = judge(copy, mutant)
+        for mutant in selected:
+            started = time.monotonic()
+            found, text = run_mutant(copy, mutant)
             missed += not found
-            word, seconds = "found " if found else "MISSED", time.monotonic() - began
-            print(f"{word} {mutant['name']:<55} {text} ({seconds:.0f} s)", flush=True)
-    print(f"{len(wanted) - missed} of {len(wanted)} faults were found")
+            result, seconds = "found " if found else "MISSED", time.monotonic() - started
+            print(f"{result} {mutant['name']:<55} {text} ({seconds:.0f} s)", flush=True)
+    print(f"The simulation found {len(selected) - missed} of {len(selected)} faults.")
     sys.exit(1 if missed else 0)
 
 

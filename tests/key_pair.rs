@@ -1,4 +1,4 @@
-//! Keys that issuers of tests sign with.
+//! Key pairs that test issuers sign tokens with.
 
 use aws_lc_rs::{
     encoding::AsDer,
@@ -8,10 +8,10 @@ use aws_lc_rs::{
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use serde_json::{Value, json};
 
-/// How much stands before the key itself in the PKCS #8 form of an RSA key of 2048 bits.
+/// The bytes before the key itself in the PKCS #8 encoding of a 2048-bit RSA key.
 const PKCS8_PREFIX: usize = 26;
 
-/// A pair of keys, and its name.
+/// A key pair and its key id (`kid`).
 pub struct KeyPair {
     pub id: String,
     pub key: EncodingKey,
@@ -31,13 +31,13 @@ impl KeyPair {
         Self { id: id.to_owned(), key, algorithm: Algorithm::RS256 }
     }
 
-    /// A token with these claims.
+    /// Signs a token with the given claims.
     pub fn sign(&self, claims: &Value) -> String {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(self.algorithm) };
         encode(&header, claims, &self.key).unwrap()
     }
 
-    /// The public key as issuers publish it.
+    /// The public key as a JWK, in the form that issuers publish.
     pub fn public(&self) -> Value {
         let mut jwk = json!(Jwk::from_encoding_key(&self.key, self.algorithm).unwrap());
         jwk["kid"] = self.id.as_str().into();

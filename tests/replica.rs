@@ -1,50 +1,50 @@
-//! What a client keeps of its rooms, as `docs/client-protocol.md` says, without any connection: frames and answers go
-//! in, what it would show comes out.
+//! The room state of a client that follows `docs/client-protocol.md`. It has no connection: frames and
+//! responses go in, and the state that the client shows comes out.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// The rooms and messages that one device holds.
+/// The rooms and messages stored on one device.
 #[derive(Clone, Debug)]
 pub struct Replica {
     me: String,
-    rooms: BTreeMap<String, Held>,
+    rooms: BTreeMap<String, RoomState>,
 }
 
-/// What a device holds of one room.
+/// One room as stored on a device.
 #[derive(Clone, Debug, Default)]
-struct Held {
+struct RoomState {
     seq: u64,
     rev: u64,
-    /// The room as it was last shown whole, changed by what came since.
+    /// The room of the last response, with every later change applied.
     room: Map<String, Value>,
     messages: BTreeMap<u64, Value>,
 }
 
 impl Replica {
-    /// Somebody's new device.
+    /// A new, empty device of the user `me`.
     pub fn new(me: &str) -> Self {
         Self { me: me.to_owned(), rooms: BTreeMap::new() }
     }
 
-    /// The position up to which it has everything in a room; 0 for a room that it does not hold.
+    /// The position up to which the device has every message of the room; 0 for an unknown room.
     pub fn seq(&self, room: &str) -> u64 {
-        self.rooms.get(room).map_or(0, |held| held.seq)
+        self.rooms.get(room).map_or(0, |state| state.seq)
     }
 
-    /// The message at a position, if it is held.
+    /// The stored message at a position.
     pub fn message(&self, room: &str, seq: u64) -> Option<&Value> {
         self.rooms.get(room)?.messages.get(&seq)
     }
 
-    /// Takes a frame in. `true` if something was missed before it: the device has to sync.
+    /// Applies a frame. Returns `true` if an earlier frame was missed: the device has to sync.
     pub fn take(&mut self, frame: &Value) -> bool {
         let (kind, data) = (frame["type"].as_str().unwrap_or_default(), &frame["data"]);
         let Some(id) = data["chat_room_id"].as_str().or_else(|| data["id"].as_str()) else { return false };
         if kind == "participant_left" && data["user_id"] == *self.me {
-            // One that is late speaks of an earlier stay.
-            self.rooms.retain(|room, held| room != id || held.rev >= number(&data["rev"]));
+            // A late frame refers to an earlier membership.
+            self.rooms.retain(|room, state| room != id || state.rev >= number(&data["rev"]));
             return false;
         }
         if kind == "room_deleted" {
@@ -54,49 +54,57 @@ impl Replica {
         if kind == "room_created" {
             return true;
         }
-        let Some(held) = self.rooms.get_mut(id) else { return data.get("chat_room_id").is_some() };
+        let Some(state) = self.rooms.get_mut(id) else { return data.get("chat_room_id").is_some() };
         match kind {
-            "new_message" | "message_sent" => held.take_message(data),
-            "message_updated" => held.take_change(data, |message| *message = data.clone()),
+            "new_message" | "message_sent" => state.apply_message(data),
+            "message_updated" => state.apply_message_change(data, |message| *message = data.clone()),
             "message_deleted" => {
-                held.unpin(&data["id"]);
-                held.take_change(data, |message| *message = data.clone())
+                state.unpin(&data["id"]);
+                state.apply_message_change(data, |message| *message = data.clone())
             }
-            "message_reaction" => held.take_change(data, |message| {
+            "message_reaction" => state.apply_message_change(data, |message| {
                 message["reactions"] = data["reactions"].clone();
                 message["rev"] = data["rev"].clone();
             }),
-            "room_updated" => held.take_room(data, |room| {
-                for field in ["name", "avatar_url", "description", "newcomers_see", "pinned_message_ids"] {
+            "room_updated" => state.apply_room_change(data, |room| {
+                for field in ["name", "avatar_url", "description", "history_visibility", "pinned_message_ids"]
+                {
                     room.insert(field.to_owned(), data[field].clone());
                 }
             }),
-            "participant_joined" | "participant_left" => held.take_room(data, |room| {
+            "participant_joined" | "participant_left" => state.apply_room_change(data, |room| {
                 let joined = data.get("participant");
-                let who = joined.map_or(&data["user_id"], |joined| &joined["user_id"]);
-                let people = room["participants"].as_array_mut().expect("a list");
-                people.retain(|person| person["user_id"] != *who);
-                people.extend(joined.cloned());
-                for person in people.iter_mut().filter(|person| person["user_id"] == data["new_owner_id"]) {
-                    person["role"] = "owner".into();
+                let user_id = joined.map_or(&data["user_id"], |joined| &joined["user_id"]);
+                let participants = room["participants"].as_array_mut().expect("a list");
+                participants.retain(|participant| participant["user_id"] != *user_id);
+                participants.extend(joined.cloned());
+                for participant in participants
+                    .iter_mut()
+                    .filter(|participant| participant["user_id"] == data["new_owner_id"])
+                {
+                    participant["role"] = "owner".into();
                 }
                 room.insert("participant_count".to_owned(), data["participant_count"].clone());
             }),
-            "participant_updated" => held.take_room(data, |room| {
+            "participant_updated" => state.apply_room_change(data, |room| {
                 for updated in list(&data["participants"]) {
-                    let people = room["participants"].as_array_mut().expect("a list").iter_mut();
-                    for person in people.filter(|person| person["user_id"] == updated["user_id"]) {
-                        // Positions are the receipts' matter: here they may be older.
+                    let participants = room["participants"].as_array_mut().expect("a list").iter_mut();
+                    for participant in
+                        participants.filter(|participant| participant["user_id"] == updated["user_id"])
+                    {
+                        // Positions come from receipts only: in this frame they may be older.
                         for field in ["username", "avatar_url", "role", "read_receipts"] {
-                            person[field] = updated[field].clone();
+                            participant[field] = updated[field].clone();
                         }
                     }
                 }
             }),
-            "room_settings_updated" => held.take_settings(&data["settings"]),
-            "message_read_receipt" => held.reach(&data["user_id"], "read_seq", number(&data["seq"])),
+            "room_settings_updated" => state.apply_settings(&data["settings"]),
+            "message_read_receipt" => {
+                state.advance_receipt(&data["user_id"], "read_seq", number(&data["seq"]))
+            }
             "message_delivered_receipt" => {
-                held.reach(&data["user_id"], "delivered_seq", number(&data["seq"]))
+                state.advance_receipt(&data["user_id"], "delivered_seq", number(&data["seq"]))
             }
             _ => false,
         }
@@ -104,69 +112,70 @@ impl Replica {
 
     /// The body of `POST /chat/sync`.
     pub fn sync_request(&self, cursor: &Value) -> Value {
-        let held = |(id, held): (&String, &Held)| (id.clone(), json!({"seq": held.seq, "rev": held.rev}));
-        json!({"rooms": self.rooms.iter().map(held).collect::<Map<_, _>>(), "cursor": cursor})
+        let position =
+            |(id, state): (&String, &RoomState)| (id.clone(), json!({"seq": state.seq, "rev": state.rev}));
+        json!({"rooms": self.rooms.iter().map(position).collect::<Map<_, _>>(), "cursor": cursor})
     }
 
-    /// Takes the answer of `POST /chat/sync` in. Gives the rooms whose history has to be loaded anew.
+    /// Applies the response of `POST /chat/sync`. Returns the rooms whose history has to be loaded again.
     pub fn take_sync(&mut self, answer: &Value) -> Vec<String> {
         for id in list(&answer["left"]) {
             self.rooms.remove(id.as_str().unwrap_or_default());
         }
-        let mut anew = Vec::new();
+        let mut reload = Vec::new();
         for synced in list(&answer["rooms"]) {
             let id = synced["room"]["id"].as_str().expect("an id").to_owned();
             if synced["complete"] == false {
                 self.rooms.remove(&id);
-                anew.push(id.clone());
+                reload.push(id.clone());
             } else if !self.rooms.contains_key(&id) {
-                // It was dropped since the question: this is the rest of something that is not held any more.
+                // The room was dropped after the request: this partial response does not apply any more.
                 continue;
             }
-            let held = self.rooms.entry(id).or_default();
+            let state = self.rooms.entry(id).or_default();
             let (seq, rev) = (number(&synced["seq"]), number(&synced["rev"]));
-            held.merge_room(&synced["room"], rev);
+            state.merge_room(&synced["room"], rev);
             for message in list(&synced["messages"]).iter().chain(list(&synced["changed"])) {
-                held.merge(message);
+                state.merge_message(message);
             }
-            held.rev = held.rev.max(rev);
-            held.seq = held.seq.max(seq);
-            held.advance();
-            held.unpin_deleted();
+            state.rev = state.rev.max(rev);
+            state.seq = state.seq.max(seq);
+            state.advance_seq();
+            state.unpin_deleted();
         }
-        anew
+        reload
     }
 
-    /// Takes messages of a room's history in.
+    /// Adds messages of a room's history.
     pub fn take_history(&mut self, room: &str, messages: &[Value]) {
-        if let Some(held) = self.rooms.get_mut(room) {
+        if let Some(state) = self.rooms.get_mut(room) {
             for message in messages {
-                held.merge(message);
+                state.merge_message(message);
             }
-            held.advance();
+            state.advance_seq();
         }
     }
 
-    /// What it shows, in the form of [`shown`].
+    /// The state that the client shows, in the form of [`shown`].
     pub fn shown(&self) -> Value {
-        let rooms = self.rooms.iter().map(|(id, held)| (id.clone(), held.shown(&self.me)));
+        let rooms = self.rooms.iter().map(|(id, state)| (id.clone(), state.shown(&self.me)));
         rooms.collect::<Map<_, _>>().into()
     }
 }
 
-/// What a fresh load shows: each room of `GET /chat/rooms` with the messages of its history, by id. When somebody last
-/// read, and whether they are online, is left out: no frame about the room says it.
+/// The state that a fresh load shows: each room of `GET /chat/rooms` with its whole history, by room id.
+/// Excludes the last read time and the presence of participants, because no room frame contains them.
 pub fn shown(rooms: &[(Value, Vec<Value>)]) -> Value {
     let shown = rooms.iter().map(|(room, messages)| {
         let mut room = room.clone();
-        let mut people = list(&room["participants"]).to_vec();
-        people.sort_by_key(|person| person["user_id"].to_string());
-        for person in &mut people {
+        let mut participants = list(&room["participants"]).to_vec();
+        participants.sort_by_key(|participant| participant["user_id"].to_string());
+        for participant in &mut participants {
             for field in ["last_read_at", "is_online", "last_seen"] {
-                person[field] = Value::Null;
+                participant[field] = Value::Null;
             }
         }
-        room["participants"] = people.into();
+        room["participants"] = participants.into();
         let mut messages = messages.clone();
         messages.sort_by_key(|message| number(&message["seq"]));
         (room["id"].as_str().expect("an id").to_owned(), json!({"room": room, "messages": messages}))
@@ -174,67 +183,67 @@ pub fn shown(rooms: &[(Value, Vec<Value>)]) -> Value {
     shown.collect::<Map<_, _>>().into()
 }
 
-/// The first place where what is held is not what a fresh load shows.
-pub fn difference(held: &Value, fresh: &Value) -> Option<String> {
+/// The first difference between the stored state and a fresh load.
+pub fn difference(stored: &Value, fresh: &Value) -> Option<String> {
     let inner = |name: &str, a: Option<&Value>, b: Option<&Value>| {
         let inner = difference(a.unwrap_or(&Value::Null), b.unwrap_or(&Value::Null));
         inner.map(|inner| format!("{name} {inner}"))
     };
-    match (held, fresh) {
+    match (stored, fresh) {
         (Value::Object(a), Value::Object(b)) => {
             a.keys().chain(b.keys()).find_map(|name| inner(name, a.get(name), b.get(name)))
         }
         (Value::Array(a), Value::Array(b)) => {
             (0..a.len().max(b.len())).find_map(|n| inner(&n.to_string(), a.get(n), b.get(n)))
         }
-        _ => (held != fresh).then(|| format!("is {held}, not {fresh}")),
+        _ => (stored != fresh).then(|| format!("is {stored}, not {fresh}")),
     }
 }
 
-impl Held {
-    fn take_message(&mut self, message: &Value) -> bool {
+impl RoomState {
+    fn apply_message(&mut self, message: &Value) -> bool {
         let seq = number(&message["seq"]);
-        // What is below and not held was said before its reader came back.
+        // An unknown message at or below `seq` is older than the user's current membership.
         if seq > self.seq || self.messages.contains_key(&seq) {
-            self.merge(message);
+            self.merge_message(message);
         }
-        self.advance();
+        self.advance_seq();
         seq > self.seq
     }
 
-    /// A change of a message: `true` if a revision before it was missed.
-    fn take_change(&mut self, change: &Value, apply: impl Fn(&mut Value)) -> bool {
+    /// Applies a change of a message. Returns `true` if an earlier revision was missed.
+    fn apply_message_change(&mut self, change: &Value, apply: impl Fn(&mut Value)) -> bool {
         let (seq, rev) = (number(&change["seq"]), number(&change["rev"]));
         if let Some(message) = self.messages.get_mut(&seq)
             && number(&message["rev"]) < rev
         {
             apply(message);
         }
-        // What is missing may still come as it was before: the revision does not count as known.
+        // The missing message may still arrive in an older version, so this revision does not count as known.
         if seq > self.seq && !self.messages.contains_key(&seq) {
             return true;
         }
-        self.take_rev(rev)
+        self.advance_rev(rev)
     }
 
-    fn take_room(&mut self, change: &Value, apply: impl Fn(&mut Map<String, Value>)) -> bool {
+    fn apply_room_change(&mut self, change: &Value, apply: impl Fn(&mut Map<String, Value>)) -> bool {
         let rev = number(&change["rev"]);
         if number(&self.room["rev"]) < rev {
             apply(&mut self.room);
             self.room.insert("rev".to_owned(), rev.into());
         }
-        self.take_rev(rev)
+        self.advance_rev(rev)
     }
 
-    /// One's own settings of the room have their own count of changes.
-    fn take_settings(&mut self, settings: &Value) -> bool {
+    /// The user's own settings of a room have their own version.
+    fn apply_settings(&mut self, settings: &Value) -> bool {
         if number(&self.room["settings"]["version"]) < number(&settings["version"]) {
             self.room.insert("settings".to_owned(), settings.clone());
         }
         false
     }
 
-    /// An answer may show pins as they were before a deletion that came by a frame.
+    /// A response may list pins from before a deletion that a frame has already announced.
     fn unpin_deleted(&mut self) {
         let deleted = self.messages.values().filter(|message| message["is_deleted"] == true);
         for id in deleted.map(|message| message["id"].clone()).collect::<Vec<_>>() {
@@ -242,67 +251,70 @@ impl Held {
         }
     }
 
-    /// A deleted message is not pinned any more.
     fn unpin(&mut self, id: &Value) {
         if let Some(pinned) = self.room["pinned_message_ids"].as_array_mut() {
             pinned.retain(|pinned| pinned != id);
         }
     }
 
-    fn take_rev(&mut self, rev: u64) -> bool {
+    fn advance_rev(&mut self, rev: u64) -> bool {
         if rev == self.rev + 1 {
             self.rev = rev;
         }
         rev > self.rev
     }
 
-    /// A position moves forward, never back; who has read has it.
-    fn reach(&mut self, user: &Value, position: &str, seq: u64) -> bool {
-        let people = self.room["participants"].as_array_mut().expect("a list");
-        for person in people.iter_mut().filter(|person| person["user_id"] == *user) {
+    /// A position never moves back, and a read message is also delivered.
+    fn advance_receipt(&mut self, user: &Value, position: &str, seq: u64) -> bool {
+        let participants = self.room["participants"].as_array_mut().expect("a list");
+        for participant in participants.iter_mut().filter(|participant| participant["user_id"] == *user) {
             for position in [position, "delivered_seq"] {
-                person[position] = number(&person[position]).max(seq).into();
+                participant[position] = number(&participant[position]).max(seq).into();
             }
         }
         false
     }
 
-    /// A message as an answer shows it, unless a newer state of it is held.
-    fn merge(&mut self, message: &Value) {
-        // Who posts has read.
-        self.reach(&message["sender_id"], "read_seq", number(&message["seq"]));
-        let held = self.messages.entry(number(&message["seq"])).or_insert_with(|| message.clone());
-        if number(&held["rev"]) <= number(&message["rev"]) {
-            *held = message.clone();
+    /// Stores a message of a response unless a newer version is already stored.
+    fn merge_message(&mut self, message: &Value) {
+        // The sender of a message has read everything up to it.
+        self.advance_receipt(&message["sender_id"], "read_seq", number(&message["seq"]));
+        let stored = self.messages.entry(number(&message["seq"])).or_insert_with(|| message.clone());
+        if number(&stored["rev"]) <= number(&message["rev"]) {
+            *stored = message.clone();
         }
     }
 
-    fn advance(&mut self) {
+    fn advance_seq(&mut self) {
         while self.messages.contains_key(&(self.seq + 1)) {
             self.seq += 1;
         }
     }
 
-    /// The room as an answer shows it, unless a later revision is held. Positions are the higher ones in either case.
+    /// Stores the room of a response unless a later revision is already stored. Positions never move back.
     fn merge_room(&mut self, room: &Value, rev: u64) {
         let before = std::mem::take(&mut self.room);
-        let newer = before.get("rev").is_some_and(|held| number(held) > rev);
+        let newer = before.get("rev").is_some_and(|stored| number(stored) > rev);
         let (kept, other) = if newer { (before, room.clone()) } else { (to_map(room), before.into()) };
         self.room = kept;
-        self.take_settings(&other["settings"]);
-        for person in list(&other["participants"]) {
-            self.reach(&person["user_id"], "read_seq", number(&person["read_seq"]));
-            self.reach(&person["user_id"], "delivered_seq", number(&person["delivered_seq"]));
+        self.apply_settings(&other["settings"]);
+        for participant in list(&other["participants"]) {
+            self.advance_receipt(&participant["user_id"], "read_seq", number(&participant["read_seq"]));
+            self.advance_receipt(
+                &participant["user_id"],
+                "delivered_seq",
+                number(&participant["delivered_seq"]),
+            );
         }
     }
 
     fn shown(&self, me: &str) -> Value {
-        let people = self.people_shown(me);
-        let least = |position: &str| {
-            let others = people.iter().filter(|person| person["user_id"] != *me);
-            others.map(|person| number(&person[position])).min().unwrap_or_default()
+        let participants = self.visible_participants(me);
+        let lowest = |position: &str| {
+            let others = participants.iter().filter(|participant| participant["user_id"] != *me);
+            others.map(|participant| number(&participant[position])).min().unwrap_or_default()
         };
-        let (read, delivered) = (least("read_seq"), least("delivered_seq"));
+        let (read, delivered) = (lowest("read_seq"), lowest("delivered_seq"));
         let messages = self.messages.values().cloned().map(|mut message| {
             let seq = number(&message["seq"]);
             if message["sender_id"] == *me {
@@ -319,38 +331,39 @@ impl Held {
             message
         });
         let messages = messages.collect::<Vec<Value>>();
-        let mine = people.iter().find(|person| person["user_id"] == *me);
+        let mine = participants.iter().find(|participant| participant["user_id"] == *me);
         let read = mine.map_or(0, |me| number(&me["read_seq"]));
         let mut room = Value::from(self.room.clone());
-        room["participants"] = people.into();
+        room["participants"] = participants.into();
         room["last_message"] = messages.last().cloned().unwrap_or_default();
         room["unread_count"] = self.seq.saturating_sub(read).into();
         (room["seq"], room["rev"]) = (self.seq.into(), self.rev.into());
         shown(&[(room, messages)])[self.room["id"].as_str().expect("an id")].clone()
     }
 
-    /// The participants: what one of them has read is not shown where they or oneself withhold that.
-    fn people_shown(&self, me: &str) -> Vec<Value> {
-        let mut people = list(&self.room["participants"]).to_vec();
-        let withholds = |person: &Value| person["read_receipts"] == false;
-        let is_mine_withheld = people.iter().any(|person| person["user_id"] == *me && withholds(person));
-        for person in people.iter_mut().filter(|person| person["user_id"] != *me) {
-            if is_mine_withheld || withholds(person) {
-                person["read_seq"] = 0.into();
+    /// The participants, without read positions that they or the user `me` withhold.
+    fn visible_participants(&self, me: &str) -> Vec<Value> {
+        let mut participants = list(&self.room["participants"]).to_vec();
+        let withholds = |participant: &Value| participant["read_receipts"] == false;
+        let is_own_withheld =
+            participants.iter().any(|participant| participant["user_id"] == *me && withholds(participant));
+        for participant in participants.iter_mut().filter(|participant| participant["user_id"] != *me) {
+            if is_own_withheld || withholds(participant) {
+                participant["read_seq"] = 0.into();
             }
         }
-        people
+        participants
     }
 
-    /// What a message answers is shown as it stands now.
+    /// Updates the preview of the message that `message` replies to.
     fn refresh_preview(&self, message: &mut Value) {
         let preview = &mut message["reply_to"];
-        let answered = self.messages.values().find(|held| held["id"] == preview["id"]);
-        if let (Some(preview), Some(answered)) = (preview.as_object_mut(), answered) {
+        let original = self.messages.values().find(|stored| stored["id"] == preview["id"]);
+        if let (Some(preview), Some(original)) = (preview.as_object_mut(), original) {
             let content: String =
-                answered["content"].as_str().unwrap_or_default().chars().take(100).collect();
+                original["content"].as_str().unwrap_or_default().chars().take(100).collect();
             preview.insert("content".to_owned(), content.into());
-            preview.insert("is_deleted".to_owned(), answered["is_deleted"].clone());
+            preview.insert("is_deleted".to_owned(), original["is_deleted"].clone());
         }
     }
 }

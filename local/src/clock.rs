@@ -1,32 +1,32 @@
-//! Time: the clock that every limit of the stack waits on, which tests can turn, and the wall clock for time stamps.
+//! The clock of all timeouts, which tests can advance, and the wall clock for timestamps.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-/// The clock behind every limit: idle and connection life, integration and function timeouts, back-off.
+/// The clock of every timeout, back-off and schedule of the stack.
 ///
-/// It runs with real time. [`Clock::advance`] moves it forward at once, and everything whose limit has passed by then
-/// wakes up. Time stamps in events do not move with it: what a call does is dated truly, whatever limit is brought about.
+/// It runs in real time. [`Clock::advance`] moves it forward immediately and wakes every waiter whose time
+/// has come. Timestamps in events come from the wall clock and do not move with it.
 #[derive(Clone, Debug)]
 pub struct Clock {
     origin: Instant,
-    turned: Arc<watch::Sender<Duration>>,
+    offset: Arc<watch::Sender<Duration>>,
 }
 
-/// A point on a [`Clock`]: the time since that clock was made.
+/// A point in time on a [`Clock`]: the time since that clock was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(Duration);
+pub struct ClockTime(Duration);
 
-impl Moment {
-    /// The moment this much later.
+impl ClockTime {
+    /// This time plus `time`.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(time))
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The time from `earlier` to this time; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -35,34 +35,36 @@ impl Moment {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { origin: instant(), turned: Arc::new(watch::Sender::new(Duration::ZERO)) }
+        Self { origin: current_instant(), offset: Arc::new(watch::Sender::new(Duration::ZERO)) }
     }
 }
 
 impl Clock {
-    /// Moves the clock forward for everyone who holds a clone of it.
+    /// Moves the clock and all of its clones forward.
     pub fn advance(&self, by: Duration) {
-        self.turned.send_modify(|turned| *turned = turned.saturating_add(by));
+        self.offset.send_modify(|offset| *offset = offset.saturating_add(by));
     }
 
-    /// The present moment.
-    pub fn now(&self) -> Moment {
-        Moment(instant().saturating_duration_since(self.origin).saturating_add(*self.turned.borrow()))
+    /// The current time on this clock.
+    pub fn now(&self) -> ClockTime {
+        ClockTime(
+            current_instant().saturating_duration_since(self.origin).saturating_add(*self.offset.borrow()),
+        )
     }
 
-    /// Returns once `moment` has come, by waiting or by being turned.
-    pub async fn sleep_until(&self, moment: Moment) {
-        let mut turned = self.turned.subscribe();
+    /// Returns once the clock has reached `deadline`.
+    pub async fn sleep_until(&self, deadline: ClockTime) {
+        let mut offset = self.offset.subscribe();
         loop {
-            turned.mark_unchanged();
-            let left = moment.since(self.now());
-            if left.is_zero() {
+            offset.mark_unchanged();
+            let remaining = deadline.since(self.now());
+            if remaining.is_zero() {
                 return;
             }
             tokio::select! {
-                () = tokio::time::sleep(left) => {}
-                // The sender lives in `self`, so this only ever ends by a turn of the clock.
-                _ = turned.changed() => {}
+                () = tokio::time::sleep(remaining) => {}
+                // `self` owns the sender, so only a change of the offset completes this.
+                _ = offset.changed() => {}
             }
         }
     }
@@ -72,7 +74,7 @@ impl Clock {
         self.sleep_until(self.now().after(time)).await;
     }
 
-    /// The output of `work`, or `None` if `limit` passed first.
+    /// The output of `work`, or `None` if `limit` passes first.
     pub async fn within<F: Future>(&self, limit: Duration, work: F) -> Option<F::Output> {
         tokio::select! {
             biased;
@@ -82,36 +84,36 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this module is where the stack reads the time")]
-fn instant() -> Instant {
+#[expect(clippy::disallowed_methods, reason = "only this module reads the time")]
+fn current_instant() -> Instant {
     Instant::now()
 }
 
-/// Milliseconds since 1970 by the machine's clock, for the time stamps in events.
-#[expect(clippy::disallowed_methods, reason = "this module is where the stack reads the time")]
+/// The wall-clock time in milliseconds since 1970, for timestamps in events.
+#[expect(clippy::disallowed_methods, reason = "only this module reads the time")]
 pub fn epoch_millis() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// A time stamp as API Gateway writes it in `requestContext`, for example `12/Mar/2020:19:03:58 +0000`.
+/// A timestamp in the format of `requestContext`, for example `12/Mar/2020:19:03:58 +0000`.
 pub fn request_time(epoch_millis: i64) -> String {
     format_utc(epoch_millis, "%d/%b/%Y:%H:%M:%S +0000")
 }
 
-/// The time of day here, as the log shows it, for example `20:03:58.390`.
+/// The local time of day in the format of the log, for example `20:03:58.390`.
 pub fn time_of_day(epoch_millis: i64) -> String {
     let time = chrono::DateTime::from_timestamp_millis(epoch_millis).unwrap_or_default();
     time.with_timezone(&chrono::Local).format("%H:%M:%S%.3f").to_string()
 }
 
-/// A time stamp in ISO 8601, as the connection management API answers it.
-pub fn iso8601(epoch_millis: i64) -> String {
+/// A timestamp in ISO 8601 with milliseconds, the format of the connection management API.
+pub fn iso8601_millis(epoch_millis: i64) -> String {
     format_utc(epoch_millis, "%Y-%m-%dT%H:%M:%S%.3fZ")
 }
 
-/// A time stamp as EventBridge writes it, for example `2020-03-04T19:03:58Z`.
-pub fn whole_seconds(epoch_millis: i64) -> String {
+/// A timestamp in ISO 8601 with seconds, the format of EventBridge, for example `2020-03-04T19:03:58Z`.
+pub fn iso8601_seconds(epoch_millis: i64) -> String {
     format_utc(epoch_millis, "%Y-%m-%dT%H:%M:%SZ")
 }
 
@@ -126,7 +128,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     #[tokio::test]
-    async fn turning_the_clock_wakes_those_whose_time_has_come_and_nobody_else() {
+    async fn advancing_the_clock_wakes_only_the_sleepers_whose_time_has_come() {
         let clock = Clock::default();
         let short = tokio::spawn({
             let clock = clock.clone();
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_finishes_in_time_keeps_its_output() {
+    async fn work_returns_its_output_within_the_limit_and_none_after_it() {
         let clock = Clock::default();
         assert_eq!(clock.within(HOUR, async { 7 }).await, Some(7));
         let waiting = tokio::spawn({
@@ -158,9 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn time_stamps_look_as_aws_writes_them() {
+    fn timestamps_have_the_formats_of_aws() {
         assert_eq!(request_time(1_583_348_638_390), "04/Mar/2020:19:03:58 +0000");
-        assert_eq!(iso8601(1_583_348_638_390), "2020-03-04T19:03:58.390Z");
-        assert_eq!(whole_seconds(1_583_348_638_390), "2020-03-04T19:03:58Z");
+        assert_eq!(iso8601_millis(1_583_348_638_390), "2020-03-04T19:03:58.390Z");
+        assert_eq!(iso8601_seconds(1_583_348_638_390), "2020-03-04T19:03:58Z");
     }
 }

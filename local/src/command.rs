@@ -1,4 +1,4 @@
-//! What only the command does, as a client of a running stack: demo data, and tokens for the terminal.
+//! The parts of the command that are clients of a running stack: demo data and `local token`.
 
 pub mod api;
 pub mod demo;

@@ -1,12 +1,12 @@
-//! API Gateway on one machine: the HTTP API and the WebSocket API, in front of the functions.
+//! The emulated API Gateway: the HTTP API and the WebSocket API in front of the functions.
 
 mod authorizer;
 mod connections;
 mod cors;
 mod handshake;
 mod http;
-mod http_answer;
 mod http_event;
+mod http_response;
 mod management;
 mod policy;
 mod query;
@@ -27,22 +27,22 @@ pub use http::HttpGateway;
 pub use http_event::TIME_HEADER;
 pub use websocket::SocketGateway;
 
-/// Marks a response that says what a function said, and that its own log has told.
+/// Marks a response that comes from a function, which has logged it already.
 #[derive(Clone, Copy, Debug)]
-struct ByFunction;
+struct FromFunction;
 
-/// Logs an answer, unless the function that made it has done so.
-fn log_answer(call: &str, response: &Response<Body>, took: Duration, request_id: &str) {
-    let (status, duration_ms) = (response.status().as_u16(), took.as_millis());
+/// Logs a response; at debug level if a function has logged it already.
+fn log_response(call: &str, response: &Response<Body>, duration: Duration, request_id: &str) {
+    let (status, duration_ms) = (response.status().as_u16(), duration.as_millis());
     let function = "gateway";
-    if response.extensions().get::<ByFunction>().is_some() {
+    if response.extensions().get::<FromFunction>().is_some() {
         tracing::debug!(target: "gateway", call, function, status, duration_ms, request_id, "answered");
     } else {
         tracing::info!(target: "gateway", call, function, status, duration_ms, request_id, "answered");
     }
 }
 
-/// A response that the gateway itself makes.
+/// A JSON response from the gateway itself.
 fn json_response(status: StatusCode, body: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;

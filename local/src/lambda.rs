@@ -1,4 +1,4 @@
-//! Lambda on one machine: the template's functions as processes on the Runtime API.
+//! The emulated Lambda service: runs the functions of the template as processes of the Runtime API.
 
 mod pool;
 mod process;
@@ -17,31 +17,31 @@ use crate::clock::Clock;
 use crate::template::FunctionSpec;
 use pool::Pool;
 
-/// Lambda's limit for a synchronous call's request, and for its response: 6 MB.
+/// Lambda's limit for the payload of a synchronous invocation, request and response: 6 MB.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
 
-/// Why an invocation has no answer.
+/// The reason why an invocation failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvokeError {
-    /// The handler answered with an error: its type and its message.
+    /// The handler returned an error.
     Function {
         /// `errorType`.
         kind: String,
         /// `errorMessage`.
         message: String,
     },
-    /// The process could not be started or ended before it asked for work.
+    /// The process could not be started, or exited before it requested an invocation.
     Init(String),
-    /// The process ended in the middle of the call.
+    /// The process exited during the invocation.
     Exited(String),
-    /// The call took longer than the function's timeout, and its process was ended.
+    /// The invocation exceeded the timeout of the function, and its process was killed.
     TimedOut(Duration),
-    /// The request is over [`PAYLOAD_LIMIT`].
+    /// The request exceeds [`PAYLOAD_LIMIT`].
     RequestTooLarge,
-    /// The answer is over [`PAYLOAD_LIMIT`].
+    /// The response exceeds [`PAYLOAD_LIMIT`].
     ResponseTooLarge,
-    /// The stack is stopping, or has no such function.
+    /// The function does not exist, or the stack is stopping.
     Unavailable,
 }
 
@@ -52,19 +52,19 @@ impl std::fmt::Display for InvokeError {
             Self::Init(cause) => write!(f, "it did not start: {cause}"),
             Self::Exited(status) => write!(f, "Runtime exited with error: {status}"),
             Self::TimedOut(limit) => write!(f, "Task timed out after {:.2} seconds", limit.as_secs_f64()),
-            Self::RequestTooLarge => write!(f, "the request is over {PAYLOAD_LIMIT} bytes"),
-            Self::ResponseTooLarge => write!(f, "the response is over {PAYLOAD_LIMIT} bytes"),
-            Self::Unavailable => write!(f, "it cannot be called now"),
+            Self::RequestTooLarge => write!(f, "the request exceeds {PAYLOAD_LIMIT} bytes"),
+            Self::ResponseTooLarge => write!(f, "the response exceeds {PAYLOAD_LIMIT} bytes"),
+            Self::Unavailable => write!(f, "it is not available"),
         }
     }
 }
 
-/// What every function of a stack shares.
+/// The configuration that all functions of a stack share.
 #[derive(Clone, Debug)]
-pub struct Host {
-    /// The clock of all time limits.
+pub struct HostConfig {
+    /// The clock of all timeouts.
     pub clock: Clock,
-    /// The folder that holds the binaries.
+    /// The folder of the binaries.
     pub binaries: PathBuf,
 }
 
@@ -72,47 +72,47 @@ pub struct Host {
 #[derive(Debug)]
 pub struct Functions {
     pools: BTreeMap<String, Arc<Pool>>,
-    calls: TaskTracker,
+    invocations: TaskTracker,
     processes: TaskTracker,
-    ending: CancellationToken,
+    stopping: CancellationToken,
 }
 
 impl Functions {
-    /// Makes the functions callable, each with its whole environment; their processes start on first use.
+    /// Creates the functions from their specifications and environments. Processes start on demand.
     pub fn new(
-        host: &Host,
+        host: &HostConfig,
         specs: impl IntoIterator<Item = (FunctionSpec, BTreeMap<String, String>)>,
     ) -> Self {
         let processes = TaskTracker::new();
-        let ending = CancellationToken::new();
+        let stopping = CancellationToken::new();
         let pools = specs.into_iter().map(|(spec, environment)| {
             let id = spec.id.clone();
-            let launch = process::Launch {
+            let launch = process::LaunchConfig {
                 program: host.binaries.join(&spec.binary),
                 spec,
                 environment,
                 clock: host.clock.clone(),
                 tracker: processes.clone(),
-                ending: ending.clone(),
+                stopping: stopping.clone(),
             };
             (id, Arc::new(Pool::new(launch)))
         });
-        let functions = Self { pools: pools.collect(), calls: TaskTracker::new(), processes, ending };
+        let functions = Self { pools: pools.collect(), invocations: TaskTracker::new(), processes, stopping };
         functions.reap_idle(host.clock.clone());
         functions
     }
 
-    /// The output of `work`, or `None` if the functions are ending first.
-    pub async fn unless_ending<F: Future>(&self, work: F) -> Option<F::Output> {
-        self.ending.run_until_cancelled(work).await
+    /// The output of `work`, or `None` if the functions stop first.
+    pub async fn unless_stopping<F: Future>(&self, work: F) -> Option<F::Output> {
+        self.stopping.run_until_cancelled(work).await
     }
 
-    /// Ends processes that have had nothing to do for a while, one of each function excepted.
+    /// Ends idle processes at an interval, except for one of each function.
     fn reap_idle(&self, clock: Clock) {
         let pools: Vec<_> = self.pools.values().cloned().collect();
-        let ending = self.ending.clone();
+        let stopping = self.stopping.clone();
         tokio::spawn(async move {
-            while ending.run_until_cancelled(clock.sleep(pool::REAP_EVERY)).await.is_some() {
+            while stopping.run_until_cancelled(clock.sleep(pool::REAP_INTERVAL)).await.is_some() {
                 for pool in &pools {
                     pool.reap();
                 }
@@ -120,12 +120,12 @@ impl Functions {
         });
     }
 
-    /// Calls a function by its logical id and waits for its answer.
+    /// Invokes a function by its logical id and waits for its response.
     ///
-    /// The call goes on when the caller stops waiting, as on Lambda.
+    /// The invocation continues if the caller stops waiting, as on Lambda.
     ///
     /// # Errors
-    /// If the function fails, ends, times out or does not start, or there is no such function.
+    /// If the function does not exist, does not start, fails, exits or times out.
     pub async fn invoke(&self, id: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
         let Some(pool) = self.pools.get(id).cloned() else {
             return Err(InvokeError::Unavailable);
@@ -133,47 +133,47 @@ impl Functions {
         if payload.len() > PAYLOAD_LIMIT {
             return Err(InvokeError::RequestTooLarge);
         }
-        if self.ending.is_cancelled() {
+        if self.stopping.is_cancelled() {
             return Err(InvokeError::Unavailable);
         }
-        // Until its caller has the answer, a call counts as under way.
-        let _waiting = self.calls.token();
-        let call = self.calls.spawn(async move {
-            let outcome = pool.call(payload).await;
+        // An invocation counts as running until the caller has its response.
+        let _running = self.invocations.token();
+        let invocation = self.invocations.spawn(async move {
+            let result = pool.invoke(payload).await;
             let function = pool.spec().binary.as_str();
-            match &outcome {
+            match &result {
                 Ok(_) => {}
-                // An authorizer's "no", which its own log has told.
+                // The denial of an authorizer, which the function logs itself.
                 Err(InvokeError::Function { message, .. }) if message == "Unauthorized" => {}
                 Err(error) => tracing::error!(target: "function", function, "{error}"),
             }
-            outcome
+            result
         });
-        call.await.unwrap_or(Err(InvokeError::Unavailable))
+        invocation.await.unwrap_or(Err(InvokeError::Unavailable))
     }
 
-    /// The process ids that run a binary now.
+    /// The ids of the running processes of a binary.
     pub fn pids(&self, binary: &str) -> Vec<u32> {
         self.pools.values().filter(|pool| pool.spec().binary == binary).flat_map(|pool| pool.pids()).collect()
     }
 
-    /// Waits until no call is under way, or `bound` has passed; calls made meanwhile are waited for as well.
-    pub async fn settle(&self, bound: Duration) {
-        self.calls.close();
-        if tokio::time::timeout(bound, self.calls.wait()).await.is_err() {
-            tracing::warn!("{} calls were still running and are given up", self.calls.len());
+    /// Waits until no invocation is running, including those that start meanwhile, for at most `limit`.
+    pub async fn wait_idle(&self, limit: Duration) {
+        self.invocations.close();
+        if tokio::time::timeout(limit, self.invocations.wait()).await.is_err() {
+            tracing::warn!("{} invocations did not finish in time", self.invocations.len());
         }
-        self.calls.reopen();
+        self.invocations.reopen();
     }
 
-    /// A guard that ends every process when it is dropped.
-    pub fn end_on_drop(&self) -> DropGuard {
-        self.ending.clone().drop_guard()
+    /// A guard that kills every process when it is dropped.
+    pub fn stop_on_drop(&self) -> DropGuard {
+        self.stopping.clone().drop_guard()
     }
 
-    /// Ends every process and waits until they are gone.
+    /// Kills every process and waits until all have exited.
     pub async fn stop(&self) {
-        self.ending.cancel();
+        self.stopping.cancel();
         self.processes.close();
         self.processes.wait().await;
     }

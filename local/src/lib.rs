@@ -1,4 +1,4 @@
-//! The one-machine stack: API Gateway, Lambda and `DynamoDB` as far as a client can tell, driven by `template.yaml`.
+//! The local stack: emulates API Gateway, Lambda, EventBridge and `DynamoDB` for `template.yaml`.
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
@@ -21,7 +21,7 @@ mod storage;
 mod template;
 mod token;
 
-pub use clock::{Clock, Moment, epoch_millis};
+pub use clock::{Clock, ClockTime, epoch_millis};
 pub use gateway::TIME_HEADER;
 pub use log::LogLines;
 pub use options::{Options, binaries_beside_this_program, log_filter, no_colour, project_root};

@@ -1,7 +1,7 @@
-//! The log of the stack and its functions: one line for each call, for a person who follows along.
+//! The log of the stack and its functions: one readable line for each call.
 
 mod lines;
 mod output;
 
 pub use lines::LogLines;
-pub use output::hand_on;
+pub use output::forward_line;

@@ -1,4 +1,4 @@
-//! The command: builds the functions, runs the stack, and stops it in order; or asks a running one for a token.
+//! The `local` command: builds the functions and runs the stack, or prints a token from a running stack.
 
 mod command;
 
@@ -19,12 +19,12 @@ use tracing_subscriber::EnvFilter;
 use command::api;
 use command::demo::{self, Demo};
 
-/// Where the HTTP API listens if nothing else is said.
-const HTTP: &str = "127.0.0.1:3000";
-/// The longest that a start waits for its demo data.
-const DEMO_PATIENCE: Duration = Duration::from_secs(30);
+/// The default address of the HTTP API.
+const DEFAULT_HTTP_ADDRESS: &str = "127.0.0.1:3000";
+/// The longest that a start waits until the demo data exists.
+const DEMO_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Runs the whole system of `template.yaml` on this machine.
+/// Run the complete system of `template.yaml` on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "local", args_conflicts_with_subcommands = true)]
 struct Arguments {
@@ -38,45 +38,45 @@ struct Arguments {
 enum Subcommands {
     /// Print a token from the running stack, for `Authorization: Bearer …`.
     Token {
-        /// The username; whoever is new is made.
+        /// The username; a new user is created.
         name: String,
-        /// Where the stack's HTTP API listens.
-        #[arg(long, value_name = "ADDR", default_value = HTTP)]
+        /// The address of the running stack's HTTP API.
+        #[arg(long, value_name = "ADDR", default_value = DEFAULT_HTTP_ADDRESS)]
         http: SocketAddr,
     },
 }
 
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Serve {
-    /// Where the HTTP API listens (port 0: any).
-    #[arg(long, value_name = "ADDR", default_value = HTTP)]
+    /// The address of the HTTP API (port 0: any free port).
+    #[arg(long, value_name = "ADDR", default_value = DEFAULT_HTTP_ADDRESS)]
     http: SocketAddr,
-    /// Where the WebSocket API listens (port 0: any).
+    /// The address of the WebSocket API (port 0: any free port).
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3001")]
     ws: SocketAddr,
-    /// Where the embedded database listens (port 0: any).
+    /// The address of the embedded DynamoDB (port 0: any free port).
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     dynamodb: SocketAddr,
-    /// The folder that everything is kept in [default: .local in the project].
+    /// The folder for all data [default: .local in the project].
     #[arg(long, value_name = "DIR", conflicts_with = "memory")]
     data: Option<PathBuf>,
-    /// Keep everything in memory only.
+    /// Keep all data in memory only.
     #[arg(long)]
     memory: bool,
-    /// Start without demo people, who otherwise come with an empty data folder.
+    /// Do not create demo users; by default, an empty data folder gets them.
     #[arg(long)]
     no_demo: bool,
     /// Build and run the functions with the release profile.
     #[arg(long)]
     release: bool,
-    /// Run the binaries as they are, without building first.
+    /// Run the existing binaries without building them first.
     #[arg(long)]
     no_build: bool,
-    /// A variable for every function, over what the template says; may be given more than once.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    /// Set an environment variable for every function, overriding the template (repeatable).
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     env: Vec<(String, String)>,
-    /// Write the addresses and the process id to this file, as JSON, when requests will be served.
+    /// Write the addresses and the process id to this file, as JSON, once the stack accepts requests.
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
 }
@@ -84,11 +84,11 @@ struct Serve {
 #[tokio::main]
 async fn main() -> ExitCode {
     let Arguments { command, serve } = Arguments::parse();
-    let outcome = match command {
+    let result = match command {
         Some(Subcommands::Token { name, http }) => print_token(&name, http).await,
-        None => run(serve, &Log::init()).await,
+        None => run(serve, &Logging::init()).await,
     };
-    match outcome {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -97,10 +97,10 @@ async fn main() -> ExitCode {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("a variable is NAME=VALUE".to_owned()),
+        _ => Err("expected NAME=VALUE".to_owned()),
     }
 }
 
@@ -109,10 +109,10 @@ async fn print_token(name: &str, http: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-async fn run(arguments: Serve, log: &Log) -> Result<()> {
-    let mut stop = Stop::new()?;
+async fn run(arguments: Serve, logging: &Logging) -> Result<()> {
+    let mut stop = StopSignals::new()?;
     if let Some(file) = &arguments.ready_file {
-        // One that a killed stack left behind would say that this one is ready.
+        // A file left by a killed stack would report this stack as ready.
         std::fs::remove_file(file).ok();
     }
     if !arguments.no_build {
@@ -123,7 +123,7 @@ async fn run(arguments: Serve, log: &Log) -> Result<()> {
     }
     let data = match (arguments.memory, arguments.data) {
         (true, _) => None,
-        (false, chosen) => Some(chosen.unwrap_or_else(|| project_root().join(".local"))),
+        (false, folder) => Some(folder.unwrap_or_else(|| project_root().join(".local"))),
     };
     let demo = Demo::plan(data.as_deref(), !arguments.no_demo)?;
     let options = Options {
@@ -140,13 +140,13 @@ async fn run(arguments: Serve, log: &Log) -> Result<()> {
         tracing::warn!("{notice}");
     }
     let demo = tokio::select! {
-        demo = fill(demo, &stack, log) => demo,
+        demo = create_demo_data(demo, &stack, logging) => demo,
         () = stop.wait() => {
             stack.stop().await;
             return Ok(());
         }
     };
-    greet(&stack, data.as_deref(), &demo);
+    print_summary(&stack, data.as_deref(), &demo);
     if let Some(file) = &arguments.ready_file {
         write_ready_file(file, &stack)?;
     }
@@ -157,73 +157,72 @@ async fn run(arguments: Serve, log: &Log) -> Result<()> {
     }
     tokio::select! {
         () = stack.stop() => Ok(()),
-        () = stop.wait() => bail!("stopped at once, as asked by the second signal"),
+        () = stop.wait() => bail!("stopped immediately by a second signal"),
     }
 }
 
-/// Makes the demo data, if it is to be made. Without it the stack is as good.
-async fn fill(demo: Demo, stack: &Stack, log: &Log) -> Demo {
-    if !matches!(demo, Demo::Wanted(_)) {
+/// Creates pending demo data. A failure is logged and does not stop the stack.
+async fn create_demo_data(demo: Demo, stack: &Stack, logging: &Logging) -> Demo {
+    if !matches!(demo, Demo::Pending(_)) {
         return demo;
     }
-    log.calm(true);
-    let made = tokio::time::timeout(DEMO_PATIENCE, demo.make(stack.http_url())).await;
-    log.calm(false);
-    made.map_err(anyhow::Error::from).flatten().unwrap_or_else(|error| {
-        tracing::warn!("the demo data is not finished, the next start goes on with it: {error:#}");
+    logging.set_quiet(true);
+    let result = tokio::time::timeout(DEMO_TIMEOUT, demo.create(stack.http_url())).await;
+    logging.set_quiet(false);
+    result.map_err(anyhow::Error::from).flatten().unwrap_or_else(|error| {
+        tracing::warn!("the demo data is incomplete; the next start resumes it: {error:#}");
         Demo::None
     })
 }
 
-/// Builds the function binaries; all of them with the same flags, so that nothing is built twice.
+/// Builds all binaries with one command, so that shared dependencies are compiled only once.
 async fn build(release: bool) -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.args(["build", "--workspace", "--bins"]).current_dir(project_root());
     if release {
         cargo.arg("--release");
     }
-    let status = cargo.kill_on_drop(true).status().await.context("cargo cannot be run")?;
+    let status = cargo.kill_on_drop(true).status().await.context("cannot run cargo")?;
     if !status.success() {
-        bail!("the functions could not be built");
+        bail!("building the functions failed");
     }
     Ok(())
 }
 
-/// Where cargo puts binaries of the asked-for profile: this program's folder or its sibling.
+/// The folder of the binaries of a Cargo profile: this program's folder or its sibling.
 fn binaries(release: bool) -> PathBuf {
-    let own = binaries_beside_this_program();
-    own.with_file_name(if release { "release" } else { "debug" })
+    binaries_beside_this_program().with_file_name(if release { "release" } else { "debug" })
 }
 
-fn greet(stack: &Stack, data: Option<&Path>, demo: &Demo) {
+fn print_summary(stack: &Stack, data: Option<&Path>, demo: &Demo) {
     let (http, ws) = (stack.http_url(), stack.ws_url());
     let address = http.trim_start_matches("http://");
-    let kept = data.map_or("memory only".to_owned(), |path| path.display().to_string());
-    let people = match demo {
-        Demo::There => demo::usernames().collect::<Vec<_>>().join(", "),
-        Demo::None | Demo::Wanted(_) => "none".to_owned(),
+    let data = data.map_or("memory only".to_owned(), |path| path.display().to_string());
+    let users = match demo {
+        Demo::Complete => demo::usernames().collect::<Vec<_>>().join(", "),
+        Demo::None | Demo::Pending(_) => "none".to_owned(),
     };
     println!(
         "
   HTTP API       {http}
   WebSocket API  {ws}
   DynamoDB       {dynamodb}  (table {table})
-  Data           {kept}
-  Demo people    {people}
+  Data           {data}
+  Demo users     {users}
 
 Try:
   TOKEN=$(cargo run -qp local -- token ana --http {address})
   curl -s {http}/api/v1/users/me -H \"Authorization: Bearer $TOKEN\"
   npx -y wscat -c \"{ws}?token=$TOKEN\"        # then type: {{\"type\": \"hello\"}}
 
-Ctrl-C stops everything.
+Press Ctrl-C to stop.
 ",
         dynamodb = stack.dynamodb_url(),
         table = stack.table_name(),
     );
 }
 
-/// Written aside and renamed, so that nobody reads half of it.
+/// Writes a temporary file and renames it, so that a reader never sees a partial file.
 fn write_ready_file(file: &Path, stack: &Stack) -> Result<()> {
     let ready = json!({
         "http": stack.http_url(),
@@ -231,55 +230,55 @@ fn write_ready_file(file: &Path, stack: &Stack) -> Result<()> {
         "dynamodb": stack.dynamodb_url(),
         "pid": std::process::id(),
     });
-    let mut aside = file.as_os_str().to_owned();
-    aside.push(".new");
-    std::fs::write(&aside, ready.to_string())
-        .and_then(|()| std::fs::rename(&aside, file))
-        .with_context(|| format!("the ready file {} cannot be written", file.display()))
+    let mut temporary = file.as_os_str().to_owned();
+    temporary.push(".new");
+    std::fs::write(&temporary, ready.to_string())
+        .and_then(|()| std::fs::rename(&temporary, file))
+        .with_context(|| format!("cannot write the ready file {}", file.display()))
 }
 
-/// What is logged if nothing else is asked for. Where a condition fails, as conditions do, the engine warns of it.
-const USUAL: &str = "info,dynoxide=error";
-/// What is logged of calls that nobody follows.
-const CALM: &str = "warn,dynoxide=error";
+/// The default log filter. The engine logs each failed condition as a warning, although these are expected.
+const DEFAULT_FILTER: &str = "info,dynoxide=error";
+/// The log filter while the demo data is created.
+const QUIET_FILTER: &str = "warn,dynoxide=error";
 
-/// What is logged.
-struct Log {
-    /// What the user asked for.
-    asked: Option<String>,
-    set: Box<dyn Fn(&str) + Send + Sync>,
+/// The log and its filter.
+struct Logging {
+    /// The filter from `RUST_LOG`, if it is valid.
+    requested: Option<String>,
+    set_filter: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-impl Log {
-    /// Begins to log on the standard error.
+impl Logging {
+    /// Starts to log to standard error.
     fn init() -> Self {
-        let asked = log_filter().filter(|filter| EnvFilter::try_new(filter).is_ok());
+        let requested = log_filter().filter(|filter| EnvFilter::try_new(filter).is_ok());
         let colour = std::io::stderr().is_terminal() && !no_colour();
         let log = tracing_subscriber::fmt()
             .event_format(LogLines::new(colour))
             .with_writer(std::io::stderr)
-            .with_env_filter(EnvFilter::new(asked.as_deref().unwrap_or(USUAL)))
+            .with_env_filter(EnvFilter::new(requested.as_deref().unwrap_or(DEFAULT_FILTER)))
             .with_filter_reloading();
         let handle = log.reload_handle();
         log.init();
-        Self { asked, set: Box::new(move |filter| drop(handle.reload(EnvFilter::new(filter)))) }
+        Self { requested, set_filter: Box::new(move |filter| drop(handle.reload(EnvFilter::new(filter)))) }
     }
 
-    /// Leaves out what is neither a warning nor an error, or not any more; unless the user has asked for a filter.
-    fn calm(&self, calm: bool) {
-        if self.asked.is_none() {
-            (self.set)(if calm { CALM } else { USUAL });
+    /// Limits the log to warnings and errors, or lifts that limit. A filter from `RUST_LOG` takes precedence.
+    fn set_quiet(&self, quiet: bool) {
+        if self.requested.is_none() {
+            (self.set_filter)(if quiet { QUIET_FILTER } else { DEFAULT_FILTER });
         }
     }
 }
 
-/// The signals that ask to stop.
-struct Stop {
+/// The signals that stop the command: SIGINT and SIGTERM.
+struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl Stop {
+impl StopSignals {
     fn new() -> Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }

@@ -1,4 +1,4 @@
-//! What a stack is started with, and all that it takes from the environment of the command.
+//! The options of a stack, and everything that it reads from the environment of the command.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -7,29 +7,29 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
 
-/// How to start a stack.
+/// The options of a [`Stack`](crate::Stack).
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where the HTTP API listens; port 0 is any.
+    /// The address of the HTTP API; port 0 selects any free port.
     pub http: SocketAddr,
-    /// Where the WebSocket API listens, connection management included; port 0 is any.
+    /// The address of the WebSocket API and its connection management; port 0 selects any free port.
     pub ws: SocketAddr,
-    /// Where the engine listens; port 0 is any.
+    /// The address of the embedded `DynamoDB`; port 0 selects any free port.
     pub dynamodb: SocketAddr,
-    /// The data folder; `None` keeps everything in memory.
+    /// The data folder; `None` keeps all data in memory.
     pub data: Option<PathBuf>,
     /// The template to run.
     pub template: PathBuf,
     /// The folder with the built function binaries.
     pub binaries: PathBuf,
-    /// Variables set last, over those of every function.
+    /// Environment variables for every function; they override the template.
     pub env: BTreeMap<String, String>,
-    /// The clock of all limits.
+    /// The clock of all timeouts and schedules.
     pub clock: Clock,
 }
 
 impl Default for Options {
-    /// What tests want: in memory, any ports, the project's template, and the binaries beside the running program.
+    /// For tests: in memory, free ports, the project's template, the binaries next to the running program.
     fn default() -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
@@ -46,19 +46,19 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether nobody but this machine can reach the stack.
+    /// Whether only this machine can reach the stack.
     pub(crate) fn is_loopback_only(&self) -> bool {
         [self.http, self.ws, self.dynamodb].iter().all(|address| address.ip().is_loopback())
     }
 }
 
-/// The folder that holds the workspace.
+/// The root folder of the Cargo workspace.
 pub fn project_root() -> &'static Path {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here)
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
 }
 
-/// The folder in which cargo put this program; for a test, the one above its `deps`.
+/// The folder of the running program; for a test, the parent of its `deps` folder.
 pub fn binaries_beside_this_program() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     let folder = program.parent().unwrap_or(Path::new("."));
@@ -68,19 +68,19 @@ pub fn binaries_beside_this_program() -> PathBuf {
     }
 }
 
-/// The one variable of the command's own environment that functions inherit.
+/// `PATH`, the only environment variable of the command that the functions inherit.
 #[expect(clippy::disallowed_methods, reason = "this module is where the stack reads its environment")]
 pub fn search_path() -> Option<OsString> {
     std::env::var_os("PATH")
 }
 
-/// The log filter that the user asked for, if any.
+/// The log filter from `RUST_LOG`.
 #[expect(clippy::disallowed_methods, reason = "this module is where the stack reads its environment")]
 pub fn log_filter() -> Option<String> {
     std::env::var("RUST_LOG").ok()
 }
 
-/// Whether the user wants no colours (<https://no-color.org>).
+/// Whether `NO_COLOR` disables colours (<https://no-color.org>).
 #[expect(clippy::disallowed_methods, reason = "this module is where the stack reads its environment")]
 pub fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())

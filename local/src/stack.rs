@@ -1,4 +1,4 @@
-//! A whole running stack: how it is put together, and how it is taken apart again.
+//! A running stack: how its parts are assembled, started and stopped.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,17 +14,17 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::gateway::{HttpGateway, SocketGateway};
-use crate::lambda::{Functions, Host};
+use crate::lambda::{Functions, HostConfig};
 use crate::options::{Options, search_path};
 use crate::schedules;
 use crate::storage::{DataFolder, Engine};
-use crate::template::{FunctionSpec, REGION, Surroundings, Template};
-use crate::token::{DEVELOPMENT_SECRET, DevToken, Extras, Issuer};
+use crate::template::{FunctionSpec, REGION, RuntimeValues, Template};
+use crate::token::{DEVELOPMENT_SECRET, DevToken, Issuer, TokenOptions};
 
-/// How long stopping waits for calls that are under way, and again for connections to close.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long [`Stack::stop`] waits for running invocations, and again for connections to close.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A running stack. Dropping it ends the functions at once; [`Stack::stop`] ends it in order.
+/// A running stack. Dropping it kills the functions immediately; [`Stack::stop`] shuts it down gracefully.
 #[derive(Debug)]
 pub struct Stack {
     http_url: String,
@@ -39,16 +39,16 @@ pub struct Stack {
     socket_server: Option<Server>,
     engine: Engine,
     _folder: DataFolder,
-    /// Ends the functions when the stack is dropped, whoever else still holds them.
-    _end: DropGuard,
+    /// Stops the functions when the stack is dropped, although tasks still share them.
+    _stop_functions: DropGuard,
 }
 
 impl Stack {
-    /// Starts everything, and returns when requests will be served.
+    /// Starts all parts and returns once the stack accepts requests.
     ///
     /// # Errors
-    /// If the template cannot be used, a binary is missing, an address is taken, or the data folder is in use or has
-    /// other tables.
+    /// If the template cannot be used, a binary is missing, an address is in use, or the data folder is in
+    /// use or contains a table with a different schema.
     pub async fn start(options: Options) -> Result<Self> {
         let mut template = Template::read(&options.template)?;
         check_binaries(&template, &options)?;
@@ -56,7 +56,7 @@ impl Stack {
         let secret = if options.is_loopback_only() {
             DEVELOPMENT_SECRET.to_owned()
         } else {
-            tracing::warn!("whoever reaches this machine's addresses can sign in here as anybody");
+            tracing::warn!("every host that can reach this machine can sign in as any user");
             folder.secret()?
         };
 
@@ -66,18 +66,18 @@ impl Stack {
         let http_url = format!("http://{}", http_listener.local_addr()?);
         let engine = Engine::start(&folder, options.dynamodb, &template.tables)?;
 
-        let surroundings = Surroundings {
+        let values = RuntimeValues {
             http: http_url.clone(),
             management: format!("http://{socket_address}"),
             secret: secret.clone(),
         };
-        let environments = environments(&template, &surroundings, engine.url(), &options.env)?;
+        let environments = environments(&template, &values, engine.url(), &options.env)?;
         let issuer = issuer(&environments, &secret);
         let table = table_name(&template, &environments);
-        folder.write_env(&variables_alone(&environments))?;
-        let host = Host { clock: options.clock.clone(), binaries: options.binaries };
+        folder.write_env(&standalone_variables(&environments))?;
+        let host = HostConfig { clock: options.clock.clone(), binaries: options.binaries };
         let functions = Arc::new(Functions::new(&host, environments));
-        let end = functions.end_on_drop();
+        let stop_functions = functions.stop_on_drop();
 
         let api = std::mem::take(&mut template.http);
         let http = Arc::new(HttpGateway::new(api, Arc::clone(&functions), issuer, options.clock.clone()));
@@ -106,21 +106,21 @@ impl Stack {
             socket_server,
             engine,
             _folder: folder,
-            _end: end,
+            _stop_functions: stop_functions,
         })
     }
 
-    /// The HTTP API's address, without a slash at the end.
+    /// The URL of the HTTP API, without a trailing slash.
     pub fn http_url(&self) -> &str {
         &self.http_url
     }
 
-    /// The WebSocket API's address, stage included.
+    /// The URL of the WebSocket API, including the stage.
     pub fn ws_url(&self) -> &str {
         &self.ws_url
     }
 
-    /// The engine's address.
+    /// The URL of the embedded `DynamoDB`.
     pub fn dynamodb_url(&self) -> &str {
         self.engine.url()
     }
@@ -130,58 +130,59 @@ impl Stack {
         &self.table
     }
 
-    /// The secret that tokens are signed with, for tests that sign their own.
+    /// The signing secret of development tokens, for tests that sign their own.
     pub fn jwt_secret(&self) -> &str {
         &self.secret
     }
 
-    /// What the template has and the stack does not do, one sentence each.
+    /// The parts of the template that the stack ignores, one sentence each.
     pub fn notices(&self) -> &[String] {
         &self.template.notices
     }
 
-    /// A token for a user, who is made if new: what `POST /local/token` answers.
+    /// Issues a token for a user and creates the user's profile if it is new, as `POST /local/token` does.
     ///
     /// # Errors
-    /// If the username will not do, or the profile cannot be made.
+    /// If the username is invalid, or the profile cannot be created.
     pub async fn token(&self, username: &str) -> Result<DevToken> {
-        self.http.token(username, &Extras::default()).await
+        self.http.token(username, &TokenOptions::default()).await
     }
 
-    /// Calls one function with an event as it is, past the gateway, and returns what it answers.
+    /// Invokes a function with an event, bypassing the gateways, and returns its response.
     ///
     /// # Errors
-    /// If there is no such function, or it fails, ends, times out or does not start.
+    /// If the function does not exist, does not start, fails, exits or times out.
     pub async fn invoke(&self, binary: &str, event: impl Into<Bytes>) -> Result<Bytes> {
         let function = self.template.functions.values().find(|function| function.binary == binary);
         let function = function.with_context(|| format!("the template has no function {binary}"))?;
-        let answer = self.functions.invoke(&function.id, event.into()).await;
-        answer.map_err(|error| anyhow!("{binary}: {error}"))
+        let response = self.functions.invoke(&function.id, event.into()).await;
+        response.map_err(|error| anyhow!("{binary}: {error}"))
     }
 
-    /// The ids of the processes that run a binary now.
+    /// The ids of the running processes of a binary.
     pub fn function_pids(&self, binary: &str) -> Vec<u32> {
         self.functions.pids(binary)
     }
 
-    /// Waits until no call is under way.
+    /// Waits until no invocation is running, at most 10 seconds.
     pub async fn settle(&self) {
-        self.functions.settle(GRACE).await;
+        self.functions.wait_idle(STOP_TIMEOUT).await;
     }
 
-    /// Stops in order: no new requests, calls finish, sockets close with 1001, functions end, the engine closes.
+    /// Stops gracefully: rejects new requests, waits for invocations, closes connections with 1001, stops the
+    /// functions and closes the database.
     pub async fn stop(self) {
         if let Some(sockets) = &self.sockets {
             sockets.drain();
         }
         self.http_server.stop().await;
-        self.functions.settle(GRACE).await;
+        self.functions.wait_idle(STOP_TIMEOUT).await;
         if let Some(sockets) = &self.sockets
-            && tokio::time::timeout(GRACE, sockets.close()).await.is_err()
+            && tokio::time::timeout(STOP_TIMEOUT, sockets.close()).await.is_err()
         {
-            tracing::warn!("some connections were still open and are cut");
+            tracing::warn!("some connections did not close in time and are dropped");
         }
-        // Last of the two: until here, functions could post to connections.
+        // Stopped after the HTTP server, because running functions still post to connections.
         if let Some(server) = self.socket_server {
             server.stop().await;
         }
@@ -190,7 +191,7 @@ impl Stack {
     }
 }
 
-/// One listening service.
+/// A listening HTTP server.
 #[derive(Debug)]
 struct Server {
     stop: CancellationToken,
@@ -200,21 +201,21 @@ struct Server {
 impl Server {
     fn start(listener: TcpListener, router: Router) -> Self {
         let stop = CancellationToken::new();
-        let listener = listener.tap_io(without_delay);
+        let listener = listener.tap_io(set_no_delay);
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move {
             if let Err(error) = serving.await {
-                tracing::error!("a listener ended: {error}");
+                tracing::error!("a listener failed: {error}");
             }
         });
         Self { stop, task }
     }
 
-    /// Stops accepting, and waits for requests that are under way, but not for ever.
+    /// Stops accepting requests and waits for running ones, up to [`STOP_TIMEOUT`].
     async fn stop(mut self) {
         self.stop.cancel();
-        tokio::time::timeout(GRACE, &mut self.task).await.ok();
+        tokio::time::timeout(STOP_TIMEOUT, &mut self.task).await.ok();
     }
 }
 
@@ -225,16 +226,16 @@ impl Drop for Server {
     }
 }
 
-/// Frames and answers are small and follow each other: none of them should wait for the client's acknowledgement.
-pub fn without_delay(stream: &mut TcpStream) {
+/// Sets `TCP_NODELAY`, so that small consecutive writes do not wait for acknowledgements (Nagle's algorithm).
+pub fn set_no_delay(stream: &mut TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("a connection keeps its delay: {error}");
+        tracing::debug!("cannot set TCP_NODELAY: {error}");
     }
 }
 
-async fn listen(address: SocketAddr, whose: &str) -> Result<TcpListener> {
+async fn listen(address: SocketAddr, service: &str) -> Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
-    bound.with_context(|| format!("the address {address} for {whose} cannot be listened on"))
+    bound.with_context(|| format!("cannot listen on the address {address} for {service}"))
 }
 
 fn check_binaries(template: &Template, options: &Options) -> Result<()> {
@@ -242,7 +243,7 @@ fn check_binaries(template: &Template, options: &Options) -> Result<()> {
         let program = options.binaries.join(&function.binary);
         if !program.is_file() {
             bail!(
-                "the binary {} of {} is missing; `cargo build --workspace --bins` makes it",
+                "the binary {} of {} is missing; build it with `cargo build --workspace --bins`",
                 program.display(),
                 function.id
             );
@@ -253,12 +254,12 @@ fn check_binaries(template: &Template, options: &Options) -> Result<()> {
 
 type Environments = Vec<(FunctionSpec, BTreeMap<String, String>)>;
 
-/// Every function with its whole environment: what Lambda gives, what the template says, and what the options add.
+/// Every function with its environment: the variables of Lambda, then the template's, then the options'.
 fn environments(
     template: &Template,
-    surroundings: &Surroundings,
-    dynamodb: &str,
-    last: &BTreeMap<String, String>,
+    values: &RuntimeValues,
+    dynamodb_url: &str,
+    overrides: &BTreeMap<String, String>,
 ) -> Result<Environments> {
     let mut all = Vec::new();
     for spec in template.functions.values() {
@@ -266,10 +267,10 @@ fn environments(
             [
                 ("AWS_REGION", REGION.to_owned()),
                 ("AWS_DEFAULT_REGION", REGION.to_owned()),
-                // Tells the functions apart in the signatures of their calls.
+                // Identifies the calling function in the signature of each AWS request.
                 ("AWS_ACCESS_KEY_ID", spec.id.clone()),
                 ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
-                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.to_owned()),
+                ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url.to_owned()),
                 ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
                 ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
                 ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
@@ -285,32 +286,32 @@ fn environments(
         }
         for (name, value) in &spec.environment {
             let value = template
-                .settle(value, surroundings)
+                .resolve(value, values)
                 .with_context(|| format!("function {}: variable {name}", spec.id))?;
             environment.insert(name.clone(), value);
         }
-        environment.extend(last.clone());
+        environment.extend(overrides.clone());
         all.push((spec.clone(), environment));
     }
     Ok(all)
 }
 
-/// The variables for a function that runs outside of the stack: the template's own, and how to reach the engine. The
-/// log filter is left to whoever runs it.
-fn variables_alone(environments: &Environments) -> BTreeMap<&str, &str> {
-    let mut alone = BTreeMap::new();
+/// The variables of a function that runs outside of the stack: those of the template and the access to
+/// `DynamoDB`. The log filter is excluded, so that the developer can set it.
+fn standalone_variables(environments: &Environments) -> BTreeMap<&str, &str> {
+    let mut variables = BTreeMap::new();
     for (spec, environment) in environments {
         let access = ["AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_DYNAMODB"];
         let names = spec.environment.keys().map(String::as_str).chain(access);
         let set = names.filter_map(|name| Some((name, environment.get(name)?.as_str())));
-        // An empty variable counts as absent.
-        alone.extend(set.filter(|(name, value)| *name != "RUST_LOG" && !value.is_empty()));
+        // An empty variable counts as unset.
+        variables.extend(set.filter(|(name, value)| *name != "RUST_LOG" && !value.is_empty()));
     }
-    alone.insert("AWS_ACCESS_KEY_ID", "local");
-    alone
+    variables.insert("AWS_ACCESS_KEY_ID", "local");
+    variables
 }
 
-/// Signs what the functions check, as far as their variables say.
+/// An issuer with the secret, `iss` and `aud` that the functions expect.
 fn issuer(environments: &Environments, secret: &str) -> Issuer {
     let variable = |name: &str| {
         let mut values = environments.iter().filter_map(|(_, environment)| environment.get(name));
@@ -324,6 +325,6 @@ fn issuer(environments: &Environments, secret: &str) -> Issuer {
 }
 
 fn table_name(template: &Template, environments: &Environments) -> String {
-    let used = environments.iter().find_map(|(_, environment)| environment.get("TABLE_NAME").cloned());
-    used.or_else(|| template.tables.first().map(|table| table.name.clone())).unwrap_or_default()
+    let variable = environments.iter().find_map(|(_, environment)| environment.get("TABLE_NAME").cloned());
+    variable.or_else(|| template.tables.first().map(|table| table.name.clone())).unwrap_or_default()
 }

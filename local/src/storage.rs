@@ -1,4 +1,4 @@
-//! What the stack remembers: the data folder, and the embedded DynamoDB-compatible engine in it.
+//! The storage of the stack: the data folder and the embedded DynamoDB-compatible engine.
 
 mod engine;
 mod folder;

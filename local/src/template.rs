@@ -1,4 +1,4 @@
-//! `template.yaml` as the local stack understands it: functions, routes, sockets, tables and their limits.
+//! Reads `template.yaml`: functions, HTTP routes, the WebSocket API, schedules and tables.
 
 mod environment;
 mod function;
@@ -15,7 +15,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-pub use environment::Surroundings;
+pub use environment::RuntimeValues;
 pub use function::FunctionSpec;
 pub use http::{Cors, HttpApi, HttpRoute, Verb};
 use intrinsics::Scope;
@@ -24,7 +24,7 @@ pub use schedule::Schedule;
 pub use table::TableSpec;
 pub use websocket::{SocketApi, SocketAuthorizer};
 
-/// Everything that the stack reads from the template.
+/// The parts of the template that the stack runs.
 #[derive(Debug, Default)]
 pub struct Template {
     /// The functions, by logical id.
@@ -33,11 +33,11 @@ pub struct Template {
     pub http: HttpApi,
     /// The WebSocket API, if there is one.
     pub socket: Option<SocketApi>,
-    /// What is called by the clock.
+    /// The schedules of functions.
     pub schedules: Vec<Schedule>,
     /// The tables.
     pub tables: Vec<TableSpec>,
-    /// What the template has and the local stack does not do, one sentence each.
+    /// The parts of the template that the stack ignores, one sentence each.
     pub notices: Vec<String>,
 }
 
@@ -45,18 +45,18 @@ impl Template {
     /// Reads a template file.
     ///
     /// # Errors
-    /// If the file cannot be read or [`Template::parse`] refuses it.
+    /// If the file cannot be read or [`Template::parse`] fails.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
-            .with_context(|| format!("the template {} cannot be read", path.display()))?;
-        Self::parse(&text).with_context(|| format!("the template {} cannot be used", path.display()))
+            .with_context(|| format!("cannot read the template {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("cannot use the template {}", path.display()))
     }
 
-    /// Reads a template's text.
+    /// Parses the text of a template.
     ///
     /// # Errors
-    /// If it is not YAML, refers to something it does not have, or needs something that the local stack does not
-    /// support and that would change what a client sees.
+    /// If the text is not YAML, contains an unknown reference, or uses an unsupported feature that would
+    /// change the behaviour for clients.
     pub fn parse(text: &str) -> Result<Self> {
         let root = yaml::parse(text)?;
         let source = Source { root: &root, scope: Scope::new(&root) };
@@ -70,13 +70,13 @@ impl Template {
     }
 }
 
-/// A parsed template and the means to evaluate it.
+/// A parsed template and its evaluation scope.
 struct Source<'a> {
     root: &'a Value,
     scope: Scope<'a>,
 }
 
-/// One resource: its logical id and its properties, not yet evaluated.
+/// A resource: its logical id and its unevaluated content.
 struct Resource<'a> {
     id: &'a str,
     body: &'a Value,
@@ -84,9 +84,9 @@ struct Resource<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// The resources of one type whose condition holds, in the order of their ids.
+    /// The resources of a type whose condition is true, sorted by logical id.
     fn resources(&self, kind: &str) -> Result<Vec<Resource<'a>>> {
-        let mut found = Vec::new();
+        let mut resources = Vec::new();
         for (id, body) in self.root["Resources"].as_object().into_iter().flatten() {
             if body["Type"].as_str() != Some(kind) {
                 continue;
@@ -96,10 +96,10 @@ impl<'a> Source<'a> {
             {
                 continue;
             }
-            found.push(Resource { id, body, properties: &body["Properties"] });
+            resources.push(Resource { id, body, properties: &body["Properties"] });
         }
-        found.sort_by_key(|resource| resource.id);
-        Ok(found)
+        resources.sort_by_key(|resource| resource.id);
+        Ok(resources)
     }
 
     /// A property as a string, or `None` if it is absent.
@@ -110,19 +110,19 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// A property as a string, which has to be there.
-    fn needed(&self, properties: &Value, name: &str) -> Result<String> {
+    /// A required property as a string.
+    fn required(&self, properties: &Value, name: &str) -> Result<String> {
         self.text(properties, name)?.with_context(|| format!("property {name} is missing"))
     }
 
-    /// A property as a whole number, or `None` if it is absent.
+    /// A property as an integer, or `None` if it is absent.
     fn number(&self, properties: &Value, name: &str) -> Result<Option<u64>> {
         let text = self.text(properties, name)?;
         text.map(|text| text.parse().with_context(|| format!("property {name} is not a number: {text}")))
             .transpose()
     }
 
-    /// A property with everything inside it evaluated; null if it is absent.
+    /// A property, evaluated recursively; null if it is absent.
     fn value(&self, properties: &Value, name: &str) -> Result<Value> {
         let value = self.scope.evaluate(&properties[name]).with_context(|| format!("property {name}"))?;
         Ok(value.unwrap_or(Value::Null))

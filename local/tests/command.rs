@@ -1,6 +1,6 @@
-//! The command line, as far as it needs no functions. The running command is tested end to end.
+//! The command line, as far as it works without functions. The end-to-end tests cover the running command.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so at once")]
+#![expect(clippy::unwrap_used, reason = "a test fails at the first unexpected result")]
 
 use std::process::{Command, Output};
 
@@ -9,16 +9,16 @@ fn local(arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn arguments_that_contradict_each_other_are_refused() {
-    let refused = local(&["--no-build", "--memory", "--data", "somewhere"]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("cannot be used with"));
+fn invalid_and_conflicting_arguments_are_rejected() {
+    let rejected = local(&["--no-build", "--memory", "--data", "somewhere"]);
+    assert_eq!(rejected.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&rejected.stderr).contains("cannot be used with"));
     assert_eq!(local(&["--http", "nowhere"]).status.code(), Some(2));
     assert_eq!(local(&["--env", "JWT_ISSUERS"]).status.code(), Some(2));
 }
 
 #[test]
-fn the_help_names_every_argument() {
+fn the_help_lists_every_argument() {
     let help = local(&["--help"]);
     assert!(help.status.success());
     let help = String::from_utf8(help.stdout).unwrap();

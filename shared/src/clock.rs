@@ -1,49 +1,49 @@
-//! The one source of wall-clock time, and the one form in which times are kept and shown.
+//! The source of wall-clock time, and the timestamp format of the API and the table.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
 use chrono::{DateTime, Duration, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A moment in UTC, in whole milliseconds: `2026-01-31T09:15:00.000Z` in JSON and in the table.
+/// A UTC time in whole milliseconds: `2026-01-31T09:15:00.000Z` in JSON and in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// The moment this many seconds after 1970; the epoch itself where that is no date.
+    /// Creates a time from Unix seconds. Out-of-range values become the Unix epoch.
     pub fn from_seconds(seconds: i64) -> Self {
         Self(DateTime::from_timestamp(seconds, 0).unwrap_or_default())
     }
 
-    /// The moment this many milliseconds after 1970; `None` where that is no date, or the epoch itself, which stands for
-    /// an absent time.
+    /// Creates a time from Unix milliseconds. `None` if the value is out of range, negative or 0: events have
+    /// 0 for an absent time.
     pub fn from_milliseconds(milliseconds: i64) -> Option<Self> {
         DateTime::from_timestamp_millis(milliseconds).filter(|_| milliseconds > 0).map(Self)
     }
 
-    /// Whole seconds since 1970, as DynamoDB's TTL and JWTs count them.
+    /// Unix seconds, as in DynamoDB's TTL and in JWTs.
     pub fn seconds(self) -> i64 {
         self.0.timestamp()
     }
 
-    /// Milliseconds since 1970; 0 for moments before it.
+    /// Unix milliseconds; 0 for times before 1970.
     pub fn milliseconds(self) -> u64 {
         u64::try_from(self.0.timestamp_millis()).unwrap_or_default()
     }
 
-    /// The day in UTC, as in `2026-01-31`.
+    /// The date in UTC, such as `2026-01-31`.
     pub fn day(self) -> String {
         self.0.format("%F").to_string()
     }
 
-    /// This moment and a while more.
+    /// Adds a duration, which may be negative.
     #[must_use]
-    pub fn plus(self, while_more: Duration) -> Self {
-        Self(self.0 + while_more)
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0 + duration)
     }
 
-    /// How long after `earlier` this is; negative if it is before.
+    /// The time since `earlier`; negative if this time is before it.
     pub fn since(self, earlier: Self) -> Duration {
         self.0 - earlier.0
     }
@@ -83,28 +83,28 @@ impl TryFrom<String> for Timestamp {
     }
 }
 
-/// Tells the time. Tests hand in their own.
+/// A replaceable clock. Tests use their own.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The machine's clock.
+    /// The system clock.
     pub fn system() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the clock")]
         Self::from_fn(|| Utc::now().into())
     }
 
-    /// A clock that stands still.
+    /// A clock that always returns the same time.
     pub fn fixed(time: Timestamp) -> Self {
         Self::from_fn(move || time)
     }
 
-    /// A clock that asks `now` each time.
+    /// A clock that calls `now` for each time.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The present moment.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_read_and_write_as_rfc_3339_with_milliseconds_and_z() {
+    fn timestamps_parse_rfc_3339_and_format_as_utc_with_milliseconds() {
         let time: Timestamp = "2026-01-31T10:15:00.1239+01:00".parse().unwrap();
         assert_eq!(time.to_string(), "2026-01-31T09:15:00.123Z");
         assert_eq!(Timestamp::from_seconds(0).to_string(), "1970-01-01T00:00:00.000Z");

@@ -1,6 +1,8 @@
-//! The functions' configuration: the only place that reads environment variables.
+//! The configuration of the functions. The only module that reads environment variables.
 
 mod rate_limits;
+
+use const_format::formatcp;
 
 pub use rate_limits::RateLimits;
 
@@ -9,7 +11,7 @@ use crate::{
     error::{Error, Result},
 };
 
-/// Every variable that a function may read, as `template.yaml` spells them.
+/// All variables that a function may read. `template.yaml` sets them.
 pub const VARIABLES: [&str; 8] = [
     "TABLE_NAME",
     "SOCKET_ENDPOINT",
@@ -21,50 +23,50 @@ pub const VARIABLES: [&str; 8] = [
     "RATE_LIMITS",
 ];
 
-/// The configuration of one function. What it is not given is `None` or empty.
+/// The configuration of a function. A missing variable is `None`, empty or its default.
 #[derive(Clone)]
 pub struct Config {
-    /// The table.
+    /// The name of the DynamoDB table.
     pub table: Option<String>,
-    /// The HTTPS address of the WebSocket stage, to which pushes are posted.
+    /// The HTTPS URL of the WebSocket stage, to which frames are posted.
     pub socket_endpoint: Option<String>,
-    /// Whose tokens are believed.
+    /// The accepted tokens.
     pub tokens: TokenConfig,
-    /// Origins that a `media_url` may lie under, such as `https://media.example.com`.
+    /// The origins that a `media_url` may start with, such as `https://media.example.com`.
     pub media_origins: Vec<String>,
-    /// How often a person may do what.
-    pub limits: RateLimits,
+    /// The rate limits per user.
+    pub rate_limits: RateLimits,
 }
 
-/// Whose tokens are believed: of one issuer by a shared secret, of others by the keys that they publish.
+/// The accepted issuers of tokens: one with a shared secret, and any number that publish their keys.
 #[derive(Clone, Default)]
 pub struct TokenConfig {
-    /// The issuer that we share a secret with.
+    /// The issuer with a shared secret.
     pub secret: Option<SecretConfig>,
     /// The issuers that publish their keys.
     pub issuers: Vec<IssuerConfig>,
 }
 
-/// What a token signed with the shared secret must be to be believed.
+/// The requirements for tokens that are signed with the shared secret.
 #[derive(Clone)]
 pub struct SecretConfig {
-    /// The secret shared with the issuer, for HS256.
+    /// The HS256 secret. At least 32 bytes.
     pub secret: String,
-    /// The `iss` that tokens must carry.
+    /// The required `iss`; `None` accepts any that is not another configured issuer.
     pub issuer: Option<String>,
-    /// The `aud` that tokens must carry.
+    /// The required `aud`; `None` accepts any.
     pub audience: Option<String>,
 }
 
 impl TokenConfig {
-    /// Whether nobody's tokens are believed.
+    /// Whether no tokens are accepted.
     pub fn is_empty(&self) -> bool {
         self.secret.is_none() && self.issuers.is_empty()
     }
 }
 
 impl Config {
-    /// Reads the process's environment.
+    /// Reads the environment of the process.
     pub fn from_env() -> Result<Self> {
         Self::from_lookup(|name| {
             #[expect(clippy::disallowed_methods, reason = "this is the configuration")]
@@ -74,23 +76,25 @@ impl Config {
 
     /// Reads variables from `lookup`. An empty variable counts as absent.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let [table, socket_endpoint, secret, issuer, audience, issuers, media_origins, limits] =
+        let [table, socket_endpoint, secret, issuer, audience, issuers, media_origins, rate_limits] =
             VARIABLES.map(|name| lookup(name).filter(|value| !value.is_empty()));
         let secret = secret.map(|secret| SecretConfig { secret, issuer, audience });
         if secret.as_ref().is_some_and(|config| config.secret.len() < MIN_SECRET_BYTES) {
-            return Err(Error::internal("JWT_SECRET must be at least 32 bytes long (RFC 7518, section 3.2)"));
+            return Err(Error::internal(formatcp!(
+                "JWT_SECRET must be at least {MIN_SECRET_BYTES} bytes long (RFC 7518, section 3.2)"
+            )));
         }
         let issuers = issuers.as_deref().map_or(Ok(Vec::new()), IssuerConfig::read_list)?;
         let tokens = TokenConfig { secret, issuers };
         let media_origins = media_origins.unwrap_or_default();
         let media_origins = media_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
         let media_origins = media_origins.map(str::to_owned).collect();
-        let limits = limits.map(|limits| limits.parse()).transpose()?.unwrap_or_default();
-        Ok(Self { table, socket_endpoint, tokens, media_origins, limits })
+        let rate_limits = rate_limits.map(|limits| limits.parse()).transpose()?.unwrap_or_default();
+        Ok(Self { table, socket_endpoint, tokens, media_origins, rate_limits })
     }
 }
 
-/// RFC 7518, section 3.2: an HS256 key has at least the size of the hash.
+/// The minimum length of an HS256 key: the size of the hash (RFC 7518, section 3.2).
 const MIN_SECRET_BYTES: usize = 32;
 
 #[cfg(test)]
@@ -98,12 +102,12 @@ mod tests {
     use super::*;
 
     fn config(variables: &[(&str, &str)]) -> Result<Config> {
-        let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        let find = |name: &str| variables.iter().find(|(variable, _)| *variable == name);
         Config::from_lookup(|name| find(name).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]
-    fn an_empty_variable_is_an_absent_one() {
+    fn an_empty_variable_counts_as_absent() {
         let config = config(&[
             ("TABLE_NAME", "chat"),
             ("SOCKET_ENDPOINT", ""),
@@ -118,19 +122,19 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_stops_the_function_at_its_start() {
+    fn a_short_secret_is_rejected() {
         assert!(config(&[("JWT_SECRET", &"s".repeat(31))]).is_err());
         assert!(!config(&[("JWT_SECRET", &"s".repeat(32))]).unwrap().tokens.is_empty());
     }
 
     #[test]
-    fn issuers_that_will_not_do_stop_the_function_at_its_start() {
+    fn invalid_issuers_are_rejected_with_the_name_of_the_variable() {
         let issuers =
             r#"[{"issuer":"https://a.example","jwks_url":"https://a.example/keys","audience":"us"}]"#;
         let tokens = config(&[("JWT_ISSUERS", issuers)]).unwrap().tokens;
         assert!(tokens.secret.is_none() && tokens.issuers.len() == 1);
-        for wrong in ["https://a.example", "{}", r#"[{"issuer":"https://a.example"}]"#] {
-            let error = config(&[("JWT_ISSUERS", wrong)]).err().unwrap();
+        for invalid in ["https://a.example", "{}", r#"[{"issuer":"https://a.example"}]"#] {
+            let error = config(&[("JWT_ISSUERS", invalid)]).err().unwrap();
             assert!(error.to_string().contains("JWT_ISSUERS: "), "{error}");
         }
     }
@@ -142,8 +146,8 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_cannot_be_stop_the_function_at_its_start() {
+    fn invalid_rate_limits_are_rejected() {
         assert!(config(&[("RATE_LIMITS", "messages=many")]).is_err());
-        assert_eq!(config(&[("RATE_LIMITS", "")]).unwrap().limits, RateLimits::default());
+        assert_eq!(config(&[("RATE_LIMITS", "")]).unwrap().rate_limits, RateLimits::default());
     }
 }

@@ -1,76 +1,76 @@
-//! The one error of the system: what went wrong, as the caller may know it.
+//! The error type of all fallible operations.
 
 use std::{error::Error as StdError, fmt};
 
 use chrono::Duration;
 use serde::Serialize;
 
-/// What every fallible call here returns.
+/// The result of a fallible operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong. `wire::problem` says how each case is shown.
+/// An error. `wire::problem` defines the public form of each variant.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The body or frame is not JSON, or not a JSON object.
     #[error("malformed JSON")]
     MalformedJson,
-    /// Fields that are missing, of a wrong type or out of bounds: every one of them.
+    /// All fields that are missing, of the wrong type or out of range.
     #[error("invalid fields")]
     Invalid(Vec<FieldError>),
-    /// No token, or one that proves nothing.
+    /// The token is missing or not valid, with the reason for the log.
     #[error("invalid token: {0}")]
     InvalidToken(&'static str),
-    /// A good token whose time is over.
+    /// The token is valid but has expired.
     #[error("expired token")]
     TokenExpired,
-    /// It does not exist, or the caller may not know that it does.
+    /// The resource does not exist, or the caller may not know that it exists.
     #[error("not found")]
     NotFound,
-    /// A rule says no; the caller may know why.
+    /// A rule forbids the action. The caller may know why.
     #[error("refused: {}", .0.code)]
     Refused(Refusal),
-    /// The person does this too often.
+    /// The user has exceeded a rate limit.
     #[error("rate limited")]
     RateLimited {
-        /// After this while the same call may be made.
+        /// The time until the same call is allowed.
         retry_after: Duration,
     },
-    /// The body is over the limit.
+    /// The body exceeds the maximum size.
     #[error("body too large")]
     TooLarge,
-    /// Too much at once, here or in the table: the same call may well succeed a little later.
+    /// The server, the table or an issuer is overloaded or unavailable. A retry may succeed.
     #[error("busy: {0}")]
     Busy(Cause),
-    /// A fault of ours.
+    /// A server error.
     #[error("internal: {0}")]
     Internal(Cause),
 }
 
-/// One field that is not as it must be.
+/// An invalid field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// The field's name in the request.
+    /// The name of the field in the request.
     pub field: String,
-    /// What it must be, as the end of a sentence that begins with the field's name.
+    /// The end of a sentence that starts with the field's name, such as `must be a UUID`.
     pub message: String,
 }
 
-/// A rule's "no", in words that may be shown.
+/// The public form of a rule that forbids an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// Stable and `snake_case`, for programs.
+    /// A stable identifier in `snake_case`.
     pub code: &'static str,
-    /// One plain sentence, for people.
+    /// A sentence that apps can show to users.
     pub detail: &'static str,
 }
 
-/// The source of a fault, kept for the log and never shown.
+/// The cause of an error. It is logged and never sent to clients.
 pub struct Cause(Box<dyn StdError + Send + Sync>);
 
 impl fmt::Display for Cause {
-    /// The whole chain of sources: an SDK error's own text is only "service error".
+    /// Writes the entire chain of sources: the text of an SDK error alone is only "service error".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut source = self.0.source();
@@ -95,12 +95,12 @@ impl<E: Into<Box<dyn StdError + Send + Sync>>> From<E> for Cause {
 }
 
 impl Error {
-    /// A fault of ours, with its source.
+    /// Creates a server error.
     pub fn internal(source: impl Into<Cause>) -> Self {
         Self::Internal(source.into())
     }
 
-    /// One field that is not as it must be.
+    /// Creates a validation error of one field.
     pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError { field: field.into(), message: message.into() }])
     }
@@ -112,9 +112,9 @@ impl From<Refusal> for Error {
     }
 }
 
-/// Names work that may fail without failing the call, where it happens.
+/// Marks work whose failure must not fail the call.
 pub trait BestEffort {
-    /// Logs a failure as a warning and goes on.
+    /// Logs a failure as a warning and discards the result.
     fn can_fail(self, what: &'static str);
 }
 

@@ -1,4 +1,4 @@
-//! Ids as types, so that a room's id cannot be passed where a user's is meant.
+//! Ids as distinct types, so that the compiler rejects a room's id in place of a user's.
 
 use std::{fmt, str::FromStr};
 
@@ -37,7 +37,7 @@ macro_rules! uuid_id {
 }
 
 uuid_id!(
-    /// A person.
+    /// A user.
     UserId
 );
 uuid_id!(
@@ -45,29 +45,28 @@ uuid_id!(
     RoomId
 );
 uuid_id!(
-    /// A friend request: a `UUIDv7`, so that requests sort by when they were made.
+    /// A friend request. A `UUIDv7`, so that requests sort by creation time.
     RequestId
 );
 uuid_id!(
-    /// An app on one phone, tablet or computer; it chooses its id.
+    /// An installation of the app, which chooses its own id.
     DeviceId
 );
 uuid_id!(
-    /// A message. To clients it is opaque; to us it holds the position that finds the item.
+    /// A message. Opaque to clients; it contains the position that locates the item.
     MessageId
 );
-
 uuid_id!(
     /// A report to the moderators.
     ReportId
 );
 
-/// The text is not a hyphenated UUID.
+/// The error for a text that is not a hyphenated UUID.
 #[derive(Debug, thiserror::Error)]
 #[error("must be a UUID")]
 pub struct NotAnId;
 
-/// Reads the hyphenated form in either case, and no other form that a UUID library may accept.
+/// Parses the hyphenated form in either case, and no other form that the `uuid` crate accepts.
 fn parse(text: &str) -> Result<Uuid, NotAnId> {
     if text.len() != uuid::fmt::Hyphenated::LENGTH {
         return Err(NotAnId);
@@ -75,19 +74,19 @@ fn parse(text: &str) -> Result<Uuid, NotAnId> {
     Uuid::try_parse(text).map_err(|_| NotAnId)
 }
 
-/// The namespace of the ids that this system derives from names.
+/// The namespace of derived ids (`UUIDv5`).
 const NAMESPACE: Uuid = Uuid::from_u128(0x5c0f_9d5e_6f2b_4a1e_9a55_0e7c_61d1_a7c4);
 
 impl UserId {
-    /// The person that a token of an issuer who names our users means: an id of our own if `user_id` or `sub` is one, else
-    /// an id derived from the issuer and its subject, so that the same person of the same issuer always gets the same id.
+    /// The user of a token whose issuer is allowed to name users: `user_id` or `sub` if it is a UUID, in this
+    /// order, otherwise an id derived from the issuer and the subject.
     pub fn from_claims(user_id: Option<&str>, issuer: Option<&str>, subject: Option<&str>) -> Option<Self> {
-        let own = |text: Option<&str>| text.and_then(|text| text.parse().ok());
-        own(user_id).or_else(|| own(subject)).or_else(|| Self::derived(issuer, subject))
+        let parse = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+        parse(user_id).or_else(|| parse(subject)).or_else(|| Self::derived(issuer, subject))
     }
 
-    /// The person that an issuer means by a subject, whatever that looks like: issuers share no ids, and none can choose
-    /// one.
+    /// The user that an issuer identifies by a subject, whatever its form. The same subject always has the
+    /// same id. Different issuers never share an id, and no issuer can choose one.
     pub fn derived(issuer: Option<&str>, subject: Option<&str>) -> Option<Self> {
         let subject = subject.filter(|subject| !subject.is_empty())?;
         let issuer = Uuid::new_v5(&Uuid::NAMESPACE_URL, issuer?.as_bytes());
@@ -96,12 +95,13 @@ impl UserId {
 }
 
 impl RoomId {
-    /// A new group's id.
+    /// Creates the id of a new group.
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
 
-    /// The one direct room of two people, whoever asks: no look-up, no race.
+    /// The id of the direct room of two users, in either order. Derived, so that it needs no look-up and has
+    /// no race.
     pub fn direct(a: UserId, b: UserId) -> Self {
         let (low, high) = if a < b { (a, b) } else { (b, a) };
         Self(Uuid::new_v5(&NAMESPACE, format!("{low}{high}").as_bytes()))
@@ -109,14 +109,14 @@ impl RoomId {
 }
 
 impl ReportId {
-    /// The report that this name means: the same name is the same report.
+    /// The id of the report with this name. The same name always has the same id.
     pub fn derived(name: &str) -> Self {
         Self(Uuid::new_v5(&NAMESPACE, name.as_bytes()))
     }
 }
 
 impl RequestId {
-    /// A new request's id.
+    /// Creates the id of a request that is sent at this time.
     pub fn at(time: Timestamp) -> Self {
         let seconds = u64::try_from(time.seconds()).unwrap_or_default();
         let nanoseconds = u32::try_from(time.milliseconds() % 1000).unwrap_or_default() * 1_000_000;
@@ -125,7 +125,8 @@ impl RequestId {
 }
 
 impl MessageId {
-    /// The id of the message at `seq`: a `UUIDv8` of 48 bits of milliseconds, 40 bits of position, the rest random.
+    /// Creates the id of the message at `seq`: a `UUIDv8` of 48 bits of Unix milliseconds, 40 bits of
+    /// position and random bits.
     pub fn new(time: Timestamp, seq: u64) -> Self {
         let mut bytes = *Uuid::new_v4().as_bytes();
         bytes[..6].copy_from_slice(&time.milliseconds().to_be_bytes()[2..]);
@@ -133,14 +134,14 @@ impl MessageId {
         Self(Uuid::new_v8(bytes))
     }
 
-    /// The position that the id names. Any UUID names one: compare the id with the message found there.
+    /// The position in the id. Every UUID has one: compare the id with that of the message at the position.
     pub fn seq(self) -> u64 {
         let bytes = self.0.as_bytes();
         bytes[9..14].iter().fold(0, |seq, byte| (seq << 8) | u64::from(*byte))
     }
 }
 
-/// The gateway's name for one live socket. Not secret, but a handle: never logged beside a person's text.
+/// The gateway's id of a WebSocket connection. Not a secret, but never logged next to a user's text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConnectionId(pub String);
@@ -158,7 +159,7 @@ mod tests {
     const ANA: &str = "9f0e0d0c-0b0a-4908-8706-050403020100";
 
     #[test]
-    fn a_message_id_holds_its_position_and_sorts_by_time() {
+    fn a_message_id_contains_its_position_and_sorts_by_time() {
         let time = Timestamp::from_seconds(1_770_000_000);
         for seq in [1, 42, 999_999_999_999] {
             assert_eq!(MessageId::new(time, seq).seq(), seq);
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn only_hyphenated_uuids_are_ids_in_either_case() {
+    fn only_hyphenated_uuids_in_either_case_are_ids() {
         assert!(ANA.parse::<UserId>().is_ok());
         assert_eq!(ANA.to_uppercase().parse::<UserId>().unwrap().to_string(), ANA);
         for text in ["", "ana", "{9f0e0d0c-0b0a-4908-8706-050403020100}", "9f0e0d0c0b0a49088706050403020100"]
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_direct_room_has_one_id_whoever_asks() {
+    fn a_direct_room_has_the_same_id_for_both_users() {
         let (a, b) = (UserId(Uuid::new_v4()), UserId(Uuid::new_v4()));
         assert_eq!(RoomId::direct(a, b), RoomId::direct(b, a));
         assert_ne!(RoomId::direct(a, b), RoomId::direct(a, a));
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(UserId::from_claims(Some("7"), None, Some(ANA)), Some(ana));
         let derived = UserId::from_claims(None, issuer, Some("108")).unwrap();
         assert_eq!(UserId::from_claims(None, issuer, Some("108")), Some(derived));
-        assert_ne!(UserId::from_claims(None, Some("https://else.example"), Some("108")), Some(derived));
+        assert_ne!(UserId::from_claims(None, Some("https://other.example"), Some("108")), Some(derived));
         assert_eq!(UserId::from_claims(None, None, Some("ana")), None);
         assert_eq!(UserId::from_claims(None, issuer, Some("")), None);
         assert_eq!(UserId::derived(issuer, Some("108")), Some(derived));

@@ -1,4 +1,4 @@
-//! Input that nobody should send: each has one clear answer, and changes nothing.
+//! Invalid input: each call is rejected with a specific error and changes nothing.
 
 use futures::{SinkExt, StreamExt};
 use reqwest::Method;
@@ -10,20 +10,20 @@ use tokio::{
 use tokio_tungstenite::{client_async, connect_async, tungstenite::Message};
 
 use crate::{
+    harness::{Actor, TestStack, rate_limited},
     probes::probes,
-    world::{Actor, World, paced},
 };
 
-/// Every item of the table, but how often who did something: that counts what was refused as well.
-async fn everything(world: &World) -> Vec<Value> {
+/// All items of the table except rate limits, which count rejected calls as well.
+async fn all_items(stack: &TestStack) -> Vec<Value> {
     let mut items =
-        world.database("Scan", json!({"ConsistentRead": true})).await["Items"].as_array().unwrap().clone();
+        stack.database("Scan", json!({"ConsistentRead": true})).await["Items"].as_array().unwrap().clone();
     items.retain(|item| !item["sk"]["S"].as_str().unwrap().starts_with("RATE#"));
     items.sort_by_key(Value::to_string);
     items
 }
 
-/// Calls with a body that must be refused as unprocessable: path, body, and the fields at fault.
+/// Calls with an invalid body that are rejected with 422: path, body, and the invalid fields.
 fn unprocessable(room: &str, me: &str) -> Vec<(&'static str, Value, Vec<&'static str>)> {
     let message = |field: &str, value: Value| {
         let mut message = json!({"chat_room_id": room, "content": "hello"});
@@ -72,13 +72,13 @@ fn unprocessable(room: &str, me: &str) -> Vec<(&'static str, Value, Vec<&'static
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refused_calls_name_every_fault_and_change_nothing() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+async fn rejected_calls_name_each_invalid_field_and_change_nothing() {
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
     let foreign = ben.room_with(&eve).await;
     let nowhere = uuid::Uuid::new_v4().to_string();
-    let before = everything(&world).await;
+    let before = all_items(&stack).await;
 
     for (path, body, fields) in unprocessable(&room, &ana.id) {
         let problem = ana.post(path, body.clone()).await.problem(422, "validation_failed");
@@ -93,7 +93,7 @@ async fn refused_calls_name_every_fault_and_change_nothing() {
             .problem(404, "not_found");
         ana.put(&format!("/chat/rooms/{room}/read")).await.problem(404, "not_found");
     }
-    // What leads to 204 needs nothing to be there, and does what it says.
+    // Probes with status 204 need no existing subject and may change something.
     for probe in probes(&nowhere).iter().filter(|probe| probe.leads_to != 204) {
         assert_eq!(probe.call(&ana).await.status, probe.leads_to);
     }
@@ -118,7 +118,7 @@ async fn refused_calls_name_every_fault_and_change_nothing() {
     }
     ana.put(&format!("/friends/requests/{nowhere}")).await.problem(422, "validation_failed");
     let mut socket = ana.socket().await;
-    let with_socket = everything(&world).await;
+    let with_socket = all_items(&stack).await;
     for data in [
         json!({}),
         json!({"chat_room_id": room, "content": " "}),
@@ -127,52 +127,52 @@ async fn refused_calls_name_every_fault_and_change_nothing() {
         socket.send("send_message", data).await;
         socket.expect("error").await;
     }
-    assert_eq!(everything(&world).await, with_socket);
+    assert_eq!(all_items(&stack).await, with_socket);
     socket.close().await;
-    world.stack.settle().await;
-    let after = everything(&world).await;
-    // What is done and undone again leaves a count of none.
-    let is_kept = |item: &&Value| !["PRESENCE", "COUNTS"].contains(&item["sk"]["S"].as_str().unwrap());
+    stack.local.settle().await;
+    let after = all_items(&stack).await;
+    // Created and removed items leave behind a presence item and quotas of zero.
+    let is_kept = |item: &&Value| !["PRESENCE", "QUOTAS"].contains(&item["sk"]["S"].as_str().unwrap());
     let kept = |items: &[Value]| items.iter().filter(is_kept).cloned().collect::<Vec<_>>();
     assert_eq!(kept(&after), kept(&before));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn upper_case_ids_unknown_fields_and_repeated_keys_are_taken() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn upper_case_ids_unknown_fields_and_repeated_keys_are_accepted() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana
         .post("/chat/rooms", json!({"participant_ids": [ben.id.to_uppercase()], "color": "red"}))
         .await
         .ok();
     let room = room["id"].as_str().unwrap();
     assert_eq!(room, ana.room_with(&ben).await);
-    let loud = room.to_uppercase();
-    let said = ana.say(&loud, "hi").await;
-    assert_eq!(said["chat_room_id"], room);
-    let reply = json!({"chat_room_id": room, "content": "re", "reply_to_id": said["id"].as_str().unwrap().to_uppercase()});
-    assert_eq!(ben.post("/chat/messages", reply).await.ok()["reply_to_id"], said["id"]);
-    assert_eq!(ana.history(&loud).await.len(), 2);
-    // RFC 8259 leaves repeated keys to the reader; here the last one counts.
+    let upper_case = room.to_uppercase();
+    let message = ana.send_message(&upper_case, "hi").await;
+    assert_eq!(message["chat_room_id"], room);
+    let reply = json!({"chat_room_id": room, "content": "re", "reply_to_id": message["id"].as_str().unwrap().to_uppercase()});
+    assert_eq!(ben.post("/chat/messages", reply).await.ok()["reply_to_id"], message["id"]);
+    assert_eq!(ana.history(&upper_case).await.len(), 2);
+    // RFC 8259 leaves repeated keys to the parser. The last value applies here.
     let twice = format!(r#"{{"chat_room_id":"{room}","content":"first","content":"second"}}"#);
     assert_eq!(ana.call(Method::POST, "/chat/messages", Some(twice)).await.ok()["content"], "second");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_over_the_gateways_limit_is_refused_by_the_gateway() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+async fn the_gateway_rejects_a_body_over_its_limit() {
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     let huge = json!({"content": "x".repeat(11 * 1024 * 1024)}).to_string();
     assert_eq!(ana.call(Method::POST, "/chat/messages", Some(huge)).await.status, 413);
     ana.get("/users/me").await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_frames_in_a_row_are_each_answered_and_hold_up_nobody() {
+async fn each_of_ten_thousand_frames_is_answered_and_other_users_are_not_delayed() {
     const FRAMES: usize = 10_000;
-    let world = World::with(paced("off")).await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    let url = format!("{}?token={}", world.stack.ws_url(), ana.token.as_deref().unwrap());
+    let stack = TestStack::with(rate_limited("off")).await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    let url = format!("{}?token={}", stack.local.ws_url(), ana.token.as_deref().unwrap());
     let (mut frames, mut answers) = connect_async(url).await.unwrap().0.split();
     let flood = tokio::spawn(async move {
         for n in 0..FRAMES {
@@ -188,13 +188,13 @@ async fn ten_thousand_frames_in_a_row_are_each_answered_and_hold_up_nobody() {
             let answer: Value = serde_json::from_str(&text).unwrap();
             assert_eq!(answer["type"], "pong", "{answer}");
             let n = usize::try_from(answer["data"]["timestamp"].as_u64().unwrap()).unwrap();
-            assert!(!std::mem::replace(&mut answered[n], true), "{n} is answered once");
+            assert!(!std::mem::replace(&mut answered[n], true), "frame {n} is answered once");
         }
     });
-    // Meanwhile, somebody else lives on as always.
+    // Meanwhile, other users are served.
     let mut at_ben = ben.socket().await;
     let room = ben.room_with(&cleo).await;
-    ben.say(&room, "calm").await;
+    ben.send_message(&room, "calm").await;
     at_ben.expect("room_created").await;
     at_ben.expect("new_message").await;
     let _frames = flood.await.unwrap();
@@ -202,36 +202,36 @@ async fn ten_thousand_frames_in_a_row_are_each_answered_and_hold_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_that_never_say_anything_hold_up_nobody() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn silent_connections_delay_no_other_user() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let mut silent = Vec::new();
-    for url in [world.stack.http_url(), world.stack.ws_url()] {
+    for url in [stack.local.http_url(), stack.local.ws_url()] {
         let address = url.split("//").nth(1).unwrap().split('/').next().unwrap();
-        for beginning in [
+        for prefix in [
             "",
             "GET /live HTTP/1.1\r\nHost: x\r\n",
             "POST /api/v1/chat/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
         ] {
             for _ in 0..20 {
                 let mut stream = TcpStream::connect(address).await.unwrap();
-                stream.write_all(beginning.as_bytes()).await.unwrap();
+                stream.write_all(prefix.as_bytes()).await.unwrap();
                 silent.push(stream);
             }
         }
     }
     let room = ana.room_with(&ben).await;
     let mut at_ben = ben.socket().await;
-    let said = ana.say(&room, "hello").await;
-    assert_eq!(at_ben.expect("new_message").await["data"]["id"], said["id"]);
+    let message = ana.send_message(&room, "hello").await;
+    assert_eq!(at_ben.expect("new_message").await["data"]["id"], message["id"]);
     drop(silent);
 }
 
-/// A socket with the smallest buffer, which is never read.
-async fn slow_reader(world: &World, who: &Actor) -> impl Sized {
-    let url = format!("{}?token={}", world.stack.ws_url(), who.token.as_deref().unwrap());
+/// A socket with the smallest receive buffer that is never read.
+async fn slow_reader(stack: &TestStack, user: &Actor) -> impl Sized {
+    let url = format!("{}?token={}", stack.local.ws_url(), user.token.as_deref().unwrap());
     let address =
-        world.stack.ws_url().split("//").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
+        stack.local.ws_url().split("//").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(1024).unwrap();
     let stream = socket.connect(address).await.unwrap();
@@ -239,40 +239,40 @@ async fn slow_reader(world: &World, who: &Actor) -> impl Sized {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_who_never_reads_holds_up_nobody() {
-    let world = World::with(paced("off")).await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn a_client_that_never_reads_delays_no_other_user() {
+    let stack = TestStack::with(rate_limited("off")).await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let (mut at_ana, mut at_cleo) = (ana.socket().await, cleo.socket().await);
-    let _never_read = slow_reader(&world, &ben).await;
-    let words = "x".repeat(4000);
-    let mut said = 0;
-    let mut say = async || {
-        said += 1;
-        at_ana.send("send_message", json!({"chat_room_id": room, "content": words})).await;
-        assert_eq!(at_ana.expect("message_sent").await["data"]["seq"], said);
-        assert_eq!(at_cleo.expect("new_message").await["data"]["seq"], said);
-        said
+    let _never_read = slow_reader(&stack, &ben).await;
+    let content = "x".repeat(4000);
+    let mut sent = 0;
+    let mut send = async || {
+        sent += 1;
+        at_ana.send("send_message", json!({"chat_room_id": room, "content": content})).await;
+        assert_eq!(at_ana.expect("message_sent").await["data"]["seq"], sent);
+        assert_eq!(at_cleo.expect("new_message").await["data"]["seq"], sent);
+        sent
     };
-    while !is_full(&world, &ben).await {
-        assert!(say().await < MOST_MESSAGES, "a queue has an end");
+    while !is_full(&stack, &ben).await {
+        assert!(send().await < MAX_BUFFERED, "the queue is bounded");
     }
     for _ in 0..5 {
-        say().await;
+        send().await;
     }
-    let said = say().await;
-    assert_eq!(ben.history(&room).await.len(), said, "the log has it all");
+    let sent = send().await;
+    assert_eq!(ben.history(&room).await.len(), sent, "the log contains each message");
 }
 
-/// More than a slow reader's buffers and queue can hold.
-const MOST_MESSAGES: usize = 5000;
+/// An upper bound of the messages that the buffers and the queue of a client hold.
+const MAX_BUFFERED: usize = 5000;
 
-/// Whether the gateway takes no more frames for somebody's one connection.
-async fn is_full(world: &World, who: &Actor) -> bool {
-    let key = json!({"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "PRESENCE"}});
-    let presence = world.database("GetItem", json!({"Key": key})).await;
+/// Whether the gateway rejects further frames for the user's only connection.
+async fn is_full(stack: &TestStack, user: &Actor) -> bool {
+    let key = json!({"pk": {"S": format!("USER#{}", user.id)}, "sk": {"S": "PRESENCE"}});
+    let presence = stack.database("GetItem", json!({"Key": key})).await;
     let attributes = presence["Item"].as_object().unwrap();
     let connection = attributes.keys().find_map(|name| name.strip_prefix("connection:")).unwrap();
-    let url = format!("{}/@connections/{connection}", world.stack.ws_url().replace("ws://", "http://"));
+    let url = format!("{}/@connections/{connection}", stack.local.ws_url().replace("ws://", "http://"));
     reqwest::Client::new().post(url).body("{}").send().await.unwrap().status() == 429
 }

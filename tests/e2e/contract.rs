@@ -1,30 +1,30 @@
-//! The contract is complete: every answer and frame that it documents is exercised here, and no other is given.
+//! Completeness of the contract: each documented answer and frame occurs here, and no other does.
 
 use std::{collections::BTreeSet, sync::Mutex};
 
 use serde_json::{Value, json};
 
 use crate::{
-    probes::{Probe, probes},
-    world::{
-        Actor, Answer, Proxy, World, befriend,
+    harness::{
+        Actor, Answer, Proxy, TestStack,
         contract::{
             frames::FRAMES,
             rest::{Documented, OPERATIONS, documented},
         },
-        paced,
+        make_friends, rate_limited,
     },
+    probes::{Probe, probes},
 };
 
-/// Documented, and true of the cloud, where Lambda turns calls away; the local stack says so only while it stops.
-const ONLY_IN_THE_CLOUD: (u16, &str) = (503, "application/json");
+/// The documented answer of AWS Lambda when it throttles. The local stack gives it only while it stops.
+const ONLY_ON_AWS: (u16, &str) = (503, "application/json");
 
-/// What was exercised so far.
+/// The documented answers that occurred so far.
 #[derive(Default)]
-struct Notes(Mutex<BTreeSet<Documented>>);
+struct Coverage(Mutex<BTreeSet<Documented>>);
 
-impl Notes {
-    /// Notes an answer, which must have this status.
+impl Coverage {
+    /// Records an answer. Asserts its status.
     fn expect(&self, status: u16, answer: &Answer) -> Value {
         assert_eq!(answer.status, status, "{:?}: {}", answer.documented, answer.text);
         self.0.lock().unwrap().extend(answer.documented.clone());
@@ -33,72 +33,72 @@ impl Notes {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_documented_answer_is_given_and_no_other() {
-    let (world, proxy) = World::with_proxy().await;
-    let notes = Notes::default();
+async fn every_documented_answer_occurs_and_no_other() {
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let coverage = Coverage::default();
     let nowhere = uuid::Uuid::new_v4().to_string();
     let probes = probes(&nowhere);
-    calls_of_two_friends(&world, &proxy, &notes).await;
-    let [ana] = world.actors(["ana"]).await;
+    calls_of_two_friends(&stack, &proxy, &coverage).await;
+    let [ana] = stack.actors(["ana"]).await;
     for probe in &probes {
-        notes.expect(probe.leads_to, &probe.call(&ana).await);
-        notes.expect(401, &probe.call(&world.stranger(None)).await);
+        coverage.expect(probe.leads_to, &probe.call(&ana).await);
+        coverage.expect(401, &probe.call(&stack.stranger(None)).await);
         if let Some(path) = probe.bad_path {
-            notes.expect(422, &ana.call(probe.method.clone(), path, None).await);
+            coverage.expect(422, &ana.call(probe.method.clone(), path, None).await);
         }
         if let Some(bad_body) = probe.bad_body {
             let large = |bytes| json!({"content": "x".repeat(bytes)}).to_string();
             let bodies =
                 [(400, "[]".into()), (422, bad_body.into()), (413, large(70_000)), (413, large(7_000_000))];
             for (status, body) in bodies {
-                notes.expect(status, &ana.call(probe.method.clone(), &probe.path, Some(body)).await);
+                coverage.expect(status, &ana.call(probe.method.clone(), &probe.path, Some(body)).await);
             }
         }
     }
-    // Together, because the SDK takes its time to try again.
+    // All probes run concurrently, because the SDK waits before each retry.
     for (code, status) in [("InternalServerError", 500), ("ProvisionedThroughputExceededException", 503)] {
         let _outage = proxy.fail(|_| true, code);
         for answer in futures::future::join_all(probes.iter().map(|probe| probe.call(&ana))).await {
-            notes.expect(status, &answer);
+            coverage.expect(status, &answer);
             assert_eq!(answer.headers.contains_key("retry-after"), status == 503, "{answer:?}");
         }
     }
     for probe in &probes {
-        // All calls of a function that makes several at once: the answer to one could be enough for it.
+        // A function with concurrent database calls could answer after one of them, so all are blocked.
         let function = probe.function();
         let [first, _others @ ..] = [(); 8].map(|()| {
             let function = function.clone();
             proxy.hold(move |call| call.caller == function)
         });
-        let dying = async {
+        let killing = async {
             let _guard = first.caught().await;
-            world.kill(&probe.binary());
+            stack.kill(&probe.binary());
         };
-        let (answer, ()) = tokio::join!(probe.call(&ana), dying);
-        assert_eq!(notes.expect(500, &answer), json!({"message": "Internal Server Error"}));
+        let (answer, ()) = tokio::join!(probe.call(&ana), killing);
+        assert_eq!(coverage.expect(500, &answer), json!({"message": "Internal Server Error"}));
     }
 
-    calls_that_come_too_often(&probes, &notes).await;
+    rate_limited_calls(&probes, &coverage).await;
 
-    let exercised = notes.0.into_inner().unwrap();
-    let (cloud, missing): (BTreeSet<_>, BTreeSet<_>) = documented()
+    let exercised = coverage.0.into_inner().unwrap();
+    let (only_on_aws, missing): (BTreeSet<_>, BTreeSet<_>) = documented()
         .into_iter()
         .filter(|documented| !exercised.contains(documented))
-        .partition(|(_, status, content)| (*status, content.as_str()) == ONLY_IN_THE_CLOUD);
-    assert!(missing.is_empty(), "documented, and never seen: {missing:#?}");
-    assert_eq!(cloud.len(), OPERATIONS.len(), "seen after all, so no longer an exception");
+        .partition(|(_, status, content)| (*status, content.as_str()) == ONLY_ON_AWS);
+    assert!(missing.is_empty(), "documented, but never seen: {missing:#?}");
+    assert_eq!(only_on_aws.len(), OPERATIONS.len(), "an answer of AWS Lambda was seen locally");
 }
 
-/// Where each thing may be done once, the second call of it comes too early. Calls that are not paced never do.
-async fn calls_that_come_too_often(probes: &[Probe], notes: &Notes) {
+/// Calls each probe twice where each rate limit allows one action. Calls without a limit never return 429.
+async fn rate_limited_calls(probes: &[Probe], coverage: &Coverage) {
     let limits = ["messages", "requests", "searches", "rooms", "frames", "changes", "reports"];
-    let world = World::with(paced(&limits.map(|name| format!("{name}=1/3600s")).join(","))).await;
-    let ana = world.actor("ana").await;
+    let stack = TestStack::with(rate_limited(&limits.map(|name| format!("{name}=1/3600s")).join(","))).await;
+    let ana = stack.actor("ana").await;
     for probe in probes {
         for _ in 0..2 {
             let answer = probe.call(&ana).await;
             if answer.status == 429 {
-                notes.expect(429, &answer);
+                coverage.expect(429, &answer);
                 assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
             } else {
                 assert_eq!(answer.status, probe.leads_to);
@@ -107,38 +107,38 @@ async fn calls_that_come_too_often(probes: &[Probe], notes: &Notes) {
     }
 }
 
-/// What is answered with 200 to two people who become friends and chat, and a repeated send that comes too late.
-async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
-    notes.expect(200, &ana.get("/friends/search?query=be").await);
-    let asked = notes.expect(200, &ana.post("/friends/requests", json!({"receiver_id": ben.id})).await);
-    notes.expect(200, &ben.get("/friends/requests?direction=received&limit=1").await);
-    let answer = format!("/friends/requests/{}?action=accepted", asked["id"].as_str().unwrap());
-    notes.expect(200, &ben.put(&answer).await);
-    notes.expect(200, &ben.get("/friends").await);
-    let room = notes.expect(200, &ana.post("/chat/rooms", json!({"participant_ids": [ben.id]})).await);
+/// Calls of two users who become friends and chat, and a repeated send that is too late.
+async fn calls_of_two_friends(stack: &TestStack, proxy: &Proxy, coverage: &Coverage) {
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    coverage.expect(200, &ana.get("/friends/search?query=be").await);
+    let request = coverage.expect(200, &ana.post("/friends/requests", json!({"receiver_id": ben.id})).await);
+    coverage.expect(200, &ben.get("/friends/requests?direction=received&limit=1").await);
+    let answer = format!("/friends/requests/{}?action=accepted", request["id"].as_str().unwrap());
+    coverage.expect(200, &ben.put(&answer).await);
+    coverage.expect(200, &ben.get("/friends").await);
+    let room = coverage.expect(200, &ana.post("/chat/rooms", json!({"participant_ids": [ben.id]})).await);
     let room = room["id"].as_str().unwrap();
     let message = json!({"chat_room_id": room, "content": "Hi Ben!"});
-    notes.expect(200, &ana.post("/chat/messages", message).await);
-    notes.expect(200, &ben.get(&format!("/chat/rooms/{room}/messages?limit=50&offset=0")).await);
-    notes.expect(200, &ben.put(&format!("/chat/rooms/{room}/read")).await);
-    notes.expect(200, &ben.get("/chat/rooms?limit=1").await);
+    coverage.expect(200, &ana.post("/chat/messages", message).await);
+    coverage.expect(200, &ben.get(&format!("/chat/rooms/{room}/messages?limit=50&offset=0")).await);
+    coverage.expect(200, &ben.put(&format!("/chat/rooms/{room}/read")).await);
+    coverage.expect(200, &ben.get("/chat/rooms?limit=1").await);
 
-    notes.expect(200, &ana.get(&format!("/users/{}", ben.id)).await);
-    notes.expect(409, &ana.patch("/users/me", json!({"username": "BEN"})).await);
-    notes.expect(204, &world.actor("zoe").await.delete("/users/me").await);
-    calls_about_a_message(&ana, &ben, room, notes).await;
-    let dora = world.actor("dora").await;
+    coverage.expect(200, &ana.get(&format!("/users/{}", ben.id)).await);
+    coverage.expect(409, &ana.patch("/users/me", json!({"username": "BEN"})).await);
+    coverage.expect(204, &stack.actor("zoe").await.delete("/users/me").await);
+    calls_about_a_message(&ana, &ben, room, coverage).await;
+    let dora = stack.actor("dora").await;
     for n in 0..=20 {
         let device = dora.register(&format!("/devices/{}", uuid::Uuid::from_u128(n)), &n.to_string()).await;
-        notes.expect(if n < 20 { 204 } else { 409 }, &device);
+        coverage.expect(if n < 20 { 204 } else { 409 }, &device);
     }
-    notes.expect(204, &dora.delete(&format!("/devices/{}", uuid::Uuid::nil())).await);
-    calls_about_a_group(world, notes).await;
-    notes.expect(200, &ana.post("/reports", json!({"user_id": ben.id, "reason": "other"})).await);
-    calls_about_friends(world, notes).await;
+    coverage.expect(204, &dora.delete(&format!("/devices/{}", uuid::Uuid::nil())).await);
+    calls_about_a_group(stack, coverage).await;
+    coverage.expect(200, &ana.post("/reports", json!({"user_id": ben.id, "reason": "other"})).await);
+    calls_about_friends(stack, coverage).await;
 
-    // As if the log had grown long meanwhile: its newest message has a high position.
+    // An injected answer makes the log long: its newest message has a high `seq`.
     let is_message =
         |body: &Value| body["Item"]["seq"] == json!({"N": "1"}) && !body["Item"]["content"].is_null();
     let written = proxy.seen().into_iter().filter(|call| call.operation == "PutItem");
@@ -146,99 +146,99 @@ async fn calls_of_two_friends(world: &World, proxy: &Proxy, notes: &Notes) {
     let mut newest = bodies.find(is_message).expect("the message was put")["Item"].clone();
     newest["seq"] = json!({"N": "1002"});
     let log = json!({"Items": [newest], "Count": 1, "ScannedCount": 1});
-    let _long = proxy.answer(|call| call.operation == "Query" && call.body.contains("MSG#"), log);
+    let _long_log = proxy.answer(|call| call.operation == "Query" && call.body.contains("MSG#"), log);
     let late =
         json!({"chat_room_id": room, "content": "Hi Ben!", "client_message_id": "late", "after_seq": 1});
-    notes.expect(409, &ana.post("/chat/messages", late).await);
+    coverage.expect(409, &ana.post("/chat/messages", late).await);
 }
 
-/// What becomes of a message of Ana's and of one of Ben's, and what they may not do to them.
-async fn calls_about_a_message(ana: &Actor, ben: &Actor, room: &str, notes: &Notes) {
-    let (said, gone) = (ana.say(room, "helo").await, ana.say(room, "gone").await);
-    notes.expect(200, &ana.edit(&said, "hello").await);
-    notes.expect(403, &ben.edit(&said, "mine").await);
-    notes.expect(403, &ben.delete_message(&said).await);
+/// Allowed and rejected actions on messages.
+async fn calls_about_a_message(ana: &Actor, ben: &Actor, room: &str, coverage: &Coverage) {
+    let (message, deleted) = (ana.send_message(room, "helo").await, ana.send_message(room, "gone").await);
+    coverage.expect(200, &ana.edit(&message, "hello").await);
+    coverage.expect(403, &ben.edit(&message, "mine").await);
+    coverage.expect(403, &ben.delete_message(&message).await);
     for emoji in ["👍", "👎", "🔥", "🎉", "😀"] {
-        notes.expect(200, &ben.react(&said, emoji).await);
+        coverage.expect(200, &ben.react(&message, emoji).await);
     }
-    notes.expect(409, &ben.react(&said, "😂").await);
-    notes.expect(200, &ana.reactions(&said).await);
-    notes.expect(200, &ben.unreact(&said, "👍").await);
-    notes.expect(200, &ben.pin(&said).await);
-    notes.expect(200, &ana.get(&format!("/chat/rooms/{room}/pins")).await);
-    notes.expect(200, &ana.unpin(&said).await);
-    notes.expect(200, &ana.delete_message(&gone).await);
-    notes.expect(409, &ana.edit(&gone, "hello").await);
-    notes.expect(409, &ana.pin(&gone).await);
-    notes.expect(200, &ana.post("/chat/sync", json!({"rooms": {room: {"seq": 1, "rev": 0}}})).await);
-    notes.expect(200, &ana.room(room).await);
+    coverage.expect(409, &ben.react(&message, "😂").await);
+    coverage.expect(200, &ana.reactions(&message).await);
+    coverage.expect(200, &ben.unreact(&message, "👍").await);
+    coverage.expect(200, &ben.pin(&message).await);
+    coverage.expect(200, &ana.get(&format!("/chat/rooms/{room}/pins")).await);
+    coverage.expect(200, &ana.unpin(&message).await);
+    coverage.expect(200, &ana.delete_message(&deleted).await);
+    coverage.expect(409, &ana.edit(&deleted, "hello").await);
+    coverage.expect(409, &ana.pin(&deleted).await);
+    coverage.expect(200, &ana.post("/chat/sync", json!({"rooms": {room: {"seq": 1, "rev": 0}}})).await);
+    coverage.expect(200, &ana.room(room).await);
 }
 
-/// Who comes into a group and leaves it, and who may not say so.
-async fn calls_about_a_group(world: &World, notes: &Notes) {
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+/// Allowed and rejected actions on a group.
+async fn calls_about_a_group(stack: &TestStack, coverage: &Coverage) {
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let group = ana.group_with(&[&ben]).await;
-    let said = ana.say(&group, "hello").await;
-    notes.expect(403, &ben.add(&group, &cleo).await);
-    notes.expect(403, &ben.remove(&group, &ana).await);
-    notes.expect(403, &ben.pin(&said).await);
-    notes.expect(403, &ben.unpin(&said).await);
-    notes.expect(200, &ana.add(&group, &cleo).await);
-    notes.expect(200, &ana.update_room(&group, json!({"name": "Sunday run"})).await);
-    notes.expect(403, &cleo.update_room(&group, json!({"name": "mine"})).await);
-    notes.expect(200, &ana.keep_room(&group, json!({"is_pinned": true})).await);
-    notes.expect(204, &cleo.remove(&group, &cleo).await);
-    notes.expect(403, &ben.delete_room(&group).await);
-    world.count(&cleo, "rooms", 2_000).await;
-    notes.expect(409, &ana.add(&group, &cleo).await);
-    notes.expect(409, &ana.post("/chat/rooms", json!({"participant_ids": [cleo.id]})).await);
-    world.count(&cleo, "rooms", 0).await;
-    world.fill(&group).await;
-    notes.expect(409, &ana.add(&group, &cleo).await);
-    notes.expect(204, &ana.delete_room(&group).await);
+    let message = ana.send_message(&group, "hello").await;
+    coverage.expect(403, &ben.add(&group, &cleo).await);
+    coverage.expect(403, &ben.remove(&group, &ana).await);
+    coverage.expect(403, &ben.pin(&message).await);
+    coverage.expect(403, &ben.unpin(&message).await);
+    coverage.expect(200, &ana.add(&group, &cleo).await);
+    coverage.expect(200, &ana.update_room(&group, json!({"name": "Sunday run"})).await);
+    coverage.expect(403, &cleo.update_room(&group, json!({"name": "mine"})).await);
+    coverage.expect(200, &ana.update_room_settings(&group, json!({"is_pinned": true})).await);
+    coverage.expect(204, &cleo.remove(&group, &cleo).await);
+    coverage.expect(403, &ben.delete_room(&group).await);
+    stack.set_quota(&cleo, "rooms", 2_000).await;
+    coverage.expect(409, &ana.add(&group, &cleo).await);
+    coverage.expect(409, &ana.post("/chat/rooms", json!({"participant_ids": [cleo.id]})).await);
+    stack.set_quota(&cleo, "rooms", 0).await;
+    stack.fill(&group).await;
+    coverage.expect(409, &ana.add(&group, &cleo).await);
+    coverage.expect(204, &ana.delete_room(&group).await);
 }
 
-/// What becomes of friends, and what bounds and settings say no to.
-async fn calls_about_friends(world: &World, notes: &Notes) {
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    let cleos = notes.expect(200, &cleo.ask(&ben).await);
-    notes.expect(204, &cleo.cancel(&cleos).await);
-    notes.expect(200, &ana.get("/friends/suggestions").await);
-    notes.expect(200, &ana.get(&format!("/friends/{}/mutual", ben.id)).await);
-    notes.expect(400, &ana.block(&ana).await);
-    world.count(&cleo, "requests_sent", 50).await;
-    notes.expect(409, &cleo.ask(&ben).await);
-    world.count(&cleo, "requests_sent", 0).await;
-    let cleos = cleo.ask(&ben).await.ok();
-    world.count(&ben, "friends", 5_000).await;
-    notes.expect(409, &ben.accept(&cleos).await);
-    world.count(&ana, "blocks", 1_000).await;
-    notes.expect(409, &ana.block(&ben).await);
-    world.count(&ana, "blocks", 0).await;
+/// Friend requests and blocks, and calls that quotas and privacy settings reject.
+async fn calls_about_friends(stack: &TestStack, coverage: &Coverage) {
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    let request = coverage.expect(200, &cleo.send_request(&ben).await);
+    coverage.expect(204, &cleo.cancel(&request).await);
+    coverage.expect(200, &ana.get("/friends/suggestions").await);
+    coverage.expect(200, &ana.get(&format!("/friends/{}/mutual", ben.id)).await);
+    coverage.expect(400, &ana.block(&ana).await);
+    stack.set_quota(&cleo, "requests_sent", 50).await;
+    coverage.expect(409, &cleo.send_request(&ben).await);
+    stack.set_quota(&cleo, "requests_sent", 0).await;
+    let request = cleo.send_request(&ben).await.ok();
+    stack.set_quota(&ben, "friends", 5_000).await;
+    coverage.expect(409, &ben.accept(&request).await);
+    stack.set_quota(&ana, "blocks", 1_000).await;
+    coverage.expect(409, &ana.block(&ben).await);
+    stack.set_quota(&ana, "blocks", 0).await;
     for setting in ["requests_from", "messages_from"] {
-        world.choose(&ana, setting, "friends_of_friends").await;
+        stack.set_audience(&ana, setting, "friends_of_friends").await;
     }
-    notes.expect(403, &cleo.ask(&ana).await);
-    notes.expect(403, &cleo.post("/chat/rooms", json!({"participant_ids": [ana.id]})).await);
+    coverage.expect(403, &cleo.send_request(&ana).await);
+    coverage.expect(403, &cleo.post("/chat/rooms", json!({"participant_ids": [ana.id]})).await);
     for setting in ["requests_from", "messages_from"] {
-        world.choose(&ana, setting, "everyone").await;
+        stack.set_audience(&ana, setting, "everyone").await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_documented_frame_is_sent_and_no_other() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn every_documented_frame_occurs_and_no_other() {
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     let request = ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.ok();
     at_ben.expect("friend_request_received").await;
     ben.put(&format!("/friends/requests/{}?action=rejected", request["id"].as_str().unwrap())).await.ok();
     at_ana.expect("friend_request_responded").await;
-    let request = ben.ask(&ana).await.ok();
+    let request = ben.send_request(&ana).await.ok();
     at_ana.expect("friend_request_received").await;
     ben.cancel(&request).await.nothing();
     at_ana.expect("friend_request_cancelled").await;
-    befriend(&ben, &ana).await;
+    make_friends(&ben, &ana).await;
     at_ana.expect("friend_request_received").await;
     ben.unfriend(&ana).await.nothing();
     at_ana.expect("friend_removed").await;
@@ -250,7 +250,7 @@ async fn every_documented_frame_is_sent_and_no_other() {
     for kind in ["friend_request_cancelled", "friend_request_responded", "friend_removed"] {
         at_ben.expect(kind).await;
     }
-    befriend(&ana, &cleo).await;
+    make_friends(&ana, &cleo).await;
     at_ana.expect("friend_request_responded").await;
     let at_cleo = cleo.socket().await;
     at_ana.expect("user_status_change").await;
@@ -270,17 +270,17 @@ async fn every_documented_frame_is_sent_and_no_other() {
         at_ben.send(frame, json!({"chat_room_id": room})).await;
         at_ana.expect("typing_indicator").await;
     }
-    let said = ben.message(&room, 1).await;
-    ana.edit(&said, "Hello Ben!").await.ok();
-    ben.react(&said, "👍").await.ok();
-    ben.pin(&said).await.ok();
-    let gone = ana.say(&room, "gone").await;
-    ana.delete_message(&gone).await.ok();
+    let message = ben.message(&room, 1).await;
+    ana.edit(&message, "Hello Ben!").await.ok();
+    ben.react(&message, "👍").await.ok();
+    ben.pin(&message).await.ok();
+    let deleted = ana.send_message(&room, "gone").await;
+    ana.delete_message(&deleted).await.ok();
     let group = ana.group_with(&[&ben]).await;
     ana.add(&group, &cleo).await.ok();
     ana.set_role(&group, &cleo, "admin").await.ok();
     cleo.remove(&group, &cleo).await.nothing();
-    ana.keep_room(&group, json!({"is_archived": true})).await.ok();
+    ana.update_room_settings(&group, json!({"is_archived": true})).await.ok();
     ana.delete_room(&group).await.nothing();
     ana.patch("/users/me", json!({"avatar_url": "https://pictures.example.net/ana.jpg"})).await.ok();
     for kind in [
@@ -306,10 +306,10 @@ async fn every_documented_frame_is_sent_and_no_other() {
     at_ana.expect_nothing_more().await;
     at_ana.send("dance", json!({})).await;
     at_ana.expect("error").await;
-    let held = proxy.hold(|call| call.caller == "SocketHelloFunction");
+    let blocked_call = proxy.hold(|call| call.caller == "SocketHelloFunction");
     at_ana.send("hello", json!({})).await;
-    let _guard = held.caught().await;
-    world.kill("socket-hello");
+    let _guard = blocked_call.caught().await;
+    stack.kill("socket-hello");
     assert_eq!(at_ana.next().await["message"], "Internal server error");
 
     let exercised: BTreeSet<String> = at_ana.exercised.union(&at_ben.exercised).cloned().collect();

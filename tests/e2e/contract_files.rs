@@ -1,17 +1,16 @@
-//! The files of the contract: they have the routes of the template and no others, and their examples are what they are
-//! examples of.
+//! The contract files: they have exactly the routes of the template, and their examples match their schemas.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::{
-    names::template,
-    world::contract::{
+    harness::contract::{
         frames::FRAMES,
         rest::OPERATIONS,
-        schema::{ASYNCAPI, OPENAPI, faults, resolve, validator},
+        schema::{ASYNCAPI, OPENAPI, resolve, validator, violations},
     },
+    names::template,
 };
 
 /// `usersGetMe` for `UsersGetMeFunction`.
@@ -21,7 +20,7 @@ fn operation_of(logical_id: &str, kind: &str) -> String {
 }
 
 #[test]
-fn the_contract_has_the_routes_of_the_template_and_no_others() {
+fn the_contract_has_exactly_the_routes_of_the_template() {
     let template = template();
     let resources = template["Resources"].as_mapping().unwrap().iter();
     let (mut calls, mut frames) = (BTreeMap::new(), BTreeMap::new());
@@ -37,7 +36,7 @@ fn the_contract_has_the_routes_of_the_template_and_no_others() {
             frames.insert(key.to_owned(), operation_of(id, "Route"));
         }
     }
-    // The one path that the default route serves.
+    // The only documented path of the default route.
     calls.insert("GET /api/v1/friends/".to_owned(), "friendsListSlashed".to_owned());
 
     let documented = OPERATIONS.iter();
@@ -60,32 +59,32 @@ fn the_contract_has_the_routes_of_the_template_and_no_others() {
     assert_eq!(
         FRAMES.sent.union(&FRAMES.received).collect::<BTreeSet<_>>(),
         messages,
-        "each has an operation"
+        "each message has an operation"
     );
 }
 
 #[test]
-fn every_example_is_what_its_schema_says() {
-    let mut wrong = Vec::new();
-    // All that has a schema and an example, wherever it stands; what is sent or answered must have one.
-    let mut waiting = vec![("openapi.yaml".to_owned(), &*OPENAPI)];
-    while let Some((place, value)) = waiting.pop() {
+fn every_example_matches_its_schema() {
+    let mut problems = Vec::new();
+    // Visits every schema with examples. The content of bodies and answers must have an example.
+    let mut pending = vec![("openapi.yaml".to_owned(), &*OPENAPI)];
+    while let Some((location, value)) = pending.pop() {
         if let Some(schema) = value.get("schema") {
             let named = value["examples"].as_object().into_iter().flat_map(|examples| examples.values());
             let named = named.map(|example| &resolve(&OPENAPI, example)["value"]);
             let examples: Vec<&Value> = named.chain(value.get("example")).collect();
-            if examples.is_empty() && place.contains("/content/") {
-                wrong.push(format!("{place} has no example"));
+            if examples.is_empty() && location.contains("/content/") {
+                problems.push(format!("{location} has no example"));
             }
             let validator = validator(&OPENAPI, schema);
-            let faults = examples.iter().filter_map(|example| faults(&validator, example));
-            wrong.extend(faults.map(|fault| format!("{place}: {fault}")));
+            let violations = examples.iter().filter_map(|example| violations(&validator, example));
+            problems.extend(violations.map(|violation| format!("{location}: {violation}")));
         }
         match value {
             Value::Object(fields) => {
-                waiting.extend(fields.iter().map(|(name, field)| (format!("{place}/{name}"), field)));
+                pending.extend(fields.iter().map(|(name, field)| (format!("{location}/{name}"), field)));
             }
-            Value::Array(items) => waiting.extend(items.iter().map(|item| (format!("{place}/-"), item))),
+            Value::Array(items) => pending.extend(items.iter().map(|item| (format!("{location}/-"), item))),
             _ => {}
         }
     }
@@ -93,10 +92,10 @@ fn every_example_is_what_its_schema_says() {
         let validator = validator(&ASYNCAPI, &message["payload"]);
         let examples = message["examples"].as_array().cloned().unwrap_or_default();
         if examples.is_empty() {
-            wrong.push(format!("asyncapi.yaml: {name} has no example"));
+            problems.push(format!("asyncapi.yaml: {name} has no example"));
         }
-        let faults = examples.iter().filter_map(|example| faults(&validator, &example["payload"]));
-        wrong.extend(faults.map(|fault| format!("asyncapi.yaml: {name}: {fault}")));
+        let violations = examples.iter().filter_map(|example| violations(&validator, &example["payload"]));
+        problems.extend(violations.map(|violation| format!("asyncapi.yaml: {name}: {violation}")));
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(problems.is_empty(), "{problems:#?}");
 }

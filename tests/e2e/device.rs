@@ -1,4 +1,4 @@
-//! A device of somebody's that does what `docs/client-protocol.md` says, over real HTTP and a real socket.
+//! A client device that follows `docs/client-protocol.md`, over real HTTP and a real socket.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,49 +7,49 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
+    harness::{Actor, PATIENCE, Socket},
     replica::Replica,
-    world::{Actor, PATIENCE, Socket},
 };
 
-/// How long a device waits for the answer to a frame before it tries again.
-const ANSWER: Duration = Duration::from_secs(5);
+/// The time that a device waits for the answer to a frame before it retries.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The longest wait before one more try.
-const MOST_WAIT: Duration = Duration::from_secs(1);
+/// The maximum wait before a retry.
+const MAX_RETRY_WAIT: Duration = Duration::from_secs(1);
 
-/// Where the person is signed in: it changes when the stack is started again.
+/// The signed-in user at the current stack. It changes when the stack restarts.
 pub type Door = Arc<watch::Sender<Actor>>;
 
-/// One device.
+/// A device of a user.
 pub struct Device {
     pub replica: Replica,
-    /// What was acknowledged, in the order in which it was sent: room, name, and the message's id.
+    /// The acknowledged messages in the order of sending: room, `client_message_id` and message id.
     pub acknowledged: Vec<(String, String, Value)>,
     pub rng: fastrand::Rng,
     door: Door,
     socket: Option<Socket>,
-    names: u32,
+    sent_count: u32,
 }
 
 impl Device {
     pub fn new(door: &Door, rng: fastrand::Rng) -> Self {
         let replica = Replica::new(&door.borrow().id);
         let (door, acknowledged) = (door.clone(), Vec::new());
-        Self { replica, acknowledged, rng, door, socket: None, names: 0 }
+        Self { replica, acknowledged, rng, door, socket: None, sent_count: 0 }
     }
 
-    fn who(&self) -> Actor {
+    fn actor(&self) -> Actor {
         self.door.borrow().clone()
     }
 
-    /// Breaks the connection without a word.
+    /// Drops the connection without a closing handshake.
     pub fn cut(&mut self) {
         if let Some(socket) = self.socket.take() {
             socket.cut();
         }
     }
 
-    /// Makes sure that it is connected and has caught up.
+    /// Connects and syncs, unless the device is connected.
     pub async fn come_online(&mut self) {
         if self.socket.is_some() {
             return;
@@ -57,16 +57,16 @@ impl Device {
         let mut tries = 0;
         while self.socket.is_none() {
             self.socket = self.connect().await;
-            self.wait_before_try(&mut tries).await;
+            self.wait_before_retry(&mut tries).await;
         }
         self.sync().await;
     }
 
     async fn connect(&mut self) -> Option<Socket> {
-        let mut socket = self.who().reach_socket().await?;
+        let mut socket = self.actor().reach_socket().await?;
         socket.try_send("hello", json!({})).await?;
         loop {
-            let frame = socket.next_within(ANSWER).await?;
+            let frame = socket.next_within(ANSWER_TIMEOUT).await?;
             if frame["type"] == "connection_established" {
                 return Some(socket);
             }
@@ -74,7 +74,7 @@ impl Device {
         }
     }
 
-    /// Takes in what has come by itself.
+    /// Applies the frames that have arrived.
     pub async fn listen(&mut self) {
         let mut missed = false;
         while let Some(socket) = &mut self.socket {
@@ -89,7 +89,7 @@ impl Device {
         }
     }
 
-    /// Catches up with everything.
+    /// Syncs all rooms.
     pub async fn sync(&mut self) {
         let mut cursor = Value::Null;
         loop {
@@ -116,42 +116,42 @@ impl Device {
         }
     }
 
-    /// Says something until it is acknowledged, by either door, and now and then twice at once.
-    pub async fn say(&mut self, room: &str, mut message: Value) {
-        self.names += 1;
-        let name = format!("{}-{}", self.who().name, uuid::Uuid::new_v4());
+    /// Sends a message by HTTP or socket until it is acknowledged, sometimes with a concurrent duplicate.
+    pub async fn send_message(&mut self, room: &str, mut message: Value) {
+        self.sent_count += 1;
+        let name = format!("{}-{}", self.actor().name, uuid::Uuid::new_v4());
         message["chat_room_id"] = room.into();
-        message["content"] = format!("{} {}", self.who().name, self.names).into();
+        message["content"] = format!("{} {}", self.actor().name, self.sent_count).into();
         message["client_message_id"] = name.clone().into();
         message["after_seq"] = self.replica.seq(room).into();
         let mut tries = 0;
-        let said = loop {
+        let sent = loop {
             let answer = if self.rng.bool() {
-                self.say_on_socket(&message).await
+                self.send_on_socket(&message).await
             } else {
                 let (status, answer) = self.call(Method::POST, "/chat/messages", Some(message.clone())).await;
                 assert_eq!(status, 200, "{answer}");
                 Some(answer)
             };
             match answer {
-                Some(said) => break said,
-                None => self.wait_before_try(&mut tries).await,
+                Some(sent) => break sent,
+                None => self.wait_before_retry(&mut tries).await,
             }
         };
-        if self.replica.take(&json!({"type": "message_sent", "data": said})) {
+        if self.replica.take(&json!({"type": "message_sent", "data": sent})) {
             self.sync().await;
         }
-        self.acknowledged.push((room.to_owned(), name, said["id"].clone()));
+        self.acknowledged.push((room.to_owned(), name, sent["id"].clone()));
     }
 
-    async fn say_on_socket(&mut self, message: &Value) -> Option<Value> {
+    async fn send_on_socket(&mut self, message: &Value) -> Option<Value> {
         self.come_online().await;
         let tries = if self.rng.u8(..4) == 0 { 2 } else { 1 };
         for _ in 0..tries {
             self.socket.as_mut()?.try_send("send_message", message.clone()).await?;
         }
         loop {
-            let Some(frame) = self.socket.as_mut()?.next_within(ANSWER).await else {
+            let Some(frame) = self.socket.as_mut()?.next_within(ANSWER_TIMEOUT).await else {
                 self.cut();
                 return None;
             };
@@ -159,7 +159,7 @@ impl Device {
             if frame["type"] == "message_sent" && data["client_message_id"] == message["client_message_id"] {
                 return Some(data.clone());
             }
-            // The gateway's own answer to a frame whose function died.
+            // The gateway itself answers a frame whose function died.
             if frame.get("connectionId").is_some() || frame["type"] == "error" {
                 return None;
             }
@@ -169,13 +169,13 @@ impl Device {
         }
     }
 
-    /// Calls until there is an answer that counts; now and then twice at once.
+    /// Calls until the answer is neither a server error nor a 429, sometimes with a concurrent duplicate.
     pub async fn call(&mut self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let body = body.map(|body| body.to_string());
         let mut tries = 0;
         loop {
-            let who = self.who();
-            let try_call = || who.try_call(method.clone(), path, body.clone());
+            let actor = self.actor();
+            let try_call = || actor.try_call(method.clone(), path, body.clone());
             let answer = if self.rng.u8(..8) == 0 {
                 let (first, second) = tokio::join!(try_call(), try_call());
                 first.or(second)
@@ -186,12 +186,12 @@ impl Device {
                 Ok(answer) if answer.status < 500 && answer.status != 429 => {
                     return (answer.status, serde_json::from_str(&answer.text).unwrap_or_default());
                 }
-                _ => self.wait_before_try(&mut tries).await,
+                _ => self.wait_before_retry(&mut tries).await,
             }
         }
     }
 
-    /// Says something on the socket that has no answer, if it is connected.
+    /// Sends a frame that has no answer, if the device is connected.
     pub async fn mention(&mut self, kind: &str, data: Value) {
         if let Some(socket) = &mut self.socket
             && socket.try_send(kind, data).await.is_none()
@@ -200,11 +200,11 @@ impl Device {
         }
     }
 
-    async fn wait_before_try(&mut self, tries: &mut u32) {
+    async fn wait_before_retry(&mut self, tries: &mut u32) {
         *tries += 1;
-        assert!(*tries < 120, "no answer in {PATIENCE:?} and more");
+        assert!(*tries < 120, "no answer in more than {PATIENCE:?}");
         if *tries > 1 {
-            let bound = MOST_WAIT.min(Duration::from_millis(25) * *tries);
+            let bound = MAX_RETRY_WAIT.min(Duration::from_millis(25) * *tries);
             tokio::time::sleep(bound.mul_f64(self.rng.f64())).await;
         }
     }

@@ -1,4 +1,4 @@
-//! The sample events of `events/`: one for each function, and each gets the answer that it should.
+//! The sample events of `events/`: one for each function, each with its expected answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,11 @@ use local::{Options, project_root};
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{Actor, TestStack, make_friends},
     names::{binaries, function_id, routes},
-    world::{Actor, World, befriend},
 };
 
-/// The ids in the samples that no real thing has, because a part of these is random.
+/// Ids in the samples that never exist, because real ids are partly random.
 const SAMPLE_REQUEST: &str = "019b76da-a800-7000-8000-000000000001";
 const SAMPLE_MESSAGE: &str = "019b76da-a800-8000-8000-000000010001";
 const SAMPLE_GROUP: &str = "019b76da-a800-4000-8000-000000000001";
@@ -25,25 +25,25 @@ fn sample(binary: &str) -> String {
     std::fs::read_to_string(project_root().join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-async fn invoke(world: &World, binary: &str) -> Value {
-    invoke_with(world, binary, sample(binary)).await
+async fn invoke(stack: &TestStack, binary: &str) -> Value {
+    invoke_with(stack, binary, sample(binary)).await
 }
 
-async fn invoke_with(world: &World, binary: &str, event: String) -> Value {
-    serde_json::from_slice(&world.stack.invoke(binary, event).await.unwrap()).unwrap()
+async fn invoke_with(stack: &TestStack, binary: &str, event: String) -> Value {
+    serde_json::from_slice(&stack.local.invoke(binary, event).await.unwrap()).unwrap()
 }
 
-/// Calls a function of the HTTP API with its sample, and returns the body if the status is this one.
-async fn call(world: &World, binary: &str, status: u16) -> Value {
-    body(&invoke(world, binary).await, status)
+/// Calls a function of the HTTP API with its sample. Asserts the status and returns the body.
+async fn call(stack: &TestStack, binary: &str, status: u16) -> Value {
+    body(&invoke(stack, binary).await, status)
 }
 
-/// Calls a function of the HTTP API with its sample about nothing, and then with a real id in the place of that one.
-async fn call_about(world: &World, binary: &str, sample_id: &str, id: &str) -> Value {
-    assert_eq!(call(world, binary, 404).await["code"], "not_found", "{binary}");
+/// Calls a function with its sample, whose id does not exist, and then with an existing id in its place.
+async fn call_with_id(stack: &TestStack, binary: &str, sample_id: &str, id: &str) -> Value {
+    assert_eq!(call(stack, binary, 404).await["code"], "not_found", "{binary}");
     let event = sample(binary);
     assert!(event.contains(sample_id), "{binary}");
-    invoke_with(world, binary, event.replace(sample_id, id)).await
+    invoke_with(stack, binary, event.replace(sample_id, id)).await
 }
 
 #[track_caller]
@@ -56,13 +56,13 @@ fn ids(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|item| item["id"].as_str().unwrap()).collect()
 }
 
-/// The two whom the samples are about.
-async fn ana_and_ben(world: &World) -> [Actor; 2] {
-    world.actors(["ana", "ben"]).await
+/// The two users of the samples.
+async fn ana_and_ben(stack: &TestStack) -> [Actor; 2] {
+    stack.actors(["ana", "ben"]).await
 }
 
 #[test]
-fn every_function_has_one_sample_event_and_no_other_is_there() {
+fn each_function_has_exactly_one_sample_event() {
     let mut found = BTreeSet::new();
     for domain in std::fs::read_dir(project_root().join("events")).unwrap() {
         for file in std::fs::read_dir(domain.unwrap().path()).unwrap() {
@@ -74,162 +74,165 @@ fn every_function_has_one_sample_event_and_no_other_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_samples_about_friends_get_their_answers() {
-    let world = World::new().await;
-    let [ana, ben] = ana_and_ben(&world).await;
-    let me = call(&world, "users-get-me", 200).await;
+async fn the_samples_of_users_and_friends_have_the_expected_answers() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = ana_and_ben(&stack).await;
+    let me = call(&stack, "users-get-me", 200).await;
     assert_eq!((&me["id"], &me["username"]), (&json!(ana.id), &json!("ana")));
-    let me = call(&world, "users-update-me", 200).await;
+    let me = call(&stack, "users-update-me", 200).await;
     assert_eq!((&me["display_name"], &me["username"]), (&json!("Ana Silva"), &json!("ana")));
-    assert_eq!(call(&world, "users-get", 200).await["id"], ben.id);
-    assert_eq!(ids(&call(&world, "friends-search-users", 200).await), [ben.id.as_str()]);
+    assert_eq!(call(&stack, "users-get", 200).await["id"], ben.id);
+    assert_eq!(ids(&call(&stack, "friends-search-users", 200).await), [ben.id.as_str()]);
 
-    let asked = call(&world, "friends-send-request", 200).await;
-    let answer = call_about(&world, "friends-cancel-request", SAMPLE_REQUEST, asked["id"].as_str().unwrap());
+    let request = call(&stack, "friends-send-request", 200).await;
+    let answer =
+        call_with_id(&stack, "friends-cancel-request", SAMPLE_REQUEST, request["id"].as_str().unwrap());
     assert_eq!(
         (&answer.await["statusCode"], ben.get("/friends/requests").await.ok()),
         (&json!(204), json!([]))
     );
-    let asked = call(&world, "friends-send-request", 200).await;
-    assert_eq!((&asked["receiver_id"], &asked["status"]), (&json!(ben.id), &json!("pending")));
-    let asked = asked["id"].as_str().unwrap();
-    ben.put(&format!("/friends/requests/{asked}?action=rejected")).await.ok();
-    let asked = ben.post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
-    let asked = asked["id"].as_str().unwrap();
-    assert_eq!(ids(&call(&world, "friends-list-requests", 200).await), [asked]);
+    let request = call(&stack, "friends-send-request", 200).await;
+    assert_eq!((&request["receiver_id"], &request["status"]), (&json!(ben.id), &json!("pending")));
+    let request = request["id"].as_str().unwrap();
+    ben.put(&format!("/friends/requests/{request}?action=rejected")).await.ok();
+    let request = ben.post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
+    let request = request["id"].as_str().unwrap();
+    assert_eq!(ids(&call(&stack, "friends-list-requests", 200).await), [request]);
 
-    let answer = call_about(&world, "friends-respond-to-request", SAMPLE_REQUEST, asked).await;
+    let answer = call_with_id(&stack, "friends-respond-to-request", SAMPLE_REQUEST, request).await;
     assert_eq!(body(&answer, 200)["message"], "Friend request accepted");
 
     for list in ["friends-list", "http-unknown"] {
-        assert_eq!(ids(&call(&world, list, 200).await), [ben.id.as_str()], "{list}");
+        assert_eq!(ids(&call(&stack, list, 200).await), [ben.id.as_str()], "{list}");
     }
-    // What the sample gets from the demo people, who are friends from the beginning.
-    assert_eq!(call(&world, "friends-send-request", 400).await["code"], "already_friends");
+    // With the demo users, who are already friends, the sample gets this answer.
+    assert_eq!(call(&stack, "friends-send-request", 400).await["code"], "already_friends");
 
-    let cleo = world.actor("cleo").await;
-    befriend(&ben, &cleo).await;
-    assert_eq!(ids(&call(&world, "friends-list-suggestions", 200).await), [cleo.id.as_str()]);
-    befriend(&ana, &cleo).await;
-    assert_eq!(ids(&call(&world, "friends-list-mutual", 200).await), [cleo.id.as_str()]);
-    let done = async |binary: &str| assert_eq!(invoke(&world, binary).await["statusCode"], 204, "{binary}");
-    done("friends-remove-friend").await;
+    let cleo = stack.actor("cleo").await;
+    make_friends(&ben, &cleo).await;
+    assert_eq!(ids(&call(&stack, "friends-list-suggestions", 200).await), [cleo.id.as_str()]);
+    make_friends(&ana, &cleo).await;
+    assert_eq!(ids(&call(&stack, "friends-list-mutual", 200).await), [cleo.id.as_str()]);
+    let succeed =
+        async |binary: &str| assert_eq!(invoke(&stack, binary).await["statusCode"], 204, "{binary}");
+    succeed("friends-remove-friend").await;
     assert_eq!(ben.names("/friends").await, ["cleo"]);
-    done("friends-block-user").await;
-    assert_eq!(call(&world, "friends-list-blocks", 200).await[0]["username"], "ben");
-    done("friends-unblock-user").await;
-    assert_eq!(call(&world, "friends-list-blocks", 200).await, json!([]));
-    assert_eq!(invoke(&world, "users-delete-me").await["statusCode"], 204);
-    assert_eq!(call(&world, "users-get-me", 401).await["code"], "invalid_token");
-    assert_eq!(invoke(&world, "users-delete-me").await["statusCode"], 204);
+    succeed("friends-block-user").await;
+    assert_eq!(call(&stack, "friends-list-blocks", 200).await[0]["username"], "ben");
+    succeed("friends-unblock-user").await;
+    assert_eq!(call(&stack, "friends-list-blocks", 200).await, json!([]));
+    assert_eq!(invoke(&stack, "users-delete-me").await["statusCode"], 204);
+    assert_eq!(call(&stack, "users-get-me", 401).await["code"], "invalid_token");
+    assert_eq!(invoke(&stack, "users-delete-me").await["statusCode"], 204);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_samples_about_rooms_get_their_answers() {
-    let world = World::new().await;
-    let [_, ben] = ana_and_ben(&world).await;
-    let room = call(&world, "chat-create-room", 200).await;
+async fn the_samples_of_rooms_have_the_expected_answers() {
+    let stack = TestStack::new().await;
+    let [_, ben] = ana_and_ben(&stack).await;
+    let room = call(&stack, "chat-create-room", 200).await;
     assert_eq!(room["is_group"], false);
     let room = room["id"].as_str().unwrap();
-    let message = call(&world, "chat-send-message", 200).await;
+    let message = call(&stack, "chat-send-message", 200).await;
     assert_eq!((&message["chat_room_id"], &message["content"]), (&json!(room), &json!("Hi Ben!")));
     let message = message["id"].as_str().unwrap();
-    assert_eq!(ids(&call(&world, "chat-list-messages", 200).await), [message]);
-    assert_eq!(ids(&call(&world, "chat-list-rooms", 200).await), [room]);
-    let read = call(&world, "chat-mark-read", 200).await;
+    assert_eq!(ids(&call(&stack, "chat-list-messages", 200).await), [message]);
+    assert_eq!(ids(&call(&stack, "chat-list-rooms", 200).await), [room]);
+    let read = call(&stack, "chat-mark-read", 200).await;
     assert_eq!(read["message"], "Messages marked as read");
     assert_eq!(ids(&json!(ben.history(room).await)), [message]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_samples_about_messages_get_their_answers() {
-    let world = World::new().await;
-    let [ana, ben] = ana_and_ben(&world).await;
+async fn the_samples_of_messages_have_the_expected_answers() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = ana_and_ben(&stack).await;
     let room = ana.room_with(&ben).await;
-    let said = ana.say(&room, "Hi Ben!").await;
-    let id = said["id"].as_str().unwrap();
-    let about = async |binary: &str| body(&call_about(&world, binary, SAMPLE_MESSAGE, id).await, 200);
+    let message = ana.send_message(&room, "Hi Ben!").await;
+    let id = message["id"].as_str().unwrap();
+    let call_existing =
+        async |binary: &str| body(&call_with_id(&stack, binary, SAMPLE_MESSAGE, id).await, 200);
 
-    assert_eq!(about("chat-edit-message").await["content"], "Hi Ben, are you there?");
+    assert_eq!(call_existing("chat-edit-message").await["content"], "Hi Ben, are you there?");
     let thumb = json!([{"emoji": "👍", "count": 1, "mine": true}]);
-    assert_eq!(about("chat-add-reaction").await["reactions"], thumb);
-    assert_eq!(about("chat-list-reactions").await[0]["emojis"], json!(["👍"]));
-    assert_eq!(about("chat-remove-reaction").await["reactions"], json!([]));
-    assert_eq!(about("chat-pin-message").await["pinned_message_ids"], json!([id]));
-    assert_eq!(ids(&call(&world, "chat-list-pins", 200).await), [id]);
-    assert_eq!(about("chat-unpin-message").await["pinned_message_ids"], json!([]));
-    let gone = about("chat-delete-message").await;
-    assert_eq!((&gone["id"], &gone["is_deleted"]), (&said["id"], &json!(true)));
-    let news = call(&world, "chat-sync", 200).await;
-    assert_eq!((&news["complete"], &news["rooms"][0]["messages"]), (&json!(true), &json!([gone])));
+    assert_eq!(call_existing("chat-add-reaction").await["reactions"], thumb);
+    assert_eq!(call_existing("chat-list-reactions").await[0]["emojis"], json!(["👍"]));
+    assert_eq!(call_existing("chat-remove-reaction").await["reactions"], json!([]));
+    assert_eq!(call_existing("chat-pin-message").await["pinned_message_ids"], json!([id]));
+    assert_eq!(ids(&call(&stack, "chat-list-pins", 200).await), [id]);
+    assert_eq!(call_existing("chat-unpin-message").await["pinned_message_ids"], json!([]));
+    let deleted = call_existing("chat-delete-message").await;
+    assert_eq!((&deleted["id"], &deleted["is_deleted"]), (&message["id"], &json!(true)));
+    let sync = call(&stack, "chat-sync", 200).await;
+    assert_eq!((&sync["complete"], &sync["rooms"][0]["messages"]), (&json!(true), &json!([deleted])));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_samples_about_people_in_rooms_get_their_answers() {
-    let world = World::new().await;
-    let [ana, ben] = ana_and_ben(&world).await;
-    let cleo = world.actor("cleo").await;
-    assert_eq!(call(&world, "chat-get-room", 404).await["code"], "not_found");
+async fn the_samples_of_participants_have_the_expected_answers() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = ana_and_ben(&stack).await;
+    let cleo = stack.actor("cleo").await;
+    assert_eq!(call(&stack, "chat-get-room", 404).await["code"], "not_found");
     let room = ana.room_with(&ben).await;
-    assert_eq!(call(&world, "chat-get-room", 200).await["id"], room);
+    assert_eq!(call(&stack, "chat-get-room", 200).await["id"], room);
     let group = ana.group_with(&[&cleo]).await;
-    let answer = call_about(&world, "chat-add-participant", SAMPLE_GROUP, &group).await;
+    let answer = call_with_id(&stack, "chat-add-participant", SAMPLE_GROUP, &group).await;
     assert_eq!(body(&answer, 200)["participant_count"], 3);
-    let answer = call_about(&world, "chat-update-room", SAMPLE_GROUP, &group).await;
+    let answer = call_with_id(&stack, "chat-update-room", SAMPLE_GROUP, &group).await;
     assert_eq!(body(&answer, 200)["description"], "Every week at nine");
-    let settings = call(&world, "chat-update-room-settings", 200).await;
+    let settings = call(&stack, "chat-update-room-settings", 200).await;
     assert_eq!(
         (&settings["is_pinned"], &settings["muted_until"]),
         (&json!(true), &json!("2026-01-01T08:00:00.000Z"))
     );
-    let answer = call_about(&world, "chat-remove-participant", SAMPLE_GROUP, &group).await;
+    let answer = call_with_id(&stack, "chat-remove-participant", SAMPLE_GROUP, &group).await;
     assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")));
     ben.room(&group).await.problem(404, "not_found");
-    let answer = call_about(&world, "chat-delete-room", SAMPLE_GROUP, &group).await;
+    let answer = call_with_id(&stack, "chat-delete-room", SAMPLE_GROUP, &group).await;
     assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")));
     ana.room(&group).await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_samples_about_devices_get_their_answers() {
-    let world = World::new().await;
-    ana_and_ben(&world).await;
+async fn the_samples_of_devices_have_the_expected_answers() {
+    let stack = TestStack::new().await;
+    ana_and_ben(&stack).await;
     for binary in ["devices-register", "devices-register", "devices-sign-out", "devices-sign-out"] {
-        let answer = invoke(&world, binary).await;
+        let answer = invoke(&stack, binary).await;
         assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")), "{binary}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sample_of_a_report_gets_its_answer() {
-    let world = World::new().await;
-    let _both = ana_and_ben(&world).await;
-    let first = call(&world, "reports-create", 200).await;
-    assert_eq!(call(&world, "reports-create", 200).await, first);
+async fn the_sample_of_a_report_has_the_expected_answer() {
+    let stack = TestStack::new().await;
+    ana_and_ben(&stack).await;
+    let first = call(&stack, "reports-create", 200).await;
+    assert_eq!(call(&stack, "reports-create", 200).await, first);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
-    let world = World::new().await;
-    let [ana, ben] = ana_and_ben(&world).await;
+async fn the_samples_of_the_socket_describe_one_connection_that_does_not_exist() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = ana_and_ben(&stack).await;
     let room = ana.room_with(&ben).await;
 
-    let decision = invoke(&world, "socket-authorize").await;
-    let asked: Value = serde_json::from_str(&sample("socket-authorize")).unwrap();
+    let decision = invoke(&stack, "socket-authorize").await;
+    let request: Value = serde_json::from_str(&sample("socket-authorize")).unwrap();
     let statement = &decision["policyDocument"]["Statement"][0];
-    assert_eq!((&statement["Effect"], &statement["Resource"][0]), (&json!("Allow"), &asked["methodArn"]));
+    assert_eq!((&statement["Effect"], &statement["Resource"][0]), (&json!("Allow"), &request["methodArn"]));
 
-    // The gateway hands the context on, with the principal and how long the authorizer took.
+    // The gateway adds the principal and the latency of the authorizer to the context.
     for binary in binaries().keys().filter(|name| name.starts_with("socket-") && *name != "socket-authorize")
     {
         let event: Value = serde_json::from_str(&sample(binary)).unwrap();
-        let mut handed_on = event["requestContext"]["authorizer"].as_object().unwrap().clone();
-        assert!(handed_on.remove("integrationLatency").unwrap().is_number(), "{binary}");
-        assert_eq!(handed_on.remove("principalId").unwrap(), decision["principalId"], "{binary}");
-        assert_eq!(Value::from(handed_on), decision["context"], "{binary}");
+        let mut context = event["requestContext"]["authorizer"].as_object().unwrap().clone();
+        assert!(context.remove("integrationLatency").unwrap().is_number(), "{binary}");
+        assert_eq!(context.remove("principalId").unwrap(), decision["principalId"], "{binary}");
+        assert_eq!(Value::from(context), decision["context"], "{binary}");
     }
 
-    // Answers are posted to a connection that does not exist, and that is no failure.
+    // Posting an answer to a connection that does not exist is not an error.
     for event in [
         "connect",
         "hello",
@@ -242,7 +245,7 @@ async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
         "unknown",
         "disconnect",
     ] {
-        let answer = invoke(&world, &format!("socket-{event}")).await;
+        let answer = invoke(&stack, &format!("socket-{event}")).await;
         assert_eq!(answer, json!({"statusCode": 200}), "{event}");
     }
     let history = ben.history(&room).await;
@@ -250,32 +253,35 @@ async fn the_samples_of_the_socket_are_one_connection_that_nobody_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stack_says_what_a_function_needs_that_runs_alone() {
+async fn the_stack_writes_the_variables_of_a_separately_started_function() {
     let folder = tempfile::tempdir().unwrap();
-    let world = World::with(Options { data: Some(folder.path().to_owned()), ..Options::default() }).await;
+    let stack = TestStack::with(Options { data: Some(folder.path().to_owned()), ..Options::default() }).await;
     let file = std::fs::read_to_string(folder.path().join("env")).unwrap();
-    let said: BTreeMap<_, _> = file.lines().map(|line| line.split_once('=').unwrap()).collect();
-    // `cargo lambda` reads values without quotes only if there is no space in them.
-    assert!(said.values().all(|value| !value.is_empty() && !value.contains(char::is_whitespace)), "{file}");
-    let management = world.stack.ws_url().replacen("ws://", "http://", 1);
+    let variables: BTreeMap<_, _> = file.lines().map(|line| line.split_once('=').unwrap()).collect();
+    // `cargo lambda` reads an unquoted value only if it contains no whitespace.
+    assert!(
+        variables.values().all(|value| !value.is_empty() && !value.contains(char::is_whitespace)),
+        "{file}"
+    );
+    let management = stack.local.ws_url().replacen("ws://", "http://", 1);
     for (name, value) in [
-        ("TABLE_NAME", world.stack.table_name()),
+        ("TABLE_NAME", stack.local.table_name()),
         ("SOCKET_ENDPOINT", &management),
-        ("JWT_SECRET", world.stack.jwt_secret()),
-        ("AWS_ENDPOINT_URL_DYNAMODB", world.stack.dynamodb_url()),
+        ("JWT_SECRET", stack.local.jwt_secret()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", stack.local.dynamodb_url()),
     ] {
-        assert_eq!(said[name], value);
+        assert_eq!(variables[name], value);
     }
     for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-        assert!(said.contains_key(name), "{name}");
+        assert!(variables.contains_key(name), "{name}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_token_of_the_samples_is_good_only_where_nobody_else_comes_in() {
+async fn the_token_of_the_samples_is_valid_only_on_a_loopback_address() {
     let any = "0.0.0.0:0".parse().unwrap();
-    let world = World::with(Options { ws: any, ..Options::default() }).await;
-    assert_eq!(call(&world, "users-get-me", 401).await["code"], "invalid_token");
+    let stack = TestStack::with(Options { ws: any, ..Options::default() }).await;
+    assert_eq!(call(&stack, "users-get-me", 401).await["code"], "invalid_token");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Forged tokens: none opens either door, and none is found in the log.
+//! Forged tokens: the HTTP API and the socket reject each, and the log contains none.
 
 mod forge;
 mod table;
@@ -10,16 +10,16 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::{
-    key_pair::KeyPair,
-    world::{
+    harness::{
         AUDIENCE, Actor, Socket, http_client,
         process::{Process, log_of},
     },
+    key_pair::KeyPair,
 };
-use forge::{BACKEND, SECRET, Scene, backend_claims, by_secret};
+use forge::{BACKEND, SECRET, Scene, backend_claims, hmac};
 use table::forgeries;
 
-/// A stack that believes the scene's issuers, and what it writes to its log.
+/// Starts a stack that trusts the scene's issuers, and collects its log.
 async fn start(scene: &Scene) -> (Process, JoinHandle<String>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let issuers = json!([scene.issuer.config(), scene.other.config()]).to_string();
@@ -45,8 +45,8 @@ async fn start(scene: &Scene) -> (Process, JoinHandle<String>, tempfile::TempDir
     (stack, log, folder)
 }
 
-/// With which status each door answers somebody who brings this: the HTTP API's, then the socket's by query.
-async fn try_both(stack: &Process, token: &str) -> (u16, u16) {
+/// The statuses of a token: of a call of the HTTP API, and of a handshake with the token in the query.
+async fn statuses_of(stack: &Process, token: &str) -> (u16, u16) {
     let (http, ws) = (stack.ready["http"].as_str().unwrap(), stack.ready["ws"].as_str().unwrap());
     let rest = Actor::with_token(http_client(), http, ws, Some(token)).get("/users/me").await;
     if rest.status != 200 {
@@ -60,16 +60,16 @@ async fn try_both(stack: &Process, token: &str) -> (u16, u16) {
     (rest.status, socket.err().unwrap_or(101))
 }
 
-/// A good token of every issuer, by each of its keys.
-fn good_tokens(scene: &Scene) -> Vec<String> {
+/// A valid token of each issuer and each of its keys.
+fn valid_tokens(scene: &Scene) -> Vec<String> {
     let by = |pair: &KeyPair| pair.sign(&scene.claims());
     vec![
         by(&scene.rsa),
         by(&scene.ec),
         scene.other_key.sign(&scene.other.claims("108")),
-        by_secret(SECRET, r#"{"alg":"HS256"}"#, &backend_claims().to_string()),
-        // The only key of its kind needs no name, and what a header brings along does not matter.
-        forge::by(
+        hmac(SECRET, r#"{"alg":"HS256"}"#, &backend_claims().to_string()),
+        // The issuer's only key for an algorithm needs no key id, and other header fields are ignored.
+        forge::signed(
             &scene.ec,
             r#"{"alg":"ES256","typ":"at+JWT","jku":"https://x.example"}"#,
             &scene.claims().to_string(),
@@ -78,46 +78,46 @@ fn good_tokens(scene: &Scene) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_forged_token_opens_a_door_and_none_is_in_the_log() {
+async fn forged_tokens_are_rejected_and_no_token_is_logged() {
     let scene = Scene::new().await;
     let (stack, log, _folder) = start(&scene).await;
-    let good = good_tokens(&scene);
-    for token in &good {
-        assert_eq!(try_both(&stack, token).await, (200, 101), "{token}");
+    let valid = valid_tokens(&scene);
+    for token in &valid {
+        assert_eq!(statuses_of(&stack, token).await, (200, 101), "{token}");
     }
     let forged = forgeries(&scene);
     let names: BTreeSet<_> = forged.iter().map(|(name, _)| name).collect();
-    assert_eq!(names.len(), forged.len(), "each has a name of its own");
+    assert_eq!(names.len(), forged.len(), "each name is unique");
     assert!(forged.len() >= 150, "{}", forged.len());
-    let mut taken = Vec::new();
+    let mut accepted = Vec::new();
     for (name, token) in &forged {
-        let statuses = try_both(&stack, token).await;
+        let statuses = statuses_of(&stack, token).await;
         if statuses != (401, 401) {
-            taken.push((name, statuses));
+            accepted.push((name, statuses));
         }
     }
-    assert!(taken.is_empty(), "{taken:?}");
-    assert_eq!(scene.own_site.asked(), 0, "what a token points to is not visited");
-    assert!(scene.issuer.asked() <= 4, "{} times, by two functions", scene.issuer.asked());
-    for token in &good {
-        assert_eq!(try_both(&stack, token).await, (200, 101), "the doors are as they were");
+    assert!(accepted.is_empty(), "{accepted:?}");
+    assert_eq!(scene.forger_site.asked(), 0, "no URL in a token is requested");
+    assert!(scene.issuer.asked() <= 4, "{} requests by two functions", scene.issuer.asked());
+    for token in &valid {
+        assert_eq!(statuses_of(&stack, token).await, (200, 101), "valid tokens are still accepted");
     }
 
     assert_eq!(stack.end("TERM").await, Some(0));
     let log = log.await.unwrap();
-    let refused = log.lines().filter(|line| line.contains("  401  ")).count();
-    assert!(refused >= 2 * forged.len(), "{refused} lines tell of refusals:\n{log}");
-    for token in forged.iter().map(|(_, token)| token).chain(&good) {
+    let rejected = log.lines().filter(|line| line.contains("  401  ")).count();
+    assert!(rejected >= 2 * forged.len(), "{rejected} lines log a rejection:\n{log}");
+    for token in forged.iter().map(|(_, token)| token).chain(&valid) {
         for part in token.split('.').filter(|part| part.len() >= 16) {
             assert!(!log.contains(part), "{part} is in the log");
         }
     }
-    // So begin all headers and claims, of which a part may be somewhere.
+    // All headers and claims start with `eyJ`, so the log contains no part of one either.
     assert!(!log.contains("eyJ") && !log.contains("ERROR"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_good_token_in_the_wrong_place_is_none() {
+async fn a_valid_token_in_the_wrong_place_is_rejected() {
     let scene = Scene::new().await;
     let (stack, _log, _folder) = start(&scene).await;
     let token = scene.ec.sign(&scene.claims());
@@ -129,13 +129,13 @@ async fn a_good_token_in_the_wrong_place_is_none() {
     let places: Vec<(&str, RequestBuilder)> = vec![
         ("nowhere", get(&url)),
         ("the query", get(&format!("{url}?token={token}"))),
-        ("the query, as OAuth has it", get(&format!("{url}?access_token={token}"))),
+        ("the query, with the parameter of OAuth", get(&format!("{url}?access_token={token}"))),
         ("a cookie", get(&url).header("cookie", format!("token={token}; access_token={token}"))),
         ("a header of another name", get(&url).header("x-authorization", format!("Bearer {token}"))),
         ("the body", get(&url).body(format!("access_token={token}"))),
         ("no scheme", authorized(&token)),
         ("another scheme", authorized(&format!("Basic {token}"))),
-        ("a scheme that begins alike", authorized(&format!("Bearers {token}"))),
+        ("a scheme with the same prefix", authorized(&format!("Bearers {token}"))),
         ("a colon", authorized(&format!("Bearer: {token}"))),
         ("the scheme twice", authorized(&format!("Bearer Bearer {token}"))),
         ("two tokens", authorized(&format!("Bearer {token} {token}"))),

@@ -1,14 +1,14 @@
-//! What holds for every call of the HTTP API.
+//! Behavior of every call of the HTTP API: unknown paths, malformed bodies and CORS.
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::world::World;
+use crate::harness::TestStack;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_path_or_method_is_a_404_in_the_contracts_form() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+async fn an_unknown_path_or_method_is_a_404_problem() {
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     for path in ["/", "/friendz", "/friends/x/y", "/chat/rooms/", "/users/me/", "/friends//"] {
         ana.get(path).await.problem(404, "not_found");
     }
@@ -17,13 +17,13 @@ async fn a_wrong_path_or_method_is_a_404_in_the_contracts_form() {
     {
         ana.call(method, path, None).await.problem(404, "not_found");
     }
-    world.stranger(None).get("/nowhere").await.problem(404, "not_found");
+    stack.stranger(None).get("/nowhere").await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_that_is_no_json_object_is_refused() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+async fn a_body_that_is_not_a_json_object_is_rejected() {
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     for body in
         ["", "{", "null", "[]", "\"x\"", "{\"a\":1}}", "\u{feff}{}", r#"{"content":"\ud800"}"#, &nested]
@@ -37,10 +37,10 @@ async fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn browsers_of_allowed_origins_may_call() {
-    let world = World::new().await;
+async fn cors_allows_only_the_configured_origins() {
+    let stack = TestStack::new().await;
     let client = reqwest::Client::new();
-    let url = format!("{}/api/v1/friends", world.stack.http_url());
+    let url = format!("{}/api/v1/friends", stack.local.http_url());
     let preflight = client.request(Method::OPTIONS, &url).header("origin", "http://localhost:3000");
     let preflight = preflight.header("access-control-request-method", "GET");
     let preflight = preflight.header("access-control-request-headers", "authorization").send().await.unwrap();

@@ -1,4 +1,4 @@
-//! Issuers that publish their keys: whom their tokens mean, and what happens when keys change or cannot be had.
+//! Issuers that publish their keys: the users of their tokens, changed keys and unavailable keys.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use local::Options;
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{Actor, Issuer, PATIENCE, Reply, TestStack, in_seconds, signed},
     key_pair::KeyPair,
-    world::{Actor, Issuer, PATIENCE, Reply, World, in_seconds, signed},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A world that believes these issuers, beside its own secret.
-async fn world_of(issuers: &[Value]) -> World {
-    World::with(options(issuers)).await
+/// A stack that trusts these issuers and its own secret.
+async fn stack_of(issuers: &[Value]) -> TestStack {
+    TestStack::with(options(issuers)).await
 }
 
 fn options(issuers: &[Value]) -> Options {
@@ -25,42 +25,42 @@ fn options(issuers: &[Value]) -> Options {
     options
 }
 
-/// The id that a good token of somebody leads to.
-async fn id_of(who: &Actor) -> String {
-    who.get("/users/me").await.ok()["id"].as_str().unwrap().to_owned()
+/// The id of the user of a valid token.
+async fn id_of(user: &Actor) -> String {
+    user.get("/users/me").await.ok()["id"].as_str().unwrap().to_owned()
 }
 
-/// Somebody's token with an `exp` two days away.
-fn lasting(issuer: &Issuer, subject: &str) -> Value {
+/// The claims of a token that expires in two days.
+fn two_day_claims(issuer: &Issuer, subject: &str) -> Value {
     let mut claims = issuer.claims(subject);
     claims["exp"] = in_seconds(2 * 24 * 3600).into();
     claims
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_of_every_issuer_come_in_by_both_doors_and_none_as_somebody_elses() {
+async fn users_of_each_issuer_authenticate_without_colliding_ids() {
     let (rsa, ec) = (KeyPair::rs256("r"), KeyPair::es256("e"));
     let foreign = Issuer::start("https://foreign.example", &[&rsa]).await;
     let trusted = Issuer::start("https://project.example/auth/v1", &[&ec]).await;
     let mut config = trusted.config();
     config["names_users"] = true.into();
-    let world = world_of(&[foreign.config(), config]).await;
-    let [ana] = world.actors(["ana"]).await;
+    let stack = stack_of(&[foreign.config(), config]).await;
+    let [ana] = stack.actors(["ana"]).await;
 
     let mut claims = foreign.claims(&ana.id);
     claims["user_id"] = ana.id.as_str().into();
     claims["username"] = "ana".into();
-    let other = world.stranger(Some(&rsa.sign(&claims)));
+    let other = stack.stranger(Some(&rsa.sign(&claims)));
     let other_id = id_of(&other).await;
-    assert_ne!(other_id, ana.id, "an id that a foreign issuer gives is none of ours");
-    let again = world.stranger(Some(&rsa.sign(&foreign.claims(&ana.id))));
-    assert_eq!(id_of(&again).await, other_id, "the same subject is the same person");
-    let same = world.stranger(Some(&ec.sign(&trusted.claims(&ana.id))));
-    assert_eq!(id_of(&same).await, ana.id, "an issuer that names our users has named ana");
+    assert_ne!(other_id, ana.id, "a foreign issuer cannot name an existing user");
+    let again = stack.stranger(Some(&rsa.sign(&foreign.claims(&ana.id))));
+    assert_eq!(id_of(&again).await, other_id, "the same subject is the same user");
+    let same = stack.stranger(Some(&ec.sign(&trusted.claims(&ana.id))));
+    assert_eq!(id_of(&same).await, ana.id, "an issuer with `names_users` names ana");
 
-    for (who, id) in [(&other, &other_id), (&same, &ana.id)] {
-        let mut by_query = who.try_socket().await.unwrap_or_else(|status| panic!("{status}"));
-        let mut by_header = who.socket_by_header().await.unwrap_or_else(|status| panic!("{status}"));
+    for (user, id) in [(&other, &other_id), (&same, &ana.id)] {
+        let mut by_query = user.try_socket().await.unwrap_or_else(|status| panic!("{status}"));
+        let mut by_header = user.socket_by_header().await.unwrap_or_else(|status| panic!("{status}"));
         for socket in [&mut by_query, &mut by_header] {
             socket.send("hello", json!({})).await;
             assert_eq!(socket.expect("connection_established").await["data"]["user_id"], id.as_str());
@@ -69,32 +69,32 @@ async fn people_of_every_issuer_come_in_by_both_doors_and_none_as_somebody_elses
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_no_secret_is_shared_only_issuers_with_keys_are_believed() {
+async fn without_a_shared_secret_only_issuers_with_keys_are_trusted() {
     let pair = KeyPair::es256("e");
     let issuer = Issuer::start("https://issuer.example", &[&pair]).await;
     let mut options = options(&[issuer.config()]);
     options.env.insert("JWT_SECRET".to_owned(), String::new());
-    let world = World::with(options).await;
-    let good = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
-    for secret in [world.stack.jwt_secret(), "", "secret"] {
-        let refused = world.stranger(Some(&signed(secret, &good)));
-        refused.get("/users/me").await.problem(401, "invalid_token");
+    let stack = TestStack::with(options).await;
+    let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
+    for secret in [stack.local.jwt_secret(), "", "secret"] {
+        let rejected = stack.stranger(Some(&signed(secret, &claims)));
+        rejected.get("/users/me").await.problem(401, "invalid_token");
     }
-    id_of(&world.stranger(Some(&pair.sign(&issuer.claims("108"))))).await;
+    id_of(&stack.stranger(Some(&pair.sign(&issuer.claims("108"))))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_issuer_may_change_its_keys_and_is_not_pestered_for_made_up_ones() {
+async fn an_issuer_can_rotate_its_keys_and_unknown_key_ids_cause_no_requests() {
     let (old, new) = (KeyPair::es256("old"), KeyPair::es256("new"));
     let issuer = Issuer::start("https://issuer.example", &[&old]).await;
-    let world = world_of(&[issuer.config()]).await;
-    let by_old = world.stranger(Some(&old.sign(&lasting(&issuer, "108"))));
-    let by_new = world.stranger(Some(&new.sign(&lasting(&issuer, "108"))));
-    assert_eq!(issuer.asked(), 0, "nobody needs the keys before a token does");
+    let stack = stack_of(&[issuer.config()]).await;
+    let by_old = stack.stranger(Some(&old.sign(&two_day_claims(&issuer, "108"))));
+    let by_new = stack.stranger(Some(&new.sign(&two_day_claims(&issuer, "108"))));
+    assert_eq!(issuer.asked(), 0, "keys are fetched only when a token needs them");
     let id = id_of(&by_old).await;
     for n in 0..10 {
-        let made_up = KeyPair { id: format!("made up {n}"), ..KeyPair::es256("") };
-        let forged = world.stranger(Some(&made_up.sign(&issuer.claims("108"))));
+        let unknown = KeyPair { id: format!("unknown {n}"), ..KeyPair::es256("") };
+        let forged = stack.stranger(Some(&unknown.sign(&issuer.claims("108"))));
         forged.get("/users/me").await.problem(401, "invalid_token");
     }
     assert_eq!(issuer.asked(), 1);
@@ -103,7 +103,7 @@ async fn an_issuer_may_change_its_keys_and_is_not_pestered_for_made_up_ones() {
     by_new.get("/users/me").await.problem(401, "invalid_token");
     assert_eq!(id_of(&by_new.after(2 * MINUTE)).await, id);
     assert_eq!(issuer.asked(), 2);
-    // What the issuer withdraws is refused once an hour has passed.
+    // Tokens of a withdrawn key are rejected after one hour.
     issuer.publish(&[&new]);
     assert_eq!(id_of(&by_old.after(3 * MINUTE)).await, id);
     assert_eq!(id_of(&by_new.after(2 * HOUR)).await, id);
@@ -113,67 +113,67 @@ async fn an_issuer_may_change_its_keys_and_is_not_pestered_for_made_up_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_issuer_that_is_down_shuts_out_its_own_people_for_a_while_and_nobody_else() {
+async fn an_unavailable_issuer_affects_only_its_own_users_and_only_temporarily() {
     let pair = KeyPair::rs256("r");
     let elsewhere = Issuer::start("https://elsewhere.example", &[&pair]).await;
     let redirect = Reply::RedirectTo(elsewhere.url.clone());
     for down in [Reply::Status(StatusCode::INTERNAL_SERVER_ERROR), redirect, Reply::Endless, Reply::Silence] {
         let issuer = Issuer::start("https://issuer.example", &[&pair]).await;
         issuer.reply(down);
-        let world = world_of(&[issuer.config()]).await;
-        let [ana] = world.actors(["ana"]).await;
-        let theirs = world.stranger(Some(&pair.sign(&lasting(&issuer, "108"))));
-        let (shut_out, ()) = tokio::join!(theirs.get("/users/me"), async {
+        let stack = stack_of(&[issuer.config()]).await;
+        let [ana] = stack.actors(["ana"]).await;
+        let user = stack.stranger(Some(&pair.sign(&two_day_claims(&issuer, "108"))));
+        let (unavailable, ()) = tokio::join!(user.get("/users/me"), async {
             assert_eq!(id_of(&ana).await, ana.id);
         });
-        shut_out.problem(503, "busy");
-        assert_eq!(shut_out.headers["retry-after"], "1");
-        theirs.get("/users/me").await.problem(503, "busy");
-        assert_eq!(theirs.try_socket().await.err(), Some(500), "the socket's gateway knows no 503");
+        unavailable.problem(503, "busy");
+        assert_eq!(unavailable.headers["retry-after"], "1");
+        user.get("/users/me").await.problem(503, "busy");
+        assert_eq!(user.try_socket().await.err(), Some(500), "the gateway of the socket has no 503");
         let processes =
-            ["users-get-me", "socket-authorize"].map(|name| world.stack.function_pids(name).len());
-        assert!(issuer.asked() <= processes.iter().sum(), "once by each process");
+            ["users-get-me", "socket-authorize"].map(|name| stack.local.function_pids(name).len());
+        assert!(issuer.asked() <= processes.iter().sum(), "one request per process");
         assert_eq!(elsewhere.asked(), 0, "a redirect is not followed");
-        assert!(issuer.sent() < 16 * 1024 * 1024, "what is endless is not read for ever");
+        assert!(issuer.sent() < 16 * 1024 * 1024, "an endless body is not read completely");
 
         issuer.publish(&[&pair]);
-        id_of(&theirs.after(MINUTE)).await;
+        id_of(&user.after(MINUTE)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn known_keys_outlive_an_outage_of_their_issuer_by_a_day() {
+async fn cached_keys_remain_valid_for_one_day_of_an_outage() {
     let pair = KeyPair::es256("e");
     let issuer = Issuer::start("https://issuer.example", &[&pair]).await;
-    let world = world_of(&[issuer.config()]).await;
-    let theirs = world.stranger(Some(&pair.sign(&lasting(&issuer, "108"))));
-    let id = id_of(&theirs).await;
+    let stack = stack_of(&[issuer.config()]).await;
+    let user = stack.stranger(Some(&pair.sign(&two_day_claims(&issuer, "108"))));
+    let id = id_of(&user).await;
     issuer.reply(Reply::Silence);
     for later in [HOUR / 2, 2 * HOUR, 23 * HOUR] {
-        assert_eq!(id_of(&theirs.after(later)).await, id);
+        assert_eq!(id_of(&user.after(later)).await, id);
     }
-    theirs.after(25 * HOUR).get("/users/me").await.problem(503, "busy");
+    user.after(25 * HOUR).get("/users/me").await.problem(503, "busy");
     issuer.publish(&[&pair]);
-    assert_eq!(id_of(&theirs.after(26 * HOUR)).await, id);
+    assert_eq!(id_of(&user.after(26 * HOUR)).await, id);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_calls_at_once_ask_for_the_keys_once_in_each_process() {
+async fn concurrent_calls_fetch_the_keys_once_per_process() {
     let pair = KeyPair::es256("e");
     let issuer = Issuer::start("https://issuer.example", &[&pair]).await;
-    let world = world_of(&[issuer.config()]).await;
-    let people: Vec<_> =
-        (0..16).map(|n| world.stranger(Some(&pair.sign(&issuer.claims(&n.to_string()))))).collect();
-    futures::future::join_all(people.iter().map(id_of)).await;
-    let processes = world.stack.function_pids("users-get-me").len();
-    assert!(issuer.asked() <= processes, "{} times by {processes}", issuer.asked());
+    let stack = stack_of(&[issuer.config()]).await;
+    let users: Vec<_> =
+        (0..16).map(|n| stack.stranger(Some(&pair.sign(&issuer.claims(&n.to_string()))))).collect();
+    futures::future::join_all(users.iter().map(id_of)).await;
+    let processes = stack.local.function_pids("users-get-me").len();
+    assert!(issuer.asked() <= processes, "{} requests by {processes} processes", issuer.asked());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn issuers_that_will_not_do_keep_a_function_from_starting() {
-    let world =
-        world_of(&[json!({"issuer": "https://a.example", "jwks_url": "http://a.example", "audience": "us"})])
+async fn an_invalid_issuer_configuration_prevents_the_start_of_a_function() {
+    let stack =
+        stack_of(&[json!({"issuer": "https://a.example", "jwks_url": "http://a.example", "audience": "us"})])
             .await;
-    let failed = world.stack.invoke("users-get-me", "{}").await.unwrap_err().to_string();
+    let failed = stack.local.invoke("users-get-me", "{}").await.unwrap_err().to_string();
     assert!(failed.contains("it did not start"), "{failed}");
 }

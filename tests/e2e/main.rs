@@ -1,8 +1,9 @@
-//! The whole system from outside: the real binaries behind the local stack, over real HTTP and WebSockets. Each test
-//! has its own stack, table and ports.
+//! End-to-end tests of the real binaries behind the local stack, over real HTTP and WebSockets.
+//! Each test has its own stack, table and ports.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so at once")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot continue fails immediately")]
 
+mod account_deletion;
 mod accounts;
 mod bad_input;
 mod blocks;
@@ -10,7 +11,6 @@ mod changes;
 mod contract;
 mod contract_files;
 mod demo;
-mod departures;
 mod device;
 mod devices;
 mod events;
@@ -18,16 +18,17 @@ mod faults;
 mod forgeries;
 mod friends;
 mod groups;
+mod harness;
 mod http_api;
 mod issuers;
 #[path = "../key_pair.rs"]
 mod key_pair;
 mod load;
+mod maintenance;
 mod matrix;
 mod messages;
 mod names;
 mod outsiders;
-mod paces;
 mod participants;
 mod pins;
 mod plan_client;
@@ -37,6 +38,7 @@ mod privacy;
 mod probes;
 mod processes;
 mod profiles;
+mod rate_limits;
 mod reactions;
 mod receipts;
 #[path = "../replica.rs"]
@@ -52,6 +54,4 @@ mod story;
 mod suggestions;
 mod sync;
 mod typing;
-mod upkeep;
 mod withheld_reads;
-mod world;

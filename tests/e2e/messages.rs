@@ -1,131 +1,131 @@
-//! Messages through the API: each once, in one order, also when sends are repeated or collide.
+//! Messages through the API: each is stored once and in one order, also with retries and concurrent sends.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, as_others_see};
+use crate::harness::{Actor, TestStack, as_others_see};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sixteen_senders_at_once_are_heard_once_each_in_one_order_by_everyone() {
+async fn members_receive_each_message_of_sixteen_concurrent_senders_once_in_one_order() {
     const SENDERS: usize = 16;
-    const EACH: usize = 5;
-    let world = World::new().await;
+    const MESSAGES_EACH: usize = 5;
+    let stack = TestStack::new().await;
     let names: Vec<String> = (0..SENDERS).map(|n| format!("sender{n}")).collect();
-    let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;
-    let room = people[0].group_with(&people[1..].iter().collect::<Vec<_>>()).await;
-    let mut sockets = futures::future::join_all(people.iter().map(Actor::socket)).await;
+    let users = futures::future::join_all(names.iter().map(|name| stack.actor(name))).await;
+    let room = users[0].group_with(&users[1..].iter().collect::<Vec<_>>()).await;
+    let mut sockets = futures::future::join_all(users.iter().map(Actor::socket)).await;
 
-    // Half of them send over their sockets, half over REST; each waits for its answer before it sends again.
-    let sending = people.iter().zip(&mut sockets).enumerate().map(|(n, (person, socket))| {
+    // Half of the users send over sockets, half over REST. Each waits for the response before the next send.
+    let sending = users.iter().zip(&mut sockets).enumerate().map(|(n, (user, socket))| {
         let room = &room;
         async move {
-            let mut heard = Vec::new();
-            for round in 0..EACH {
+            let mut frames = Vec::new();
+            for round in 0..MESSAGES_EACH {
                 let content = format!("{n}/{round}");
                 if n % 2 == 0 {
-                    person.say(room, &content).await;
+                    user.send_message(room, &content).await;
                 } else {
                     socket.send("send_message", json!({"chat_room_id": room, "content": content})).await;
                     loop {
                         let frame = socket.next().await;
-                        let answered = frame["type"] == "message_sent";
-                        heard.push(frame);
-                        if answered {
+                        let is_response = frame["type"] == "message_sent";
+                        frames.push(frame);
+                        if is_response {
                             break;
                         }
                     }
                 }
             }
-            heard
+            frames
         }
     });
-    let mut heard = futures::future::join_all(sending).await;
-    for (heard, socket) in heard.iter_mut().zip(&mut sockets) {
-        while heard.len() < SENDERS * EACH {
-            heard.push(socket.next().await);
+    let mut received = futures::future::join_all(sending).await;
+    for (frames, socket) in received.iter_mut().zip(&mut sockets) {
+        while frames.len() < SENDERS * MESSAGES_EACH {
+            frames.push(socket.next().await);
         }
         socket.expect_nothing_more().await;
     }
 
-    let history = people[0].history(&room).await;
+    let history = users[0].history(&room).await;
     let seqs: Vec<u64> = history.iter().map(|message| message["seq"].as_u64().unwrap()).collect();
-    assert_eq!(seqs, (1..=(SENDERS * EACH) as u64).collect::<Vec<_>>(), "dense");
+    assert_eq!(seqs, (1..=(SENDERS * MESSAGES_EACH) as u64).collect::<Vec<_>>(), "no gaps");
     let contents: BTreeSet<_> = history.iter().map(|message| message["content"].as_str().unwrap()).collect();
-    assert_eq!(contents.len(), SENDERS * EACH, "each once");
-    for (n, person) in people.iter().enumerate() {
-        let own = history.iter().filter(|message| message["sender_id"] == person.id.as_str());
+    assert_eq!(contents.len(), SENDERS * MESSAGES_EACH, "each once");
+    for (n, user) in users.iter().enumerate() {
+        let own = history.iter().filter(|message| message["sender_id"] == user.id.as_str());
         let own: Vec<_> = own.map(|message| message["content"].as_str().unwrap().to_owned()).collect();
         assert_eq!(
             own,
-            (0..EACH).map(|round| format!("{n}/{round}")).collect::<Vec<_>>(),
+            (0..MESSAGES_EACH).map(|round| format!("{n}/{round}")).collect::<Vec<_>>(),
             "in the sender's order"
         );
     }
     let ids =
         |messages: Vec<&Value>| messages.into_iter().map(|message| message["id"].clone()).collect::<Vec<_>>();
     let order = ids(history.iter().collect());
-    for (n, person) in people.iter().enumerate() {
-        assert_eq!(ids(person.history(&room).await.iter().collect()), order);
-        let mut by_seq: Vec<&Value> = heard[n].iter().map(|frame| &frame["data"]).collect();
+    for (n, user) in users.iter().enumerate() {
+        assert_eq!(ids(user.history(&room).await.iter().collect()), order);
+        let mut by_seq: Vec<&Value> = received[n].iter().map(|frame| &frame["data"]).collect();
         by_seq.sort_by_key(|message| message["seq"].as_u64());
-        assert_eq!(ids(by_seq), order, "{n} heard everything once");
+        assert_eq!(ids(by_seq), order, "user {n} received each message once");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repeated_send_is_one_message_with_one_answer_however_late_it_is_repeated() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn a_retried_send_returns_the_first_message_at_any_later_time() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let send = json!({"chat_room_id": room, "content": "once", "client_message_id": "c-1", "after_seq": 0});
-    let at_once = async |who: &Actor| {
-        let tries = (0..16).map(|_| who.post("/chat/messages", send.clone()));
-        let mut answers = futures::future::join_all(tries).await.into_iter().map(|answer| answer.ok());
+    let send_concurrently = async |user: &Actor| {
+        let sends = (0..16).map(|_| user.post("/chat/messages", send.clone()));
+        let mut answers = futures::future::join_all(sends).await.into_iter().map(|answer| answer.ok());
         let first = answers.next().unwrap();
         assert!(answers.all(|answer| answer == first));
         first
     };
-    let first = at_once(&ana).await;
+    let first = send_concurrently(&ana).await;
     for hours in [1, 24, 30 * 24] {
-        let later = world.later(&ana, Duration::from_hours(hours));
-        assert_eq!(at_once(&later).await, first, "{hours} hours later");
+        let later = stack.later(&ana, Duration::from_hours(hours));
+        assert_eq!(send_concurrently(&later).await, first, "{hours} hours later");
     }
-    let other_words = json!({"chat_room_id": room, "content": "twice", "client_message_id": "c-1"});
-    assert_eq!(ana.post("/chat/messages", other_words).await.ok(), first);
+    let other_content = json!({"chat_room_id": room, "content": "twice", "client_message_id": "c-1"});
+    assert_eq!(ana.post("/chat/messages", other_content).await.ok(), first);
 
     let mut socket = ana.socket().await;
     socket.send("send_message", send.clone()).await;
     assert_eq!(socket.expect("message_sent").await["data"], first);
     assert_eq!(ben.history(&room).await.len(), 1);
-    let items = world.database("Scan", json!({"ConsistentRead": true})).await["Items"].take();
+    let items = stack.database("Scan", json!({"ConsistentRead": true})).await["Items"].take();
     let is_message = |item: &&Value| item["sk"]["S"].as_str().unwrap().starts_with("MSG#");
-    assert_eq!(items.as_array().unwrap().iter().filter(is_message).count(), 1, "one row");
+    assert_eq!(items.as_array().unwrap().iter().filter(is_message).count(), 1, "one item");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_send_whose_first_try_died_between_commit_and_push_is_pushed_by_the_retry() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn a_retry_pushes_a_message_whose_first_attempt_failed_after_the_commit() {
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut at_ben = ben.socket().await;
     let send = json!({"chat_room_id": room, "content": "hello", "client_message_id": "c-1", "after_seq": 0});
 
-    // Presence is read right after the commit: there the function dies.
+    // The function reads presence right after the commit. The test kills it there.
     let committed = proxy.hold(|call| call.operation == "BatchGetItem" && call.body.contains("PRESENCE"));
     let first = tokio::spawn({
         let (ana, send) = (ana.clone(), send.clone());
         async move { ana.post("/chat/messages", send).await }
     });
     let guard = committed.caught().await;
-    world.kill("chat-send-message");
+    stack.kill("chat-send-message");
     assert_eq!(first.await.unwrap().status, 500);
     drop(guard);
     at_ben.expect_nothing_more().await;
     assert_eq!(
         ben.get("/chat/rooms").await.ok()[0]["unread_count"],
         1,
-        "it is committed although nobody was told"
+        "committed although no member was notified"
     );
 
     let retry = ana.post("/chat/messages", send).await.ok();
@@ -136,9 +136,9 @@ async fn a_send_whose_first_try_died_between_commit_and_push_is_pushed_by_the_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_send_whose_first_try_died_before_the_commit_is_sent_by_the_retry() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn a_retry_sends_a_message_whose_first_attempt_failed_before_the_commit() {
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let send = json!({"chat_room_id": room, "content": "hello", "client_message_id": "c-1", "after_seq": 0});
     let held = proxy.hold(|call| call.operation == "PutItem" && call.body.contains("MSG#"));
@@ -147,21 +147,21 @@ async fn a_send_whose_first_try_died_before_the_commit_is_sent_by_the_retry() {
         async move { ana.post("/chat/messages", send).await }
     });
     let guard = held.caught().await;
-    world.kill("chat-send-message");
+    stack.kill("chat-send-message");
     assert_eq!(first.await.unwrap().status, 500);
     let retry = ana.post("/chat/messages", send).await.ok();
-    // The dead function's write arrives at last, and finds its slot taken by its own message.
+    // The delayed write of the killed function finds its slot taken by the same message.
     drop(guard);
     proxy.settled().await;
     assert_eq!(ben.history(&room).await, [as_others_see(&retry)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_may_not_be_said_is_refused_and_changes_nothing() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn an_invalid_message_is_rejected_and_changes_nothing() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (room, elsewhere) = (ana.room_with(&ben).await, ana.room_with(&cleo).await);
-    let foreign = ana.say(&elsewhere, "elsewhere").await;
+    let foreign = ana.send_message(&elsewhere, "elsewhere").await;
     let with = |field: &str, value: Value| {
         let mut message = json!({"chat_room_id": room, "content": "hello"});
         message[field] = value;
@@ -189,19 +189,19 @@ async fn what_may_not_be_said_is_refused_and_changes_nothing() {
         assert_eq!(problem["errors"][0]["field"], field);
     }
     ana.post("/chat/messages", with("after_seq", json!(1))).await.problem(422, "bad_position");
-    let all = json!({"chat_room_id": 1, "content": "", "message_type": "poem", "after_seq": "x"});
-    let all = ana.post("/chat/messages", all).await.problem(422, "validation_failed");
-    assert_eq!(all["errors"].as_array().unwrap().len(), 4, "every bad field at once: {all}");
+    let invalid = json!({"chat_room_id": 1, "content": "", "message_type": "poem", "after_seq": "x"});
+    let all = ana.post("/chat/messages", invalid).await.problem(422, "validation_failed");
+    assert_eq!(all["errors"].as_array().unwrap().len(), 4, "every invalid field in one response: {all}");
     assert_eq!(ana.history(&room).await, Vec::<Value>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn history_scrolls_both_ways_within_its_bounds() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn history_pages_in_both_directions_within_its_limits() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     for n in 1..=7 {
-        ana.say(&room, &format!("m{n}")).await;
+        ana.send_message(&room, &format!("m{n}")).await;
     }
     let seqs = async |query: &str| {
         let page = ben.get(&format!("/chat/rooms/{room}/messages{query}")).await.ok();
@@ -221,11 +221,11 @@ async fn history_scrolls_both_ways_within_its_bounds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn media_of_an_allowed_origin_can_be_sent_by_either_door() {
+async fn media_of_an_allowed_origin_can_be_sent_over_rest_and_over_a_socket() {
     let mut options = local::Options::default();
     options.env.insert("MEDIA_ORIGINS".to_owned(), "https://media.example.com".to_owned());
-    let world = World::with(options).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::with(options).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut socket = ana.socket().await;
     let url = "https://media.example.com/run.jpg";

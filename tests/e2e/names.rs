@@ -1,4 +1,4 @@
-//! One name in all its spellings: manifest, file, function, route; and what the template must have.
+//! Consistent names in the manifest, source files, functions and routes, and required parts of the template.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,9 +7,9 @@ use std::{
 };
 
 use serde_yaml_ng::Value;
-use shared::config::Limits;
+use shared::config::RateLimits;
 
-/// The template, its CloudFormation tags left as they are.
+/// The template, with its CloudFormation tags unresolved.
 pub fn template() -> Value {
     serde_yaml_ng::from_str(&fs::read_to_string(local::project_root().join("template.yaml")).unwrap())
         .unwrap()
@@ -23,7 +23,7 @@ fn functions() -> BTreeMap<String, Value> {
     functions.map(|(id, function)| (id.as_str().unwrap().to_owned(), function.clone())).collect()
 }
 
-/// Name and path of every binary in the manifest.
+/// The name and source path of every binary in the manifest.
 pub fn binaries() -> BTreeMap<String, String> {
     let manifest = fs::read_to_string(local::project_root().join("functions/Cargo.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
@@ -37,13 +37,13 @@ pub fn binaries() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// `FriendsSendRequestFunction` for `friends-send-request`.
+/// The logical id of a binary's function: `FriendsSendRequestFunction` for `friends-send-request`.
 pub fn function_id(binary: &str) -> String {
-    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
-    binary.split('-').map(capital).collect::<String>() + "Function"
+    let capitalized = |word: &str| word[..1].to_uppercase() + &word[1..];
+    binary.split('-').map(capitalized).collect::<String>() + "Function"
 }
 
-/// `GET /api/v1/users/me` for every route of the HTTP API, the route key for one of the WebSocket API, or the schedule.
+/// The route (`GET /api/v1/users/me`), WebSocket route key or schedule of each function, by logical id.
 pub fn routes() -> BTreeMap<String, String> {
     let mut routes = BTreeMap::new();
     for (id, function) in functions() {
@@ -74,7 +74,7 @@ pub fn routes() -> BTreeMap<String, String> {
     routes
 }
 
-/// The text in a value, through its tag.
+/// The text of a value, with or without a tag.
 pub fn text(value: &Value) -> String {
     match value {
         Value::Tagged(tagged) => text(&tagged.value),
@@ -83,21 +83,21 @@ pub fn text(value: &Value) -> String {
 }
 
 #[test]
-fn every_binary_is_its_file_and_its_function() {
+fn every_binary_matches_its_source_file_and_its_function() {
     let mut functions = functions();
     for (name, path) in binaries() {
         let (domain, verb) = name.split_once('-').unwrap();
         assert_eq!(path, format!("src/{domain}/{}.rs", verb.replace('-', "_")));
         let id = function_id(&name);
-        let function = functions.remove(&id).unwrap_or_else(|| panic!("{id} in the template"));
+        let function = functions.remove(&id).unwrap_or_else(|| panic!("{id} is not in the template"));
         assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], name.as_str());
         assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda");
     }
-    assert!(functions.is_empty(), "without a binary: {:?}", functions.keys());
+    assert!(functions.is_empty(), "functions without a binary: {:?}", functions.keys());
 }
 
 #[test]
-fn every_file_of_a_function_is_in_the_manifest_and_opens_with_its_route() {
+fn every_function_file_is_in_the_manifest_and_starts_with_its_route() {
     let paths: BTreeMap<String, String> = binaries().into_iter().map(|(name, path)| (path, name)).collect();
     let routes = routes();
     let source = local::project_root().join("functions");
@@ -106,13 +106,13 @@ fn every_file_of_a_function_is_in_the_manifest_and_opens_with_its_route() {
         for file in fs::read_dir(domain.unwrap().path()).unwrap() {
             let file = file.unwrap().path();
             let path = file.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
-            let name = paths.get(&path).unwrap_or_else(|| panic!("{path} in the manifest"));
+            let name = paths.get(&path).unwrap_or_else(|| panic!("{path} is not in the manifest"));
             let first = first_line(&file);
             match routes.get(&function_id(name)) {
                 Some(route) => {
-                    assert!(first.contains(&format!("`{route}")), "{path} opens with {route}: {first}");
+                    assert!(first.contains(&format!("`{route}")), "{path} starts with {route}: {first}");
                 }
-                None => assert_eq!(name, "socket-authorize", "{path} has a route"),
+                None => assert_eq!(name, "socket-authorize", "{path} has no route"),
             }
             files.insert(path);
         }
@@ -125,7 +125,7 @@ fn first_line(file: &Path) -> String {
 }
 
 #[test]
-fn nobody_connects_without_the_authorizer() {
+fn every_connect_request_passes_the_authorizer() {
     let template = template();
     let resources = template["Resources"].as_mapping().unwrap();
     let connect = resources.values().find(|resource| {
@@ -138,11 +138,11 @@ fn nobody_connects_without_the_authorizer() {
     let authorizer = &authorizer["Properties"];
     assert_eq!(authorizer["AuthorizerType"], "REQUEST");
     assert!(text(&authorizer["AuthorizerUri"]).contains("{SocketAuthorizeFunction.Arn}"));
-    assert!(authorizer.get("IdentitySource").is_none(), "every listed source would be required");
+    assert!(authorizer.get("IdentitySource").is_none(), "the gateway requires every listed identity source");
 }
 
 #[test]
-fn the_template_sets_just_the_variables_that_are_read() {
+fn the_template_sets_exactly_the_variables_that_the_code_reads() {
     let template = template();
     let variables = |owner: &Value| -> Vec<String> {
         let variables = owner["Environment"]["Variables"].as_mapping().cloned().unwrap_or_default();
@@ -152,20 +152,20 @@ fn the_template_sets_just_the_variables_that_are_read() {
     for function in functions().values() {
         set.extend(variables(&function["Properties"]));
     }
-    // Read by the logging of the runtime itself.
+    // The logging of the Lambda runtime reads it.
     set.remove("RUST_LOG");
     assert_eq!(set, shared::config::VARIABLES.map(str::to_owned).into());
 }
 
 #[test]
-fn the_template_says_the_limits_that_there_are_without_it() {
+fn the_default_rate_limits_of_the_template_and_the_code_are_equal() {
     let limits = &template()["Parameters"]["RateLimits"]["Default"];
-    let limits: Limits = limits.as_str().unwrap().parse().unwrap();
-    assert_eq!(limits, Limits::default());
+    let limits: RateLimits = limits.as_str().unwrap().parse().unwrap();
+    assert_eq!(limits, RateLimits::default());
 }
 
 #[test]
-fn both_ways_to_send_allow_the_same_media() {
+fn both_send_functions_have_the_media_origins() {
     for id in ["ChatSendMessageFunction", "SocketSendMessageFunction"] {
         let variables = &functions()[id]["Properties"]["Environment"]["Variables"];
         assert!(variables.get("MEDIA_ORIGINS").is_some(), "{id}");
@@ -173,12 +173,12 @@ fn both_ways_to_send_allow_the_same_media() {
 }
 
 #[test]
-fn only_functions_that_check_tokens_know_the_secret() {
-    let knows =
+fn only_functions_that_check_tokens_have_the_secret() {
+    let has_secret =
         |function: &Value| !function["Properties"]["Environment"]["Variables"]["JWT_SECRET"].is_null();
     for (id, function) in functions() {
-        let has_callers = !id.starts_with("Socket") && !id.starts_with("Upkeep");
+        let has_callers = !id.starts_with("Socket") && !id.starts_with("Maintenance");
         let checks_tokens = has_callers || id == "SocketAuthorizeFunction";
-        assert_eq!(knows(&function), checks_tokens, "{id}");
+        assert_eq!(has_secret(&function), checks_tokens, "{id}");
     }
 }

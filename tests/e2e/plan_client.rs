@@ -1,19 +1,19 @@
-//! The plan's client, done as its Dart code does it: each method of `ApiService`, each `fromJson` with its null rules,
-//! and what the screens make of the answers.
+//! The client of the plan, ported from its Dart code: each method of `ApiService`, each `fromJson` with its
+//! null rules, and the use of the responses by the screens.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World};
+use crate::harness::{Actor, TestStack};
 
 /// A field that Dart declares as `String`: `null` would throw.
 fn string(json: &Value, field: &str) -> String {
     json[field].as_str().unwrap_or_else(|| panic!("{field} is a String in {json}")).to_owned()
 }
 
-/// A field that Dart declares as `String?`: it may be `null`, but no other type.
+/// A field that Dart declares as `String?`: a string or `null`.
 fn string_or_null(json: &Value, field: &str) -> Option<String> {
-    assert!(json.get(field).is_some(), "{field} is there in {json}");
+    assert!(json.get(field).is_some(), "{field} is missing in {json}");
     assert!(json[field].is_null() || json[field].is_string(), "{field} is a String? in {json}");
     json[field].as_str().map(str::to_owned)
 }
@@ -22,7 +22,7 @@ fn boolean(json: &Value, field: &str) -> bool {
     json[field].as_bool().unwrap_or_else(|| panic!("{field} is a bool in {json}"))
 }
 
-/// `DateTime.parse`, which takes RFC 3339.
+/// `DateTime.parse`, which accepts RFC 3339.
 fn date(json: &Value, field: &str) -> shared::clock::Timestamp {
     string(json, field).parse().unwrap_or_else(|_| panic!("{field} is a date in {json}"))
 }
@@ -153,8 +153,7 @@ impl ChatRoom {
         self.name.as_deref().unwrap_or(&self.participants[0].username)
     }
 
-    /// `room.name?.substring(0, 1).toUpperCase() ?? room.participants.first.username.substring(0, 1).toUpperCase()`:
-    /// an empty string would throw.
+    /// `substring(0, 1).toUpperCase()` of the title, which throws for an empty string.
     fn letter(&self) -> String {
         self.title().chars().next().expect("not empty").to_uppercase().to_string()
     }
@@ -214,17 +213,17 @@ impl ApiService<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_find_friends_page_searches_asks_and_answers() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "BenBoxer", "cleo"]).await;
-    let (anas, bens, cleos) = (ApiService(&ana), ApiService(&ben), ApiService(&cleo));
-    let found = anas.search_users("nbox").await;
+async fn the_find_friends_page_searches_sends_requests_and_responds() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "BenBoxer", "cleo"]).await;
+    let (ana_api, ben_api, cleo_api) = (ApiService(&ana), ApiService(&ben), ApiService(&cleo));
+    let found = ana_api.search_users("nbox").await;
     assert_eq!((found.len(), found[0].username.as_str()), (1, "BenBoxer"));
     assert_eq!(found[0].id, ben.id);
-    anas.send_friend_request(&found[0].id).await;
-    cleos.send_friend_request(&ben.id).await;
+    ana_api.send_friend_request(&found[0].id).await;
+    cleo_api.send_friend_request(&ben.id).await;
 
-    let requests = bens.get_friend_requests().await;
+    let requests = ben_api.get_friend_requests().await;
     assert_eq!(requests.len(), 2);
     assert!(requests.iter().all(|request| request.status == "pending" && request.receiver_id == ben.id));
     for request in &requests {
@@ -232,61 +231,66 @@ async fn the_find_friends_page_searches_asks_and_answers() {
             request.sender_username.as_deref().expect("`request.senderUsername`, else \"Unknown User\"");
         let action = if title == "ana" { "accepted" } else { "rejected" };
         assert_eq!(request.sender_id, if title == "ana" { ana.id.as_str() } else { cleo.id.as_str() });
-        bens.handle_friend_request(&request.id, action).await;
+        ben_api.handle_friend_request(&request.id, action).await;
     }
-    assert!(bens.get_friend_requests().await.is_empty(), "the provider reloads the list");
-    let friends = bens.get_friends().await;
+    assert!(ben_api.get_friend_requests().await.is_empty(), "the provider reloads the list");
+    let friends = ben_api.get_friends().await;
     assert_eq!((friends.len(), friends[0].username.as_str()), (1, "ana"));
     assert_eq!((&friends[0].id, &friends[0].user_id), (&ana.id, &ana.id));
-    assert!(cleos.get_friends().await.is_empty());
+    assert!(cleo_api.get_friends().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_messages_page_titles_every_room_and_counts_the_unread() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    let (anas, bens) = (ApiService(&ana), ApiService(&ben));
-    let direct = anas.create_chat_room(&[&ben.id], None, false).await;
+async fn the_messages_page_has_a_title_and_an_unread_count_for_every_room() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    let (ana_api, ben_api) = (ApiService(&ana), ApiService(&ben));
+    let direct = ana_api.create_chat_room(&[&ben.id], None, false).await;
     assert!(!direct.is_group && direct.last_message.is_none());
     assert_eq!((direct.title(), direct.letter().as_str()), ("ben", "B"));
-    let group = anas.create_chat_room(&[&ben.id, &cleo.id], Some("lifting"), true).await;
+    let group = ana_api.create_chat_room(&[&ben.id, &cleo.id], Some("lifting"), true).await;
     assert_eq!((group.title(), group.letter().as_str()), ("lifting", "L"));
-    let unnamed = anas.create_chat_room(&[&ben.id, &cleo.id], Some(""), true).await;
-    assert_ne!(unnamed.title(), "ana", "titled by someone else");
+    let unnamed = ana_api.create_chat_room(&[&ben.id, &cleo.id], Some(""), true).await;
+    assert_ne!(unnamed.title(), "ana", "the title is the name of another member");
     unnamed.letter();
 
     for n in 0..3 {
-        anas.send_message(&direct.id, &format!("m{n}")).await;
+        ana_api.send_message(&direct.id, &format!("m{n}")).await;
     }
-    let rooms = bens.get_chat_rooms().await;
+    let rooms = ben_api.get_chat_rooms().await;
     let room = &rooms[0];
     assert_eq!((room.id.as_str(), room.title(), room.unread_count), (direct.id.as_str(), "ana", 3));
     assert_eq!(room.last_message.as_ref().unwrap().content, "m2");
-    assert!(room.participants.iter().all(|person| person.username == "ana" || person.last_read_at.is_none()));
-    bens.mark_messages_as_read(&direct.id).await;
-    let room = &bens.get_chat_rooms().await[0];
+    assert!(
+        room.participants
+            .iter()
+            .all(|participant| participant.username == "ana" || participant.last_read_at.is_none())
+    );
+    ben_api.mark_messages_as_read(&direct.id).await;
+    let room = &ben_api.get_chat_rooms().await[0];
     assert_eq!(room.unread_count, 0);
     assert!(room.participants.last().unwrap().last_read_at.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_chat_screen_sends_and_shows_in_order() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
-    let (anas, bens) = (ApiService(&ana), ApiService(&ben));
-    let room = anas.create_chat_room(&[&ben.id], None, false).await;
+async fn the_chat_screen_sends_and_shows_messages_in_order() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    let (ana_api, ben_api) = (ApiService(&ana), ApiService(&ben));
+    let room = ana_api.create_chat_room(&[&ben.id], None, false).await;
     let mut sent = Vec::new();
-    for (who, words) in [(&anas, "Hi"), (&bens, "Hello"), (&anas, "Gym at 6?"), (&bens, "Yes")] {
-        let message = who.send_message(&room.id, words).await;
-        assert_eq!((message.chat_room_id.as_str(), message.content.as_str()), (room.id.as_str(), words));
-        assert_eq!((message.message_type.as_str(), &message.sender_username), ("text", &who.0.name));
+    for (user, content) in [(&ana_api, "Hi"), (&ben_api, "Hello"), (&ana_api, "Gym at 6?"), (&ben_api, "Yes")]
+    {
+        let message = user.send_message(&room.id, content).await;
+        assert_eq!((message.chat_room_id.as_str(), message.content.as_str()), (room.id.as_str(), content));
+        assert_eq!((message.message_type.as_str(), &message.sender_username), ("text", &user.0.name));
         sent.push(message);
     }
-    for who in [&anas, &bens] {
+    for user in [&ana_api, &ben_api] {
         // `messages.reversed.toList()`, and `message.senderId == getCurrentUserId()` picks the side.
-        let shown: Vec<ChatMessage> = who.get_chat_messages(&room.id).await.into_iter().rev().collect();
+        let shown: Vec<ChatMessage> = user.get_chat_messages(&room.id).await.into_iter().rev().collect();
         assert_eq!(shown, sent);
-        let mine = shown.iter().filter(|message| message.sender_id == who.0.id).count();
+        let mine = shown.iter().filter(|message| message.sender_id == user.0.id).count();
         assert_eq!(mine, 2);
     }
 }

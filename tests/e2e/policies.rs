@@ -1,4 +1,4 @@
-//! Each function uses just the actions that its policy in the template names.
+//! Each function uses exactly the actions that its policy in the template allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,21 +6,21 @@ use serde_json::json;
 use serde_yaml_ng::Value;
 
 use crate::{
+    harness::{Actor, Proxy, Seen, TestStack, in_seconds, make_friends, signed},
+    maintenance::{self, delete_in_part},
     names::{template, text},
     probes::probes,
-    upkeep::{self, delete_in_part},
-    world::{Actor, Proxy, Seen, World, befriend, in_seconds, signed},
 };
 
-/// What is allowed for times that this test does not bring about.
+/// Allowed actions that this test does not exercise, with their reasons.
 const RARE: [(&str, &str); 4] = [
-    ("UpdateItem", "a gone connection is forgotten by whoever pushes to it"),
-    ("DELETE", "a connection is closed when its token is over, or when its person has too many"),
-    ("Query", "a room's tail is read where its head hint lags"),
-    ("BatchGetItem", "a roster that changed meanwhile is read again"),
+    ("UpdateItem", "a push to a closed connection removes it"),
+    ("DELETE", "a connection is closed when its token expires or its user has too many"),
+    ("Query", "the end of the log is read when the head hint lags behind"),
+    ("BatchGetItem", "members that changed during the call are read again"),
 ];
 
-/// What the policies of each function allow on the table and on connections.
+/// The actions on the table and on connections that each function's policies allow.
 fn allowed() -> BTreeMap<String, BTreeSet<String>> {
     let template = template();
     let resources = template["Resources"].as_mapping().unwrap();
@@ -34,7 +34,7 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
-/// The actions of a statement, as the proxy names them.
+/// The actions of a statement, named as in the proxy.
 fn actions(statement: &Value) -> Vec<String> {
     let actions = match &statement["Action"] {
         Value::Sequence(actions) => actions.clone(),
@@ -52,7 +52,7 @@ fn actions(statement: &Value) -> Vec<String> {
     of_table.map(str::to_owned).chain(methods).collect()
 }
 
-/// What a call needs: a transaction needs the actions of its writes.
+/// The actions that a call needs. A transaction needs the actions of its writes.
 fn needed(call: &Seen) -> Vec<&str> {
     let writes = [
         ("\"Put\"", "PutItem"),
@@ -70,46 +70,46 @@ fn needed(call: &Seen) -> Vec<&str> {
     }
 }
 
-/// What becomes of messages and of a group, in all ways.
-async fn calls_about_messages_and_people(ana: &Actor, ben: &Actor, cleo: &Actor, room: &str, group: &str) {
-    let first = ana.say(room, "first").await;
-    let said = ana.reply(&first, "said").await;
-    for who in [ana, ben] {
-        who.react(&said, "👍").await.ok();
-        who.react(&said, "🔥").await.ok();
-        who.unreact(&said, "🔥").await.ok();
+/// Calls every operation on messages and group members.
+async fn calls_about_messages_and_members(ana: &Actor, ben: &Actor, cleo: &Actor, room: &str, group: &str) {
+    let first = ana.send_message(room, "first").await;
+    let message = ana.reply(&first, "said").await;
+    for user in [ana, ben] {
+        user.react(&message, "👍").await.ok();
+        user.react(&message, "🔥").await.ok();
+        user.unreact(&message, "🔥").await.ok();
     }
-    ana.reactions(&said).await.ok();
-    ana.edit(&said, "changed").await.ok();
-    ana.pin(&said).await.ok();
+    ana.reactions(&message).await.ok();
+    ana.edit(&message, "changed").await.ok();
+    ana.pin(&message).await.ok();
     ana.pins(room).await;
     ana.room(room).await.ok();
     ana.get(&format!("/chat/rooms/{room}/messages")).await.ok();
-    ana.unpin(&said).await.ok();
-    ana.forward(&said, group).await.ok();
+    ana.unpin(&message).await.ok();
+    ana.forward(&message, group).await.ok();
     ana.sync(json!({room: {"seq": 1, "rev": 0}})).await;
-    ben.unreact(&said, "👍").await.ok();
-    ana.delete_message(&said).await.ok();
+    ben.unreact(&message, "👍").await.ok();
+    ana.delete_message(&message).await.ok();
     ana.remove(group, cleo).await.nothing();
     ana.add(group, cleo).await.ok();
     let report = json!({"chat_room_id": room, "message_id": first["id"], "reason": "spam"});
     ben.post("/reports", report).await.ok();
-    let nobody = json!({"user_id": uuid::Uuid::new_v4(), "reason": "spam"});
-    ben.post("/reports", nobody).await.problem(404, "not_found");
+    let unknown = json!({"user_id": uuid::Uuid::new_v4(), "reason": "spam"});
+    ben.post("/reports", unknown).await.problem(404, "not_found");
     ana.update_room(group, json!({"name": "Sunday run"})).await.ok();
     ana.set_role(group, ben, "admin").await.ok();
-    ana.keep_room(group, json!({"is_pinned": true})).await.ok();
-    // Its owner hands over.
+    ana.update_room_settings(group, json!({"is_pinned": true})).await.ok();
+    // The ownership passes to a successor.
     ana.remove(group, ana).await.nothing();
     ben.delete_room(group).await.nothing();
 }
 
-/// What becomes of friends, with a direct room and without one.
+/// Calls every operation on relationships, with and without a direct room.
 async fn calls_about_friends(ana: &Actor, ben: &Actor, cleo: &Actor) {
-    befriend(ben, cleo).await;
+    make_friends(ben, cleo).await;
     ana.get("/friends/suggestions").await.ok();
     ana.get(&format!("/friends/{}/mutual", ben.id)).await.ok();
-    let request = ana.ask(cleo).await.ok();
+    let request = ana.send_request(cleo).await.ok();
     ana.cancel(&request).await.nothing();
     ben.unfriend(cleo).await.nothing();
     for other in [ben, cleo] {
@@ -119,45 +119,45 @@ async fn calls_about_friends(ana: &Actor, ben: &Actor, cleo: &Actor) {
     }
 }
 
-/// A visit of somebody whose change of name died before their rooms knew of it.
-async fn visit_after_a_lost_rename(world: &World, ben: &Actor) {
+/// Calls as a user whose rename failed before it updated their rooms.
+async fn call_after_a_partial_rename(stack: &TestStack, ben: &Actor) {
     let renamed = json!({
         "Key": {"pk": {"S": format!("USER#{}", ben.id)}, "sk": {"S": "PROFILE"}},
         "UpdateExpression": "SET rooms_lag = :lag, username = :name",
         "ExpressionAttributeValues": {":lag": {"BOOL": true}, ":name": {"S": "ben"}},
     });
-    world.database("UpdateItem", renamed).await;
+    stack.database("UpdateItem", renamed).await;
     ben.get("/users/me").await.ok();
 }
 
-/// Deletions that die, and are finished by the schedule.
-async fn calls_of_upkeep(world: &World, proxy: &Proxy, ana: &Actor) {
-    let gone = world.actor("gone-in-part").await;
-    befriend(&gone, ana).await;
-    gone.say(&gone.room_with(ana).await, "bye").await;
-    let _listening = gone.socket().await;
-    let group = gone.group_with(&[ana]).await;
+/// Starts deletions that fail, and completes them with the scheduled maintenance.
+async fn calls_of_maintenance(stack: &TestStack, proxy: &Proxy, ana: &Actor) {
+    let zoe = stack.actor("gone-in-part").await;
+    make_friends(&zoe, ana).await;
+    zoe.send_message(&zoe.room_with(ana).await, "bye").await;
+    let _connection = zoe.socket().await;
+    let group = zoe.group_with(&[ana]).await;
     let outage = proxy.fail(
         |call| call.caller == "ChatDeleteRoomFunction" && call.operation == "BatchWriteItem",
         "ProvisionedThroughputExceededException",
     );
-    gone.delete(&format!("/chat/rooms/{group}")).await.problem(503, "busy");
+    zoe.delete(&format!("/chat/rooms/{group}")).await.problem(503, "busy");
     drop(outage);
-    delete_in_part(proxy, &gone).await;
-    world.stack.invoke("upkeep-finish-deletions", upkeep::event(11 * 60)).await.unwrap();
-    // Who is back may come by any function.
-    let claims = json!({"sub": gone.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
-    let back = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
-    back.get("/friends").await.ok();
+    delete_in_part(proxy, &zoe).await;
+    stack.local.invoke("maintenance-complete-deletions", maintenance::event(11 * 60)).await.unwrap();
+    // A user who returns may call any function first.
+    let claims = json!({"sub": zoe.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
+    let returned = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
+    returned.get("/friends").await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_function_may_do_what_it_does_and_nothing_else() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    // Somebody to push to, whoever is told.
+async fn each_function_is_allowed_exactly_the_actions_that_it_uses() {
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    // Connections of every user, so that every notification is pushed.
     let [at_ana, _at_ben, _at_cleo] = [ana.socket().await, ben.socket().await, cleo.socket().await];
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     let rejected = cleo.post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
     ana.put(&format!("/friends/requests/{}?action=rejected", rejected["id"].as_str().unwrap())).await.ok();
     for path in
@@ -170,7 +170,7 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     let group = ana.group_with(&[&ben, &cleo]).await;
     let (mut socket, mut ben_socket) = (ana.socket().await, ben.socket().await);
     for n in 0..2 {
-        let first = ana.say(&room, &format!("m{n}")).await;
+        let first = ana.send_message(&room, &format!("m{n}")).await;
         socket.expect("new_message").await;
         let reply = json!({"chat_room_id": room, "content": "re", "reply_to_id": first["id"], "client_message_id": format!("{n}")});
         socket.send("send_message", reply).await;
@@ -187,55 +187,55 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
     }
     ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
     socket.expect("message_read_receipt").await;
-    ana.say(&group, "all").await;
+    ana.send_message(&group, "all").await;
     ben.get("/chat/rooms").await.ok();
-    calls_about_messages_and_people(&ana, &ben, &cleo, &room, &group).await;
+    calls_about_messages_and_members(&ana, &ben, &cleo, &room, &group).await;
     calls_about_friends(&ana, &ben, &cleo).await;
     ben.get(&format!("/users/{}", ana.id)).await.ok();
     ben.patch("/users/me", json!({"username": "benny"})).await.ok();
-    visit_after_a_lost_rename(&world, &ben).await;
-    let gone = world.actor("gone").await;
-    befriend(&gone, &ana).await;
-    let _listening = gone.socket().await;
-    gone.say(&gone.room_with(&ben).await, "bye").await;
-    gone.group_with(&[&ana]).await;
-    gone.delete("/users/me").await.nothing();
-    // As if that call had died after its first step, and they came back.
-    let unfinished = json!({
-        "Key": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "PROFILE"}},
-        "UpdateExpression": "SET is_unfinished = :yes",
+    call_after_a_partial_rename(&stack, &ben).await;
+    let zoe = stack.actor("gone").await;
+    make_friends(&zoe, &ana).await;
+    let _connection = zoe.socket().await;
+    zoe.send_message(&zoe.room_with(&ben).await, "bye").await;
+    zoe.group_with(&[&ana]).await;
+    zoe.delete("/users/me").await.nothing();
+    // Simulates that the deletion failed after its first transaction and that the user returns.
+    let pending = json!({
+        "Key": {"pk": {"S": format!("USER#{}", zoe.id)}, "sk": {"S": "PROFILE"}},
+        "UpdateExpression": "SET is_pending = :yes",
         "ExpressionAttributeValues": {":yes": {"BOOL": true}},
     });
-    world.database("UpdateItem", unfinished).await;
-    let leftover = json!({"Item": {"pk": {"S": format!("USER#{}", gone.id)}, "sk": {"S": "COUNTS"}}});
-    world.database("PutItem", leftover).await;
-    let claims = json!({"sub": gone.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
-    let back = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
-    back.get("/users/me").await.ok();
-    // A newcomer each time, so that every function has someone to welcome.
+    stack.database("UpdateItem", pending).await;
+    let leftover = json!({"Item": {"pk": {"S": format!("USER#{}", zoe.id)}, "sk": {"S": "QUOTAS"}}});
+    stack.database("PutItem", leftover).await;
+    let claims = json!({"sub": zoe.id, "iat": in_seconds(2), "exp": in_seconds(3600)});
+    let returned = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
+    returned.get("/users/me").await.ok();
+    // A new user each time, so that every function creates a profile.
     for probe in probes(&uuid::Uuid::new_v4().to_string()) {
-        assert_eq!(probe.call(&world.newcomer()).await.status, probe.leads_to);
+        assert_eq!(probe.call(&stack.new_user()).await.status, probe.leads_to);
     }
-    world.newcomer().post("/chat/rooms", json!({"participant_ids": [ana.id]})).await.ok();
-    world.newcomer().post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
+    stack.new_user().post("/chat/rooms", json!({"participant_ids": [ana.id]})).await.ok();
+    stack.new_user().post("/friends/requests", json!({"receiver_id": ana.id})).await.ok();
     for frame in ["dance", "ping"] {
         socket.send(frame, json!({})).await;
     }
-    calls_of_upkeep(&world, &proxy, &ana).await;
+    calls_of_maintenance(&stack, &proxy, &ana).await;
     let device = |n| format!("/devices/{}", uuid::Uuid::from_u128(n));
-    for (who, token) in [(&ana, "a"), (&ana, "b"), (&ben, "b"), (&ana, "a")] {
-        who.register(&device(7), token).await.nothing();
+    for (user, token) in [(&ana, "a"), (&ana, "b"), (&ben, "b"), (&ana, "a")] {
+        user.register(&device(7), token).await.nothing();
     }
     ana.delete(&device(7)).await.nothing();
-    // Ben hears that she goes offline, with the last of hers or by signing that out.
-    befriend(&ana, &ben).await;
+    // Ben is notified when Ana's last connection closes, and when the device of her last one is signed out.
+    make_friends(&ana, &ben).await;
     at_ana.close().await;
     socket.close().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     let _signed_out = ana.socket_of(&uuid::Uuid::from_u128(7).to_string()).await;
     ana.delete(&device(7)).await.nothing();
-    world.newcomer().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
-    world.stack.settle().await;
+    stack.new_user().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
+    stack.local.settle().await;
 
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for call in proxy.seen() {
@@ -246,9 +246,9 @@ async fn each_function_may_do_what_it_does_and_nothing_else() {
         let used = used.remove(&function).unwrap_or_default();
         let rare = |action: &&String| RARE.iter().any(|(rare, _)| rare == action);
         wrong.extend(used.difference(&allowed).map(|action| format!("{function} needs {action}")));
-        let surplus = allowed.difference(&used).filter(|action| !rare(action));
-        wrong.extend(surplus.map(|action| format!("{function} has no use for {action}")));
+        let unused = allowed.difference(&used).filter(|action| !rare(action));
+        wrong.extend(unused.map(|action| format!("{function} does not use {action}")));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(used.is_empty(), "callers that are no functions: {used:?}");
+    assert!(used.is_empty(), "callers that are not functions: {used:?}");
 }

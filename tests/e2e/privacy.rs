@@ -1,75 +1,75 @@
-//! What people let others do: find them, ask them, write to them first.
+//! Privacy settings: who may find a user, send them requests and send them messages.
 
 use serde_json::json;
 
-use crate::world::{World, befriend};
+use crate::harness::{TestStack, make_friends};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_hides_is_found_by_those_alone_who_stand_near_enough() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
-    befriend(&ana, &ben).await;
-    befriend(&ben, &cleo).await;
-    for (circle, finders) in [
+async fn search_finds_a_user_only_within_their_findable_by_audience() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev] = stack.actors(["ana", "ben", "cleo", "dev"]).await;
+    make_friends(&ana, &ben).await;
+    make_friends(&ben, &cleo).await;
+    for (audience, finders) in [
         ("everyone", [true, true, true]),
         ("friends_of_friends", [true, true, false]),
         ("nobody", [true, false, false]),
     ] {
-        world.choose(&ana, "findable_by", circle).await;
-        for (who, finds) in [&ben, &cleo, &dev].into_iter().zip(finders) {
-            let found = who.names("/friends/search?query=ana").await;
-            assert_eq!(found, if finds { vec!["ana"] } else { vec![] }, "{} and {circle}", who.name);
+        stack.set_audience(&ana, "findable_by", audience).await;
+        for (user, is_found) in [&ben, &cleo, &dev].into_iter().zip(finders) {
+            let found = user.names("/friends/search?query=ana").await;
+            assert_eq!(found, if is_found { vec!["ana"] } else { vec![] }, "{} and {audience}", user.name);
         }
     }
-    // It is the way to them that is hidden: who knows the id may ask.
-    dev.ask(&ana).await.ok();
+    // The setting applies to search only: a user who knows the id can send a request.
+    dev.send_request(&ana).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_come_from_those_alone_who_stand_near_enough() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
-    befriend(&ana, &ben).await;
-    befriend(&ben, &cleo).await;
+async fn friend_requests_are_accepted_only_within_the_requests_from_audience() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev] = stack.actors(["ana", "ben", "cleo", "dev"]).await;
+    make_friends(&ana, &ben).await;
+    make_friends(&ben, &cleo).await;
     let mut at_ana = ana.socket().await;
-    world.choose(&ana, "requests_from", "friends_of_friends").await;
-    dev.ask(&ana).await.problem(403, "requests_not_allowed");
-    let request = cleo.ask(&ana).await.ok();
+    stack.set_audience(&ana, "requests_from", "friends_of_friends").await;
+    dev.send_request(&ana).await.problem(403, "requests_not_allowed");
+    let request = cleo.send_request(&ana).await.ok();
     assert_eq!(at_ana.expect("friend_request_received").await["data"], request);
-    world.choose(&ana, "requests_from", "nobody").await;
-    cleo.ask(&ana).await.problem(400, "request_already_sent");
+    stack.set_audience(&ana, "requests_from", "nobody").await;
+    cleo.send_request(&ana).await.problem(400, "request_already_sent");
     cleo.cancel(&request).await.nothing();
     at_ana.expect("friend_request_cancelled").await;
-    cleo.ask(&ana).await.problem(403, "requests_not_allowed");
-    ben.ask(&ana).await.problem(400, "already_friends");
+    cleo.send_request(&ana).await.problem(403, "requests_not_allowed");
+    ben.send_request(&ana).await.problem(400, "already_friends");
     at_ana.expect_nothing_more().await;
-    // Whom Ana asks herself may answer.
-    let asked = ana.ask(&dev).await.ok();
-    dev.ask(&ana).await.problem(400, "request_waiting");
-    dev.accept(&asked).await.ok();
+    // A user to whom Ana sends a request can accept it.
+    let sent = ana.send_request(&dev).await.ok();
+    dev.send_request(&ana).await.problem(400, "request_waiting");
+    dev.accept(&sent).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_takes_messages_from_friends_alone_is_left_alone_by_others() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dev] = world.actors(["ana", "ben", "cleo", "dev"]).await;
-    befriend(&ana, &ben).await;
-    let before = cleo.room_with(&ana).await;
+async fn only_friends_can_create_rooms_with_a_user_who_accepts_messages_from_friends() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev] = stack.actors(["ana", "ben", "cleo", "dev"]).await;
+    make_friends(&ana, &ben).await;
+    let existing = cleo.room_with(&ana).await;
     let mut at_ana = ana.socket().await;
-    world.choose(&ana, "messages_from", "friends").await;
+    stack.set_audience(&ana, "messages_from", "friends").await;
     let with_ana = json!({"participant_ids": [ana.id]});
     let group = json!({"participant_ids": [ana.id, ben.id], "is_group": true});
     dev.post("/chat/rooms", with_ana.clone()).await.problem(403, "messages_not_allowed");
     dev.post("/chat/rooms", group.clone()).await.problem(403, "messages_not_allowed");
-    let devs = dev.group_with(&[&ben]).await;
-    dev.add(&devs, &ana).await.problem(403, "messages_not_allowed");
-    assert_eq!(dev.room(&devs).await.ok()["participant_count"], 2);
+    let dev_group = dev.group_with(&[&ben]).await;
+    dev.add(&dev_group, &ana).await.problem(403, "messages_not_allowed");
+    assert_eq!(dev.room(&dev_group).await.ok()["participant_count"], 2);
     at_ana.expect_nothing_more().await;
-    // Rooms that are there already stay as they are.
-    assert_eq!(cleo.room_with(&ana).await, before);
-    cleo.say(&before, "are you there?").await;
+    // The setting does not affect existing rooms.
+    assert_eq!(cleo.room_with(&ana).await, existing);
+    cleo.send_message(&existing, "are you there?").await;
     at_ana.expect("new_message").await;
-    // Friends come through, and it is Ana who is asked, not those whom she writes to.
+    // Friends are allowed. Ana can create a room with any user who accepts her messages.
     ben.post("/chat/rooms", group).await.ok();
     at_ana.expect("room_created").await;
     ben.room_with(&ana).await;

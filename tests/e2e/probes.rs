@@ -1,20 +1,21 @@
-//! One call of each operation, which has a right form and leads nowhere.
+//! One valid call of each operation, whose target does not exist.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Answer};
+use crate::harness::{Actor, Answer};
 
-/// A call of an operation that has a right form and leads nowhere.
+/// A valid call of an operation, whose target does not exist.
 pub struct Probe {
     operation: &'static str,
     pub method: Method,
     pub path: String,
     pub body: Option<Value>,
-    /// A body with a field that cannot be.
+    /// A body with an invalid field.
     pub bad_body: Option<&'static str>,
-    /// A path (with its query) that cannot be.
+    /// A path (with its query) with an invalid parameter.
     pub bad_path: Option<&'static str>,
+    /// The expected status.
     pub leads_to: u16,
 }
 
@@ -23,12 +24,12 @@ impl Probe {
         actor.call(self.method.clone(), &self.path, self.body.as_ref().map(Value::to_string)).await
     }
 
-    /// Whether whoever makes it is gone.
+    /// Whether the call deletes the caller's account.
     pub fn ends_account(&self) -> bool {
         self.operation == "usersDeleteMe"
     }
 
-    /// The logical id of the function behind it.
+    /// The logical id of the function that handles the operation.
     pub fn function(&self) -> String {
         match self.operation {
             "friendsListSlashed" => "HttpUnknownFunction".to_owned(),
@@ -50,9 +51,9 @@ impl Probe {
     }
 }
 
-/// One for each operation; `nowhere` is an id of nothing.
-#[expect(clippy::too_many_lines, reason = "a table, with one entry for each operation")]
-pub fn probes(nowhere: &str) -> Vec<Probe> {
+/// One probe for each operation. No resource has the id `missing_id`.
+#[expect(clippy::too_many_lines, reason = "a table with one entry for each operation")]
+pub fn probes(missing_id: &str) -> Vec<Probe> {
     let get = |operation, path: &str, bad_path, leads_to| Probe {
         operation,
         method: Method::GET,
@@ -76,8 +77,8 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
     };
     let patch =
         |operation, path: &str, body: Value| Probe { method: Method::PATCH, ..post(operation, path, body) };
-    let room = format!("/chat/rooms/{nowhere}");
-    let message = format!("{room}/messages/{nowhere}");
+    let room = format!("/chat/rooms/{missing_id}");
+    let message = format!("{room}/messages/{missing_id}");
     vec![
         get("usersGetMe", "/users/me", None, 200),
         Probe {
@@ -86,41 +87,41 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
             leads_to: 200,
             ..post("usersUpdateMe", "/users/me", json!({"settings": {}}))
         },
-        get("usersGet", &format!("/users/{nowhere}"), Some("/users/ana"), 404),
+        get("usersGet", &format!("/users/{missing_id}"), Some("/users/ana"), 404),
         get("friendsSearchUsers", "/friends/search?query=ben", Some("/friends/search?query=b"), 200),
-        post("friendsSendRequest", "/friends/requests", json!({"receiver_id": nowhere})),
+        post("friendsSendRequest", "/friends/requests", json!({"receiver_id": missing_id})),
         get("friendsListRequests", "/friends/requests", Some("/friends/requests?direction=up"), 200),
         put(
             "friendsRespondToRequest",
-            format!("/friends/requests/{nowhere}?action=accepted"),
+            format!("/friends/requests/{missing_id}?action=accepted"),
             "/friends/requests/gym?action=maybe",
         ),
-        delete("friendsCancelRequest", format!("/friends/requests/{nowhere}"), "/friends/requests/gym"),
+        delete("friendsCancelRequest", format!("/friends/requests/{missing_id}"), "/friends/requests/gym"),
         Probe {
             leads_to: 204,
-            ..delete("friendsRemoveFriend", format!("/friends/{nowhere}"), "/friends/ana")
+            ..delete("friendsRemoveFriend", format!("/friends/{missing_id}"), "/friends/ana")
         },
-        get("friendsListMutual", &format!("/friends/{nowhere}/mutual"), Some("/friends/ana/mutual"), 404),
+        get("friendsListMutual", &format!("/friends/{missing_id}/mutual"), Some("/friends/ana/mutual"), 404),
         get("friendsListSuggestions", "/friends/suggestions", None, 200),
         get("friendsListBlocks", "/friends/blocks", Some("/friends/blocks?limit=0"), 200),
         Probe {
             leads_to: 204,
-            ..put("friendsBlockUser", format!("/friends/blocks/{nowhere}"), "/friends/blocks/ana")
+            ..put("friendsBlockUser", format!("/friends/blocks/{missing_id}"), "/friends/blocks/ana")
         },
         Probe {
             leads_to: 204,
-            ..delete("friendsUnblockUser", format!("/friends/blocks/{nowhere}"), "/friends/blocks/ana")
+            ..delete("friendsUnblockUser", format!("/friends/blocks/{missing_id}"), "/friends/blocks/ana")
         },
         get("friendsList", "/friends", Some("/friends?limit=0"), 200),
         get("friendsListSlashed", "/friends/", Some("/friends/?limit=101"), 200),
-        post("chatCreateRoom", "/chat/rooms", json!({"participant_ids": [nowhere]})),
+        post("chatCreateRoom", "/chat/rooms", json!({"participant_ids": [missing_id]})),
         get("chatListRooms", "/chat/rooms", Some("/chat/rooms?cursor=%20"), 200),
-        post("chatSendMessage", "/chat/messages", json!({"chat_room_id": nowhere, "content": "hi"})),
+        post("chatSendMessage", "/chat/messages", json!({"chat_room_id": missing_id, "content": "hi"})),
         get("chatListMessages", &format!("{room}/messages"), Some("/chat/rooms/gym/messages"), 404),
         put("chatMarkRead", format!("{room}/read"), "/chat/rooms/gym/read"),
         get("chatGetRoom", &room, Some("/chat/rooms/gym"), 404),
         Probe {
-            bad_body: Some(r#"{"newcomers_see": "some"}"#),
+            bad_body: Some(r#"{"history_visibility": "some"}"#),
             ..patch("chatUpdateRoom", &room, json!({"name": "gym"}))
         },
         delete("chatDeleteRoom", room.clone(), "/chat/rooms/gym"),
@@ -133,13 +134,13 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
             bad_body: Some(r#"{"role": "king"}"#),
             ..put(
                 "chatAddParticipant",
-                format!("{room}/participants/{nowhere}"),
+                format!("{room}/participants/{missing_id}"),
                 "/chat/rooms/gym/participants/ana",
             )
         },
         delete(
             "chatRemoveParticipant",
-            format!("{room}/participants/{nowhere}"),
+            format!("{room}/participants/{missing_id}"),
             "/chat/rooms/gym/participants/ana",
         ),
         patch("chatEditMessage", &message, json!({"content": "hi"})),
@@ -182,10 +183,10 @@ pub fn probes(nowhere: &str) -> Vec<Probe> {
         },
         Probe {
             leads_to: 200,
-            ..post("chatSync", "/chat/sync", json!({"rooms": {nowhere: {"seq": 1, "rev": 0}}}))
+            ..post("chatSync", "/chat/sync", json!({"rooms": {missing_id: {"seq": 1, "rev": 0}}}))
         },
-        post("reportsCreate", "/reports", json!({"user_id": nowhere, "reason": "spam"})),
-        // The last one: whoever made it is gone.
+        post("reportsCreate", "/reports", json!({"user_id": missing_id, "reason": "spam"})),
+        // Last, because it deletes the caller's account.
         Probe { method: Method::DELETE, ..get("usersDeleteMe", "/users/me", None, 204) },
     ]
 }

@@ -1,59 +1,59 @@
-//! The command itself: ready file, orderly stop, sudden death.
+//! The `local` command: its ready file, graceful shutdown and abrupt termination.
 
 use serde_json::Value;
 
-use crate::world::process::{Process, serve};
+use crate::harness::process::{Process, serve};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_acknowledged_survives_an_orderly_stop_and_a_sudden_death() {
+async fn acknowledged_messages_survive_a_graceful_shutdown_and_a_kill() {
     let folder = tempfile::tempdir().unwrap();
-    let mut said = Vec::new();
+    let mut sent = Vec::new();
     for (signal, code) in [("TERM", Some(0)), ("KILL", None), ("INT", Some(0))] {
         let stack = Process::start(folder.path()).await;
         assert_eq!(stack.ready["pid"], stack.child.id().unwrap());
         let (ana, ben) = (stack.actor("ana").await, stack.actor("ben").await);
         let room = ana.room_with(&ben).await;
-        assert_eq!(ben.history(&room).await.len(), said.len(), "before the {signal}");
+        assert_eq!(ben.history(&room).await.len(), sent.len(), "before the {signal}");
         let mut at_ben = ben.socket().await;
         for n in 0..10 {
-            said.push(ana.say(&room, &format!("{signal} {n}")).await["id"].clone());
+            sent.push(ana.send_message(&room, &format!("{signal} {n}")).await["id"].clone());
             at_ben.expect("new_message").await;
         }
         let ids: Vec<Value> = ben.history(&room).await.iter().map(|message| message["id"].clone()).collect();
-        assert_eq!(ids, said);
+        assert_eq!(ids, sent);
         assert_eq!(stack.end(signal).await, code, "{signal}");
     }
     let stack = Process::start(folder.path()).await;
     let (ana, ben) = (stack.actor("ana").await, stack.actor("ben").await);
     let room = ana.room_with(&ben).await;
     let ids: Vec<Value> = ben.history(&room).await.iter().map(|message| message["id"].clone()).collect();
-    assert_eq!(ids, said);
+    assert_eq!(ids, sent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_stands_in_the_way_of_a_start_is_said_in_one_sentence() {
+async fn a_failed_start_prints_one_error_line() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let stack = Process::start(folder.path()).await;
-    let taken = stack.http();
-    for (http, data, complaint) in [(taken, other.path(), taken), ("127.0.0.1:0", folder.path(), "in use")] {
-        let refused = serve(http, data).arg("--no-demo").output().await.unwrap();
-        let said = String::from_utf8(refused.stderr).unwrap();
-        assert_eq!(refused.status.code(), Some(1), "{said}");
+    let used = stack.http();
+    for (http, data, reason) in [(used, other.path(), used), ("127.0.0.1:0", folder.path(), "in use")] {
+        let failed = serve(http, data).arg("--no-demo").output().await.unwrap();
+        let error = String::from_utf8(failed.stderr).unwrap();
+        assert_eq!(failed.status.code(), Some(1), "{error}");
         assert!(
-            said.starts_with("error: ") && said.contains(complaint) && said.lines().count() == 1,
-            "{said}"
+            error.starts_with("error: ") && error.contains(reason) && error.lines().count() == 1,
+            "{error}"
         );
     }
     assert_eq!(stack.end("TERM").await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sends_in_flight_at_a_sudden_death_are_there_if_they_were_acknowledged() {
+async fn acknowledged_sends_in_flight_survive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let stack = Process::start(folder.path()).await;
     let (ana, ben) = (stack.actor("ana").await, stack.actor("ben").await);
     let room = ana.room_with(&ben).await;
-    let (acknowledged, mut count) = tokio::sync::mpsc::unbounded_channel();
+    let (acknowledged, mut received) = tokio::sync::mpsc::unbounded_channel();
     let sender = tokio::spawn({
         let (ana, room) = (ana.clone(), room.clone());
         async move {
@@ -68,16 +68,16 @@ async fn sends_in_flight_at_a_sudden_death_are_there_if_they_were_acknowledged()
     });
     let mut ids = Vec::new();
     while ids.len() < 20 {
-        ids.push(count.recv().await.unwrap());
+        ids.push(received.recv().await.unwrap());
     }
     stack.end("KILL").await;
     sender.await.unwrap();
-    while let Some(id) = count.recv().await {
+    while let Some(id) = received.recv().await {
         ids.push(id);
     }
     let stack = Process::start(folder.path()).await;
     let ben = stack.actor("ben").await;
     let kept: Vec<Value> = ben.history(&room).await.iter().map(|message| message["id"].clone()).collect();
     assert_eq!(kept[..ids.len()], ids);
-    assert!(kept.len() <= ids.len() + 1, "at most the one that was not acknowledged");
+    assert!(kept.len() <= ids.len() + 1, "at most one unacknowledged message");
 }

@@ -1,25 +1,25 @@
-//! Profiles: what their owners change, who sees it, and rooms that follow.
+//! Profiles: updates, visibility, and the propagation of a new username to rooms.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, as_others_see, befriend, in_seconds, signed};
+use crate::harness::{Actor, TestStack, as_others_see, in_seconds, make_friends, signed};
 
 async fn rename(actor: &Actor, name: &str) -> Value {
     actor.patch("/users/me", json!({"username": name})).await.ok()
 }
 
-/// How a room shows somebody.
-async fn shown(reader: &Actor, room: &str, who: &Actor) -> Value {
+/// The username of a participant in a room.
+async fn username_in(reader: &Actor, room: &str, user: &Actor) -> Value {
     let room = reader.room(room).await.ok();
-    let people = room["participants"].as_array().unwrap();
-    people.iter().find(|person| person["user_id"] == who.id).unwrap()["username"].clone()
+    let participants = room["participants"].as_array().unwrap();
+    participants.iter().find(|participant| participant["user_id"] == user.id).unwrap()["username"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_absent_stays_and_null_clears() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+async fn an_update_keeps_absent_fields_and_null_clears_a_field() {
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     let before = ana.get("/users/me").await.ok();
     assert_eq!(before["settings"]["findable_by"], "everyone");
     let change = json!({
@@ -34,20 +34,20 @@ async fn what_is_absent_stays_and_null_clears() {
     expected["settings"]["findable_by"] = "friends_of_friends".into();
     expected["settings"]["read_receipts"] = false.into();
     assert_eq!(after, expected);
-    assert_eq!(ana.patch("/users/me", change).await.ok(), expected, "again");
+    assert_eq!(ana.patch("/users/me", change).await.ok(), expected, "idempotent");
     assert_eq!(ana.patch("/users/me", json!({"username": null, "settings": {}})).await.ok(), expected);
 
     let cleared = json!({"display_name": null, "avatar_url": null, "settings": {"findable_by": "everyone"}});
     ana.patch("/users/me", cleared).await.ok();
     let cleared = ana.get("/users/me").await.ok();
     assert_eq!((&cleared["display_name"], &cleared["avatar_url"]), (&Value::Null, &Value::Null));
-    assert_eq!(cleared["settings"]["read_receipts"], false, "this one was not named");
+    assert_eq!(cleared["settings"]["read_receipts"], false, "an absent setting keeps its value");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_field_that_cannot_be_is_named_and_nothing_changes() {
-    let world = World::new().await;
-    let [ana, _ben] = world.actors(["ana", "ben"]).await;
+async fn an_update_with_invalid_fields_names_them_all_and_changes_nothing() {
+    let stack = TestStack::new().await;
+    let [ana, _ben] = stack.actors(["ana", "ben"]).await;
     let before = ana.get("/users/me").await.ok();
     let bad = json!({
         "username": "deleted USER", "display_name": " ", "avatar_url": "http://pictures.example.net/a.jpg",
@@ -58,7 +58,8 @@ async fn every_field_that_cannot_be_is_named_and_nothing_changes() {
         },
     });
     let problem = ana.patch("/users/me", bad).await.problem(422, "validation_failed");
-    let named: Vec<&Value> = problem["errors"].as_array().unwrap().iter().map(|it| &it["field"]).collect();
+    let fields: Vec<&Value> =
+        problem["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
     let expected = [
         "username",
         "display_name",
@@ -71,7 +72,7 @@ async fn every_field_that_cannot_be_is_named_and_nothing_changes() {
         "settings.last_seen_shown_to",
         "settings.read_receipts",
     ];
-    assert_eq!(json!(named), json!(expected));
+    assert_eq!(json!(fields), json!(expected));
     let long = format!("https://pictures.example.net/{}", "x".repeat(500));
     for (field, value) in [
         ("username", json!("x")),
@@ -100,49 +101,56 @@ async fn every_field_that_cannot_be_is_named_and_nothing_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_is_found_and_taken_in_every_spelling() {
-    let world = World::new().await;
-    let [ana, zoe] = world.actors(["ana", "zoe"]).await;
-    assert_eq!(rename(&zoe, "Zoe\u{308} ＲＵＮ").await["username"], "Zoe\u{308} ＲＵＮ", "as it was written");
+async fn equivalent_spellings_of_a_username_are_found_and_taken() {
+    let stack = TestStack::new().await;
+    let [ana, zoe] = stack.actors(["ana", "zoe"]).await;
+    assert_eq!(
+        rename(&zoe, "Zoe\u{308} ＲＵＮ").await["username"],
+        "Zoe\u{308} ＲＵＮ",
+        "the spelling is kept"
+    );
     for query in ["zo%C3%AB", "oe%CC%88%20run", "%EF%BC%AF%C3%8B"] {
         let found = ana.get(&format!("/friends/search?query={query}")).await.ok();
         assert_eq!(found[0]["id"], zoe.id, "{query}");
     }
     ana.patch("/users/me", json!({"username": "ZOË run"})).await.problem(409, "username_taken");
-    // Another spelling of one's own name is nobody else's, and it is free when one has another.
+    // Users can change the spelling of their own username. A former username is available again.
     rename(&zoe, "zoë Run").await;
     rename(&zoe, "zoe").await;
     rename(&ana, "ｚｏｅ\u{308} run").await;
-    // A newcomer whose token brings a name that looks like another's gets a part of their id with it.
+    // A new user whose token name is equivalent to a taken username gets a suffix from their id.
     let claims =
         json!({"sub": uuid::Uuid::new_v4(), "username": "z\u{200D}o\u{2060}e", "exp": in_seconds(3600)});
-    let newcomer = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
-    let name = newcomer.get("/users/me").await.ok()["username"].as_str().unwrap().to_owned();
+    let new_user = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
+    let name = new_user.get("/users/me").await.ok()["username"].as_str().unwrap().to_owned();
     assert_eq!((&name[..4], name.len()), ("zoe-", 8), "{name:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_name_shows_in_every_room_and_on_every_device() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    let (pair, group) = (ana.room_with(&ben).await, cleo.group_with(&[&ana, &ben]).await);
-    let said = ana.say(&pair, "hello").await;
+async fn a_new_username_is_visible_in_every_room_and_on_every_device() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    let (direct, group) = (ana.room_with(&ben).await, cleo.group_with(&[&ana, &ben]).await);
+    let sent = ana.send_message(&direct, "hello").await;
     let (mut phone, mut tablet, mut at_ben, mut at_cleo) =
         (ana.socket().await, ana.socket().await, ben.socket().await, cleo.socket().await);
 
     let me = rename(&ana, "Zoe").await;
     for device in [&mut phone, &mut tablet] {
         assert_eq!(device.expect("profile_updated").await["data"], me);
-        let mut told =
+        let mut updates =
             [device.expect("participant_updated").await, device.expect("participant_updated").await];
-        told.sort_by_key(|frame| frame["data"]["chat_room_id"] == *group);
-        assert_eq!([&told[0]["data"]["chat_room_id"], &told[1]["data"]["chat_room_id"]], [&pair, &group]);
+        updates.sort_by_key(|frame| frame["data"]["chat_room_id"] == *group);
+        assert_eq!(
+            [&updates[0]["data"]["chat_room_id"], &updates[1]["data"]["chat_room_id"]],
+            [&direct, &group]
+        );
     }
     at_ben.expect("participant_updated").await;
     at_ben.expect("participant_updated").await;
-    let at_group = at_cleo.expect("participant_updated").await["data"].take();
-    assert_eq!((&at_group["chat_room_id"], &at_group["rev"]), (&json!(group), &json!(1)));
-    let updated = at_group["participants"].as_array().unwrap();
+    let in_group = at_cleo.expect("participant_updated").await["data"].take();
+    assert_eq!((&in_group["chat_room_id"], &in_group["rev"]), (&json!(group), &json!(1)));
+    let updated = in_group["participants"].as_array().unwrap();
     assert_eq!(
         (updated.len(), &updated[0]["user_id"], &updated[0]["username"]),
         (1, &json!(ana.id), &json!("Zoe"))
@@ -151,27 +159,32 @@ async fn a_new_name_shows_in_every_room_and_on_every_device() {
         socket.expect_nothing_more().await;
     }
 
-    assert_eq!(shown(&ben, &pair, &ana).await, "Zoe");
-    assert_eq!(shown(&cleo, &group, &ana).await, "Zoe");
-    assert_eq!(ben.message(&pair, 1).await, as_others_see(&said), "under the name that it was sent under");
-    assert_eq!(ana.say(&pair, "it's me").await["sender_username"], "Zoe");
+    assert_eq!(username_in(&ben, &direct, &ana).await, "Zoe");
+    assert_eq!(username_in(&cleo, &group, &ana).await, "Zoe");
+    assert_eq!(
+        ben.message(&direct, 1).await,
+        as_others_see(&sent),
+        "a message keeps the username at its send time"
+    );
+    assert_eq!(ana.send_message(&direct, "it's me").await["sender_username"], "Zoe");
     assert_eq!(ben.get("/friends/search?query=zoe").await.ok()[0]["id"], ana.id);
     assert_eq!(ben.get("/friends/search?query=ana").await.ok(), json!([]));
-    let news = ben.sync(json!({&group: {"seq": 0, "rev": 0}})).await;
-    let synced = news["rooms"].as_array().unwrap().iter().find(|room| room["room"]["id"] == *group).unwrap();
+    let answer = ben.sync(json!({&group: {"seq": 0, "rev": 0}})).await;
+    let synced =
+        answer["rooms"].as_array().unwrap().iter().find(|room| room["room"]["id"] == *group).unwrap();
     assert_eq!((&synced["complete"], &synced["rev"]), (&json!(true), &json!(1)));
     assert!(synced["room"]["participants"].to_string().contains("Zoe"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_profile_is_seen_by_everyone_for_whom_its_owner_exists() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn a_profile_is_visible_to_every_user_who_is_not_blocked() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let path = format!("/users/{}", ben.id);
     let seen = ana.get(&path).await.ok();
     assert_eq!((&seen["username"], &seen["friendship_status"]), (&json!("ben"), &json!("none")));
     assert!(seen.get("settings").is_none() && seen.get("created_at").is_none());
-    befriend(&ana, &ben).await;
+    make_friends(&ana, &ben).await;
     let seen = ana.get(&path).await.ok();
     assert_eq!((&seen["is_friend"], &seen["friendship_status"]), (&json!(true), &json!("friends")));
     let own = ana.get(&format!("/users/{}", ana.id)).await.ok();
@@ -184,17 +197,17 @@ async fn a_profile_is_seen_by_everyone_for_whom_its_owner_exists() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_profile_says_who_is_online_as_its_owner_shows_it_to_the_caller() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
-    befriend(&ana, &ben).await;
-    let presence = async |who: &Actor| {
-        let seen = who.get(&format!("/users/{}", ana.id)).await.ok();
+async fn presence_in_a_profile_follows_the_privacy_settings_of_its_user() {
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
+    make_friends(&ana, &ben).await;
+    let presence = async |caller: &Actor| {
+        let seen = caller.get(&format!("/users/{}", ana.id)).await.ok();
         json!([seen["is_online"], seen["last_seen"].is_string()])
     };
-    assert_eq!(presence(&ben).await, json!([false, false]), "she never came");
+    assert_eq!(presence(&ben).await, json!([false, false]), "Ana has never connected");
     ana.socket().await.close().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     assert_eq!(presence(&ben).await, json!([false, true]));
     let _at_ana = ana.socket().await;
     for (online, last_seen, to_friend, to_stranger) in [
@@ -207,33 +220,33 @@ async fn a_profile_says_who_is_online_as_its_owner_shows_it_to_the_caller() {
         ana.patch("/users/me", json!({"settings": settings})).await.ok();
         assert_eq!(presence(&ben).await, to_friend, "{online}, {last_seen}");
         assert_eq!(presence(&eve).await, to_stranger, "{online}, {last_seen}");
-        assert_eq!(presence(&ana).await, json!([true, true]), "one always sees oneself");
+        assert_eq!(presence(&ana).await, json!([true, true]), "users always see their own presence");
     }
     ana.block(&eve).await.nothing();
     let hidden = eve.get(&format!("/users/{}", ana.id)).await.problem(404, "not_found");
-    let nobody = eve.get(&format!("/users/{}", uuid::Uuid::new_v4())).await.problem(404, "not_found");
-    assert_eq!(hidden, nobody);
+    let missing = eve.get(&format!("/users/{}", uuid::Uuid::new_v4())).await.problem(404, "not_found");
+    assert_eq!(hidden, missing);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rooms_that_a_killed_call_did_not_reach_follow_at_the_next_visit() {
-    let (world, proxy) = World::with_proxy().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn the_next_call_updates_rooms_that_a_killed_rename_did_not_reach() {
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let rooms = [ana.room_with(&ben).await, ana.room_with(&cleo).await];
-    // It dies as the first of its rooms is to follow, and as all of them have.
-    for (name, dies_at) in [("zoe", "CHANGE#"), ("mia", "REMOVE rooms_lag")] {
-        let held = proxy.hold(move |call| call.body.contains(dies_at));
-        let doomed = tokio::spawn({
+    // The function is killed before it updates the first room, and after it has updated all of them.
+    for (name, stops_at) in [("zoe", "CHANGE#"), ("mia", "REMOVE rooms_lag")] {
+        let held = proxy.hold(move |call| call.body.contains(stops_at));
+        let renaming = tokio::spawn({
             let ana = ana.clone();
             async move { ana.patch("/users/me", json!({"username": name})).await.status }
         });
         let guard = held.caught().await;
-        world.kill("users-update-me");
-        assert_eq!(doomed.await.unwrap(), 500);
+        stack.kill("users-update-me");
+        assert_eq!(renaming.await.unwrap(), 500);
         drop(guard);
         proxy.settled().await;
         assert_eq!(ana.get("/users/me").await.ok()["username"], name);
-        assert_eq!(shown(&ben, &rooms[0], &ana).await, name);
-        assert_eq!(shown(&cleo, &rooms[1], &ana).await, name);
+        assert_eq!(username_in(&ben, &rooms[0], &ana).await, name);
+        assert_eq!(username_in(&cleo, &rooms[1], &ana).await, name);
     }
 }

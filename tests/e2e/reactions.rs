@@ -1,90 +1,99 @@
-//! Reactions: who put which emoji to a message, how many of them there are, and who hears of it.
+//! Reactions: the emojis on a message, their counts, the users behind them, and the resulting frames.
 
 use serde_json::{Value, json};
 
-use crate::world::{World, each, heard_at};
+use crate::harness::{TestStack, each, next_on_each};
 
-/// `[{emoji, count, mine}]`.
-fn tallies(tallies: &[(&str, u64, bool)]) -> Value {
-    tallies.iter().map(|(emoji, count, mine)| json!({"emoji": emoji, "count": count, "mine": mine})).collect()
+/// The `reactions` field of a message: `[{emoji, count, mine}]`.
+fn reactions(counts: &[(&str, u64, bool)]) -> Value {
+    counts.iter().map(|(emoji, count, mine)| json!({"emoji": emoji, "count": count, "mine": mine})).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everyone_sees_how_many_reacted_and_whether_they_did_themselves() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn every_member_sees_the_reaction_counts_and_their_own_reactions() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    let said = ana.say(&room, "six o'clock?").await;
+    let message = ana.send_message(&room, "six o'clock?").await;
     let (mut at_ana, mut phone, mut tablet) = (ana.socket().await, ben.socket().await, ben.socket().await);
     let mut at_cleo = cleo.socket().await;
 
-    let answer = ben.react(&said, "👍").await.ok();
-    assert_eq!((&answer["reactions"], &answer["rev"]), (&tallies(&[("👍", 1, true)]), &json!(1)));
-    let heard = heard_at([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
+    let answer = ben.react(&message, "👍").await.ok();
+    assert_eq!((&answer["reactions"], &answer["rev"]), (&reactions(&[("👍", 1, true)]), &json!(1)));
+    let frames = next_on_each([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
     let frame = |rev: u64, emoji: &str, is_added: bool, reactions: Value| {
         json!({
-            "chat_room_id": room, "message_id": said["id"], "seq": 1, "rev": rev, "user_id": ben.id,
+            "chat_room_id": room, "message_id": message["id"], "seq": 1, "rev": rev, "user_id": ben.id,
             "username": "ben", "emoji": emoji, "is_added": is_added, "reactions": reactions
         })
     };
-    let expected = [false, true, true, false].map(|mine| frame(1, "👍", true, tallies(&[("👍", 1, mine)])));
-    assert_eq!(heard, expected);
-    // Told again, as the message stands, because the first try may have died before it told anyone.
-    assert_eq!(ben.react(&said, "👍").await.ok(), answer);
-    let heard = heard_at([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_updated").await;
-    assert_eq!(heard[1..3], [answer.clone(), answer]);
-    for (heard, who) in [(&heard[0], &ana), (&heard[3], &cleo)] {
-        assert_eq!(*heard, who.message(&room, 1).await);
+    let expected = [false, true, true, false].map(|mine| frame(1, "👍", true, reactions(&[("👍", 1, mine)])));
+    assert_eq!(frames, expected);
+    // A retry notifies with the current message: the first call may have failed before it sent any frame.
+    assert_eq!(ben.react(&message, "👍").await.ok(), answer);
+    let frames = next_on_each([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_updated").await;
+    assert_eq!(frames[1..3], [answer.clone(), answer]);
+    for (frame, user) in [(&frames[0], &ana), (&frames[3], &cleo)] {
+        assert_eq!(*frame, user.message(&room, 1).await);
     }
 
     for emoji in ["🔥", "👍"] {
-        cleo.react(&said, emoji).await.ok();
-        heard_at([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
+        cleo.react(&message, emoji).await.ok();
+        next_on_each([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
     }
-    for (who, mine) in [(&ana, [false, false]), (&ben, [true, false]), (&cleo, [true, true])] {
-        let seen = tallies(&[("👍", 2, mine[0]), ("🔥", 1, mine[1])]);
-        assert_eq!(who.message(&room, 1).await["reactions"], seen, "{}: in the order of first use", who.name);
-        assert_eq!(who.get("/chat/rooms").await.ok()[0]["last_message"]["reactions"], seen);
-        assert_eq!(who.room(&room).await.ok()["last_message"]["reactions"], seen);
+    for (user, mine) in [(&ana, [false, false]), (&ben, [true, false]), (&cleo, [true, true])] {
+        let seen = reactions(&[("👍", 2, mine[0]), ("🔥", 1, mine[1])]);
+        assert_eq!(
+            user.message(&room, 1).await["reactions"],
+            seen,
+            "{}: in the order of first use",
+            user.name
+        );
+        assert_eq!(user.get("/chat/rooms").await.ok()[0]["last_message"]["reactions"], seen);
+        assert_eq!(user.room(&room).await.ok()["last_message"]["reactions"], seen);
     }
 
-    let answer = ben.unreact(&said, "👍").await.ok();
-    assert_eq!(answer["reactions"], tallies(&[("👍", 1, false), ("🔥", 1, false)]));
-    let heard = heard_at([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
+    let answer = ben.unreact(&message, "👍").await.ok();
+    assert_eq!(answer["reactions"], reactions(&[("👍", 1, false), ("🔥", 1, false)]));
+    let frames = next_on_each([&mut at_ana, &mut phone, &mut tablet, &mut at_cleo], "message_reaction").await;
     let expected = [false, false, false, true]
-        .map(|mine| frame(4, "👍", false, tallies(&[("👍", 1, mine), ("🔥", 1, mine)])));
-    assert_eq!(heard, expected);
+        .map(|mine| frame(4, "👍", false, reactions(&[("👍", 1, mine), ("🔥", 1, mine)])));
+    assert_eq!(frames, expected);
     for emoji in ["👍", "🎉"] {
-        assert_eq!(ben.unreact(&said, emoji).await.ok(), answer, "it was not there");
+        assert_eq!(
+            ben.unreact(&message, emoji).await.ok(),
+            answer,
+            "removing a missing reaction changes nothing"
+        );
     }
-    cleo.unreact(&said, "👍").await.ok();
-    assert_eq!(ana.message(&room, 1).await["reactions"], tallies(&[("🔥", 1, false)]));
+    cleo.unreact(&message, "👍").await.ok();
+    assert_eq!(ana.message(&room, 1).await["reactions"], reactions(&[("🔥", 1, false)]));
     assert_eq!(ana.message(&room, 1).await["content"], "six o'clock?");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_reacted_is_a_list_of_people_page_by_page() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn the_users_who_reacted_are_listed_in_pages() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    let said = ana.say(&room, "six o'clock?").await;
-    assert_eq!(ana.reactions(&said).await.ok(), json!([]));
-    for (who, emoji) in [(&ben, "🔥"), (&ben, "👍"), (&ana, "👍"), (&cleo, "🔥")] {
-        who.react(&said, emoji).await.ok();
+    let message = ana.send_message(&room, "six o'clock?").await;
+    assert_eq!(ana.reactions(&message).await.ok(), json!([]));
+    for (user, emoji) in [(&ben, "🔥"), (&ben, "👍"), (&ana, "👍"), (&cleo, "🔥")] {
+        user.react(&message, emoji).await.ok();
     }
-    cleo.unreact(&said, "🔥").await.ok();
-    cleo.react(&said, "🎉").await.ok();
+    cleo.unreact(&message, "🔥").await.ok();
+    cleo.react(&message, "🎉").await.ok();
 
-    let all = cleo.reactions(&said).await.ok();
-    let mut people = [(&ana, json!(["👍"])), (&ben, json!(["🔥", "👍"])), (&cleo, json!(["🎉"]))];
-    people.sort_by_key(|(who, _)| &who.id);
-    for (entry, (who, emojis)) in all.as_array().unwrap().iter().zip(&people) {
-        assert_eq!((&entry["user_id"], &entry["username"]), (&json!(who.id), &json!(who.name)));
+    let all = cleo.reactions(&message).await.ok();
+    let mut expected = [(&ana, json!(["👍"])), (&ben, json!(["🔥", "👍"])), (&cleo, json!(["🎉"]))];
+    expected.sort_by_key(|(user, _)| &user.id);
+    for (entry, (user, emojis)) in all.as_array().unwrap().iter().zip(&expected) {
+        assert_eq!((&entry["user_id"], &entry["username"]), (&json!(user.id), &json!(user.name)));
         assert_eq!(&entry["emojis"], emojis);
     }
     assert_eq!(each(&all, "user_id").len(), 3);
 
-    let path = format!("{}/reactions", crate::world::path_of(&said));
+    let path = format!("{}/reactions", crate::harness::path_of(&message));
     let (mut pages, mut query) = (Vec::new(), "?limit=2".to_owned());
     loop {
         let page = ben.get(&format!("{path}{query}")).await;
@@ -99,84 +108,84 @@ async fn who_reacted_is_a_list_of_people_page_by_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_puts_five_kinds_to_a_message_which_takes_twenty() {
-    const KINDS: [&str; 20] = [
+async fn a_message_has_at_most_twenty_different_reactions_and_five_per_user() {
+    const EMOJIS: [&str; 20] = [
         "👍", "👎", "🔥", "🎉", "😀", "😂", "😍", "😮", "😢", "😡", "🙏", "💪", "👏", "🏃", "🚴", "🏊", "🥇",
         "☕", "🍎", "🌍",
     ];
-    let world = World::new().await;
-    let people = world.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
-    let elif = &people[4];
-    let room = elif.group_with(&people[..4].iter().collect::<Vec<_>>()).await;
-    let said = elif.say(&room, "how was it?").await;
-    for (who, kinds) in people.iter().zip(KINDS.chunks(5)) {
-        for kind in kinds {
-            who.react(&said, kind).await.ok();
+    let stack = TestStack::new().await;
+    let users = stack.actors(["ana", "ben", "cleo", "dana", "elif"]).await;
+    let elif = &users[4];
+    let room = elif.group_with(&users[..4].iter().collect::<Vec<_>>()).await;
+    let message = elif.send_message(&room, "how was it?").await;
+    for (user, emojis) in users.iter().zip(EMOJIS.chunks(5)) {
+        for emoji in emojis {
+            user.react(&message, emoji).await.ok();
         }
-        who.react(&said, "✅").await.problem(409, "too_many_reactions");
-        who.react(&said, kinds[0]).await.ok();
+        user.react(&message, "✅").await.problem(409, "too_many_reactions");
+        user.react(&message, emojis[0]).await.ok();
     }
-    elif.react(&said, "✅").await.problem(409, "too_many_reactions");
-    let full = elif.react(&said, KINDS[7]).await.ok();
-    assert_eq!(each(&full["reactions"], "emoji"), KINDS, "one more of a kind that is there");
-    assert_eq!(full["reactions"][7], json!({"emoji": KINDS[7], "count": 2, "mine": true}));
+    elif.react(&message, "✅").await.problem(409, "too_many_reactions");
+    let full = elif.react(&message, EMOJIS[7]).await.ok();
+    assert_eq!(each(&full["reactions"], "emoji"), EMOJIS, "an existing emoji does not count again");
+    assert_eq!(full["reactions"][7], json!({"emoji": EMOJIS[7], "count": 2, "mine": true}));
 
-    let ana = &people[0];
-    ana.unreact(&said, KINDS[0]).await.ok();
-    ana.react(&said, KINDS[19]).await.ok();
-    elif.react(&said, "✅").await.ok();
+    let ana = &users[0];
+    ana.unreact(&message, EMOJIS[0]).await.ok();
+    ana.react(&message, EMOJIS[19]).await.ok();
+    elif.react(&message, "✅").await.ok();
     let seen = ana.message(&room, 1).await["reactions"].clone();
-    assert_eq!(each(&seen, "emoji"), [&KINDS[1..], &["✅"]].concat(), "a new kind comes last");
+    assert_eq!(each(&seen, "emoji"), [&EMOJIS[1..], &["✅"]].concat(), "a new emoji is last");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_picture_is_one_reaction_and_what_is_no_emoji_is_refused() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn variants_of_one_emoji_are_one_reaction_and_other_text_is_rejected() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    let said = ana.say(&room, "hello").await;
-    for not_one in ["a", "1", "👍👍", "👍a", ":)", "thumbsup", "%20", "%25", "%F0%9F"] {
-        ana.react(&said, not_one).await.bad_field("emoji");
-        ana.unreact(&said, not_one).await.bad_field("emoji");
+    let message = ana.send_message(&room, "hello").await;
+    for invalid in ["a", "1", "👍👍", "👍a", ":)", "thumbsup", "%20", "%25", "%F0%9F"] {
+        ana.react(&message, invalid).await.bad_field("emoji");
+        ana.unreact(&message, invalid).await.bad_field("emoji");
     }
     assert_eq!(ben.message(&room, 1).await["rev"], 0);
-    // A heart with and without the sign that asks for the coloured picture; a thumb in two colours; a flag of four signs.
+    // A heart without its variation selector, a thumb in two skin tones, and a flag of four code points.
     for emoji in ["\u{2764}", "👍", "👍🏽", "🏳️‍🌈", "%F0%9F%91%8D"] {
-        ana.react(&said, emoji).await.ok();
+        ana.react(&message, emoji).await.ok();
     }
-    let answer = ben.react(&said, "\u{2764}\u{fe0f}").await.ok();
-    let kinds = [("\u{2764}\u{fe0f}", 2, true), ("👍", 1, false), ("👍🏽", 1, false), ("🏳️‍🌈", 1, false)];
-    assert_eq!(answer["reactions"], tallies(&kinds));
+    let answer = ben.react(&message, "\u{2764}\u{fe0f}").await.ok();
+    let expected = [("\u{2764}\u{fe0f}", 2, true), ("👍", 1, false), ("👍🏽", 1, false), ("🏳️‍🌈", 1, false)];
+    assert_eq!(answer["reactions"], reactions(&expected));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_many_change_at_once_is_all_changed_and_counted() {
-    const PEOPLE: usize = 16;
-    const MOST_TRIES: usize = 50;
-    let world = World::new().await;
-    let names: Vec<String> = (0..PEOPLE).map(|n| format!("person{n}")).collect();
-    let people = futures::future::join_all(names.iter().map(|name| world.actor(name))).await;
-    let room = people[0].group_with(&people[1..].iter().collect::<Vec<_>>()).await;
-    let said = people[0].say(&room, "who comes?").await;
-    let reacting = people.iter().map(|who| {
-        let (who, said) = (who.clone(), said.clone());
+async fn concurrent_reactions_of_many_users_are_all_counted() {
+    const USERS: usize = 16;
+    const MAX_ATTEMPTS: usize = 50;
+    let stack = TestStack::new().await;
+    let names: Vec<String> = (0..USERS).map(|n| format!("person{n}")).collect();
+    let users = futures::future::join_all(names.iter().map(|name| stack.actor(name))).await;
+    let room = users[0].group_with(&users[1..].iter().collect::<Vec<_>>()).await;
+    let message = users[0].send_message(&room, "who comes?").await;
+    let reacting = users.iter().map(|user| {
+        let (user, message) = (user.clone(), message.clone());
         async move {
-            for tries in 1..MOST_TRIES {
-                let answer = who.react(&said, "🏃").await;
+            for attempts in 1..MAX_ATTEMPTS {
+                let answer = user.react(&message, "🏃").await;
                 if answer.status == 200 {
-                    return tries;
+                    return attempts;
                 }
                 answer.problem(503, "busy");
                 assert!(answer.headers.contains_key("retry-after"));
             }
-            panic!("{MOST_TRIES} tries were not enough");
+            panic!("{MAX_ATTEMPTS} attempts were not enough");
         }
     });
-    let tries = futures::future::join_all(reacting.map(tokio::spawn)).await;
-    let tries: usize = tries.into_iter().map(|tries| tries.unwrap()).sum();
-    println!("{PEOPLE} reactions at once took {tries} calls");
-    let seen = people[3].room(&room).await.ok();
-    assert_eq!(seen["last_message"]["reactions"], tallies(&[("🏃", PEOPLE as u64, true)]));
-    assert_eq!((&seen["rev"], &seen["last_message"]["rev"]), (&json!(PEOPLE), &json!(PEOPLE)));
-    assert_eq!(people[0].reactions(&said).await.ok().as_array().unwrap().len(), PEOPLE);
+    let attempts = futures::future::join_all(reacting.map(tokio::spawn)).await;
+    let attempts: usize = attempts.into_iter().map(|attempts| attempts.unwrap()).sum();
+    println!("{USERS} concurrent reactions took {attempts} calls");
+    let seen = users[3].room(&room).await.ok();
+    assert_eq!(seen["last_message"]["reactions"], reactions(&[("🏃", USERS as u64, true)]));
+    assert_eq!((&seen["rev"], &seen["last_message"]["rev"]), (&json!(USERS), &json!(USERS)));
+    assert_eq!(users[0].reactions(&message).await.ok().as_array().unwrap().len(), USERS);
 }

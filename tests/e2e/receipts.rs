@@ -1,22 +1,22 @@
-//! How far a message has come: sent, delivered, read.
+//! Receipts and the status of a message: sent, delivered, read.
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World};
+use crate::harness::{Actor, TestStack};
 
-/// The status of everything that somebody said in a room, oldest first; `null` for what others said.
-async fn statuses(who: &Actor, room: &str) -> Vec<Value> {
-    who.history(room).await.iter().map(|message| message["status"].clone()).collect()
+/// The status of every message in a room, oldest first. `null` for messages of other users.
+async fn statuses(user: &Actor, room: &str) -> Vec<Value> {
+    user.history(room).await.iter().map(|message| message["status"].clone()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_sent_then_delivered_then_read() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     for n in 1..=3 {
-        ana.say(&room, &format!("m{n}")).await;
+        ana.send_message(&room, &format!("m{n}")).await;
         at_ana.expect("new_message").await;
         at_ben.expect("new_message").await;
     }
@@ -28,7 +28,7 @@ async fn a_message_is_sent_then_delivered_then_read() {
     assert_eq!(
         at_ben.expect("message_delivered_receipt").await["data"],
         receipt,
-        "his other devices hear of it too"
+        "the reader's devices also receive the receipt"
     );
     assert_eq!(statuses(&ana, &room).await, ["delivered", "delivered", "sent"]);
 
@@ -43,19 +43,19 @@ async fn a_message_is_sent_then_delivered_then_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_messages_are_read_in_one_step_and_positions_never_move_back() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn one_receipt_marks_many_messages_and_positions_never_move_back() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut ids = Vec::new();
     for n in 0..50 {
-        ids.push(ana.say(&room, &format!("m{n}")).await["id"].clone());
+        ids.push(ana.send_message(&room, &format!("m{n}")).await["id"].clone());
     }
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     at_ben.send("message_read", json!({"chat_room_id": room, "message_ids": ids})).await;
     assert_eq!(at_ana.expect("message_read_receipt").await["data"]["seq"], 50);
     assert_eq!(at_ben.expect("message_read_receipt").await["data"]["seq"], 50);
-    // What was read already, in whatever way it is said again, is no news; nor is its delivery.
+    // A receipt at or below the read position sends no frame, in any form.
     for (frame, data) in [
         ("message_read", json!({"chat_room_id": room, "seq": 3})),
         ("message_read", json!({"chat_room_id": room, "message_ids": [ids[7]]})),
@@ -72,26 +72,26 @@ async fn many_messages_are_read_in_one_step_and_positions_never_move_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_has_read_what_its_last_member_has_read() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn a_group_message_is_read_when_every_other_member_has_read_it() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
-    ana.say(&room, "hello").await;
+    ana.send_message(&room, "hello").await;
     let mut at_ana = ana.socket().await;
     ben.put(&format!("/chat/rooms/{room}/read")).await.ok();
     at_ana.expect("message_read_receipt").await;
     assert_eq!(statuses(&ana, &room).await, ["sent"]);
-    cleo.say(&room, "posting is reading").await;
+    cleo.send_message(&room, "posting is reading").await;
     at_ana.expect("new_message").await;
     assert_eq!(statuses(&ana, &room).await, [json!("read"), Value::Null]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn positions_that_make_no_sense_or_are_not_theirs_are_refused() {
-    let world = World::new().await;
-    let [ana, ben, eve] = world.actors(["ana", "ben", "eve"]).await;
+async fn receipts_that_are_invalid_or_in_rooms_of_others_are_rejected() {
+    let stack = TestStack::new().await;
+    let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let room = ana.room_with(&ben).await;
-    ana.say(&room, "hello").await;
+    ana.send_message(&room, "hello").await;
     let (mut at_ana, mut at_eve) = (ana.socket().await, eve.socket().await);
     for frame in ["message_read", "message_delivered"] {
         for (data, code) in [

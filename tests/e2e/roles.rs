@@ -1,68 +1,69 @@
-//! Roles in groups: who gives them, who hears of them, and that there is always one owner.
+//! Roles in groups: permission to change them, the resulting frames, and the invariant of exactly one owner.
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, World, each, heard_at, without_presence};
+use crate::harness::{Actor, TestStack, each, next_on_each, without_presence};
 
-/// What somebody may do in a room.
-async fn role(reader: &Actor, room: &str, who: &Actor) -> Value {
-    let people = reader.room(room).await.ok()["participants"].take();
-    let people = people.as_array().unwrap();
-    people.iter().find(|person| person["user_id"] == who.id.as_str()).unwrap()["role"].clone()
+/// The role of a member in a room.
+async fn role(reader: &Actor, room: &str, user: &Actor) -> Value {
+    let participants = reader.room(room).await.ok()["participants"].take();
+    let participants = participants.as_array().unwrap();
+    participants.iter().find(|participant| participant["user_id"] == user.id.as_str()).unwrap()["role"]
+        .clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_owner_makes_admins_and_hands_over_and_every_device_hears_all_of_it_at_once() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn every_device_is_notified_when_the_owner_promotes_an_admin_or_a_new_owner() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     let (mut at_ana, mut at_ben, mut at_cleo) = (ana.socket().await, ben.socket().await, cleo.socket().await);
 
     let answer = ana.set_role(&room, &ben, "admin").await.ok();
     assert_eq!(answer, without_presence(ana.room(&room).await.ok()));
-    let said = &answer["last_message"];
-    assert_eq!(said["content"], "ana made ben an admin");
+    let message = &answer["last_message"];
+    assert_eq!(message["content"], "ana made ben an admin");
     let payload = json!({"action": "role_changed", "user_id": ben.id, "username": "ben", "role": "admin"});
-    assert_eq!((&said["message_type"], &said["payload"]), (&json!("system"), &payload));
-    for heard in heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
-        assert_eq!((&heard["chat_room_id"], &heard["rev"]), (&json!(room), &json!(1)));
-        assert_eq!(each(&heard["participants"], "user_id"), [&json!(ben.id)]);
-        assert_eq!(each(&heard["participants"], "role"), ["admin"]);
+    assert_eq!((&message["message_type"], &message["payload"]), (&json!("system"), &payload));
+    for frame in next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
+        assert_eq!((&frame["chat_room_id"], &frame["rev"]), (&json!(room), &json!(1)));
+        assert_eq!(each(&frame["participants"], "user_id"), [&json!(ben.id)]);
+        assert_eq!(each(&frame["participants"], "role"), ["admin"]);
     }
-    heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
-    assert_eq!(ana.set_role(&room, &ben, "admin").await.ok(), answer, "again, and nothing changes");
+    next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
+    assert_eq!(ana.set_role(&room, &ben, "admin").await.ok(), answer, "idempotent");
 
     let answer = ana.set_role(&room, &cleo, "owner").await.ok();
     assert_eq!(answer["last_message"]["content"], "ana made cleo the owner");
-    for heard in heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
-        assert_eq!(heard["rev"], 2);
+    for frame in next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
+        assert_eq!(frame["rev"], 2);
         let mut roles: Vec<(Value, Value)> = Vec::new();
-        for person in heard["participants"].as_array().unwrap() {
-            roles.push((person["username"].clone(), person["role"].clone()));
+        for participant in frame["participants"].as_array().unwrap() {
+            roles.push((participant["username"].clone(), participant["role"].clone()));
         }
         roles.sort_by_key(|(name, _)| name.to_string());
         let expected = [("ana", "admin"), ("cleo", "owner")].map(|(name, role)| (json!(name), json!(role)));
         assert_eq!(roles, expected);
     }
-    heard_at([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
-    // She has handed over, and says so again.
+    next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "new_message").await;
+    // A retry by the former owner changes nothing.
     assert_eq!(ana.set_role(&room, &cleo, "owner").await.ok(), answer);
     for device in [&mut at_ana, &mut at_ben, &mut at_cleo] {
         device.expect_nothing_more().await;
     }
-    for (who, expected) in [(&ana, "admin"), (&ben, "admin"), (&cleo, "owner")] {
-        assert_eq!(role(&ben, &room, who).await, expected);
+    for (user, expected) in [(&ana, "admin"), (&ben, "admin"), (&cleo, "owner")] {
+        assert_eq!(role(&ben, &room, user).await, expected);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_owner_changes_roles_and_a_group_keeps_one() {
-    let world = World::new().await;
-    let [ana, ben, cleo, dana, eve] = world.actors(["ana", "ben", "cleo", "dana", "eve"]).await;
+async fn only_the_owner_changes_roles_and_a_group_always_has_an_owner() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dana, eve] = stack.actors(["ana", "ben", "cleo", "dana", "eve"]).await;
     let room = ana.group_with(&[&ben, &cleo]).await;
     ana.set_role(&room, &ben, "admin").await.ok();
     let before = ana.room(&room).await.ok();
-    for (who, whom, role) in [
+    for (user, other, role) in [
         (&ben, &cleo, "admin"),
         (&ben, &cleo, "owner"),
         (&ben, &ana, "member"),
@@ -73,7 +74,7 @@ async fn only_the_owner_changes_roles_and_a_group_keeps_one() {
         (&cleo, &ben, "member"),
         (&cleo, &cleo, "member"),
     ] {
-        who.set_role(&room, whom, role).await.problem(403, "not_allowed");
+        user.set_role(&room, other, role).await.problem(403, "not_allowed");
     }
     for role in ["admin", "member"] {
         ana.set_role(&room, &ana, role).await.problem(409, "owner_needed");
@@ -82,13 +83,13 @@ async fn only_the_owner_changes_roles_and_a_group_keeps_one() {
     ana.set_role(&room, &ben, "king").await.bad_field("role");
     let direct = ana.room_with(&ben).await;
     ana.set_role(&direct, &ben, "owner").await.problem(403, "direct_room");
-    let nowhere = uuid::Uuid::new_v4().to_string();
+    let missing = uuid::Uuid::new_v4().to_string();
     let hidden = eve.set_role(&room, &eve, "owner").await;
     hidden.problem(404, "not_found");
-    assert_eq!(eve.set_role(&nowhere, &eve, "owner").await.text, hidden.text, "byte for byte");
+    assert_eq!(eve.set_role(&missing, &eve, "owner").await.text, hidden.text, "identical bodies");
     assert_eq!(ana.room(&room).await.ok(), before);
 
-    // Who comes in may be an admin from the beginning, by the owner alone.
+    // Only the owner can add a new member as an admin.
     let mut at_ben = ben.socket().await;
     let answer = ana.set_role(&room, &dana, "admin").await.ok();
     assert_eq!(answer["last_message"]["content"], "ana added dana as an admin");

@@ -1,16 +1,16 @@
-//! The WebSocket's own rules: frames, answers, limits, connections that die.
+//! The WebSocket API: frames, responses, size and time limits, and broken connections.
 
 use std::time::Duration;
 
 use local::{Clock, Options};
 use serde_json::{Value, json};
 
-use crate::world::{World, heard_at, in_seconds, paced, signed};
+use crate::harness::{TestStack, in_seconds, next_on_each, rate_limited, signed};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_frame_gets_its_answer_with_its_reference() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+async fn every_response_frame_has_the_ref_of_its_request() {
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     let mut socket = ana.socket().await;
     socket.send_text(r#"{"type":"ping","ref":"a","data":{"timestamp":17}}"#).await;
     assert_eq!(socket.next().await, json!({"type": "pong", "data": {"timestamp": 17}, "ref": "a"}));
@@ -39,9 +39,9 @@ async fn every_frame_gets_its_answer_with_its_reference() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn binary_and_oversized_frames_end_the_connection() {
-    let world = World::new().await;
-    let [ana] = world.actors(["ana"]).await;
+async fn binary_and_oversized_frames_close_the_connection() {
+    let stack = TestStack::new().await;
+    let [ana] = stack.actors(["ana"]).await;
     let mut socket = ana.socket().await;
     socket.send_binary(vec![1, 2, 3]).await;
     assert_eq!(socket.closed().await, 1003);
@@ -55,39 +55,39 @@ async fn binary_and_oversized_frames_end_the_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_longest_message_fits_a_frame() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut at_ben = ben.socket().await;
-    // Four bytes a character, and a payload at its bound.
+    // Four bytes per character, and a payload of the maximum size.
     let payload = json!({"note": "y".repeat(4080)});
-    let message = json!({"chat_room_id": room, "content": "🏃".repeat(4000), "message_type": "workout", "payload": payload});
-    let said = ana.post("/chat/messages", message).await.ok();
-    assert_eq!(at_ben.expect("new_message").await["data"]["id"], said["id"]);
+    let longest = json!({"chat_room_id": room, "content": "🏃".repeat(4000), "message_type": "workout", "payload": payload});
+    let message = ana.post("/chat/messages", longest).await.ok();
+    assert_eq!(at_ben.expect("new_message").await["data"]["id"], message["id"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_connection_among_live_ones_is_forgotten_and_harms_nobody() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn a_push_removes_a_stale_connection_and_reaches_the_live_ones() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let (mut at_ana, mut phone, mut tablet) = (ana.socket().await, ben.socket().await, ben.socket().await);
-    // One whose end nobody has told, because the gateway does that only as well as it can.
+    // A connection without a disconnect event, because the gateway sends these on a best-effort basis.
     let presence = json!({"pk": {"S": format!("USER#{}", ben.id)}, "sk": {"S": "PRESENCE"}});
-    let known = json!({"M": {"since": {"N": "1770000000"}, "expires": {"N": "4000000000"}}});
-    world
+    let connection = json!({"M": {"since": {"N": "1770000000"}, "expires": {"N": "4000000000"}}});
+    stack
         .database(
             "UpdateItem",
             json!({
                 "Key": presence,
-                "UpdateExpression": "SET #stale = :known",
+                "UpdateExpression": "SET #stale = :connection",
                 "ExpressionAttributeNames": {"#stale": "connection:stale="},
-                "ExpressionAttributeValues": {":known": known},
+                "ExpressionAttributeValues": {":connection": connection},
             }),
         )
         .await;
     let connections = async || {
-        let item = world.database("GetItem", json!({"Key": presence})).await;
+        let item = stack.database("GetItem", json!({"Key": presence})).await;
         let attributes =
             item["Item"].as_object().unwrap().keys().filter(|name| name.starts_with("connection:"));
         attributes.cloned().collect::<Vec<_>>()
@@ -99,104 +99,104 @@ async fn a_stale_connection_among_live_ones_is_forgotten_and_harms_nobody() {
         for socket in [&mut phone, &mut tablet] {
             assert_eq!(socket.expect("new_message").await["data"]["seq"], n + 1);
         }
-        world.stack.settle().await;
-        let left = connections().await;
-        assert_eq!(left.len(), 2, "{left:?}");
-        assert!(!left.contains(&"connection:stale=".to_owned()));
+        stack.local.settle().await;
+        let remaining = connections().await;
+        assert_eq!(remaining.len(), 2, "{remaining:?}");
+        assert!(!remaining.contains(&"connection:stale=".to_owned()));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_was_cut_is_told_nothing_more() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn a_cut_connection_does_not_affect_pushes_to_a_new_one() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     ben.socket().await.cut();
     let mut again = ben.socket().await;
-    ana.say(&room, "back?").await;
+    ana.send_message(&room, "back?").await;
     assert_eq!(again.expect("new_message").await["data"]["content"], "back?");
     again.expect_nothing_more().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_after_the_end_of_the_token_is_refused_and_the_connection_closed() {
-    // A fast machine sends more pings in two seconds than anybody may.
-    let world = World::with(paced("off")).await;
+async fn a_frame_after_the_token_expired_is_rejected_and_the_connection_closed() {
+    // Without limits, because a fast machine exceeds the frame limit within two seconds.
+    let stack = TestStack::with(rate_limited("off")).await;
     let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(2)});
-    let brief = world.stranger(Some(&signed(world.stack.jwt_secret(), &claims)));
-    let mut socket = brief.try_socket().await.unwrap_or_else(|status| panic!("refused with {status}"));
-    let refusal = loop {
+    let expiring = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
+    let mut socket = expiring.try_socket().await.unwrap_or_else(|status| panic!("refused with {status}"));
+    let rejection = loop {
         socket.send_text(r#"{"type":"ping","ref":1}"#).await;
         let answer = socket.next().await;
         if answer["type"] != "pong" {
             break answer;
         }
     };
-    assert_eq!((&refusal["type"], &refusal["data"]["code"]), (&json!("error"), &json!("token_expired")));
-    assert_eq!(refusal["ref"], 1);
+    assert_eq!((&rejection["type"], &rejection["data"]["code"]), (&json!("error"), &json!("token_expired")));
+    assert_eq!(rejection["ref"], 1);
     socket.closed().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_pushed_to_a_connection_whose_token_is_over() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn a_connection_with_an_expired_token_receives_no_pushes() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let claims = json!({"sub": ben.id, "exp": in_seconds(300)});
-    let mut brief = ben.clone();
-    brief.token = Some(signed(world.stack.jwt_secret(), &claims));
-    let (mut at_brief, mut at_ben) = (brief.socket().await, ben.socket().await);
-    ana.say(&room, "to both").await;
-    heard_at([&mut at_brief, &mut at_ben], "new_message").await;
-    world.later(&ana, Duration::from_secs(301)).say(&room, "to one").await;
+    let mut expiring = ben.clone();
+    expiring.token = Some(signed(stack.local.jwt_secret(), &claims));
+    let (mut at_expiring, mut at_ben) = (expiring.socket().await, ben.socket().await);
+    ana.send_message(&room, "to both").await;
+    next_on_each([&mut at_expiring, &mut at_ben], "new_message").await;
+    stack.later(&ana, Duration::from_secs(301)).send_message(&room, "to one").await;
     assert_eq!(at_ben.expect("new_message").await["data"]["content"], "to one");
-    at_brief.expect_nothing_more().await;
+    at_expiring.expect_nothing_more().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_closes_in_order_is_told_nothing_more_and_may_come_back() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn a_user_can_reconnect_after_a_clean_close() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     ben.socket().await.close().await;
-    ana.say(&room, "missed").await;
+    ana.send_message(&room, "missed").await;
     let mut at_ben = ben.socket().await;
-    ana.say(&room, "heard").await;
+    ana.send_message(&room, "heard").await;
     assert_eq!(at_ben.expect("new_message").await["data"]["content"], "heard");
     assert_eq!(ben.history(&room).await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn idle_and_old_connections_are_closed_when_their_time_is_over() {
+async fn idle_connections_close_after_ten_minutes_and_all_after_two_hours() {
     let clock = Clock::default();
-    let world = World::with(Options { clock: clock.clone(), ..Options::default() }).await;
-    let [ana] = world.actors(["ana"]).await;
+    let stack = TestStack::with(Options { clock: clock.clone(), ..Options::default() }).await;
+    let [ana] = stack.actors(["ana"]).await;
     let mut idle = ana.socket().await;
-    world.stack.settle().await;
+    stack.local.settle().await;
     clock.advance(Duration::from_mins(10));
     assert_eq!(idle.closed().await, 1001);
 
     let mut old = ana.socket().await;
     for _ in 0..12 {
-        // The function that answered may still be returning, and its own time would be over too.
-        world.stack.settle().await;
+        // The invocation may not have returned yet, and it would exceed its own timeout.
+        stack.local.settle().await;
         clock.advance(Duration::from_secs(9 * 60 + 59));
         old.expect_nothing_more().await;
     }
-    world.stack.settle().await;
+    stack.local.settle().await;
     clock.advance(Duration::from_mins(1));
     assert_eq!(old.closed().await, 1001, "two hours");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_may_be_called_room_id_in_a_frame() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn frames_accept_room_id_as_an_alias_of_chat_room_id() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let mut socket = ana.socket().await;
     socket.send("send_message", json!({"room_id": room.to_uppercase(), "content": "hi"})).await;
     assert_eq!(socket.expect("message_sent").await["data"]["chat_room_id"], room.as_str());
     socket.send("send_message", json!({"room_id": uuid::Uuid::new_v4(), "content": "hi"})).await;
-    let refused: Value = socket.expect("error").await;
-    assert_eq!(refused["data"]["code"], "not_found");
+    let rejection: Value = socket.expect("error").await;
+    assert_eq!(rejection["data"]["code"], "not_found");
 }

@@ -1,16 +1,16 @@
-//! Two people find each other, become friends, and chat live.
+//! The main user journey: two users find each other, become friends and chat.
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::harness::TestStack;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_people_find_each_other_become_friends_and_chat_live() {
-    let world = World::new().await;
-    let [ana, ben] = world.actors(["ana", "Benjamin"]).await;
+async fn two_users_find_each_other_become_friends_and_chat() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "Benjamin"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
 
-    // They find each other.
+    // Search.
     let found = ana.get("/friends/search?query=JAM").await.ok();
     let stranger = json!([{
         "id": ben.id, "username": "Benjamin", "display_name": null, "avatar_url": null,
@@ -18,7 +18,7 @@ async fn two_people_find_each_other_become_friends_and_chat_live() {
     }]);
     assert_eq!(found, stranger);
 
-    // Ana asks, Ben is told and accepts, Ana is told.
+    // Ana sends a request, Ben is notified and accepts, Ana is notified.
     let request = ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.ok();
     assert_eq!(request["status"], "pending");
     assert_eq!(
@@ -34,15 +34,18 @@ async fn two_people_find_each_other_become_friends_and_chat_live() {
 
     let path = format!("/friends/requests/{}?action=accepted", request["id"].as_str().unwrap());
     assert_eq!(ben.put(&path).await.ok(), json!({"message": "Friend request accepted"}));
-    let told = at_ana.expect("friend_request_responded").await;
-    assert_eq!(told["data"], json!({"request_id": request["id"], "user_id": ben.id, "action": "accepted"}));
+    let responded = at_ana.expect("friend_request_responded").await;
+    assert_eq!(
+        responded["data"],
+        json!({"request_id": request["id"], "user_id": ben.id, "action": "accepted"})
+    );
     let friends = ana.get("/friends").await.ok();
     assert_eq!((&friends[0]["id"], &friends[0]["user_id"]), (&json!(ben.id), &json!(ben.id)));
     assert_eq!(ana.get("/friends/").await.ok(), friends);
     assert_eq!(ben.get("/friends/").await.ok()[0]["username"], "ana");
     assert_eq!(ana.get("/friends/search?query=ben").await.ok()[0]["is_friend"], true);
 
-    // Ana opens their room; it is the same from Ben's side, with the other one first.
+    // Ana creates the direct room. Both users see the same room, with the other user first.
     let room = ana
         .post("/chat/rooms", json!({"participant_ids": [ben.id], "is_group": false, "name": null}))
         .await
@@ -50,7 +53,7 @@ async fn two_people_find_each_other_become_friends_and_chat_live() {
     let room_id = room["id"].as_str().unwrap();
     let names = |room: &Value| -> Vec<String> {
         let participants = room["participants"].as_array().unwrap();
-        participants.iter().map(|person| person["username"].as_str().unwrap().to_owned()).collect()
+        participants.iter().map(|user| user["username"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names(&room), ["Benjamin", "ana"]);
     assert_eq!(
@@ -61,30 +64,33 @@ async fn two_people_find_each_other_become_friends_and_chat_live() {
     assert_eq!(names(&at_ana.expect("room_created").await["data"]), ["Benjamin", "ana"]);
     assert_eq!(ben.room_with(&ana).await, room_id);
 
-    // They chat: one over the socket, the other over REST.
+    // Ana sends over the socket, Ben over REST.
     let hello =
         json!({"chat_room_id": room_id, "content": "Hi Ben!", "client_message_id": "a-1", "after_seq": 0});
     at_ana.send_text(&json!({"type": "send_message", "ref": "r1", "data": hello}).to_string()).await;
     let sent = at_ana.expect("message_sent").await;
     assert_eq!(sent["ref"], "r1");
     assert_eq!((&sent["data"]["seq"], &sent["data"]["status"]), (&json!(1), &json!("sent")));
-    let arrived = at_ben.expect("new_message").await;
-    assert_eq!((&arrived["data"]["content"], &arrived["data"]["status"]), (&json!("Hi Ben!"), &Value::Null));
-    assert_eq!(arrived["data"]["sender_username"], "ana");
-    assert_eq!(arrived["data"]["id"], sent["data"]["id"]);
+    let received = at_ben.expect("new_message").await;
+    assert_eq!(
+        (&received["data"]["content"], &received["data"]["status"]),
+        (&json!("Hi Ben!"), &Value::Null)
+    );
+    assert_eq!(received["data"]["sender_username"], "ana");
+    assert_eq!(received["data"]["id"], sent["data"]["id"]);
 
     let rooms = ben.get("/chat/rooms").await.ok();
     assert_eq!((&rooms[0]["unread_count"], &rooms[0]["seq"]), (&json!(1), &json!(1)));
-    assert_eq!(rooms[0]["last_message"], arrived["data"]);
-    let answer = ben.say(room_id, "Hi Ana!").await;
+    assert_eq!(rooms[0]["last_message"], received["data"]);
+    let answer = ben.send_message(room_id, "Hi Ana!").await;
     assert_eq!(at_ana.expect("new_message").await["data"]["id"], answer["id"]);
     assert_eq!(
         at_ben.expect("new_message").await["data"]["status"],
         "sent",
-        "Ben's own socket is another device"
+        "Ben's socket counts as another device"
     );
 
-    // Reading is told and counted.
+    // A read receipt notifies both users and resets the unread count.
     assert_eq!(ana.get("/chat/rooms").await.ok()[0]["unread_count"], 1);
     let read = ana.put(&format!("/chat/rooms/{room_id}/read")).await.ok();
     assert_eq!(read, json!({"message": "Messages marked as read"}));
@@ -93,8 +99,8 @@ async fn two_people_find_each_other_become_friends_and_chat_live() {
     assert_eq!(at_ana.expect("message_read_receipt").await["data"], receipt);
     assert_eq!(ana.get("/chat/rooms").await.ok()[0]["unread_count"], 0);
     let history = ben.get(&format!("/chat/rooms/{room_id}/messages?limit=50&offset=0")).await.ok();
-    let said: Vec<_> = history.as_array().unwrap().iter().map(|message| &message["content"]).collect();
-    assert_eq!(said, ["Hi Ana!", "Hi Ben!"], "newest first");
+    let contents: Vec<_> = history.as_array().unwrap().iter().map(|message| &message["content"]).collect();
+    assert_eq!(contents, ["Hi Ana!", "Hi Ben!"], "newest first");
     assert_eq!(history[0]["status"], "read");
     assert_eq!(
         ben.get(&format!("/chat/rooms/{room_id}/messages?offset=1&limit=1")).await.ok()[0]["content"],

@@ -1,71 +1,72 @@
-//! Who withholds what they have read: nobody else learns it by any way, and they learn nobody else's.
+//! Disabled read receipts: a user who withholds them reveals no read position, and sees none of other users.
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Socket, World, each};
+use crate::harness::{Actor, Socket, TestStack, each};
 
-/// A group of three in which Cleo withholds what she has read, and each one's socket.
+/// A group of three with a socket each. Cleo withholds her read receipts.
 struct Group {
-    people: [Actor; 3],
+    users: [Actor; 3],
     sockets: [Socket; 3],
     room: String,
 }
 
 impl Group {
-    async fn new(world: &World) -> Self {
-        let people = world.actors(["ana", "ben", "cleo"]).await;
-        let [ana, ben, cleo] = &people;
-        world.set_setting(cleo, "read_receipts", json!({"BOOL": false})).await;
+    async fn new(stack: &TestStack) -> Self {
+        let users = stack.actors(["ana", "ben", "cleo"]).await;
+        let [ana, ben, cleo] = &users;
+        stack.set_setting(cleo, "read_receipts", json!({"BOOL": false})).await;
         let room = ana.group_with(&[ben, cleo]).await;
         let sockets = [ana.socket().await, ben.socket().await, cleo.socket().await];
-        Self { people, sockets, room }
+        Self { users, sockets, room }
     }
 
-    /// Somebody says something, and everyone hears it.
-    async fn say(&mut self, who: usize) -> Value {
-        let said = self.people[who].say(&self.room, "hello").await;
+    /// Sends a message, which every socket receives.
+    async fn send_message(&mut self, user: usize) -> Value {
+        let message = self.users[user].send_message(&self.room, "hello").await;
         for socket in &mut self.sockets {
             socket.expect("new_message").await;
         }
-        said
+        message
     }
 
-    async fn read(&mut self, who: usize, seq: u64) {
-        self.sockets[who].send("message_read", json!({"chat_room_id": self.room, "seq": seq})).await;
+    async fn read(&mut self, user: usize, seq: u64) {
+        self.sockets[user].send("message_read", json!({"chat_room_id": self.room, "seq": seq})).await;
     }
 
-    async fn delivered(&mut self, who: usize, seq: u64) {
-        self.sockets[who].send("message_delivered", json!({"chat_room_id": self.room, "seq": seq})).await;
+    async fn delivered(&mut self, user: usize, seq: u64) {
+        self.sockets[user].send("message_delivered", json!({"chat_room_id": self.room, "seq": seq})).await;
         for socket in &mut self.sockets {
             assert_eq!(socket.expect("message_delivered_receipt").await["data"]["seq"], seq);
         }
     }
 }
 
-/// How one person sees another in a room, by every call that shows a room.
-async fn seen(who: &Actor, other: &Actor, room: &str) -> Value {
-    let list = who.get("/chat/rooms").await.ok();
-    let synced = who.sync(json!({})).await;
-    let rooms = [who.room(room).await.ok(), list[0].clone(), synced["rooms"][0]["room"].clone()];
+/// The receipts of another member in a room. Asserts that all responses with the room agree.
+async fn receipts(caller: &Actor, other: &Actor, room: &str) -> Value {
+    let list = caller.get("/chat/rooms").await.ok();
+    let synced = caller.sync(json!({})).await;
+    let rooms = [caller.room(room).await.ok(), list[0].clone(), synced["rooms"][0]["room"].clone()];
     let seen = rooms.map(|room| {
-        let people = room["participants"].as_array().unwrap();
-        let person = people.iter().find(|person| person["user_id"] == *other.id).unwrap();
+        let participants = room["participants"].as_array().unwrap();
+        let participant =
+            participants.iter().find(|participant| participant["user_id"] == *other.id).unwrap();
         json!({
-            "read_receipts": person["read_receipts"], "read_seq": person["read_seq"],
-            "delivered_seq": person["delivered_seq"], "has_read": !person["last_read_at"].is_null(),
+            "read_receipts": participant["read_receipts"], "read_seq": participant["read_seq"],
+            "delivered_seq": participant["delivered_seq"], "has_read": !participant["last_read_at"].is_null(),
         })
     });
     assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
     seen[0].clone()
 }
 
-/// The status of the first message, which is one's own, by every call that shows it, and what a sync says of the others.
-async fn status(who: &Actor, room: &str) -> (Value, Value) {
-    let history = who.history(room).await;
-    let list = who.get("/chat/rooms").await.ok();
-    let synced = who.sync(json!({room: {"seq": 0, "rev": 0}})).await;
+/// The status of the caller's first message, and `others_read_seq`. Asserts that all responses agree.
+async fn status(caller: &Actor, room: &str) -> (Value, Value) {
+    let history = caller.history(room).await;
+    let list = caller.get("/chat/rooms").await.ok();
+    let synced = caller.sync(json!({room: {"seq": 0, "rev": 0}})).await;
     let synced = &synced["rooms"][0];
-    let pins = who.pins(room).await;
+    let pins = caller.pins(room).await;
     let shown = [&list[0]["last_message"], &synced["room"]["last_message"], &synced["messages"][0], &pins[0]];
     let first = &history[0];
     let same = shown.iter().filter(|message| message["id"] == first["id"]);
@@ -75,52 +76,52 @@ async fn status(who: &Actor, room: &str) -> (Value, Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_withheld_shows_nowhere_and_never_makes_a_message_read() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
-    let said = group.say(0).await;
-    group.people[0].pin(&said).await.ok();
+async fn withheld_reads_are_visible_nowhere_and_never_mark_a_message_as_read() {
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
+    let message = group.send_message(0).await;
+    group.users[0].pin(&message).await.ok();
     for socket in &mut group.sockets {
         socket.expect("room_updated").await;
     }
     group.read(1, 1).await;
-    for at in [0, 1] {
-        assert_eq!(group.sockets[at].expect("message_read_receipt").await["data"]["seq"], 1);
+    for user in [0, 1] {
+        assert_eq!(group.sockets[user].expect("message_read_receipt").await["data"]["seq"], 1);
     }
-    let heard = group.sockets[2].expect("message_delivered_receipt").await;
+    let frame = group.sockets[2].expect("message_delivered_receipt").await;
     assert_eq!(
-        heard["data"]["user_id"],
-        group.people[1].id.as_str(),
-        "who withholds is told of deliveries only"
+        frame["data"]["user_id"],
+        group.users[1].id.as_str(),
+        "a withholding user receives only delivered receipts"
     );
 
     group.delivered(2, 1).await;
     group.read(2, 1).await;
     let own = group.sockets[2].expect("message_read_receipt").await;
-    assert_eq!((&own["data"]["user_id"], &own["data"]["seq"]), (&json!(group.people[2].id), &json!(1)));
+    assert_eq!((&own["data"]["user_id"], &own["data"]["seq"]), (&json!(group.users[2].id), &json!(1)));
     for socket in &mut group.sockets {
         socket.expect_nothing_more().await;
     }
 
-    let (room, [ana, ben, cleo]) = (&group.room, &group.people);
+    let (room, [ana, ben, cleo]) = (&group.room, &group.users);
     let withheld = json!({"read_receipts": false, "read_seq": 0, "delivered_seq": 1, "has_read": false});
-    assert_eq!(seen(ana, cleo, room).await, withheld);
+    assert_eq!(receipts(ana, cleo, room).await, withheld);
     assert_eq!(status(ana, room).await, (json!("delivered"), json!(0)));
     let shown = json!({"read_receipts": true, "read_seq": 1, "delivered_seq": 1, "has_read": true});
-    assert_eq!(seen(ana, ben, room).await, shown);
+    assert_eq!(receipts(ana, ben, room).await, shown);
     let own = json!({"read_receipts": false, "read_seq": 1, "delivered_seq": 1, "has_read": true});
-    assert_eq!(seen(cleo, cleo, room).await, own, "her own devices know");
+    assert_eq!(receipts(cleo, cleo, room).await, own, "visible on the user's own devices");
     assert_eq!(cleo.get("/chat/rooms").await.ok()[0]["unread_count"], 0);
     let hidden = json!({"read_receipts": true, "read_seq": 0, "delivered_seq": 1, "has_read": false});
-    assert_eq!(seen(cleo, ben, room).await, hidden);
+    assert_eq!(receipts(cleo, ben, room).await, hidden);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_withholds_is_not_shown_that_others_have_read() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
-    let said = group.say(2).await;
-    group.people[0].pin(&said).await.ok();
+async fn a_withholding_user_does_not_see_that_others_have_read() {
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
+    let message = group.send_message(2).await;
+    group.users[0].pin(&message).await.ok();
     for socket in &mut group.sockets {
         socket.expect("room_updated").await;
     }
@@ -132,46 +133,46 @@ async fn who_withholds_is_not_shown_that_others_have_read() {
         }
     }
     group.sockets[2].expect_nothing_more().await;
-    let (room, [ana, _, cleo]) = (&group.room, &group.people);
+    let (room, [ana, _, cleo]) = (&group.room, &group.users);
     assert_eq!(status(cleo, room).await, (json!("delivered"), json!(0)));
-    assert_eq!(each(&json!([said]), "status"), [&json!("sent")]);
-    cleo.edit(&said, "hello!").await.ok();
+    assert_eq!(each(&json!([message]), "status"), [&json!("sent")]);
+    cleo.edit(&message, "hello!").await.ok();
     for socket in &mut group.sockets {
-        let heard = socket.expect("message_updated").await;
-        assert_ne!(heard["data"]["status"], "read");
+        let frame = socket.expect("message_updated").await;
+        assert_ne!(frame["data"]["status"], "read");
     }
-    assert_eq!(seen(ana, cleo, room).await["read_seq"], 0, "also where she has posted");
+    assert_eq!(receipts(ana, cleo, room).await["read_seq"], 0, "also after the user has sent a message");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reading_that_is_withheld_is_told_as_a_delivery_if_that_is_news() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
-    group.say(0).await;
+async fn a_withheld_read_notifies_as_a_delivery_if_not_delivered_before() {
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
+    group.send_message(0).await;
     group.read(2, 1).await;
-    for at in [0, 1] {
-        let heard = group.sockets[at].expect("message_delivered_receipt").await;
+    for user in [0, 1] {
+        let frame = group.sockets[user].expect("message_delivered_receipt").await;
         assert_eq!(
-            (&heard["data"]["user_id"], &heard["data"]["seq"]),
-            (&json!(group.people[2].id), &json!(1))
+            (&frame["data"]["user_id"], &frame["data"]["seq"]),
+            (&json!(group.users[2].id), &json!(1))
         );
     }
     group.sockets[2].expect("message_read_receipt").await;
-    let delivered = seen(&group.people[0], &group.people[2], &group.room).await["delivered_seq"].clone();
+    let delivered = receipts(&group.users[0], &group.users[2], &group.room).await["delivered_seq"].clone();
     assert_eq!(delivered, 1);
-    group.people[2].put(&format!("/chat/rooms/{}/read", group.room)).await.ok();
+    group.users[2].put(&format!("/chat/rooms/{}/read", group.room)).await.ok();
     for socket in &mut group.sockets {
         socket.expect_nothing_more().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_joins_later_withholds_too_and_the_frames_about_it_do_not_say_more() {
-    let world = World::new().await;
-    let mut group = Group::new(&world).await;
-    let dora = world.actor("dora").await;
-    world.set_setting(&dora, "read_receipts", json!({"BOOL": false})).await;
-    let [ana, ..] = &group.people;
+async fn a_new_member_withholds_as_well_and_join_frames_reveal_nothing() {
+    let stack = TestStack::new().await;
+    let mut group = Group::new(&stack).await;
+    let dora = stack.actor("dora").await;
+    stack.set_setting(&dora, "read_receipts", json!({"BOOL": false})).await;
+    let [ana, ..] = &group.users;
     ana.add(&group.room, &dora).await.ok();
     for socket in &mut group.sockets {
         let joined = socket.expect("participant_joined").await["data"]["participant"].clone();
@@ -182,56 +183,65 @@ async fn who_joins_later_withholds_too_and_the_frames_about_it_do_not_say_more()
     for socket in &mut group.sockets {
         socket.expect("message_delivered_receipt").await;
     }
-    assert_eq!(seen(&group.people[1], &dora, &group.room).await["read_seq"], 0);
+    assert_eq!(receipts(&group.users[1], &dora, &group.room).await["read_seq"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_changes_their_mind_withholds_in_every_room_and_later_shows_again_where_they_are() {
-    let world = World::new().await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
+async fn changing_the_setting_hides_or_shows_the_read_position_in_every_room() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let rooms = [ana.room_with(&cleo).await, ana.group_with(&[&ben, &cleo]).await];
     let mut at_ana = ana.socket().await;
-    let said = async |socket: &mut Socket, receipt: &str| {
+    let send_and_read = async |socket: &mut Socket, receipt: &str| {
         for room in &rooms {
-            ana.say(room, "hello").await;
+            ana.send_message(room, "hello").await;
             socket.expect("new_message").await;
             cleo.put(&format!("/chat/rooms/{room}/read")).await.ok();
-            let heard = socket.expect(receipt).await["data"].take();
-            assert_eq!((&heard["chat_room_id"], &heard["user_id"]), (&json!(room), &json!(cleo.id)));
+            let frame = socket.expect(receipt).await["data"].take();
+            assert_eq!((&frame["chat_room_id"], &frame["user_id"]), (&json!(room), &json!(cleo.id)));
         }
     };
-    // How Ana's newest message and Cleo herself stand in each room, as Ana sees it.
-    let seen = async || {
-        let mut seen = Vec::new();
+    // Cleo's receipts in both rooms and the status of Ana's newest message, as Ana sees them.
+    let state = async || {
+        let mut receipts = Vec::new();
         for room in &rooms {
             let shown = ana.room(room).await.ok();
-            let people = shown["participants"].as_array().unwrap();
-            let them = people.iter().find(|person| person["user_id"] == *cleo.id).unwrap();
-            seen.push(json!([them["read_receipts"], them["read_seq"], them["delivered_seq"]]));
+            let participants = shown["participants"].as_array().unwrap();
+            let participant =
+                participants.iter().find(|participant| participant["user_id"] == *cleo.id).unwrap();
+            receipts.push(json!([
+                participant["read_receipts"],
+                participant["read_seq"],
+                participant["delivered_seq"]
+            ]));
         }
-        assert_eq!(seen[0], seen[1]);
+        assert_eq!(receipts[0], receipts[1]);
         let newest = ana.history(&rooms[0]).await.last().unwrap()["status"].clone();
-        (seen.remove(0), newest)
+        (receipts.remove(0), newest)
     };
-    let choose = async |socket: &mut Socket, shows: bool| {
-        cleo.patch("/users/me", json!({"settings": {"read_receipts": shows}})).await.ok();
-        let mut told = Vec::new();
+    let set_read_receipts = async |socket: &mut Socket, enabled: bool| {
+        cleo.patch("/users/me", json!({"settings": {"read_receipts": enabled}})).await.ok();
+        let mut updated = Vec::new();
         for _ in &rooms {
-            let heard = socket.expect("participant_updated").await["data"].take();
-            assert_eq!(heard["participants"][0]["read_receipts"], shows);
-            told.push(heard["chat_room_id"].as_str().unwrap().to_owned());
+            let frame = socket.expect("participant_updated").await["data"].take();
+            assert_eq!(frame["participants"][0]["read_receipts"], enabled);
+            updated.push(frame["chat_room_id"].as_str().unwrap().to_owned());
         }
-        assert!(rooms.iter().all(|room| told.contains(room)), "{told:?}");
+        assert!(rooms.iter().all(|room| updated.contains(room)), "{updated:?}");
     };
 
-    said(&mut at_ana, "message_read_receipt").await;
-    assert_eq!(seen().await, (json!([true, 1, 1]), json!("read")));
-    choose(&mut at_ana, false).await;
-    assert_eq!(seen().await, (json!([false, 0, 1]), json!("delivered")), "what was shown is withheld, too");
-    said(&mut at_ana, "message_delivered_receipt").await;
-    assert_eq!(seen().await, (json!([false, 0, 2]), json!("delivered")));
-    choose(&mut at_ana, true).await;
-    assert_eq!(seen().await, (json!([true, 2, 2]), json!("read")));
-    said(&mut at_ana, "message_read_receipt").await;
+    send_and_read(&mut at_ana, "message_read_receipt").await;
+    assert_eq!(state().await, (json!([true, 1, 1]), json!("read")));
+    set_read_receipts(&mut at_ana, false).await;
+    assert_eq!(
+        state().await,
+        (json!([false, 0, 1]), json!("delivered")),
+        "a position that was visible before is withheld as well"
+    );
+    send_and_read(&mut at_ana, "message_delivered_receipt").await;
+    assert_eq!(state().await, (json!([false, 0, 2]), json!("delivered")));
+    set_read_receipts(&mut at_ana, true).await;
+    assert_eq!(state().await, (json!([true, 2, 2]), json!("read")));
+    send_and_read(&mut at_ana, "message_read_receipt").await;
     at_ana.expect_nothing_more().await;
 }

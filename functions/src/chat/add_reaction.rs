@@ -17,5 +17,5 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn add_reaction(app: App, me: Me, Path(at): Path<ReactionPath>) -> Reply<Message> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    Ok(Json(app.change(&at.message, me.id, &MessageAction::React(at.emoji)).await?.into()))
+    Ok(Json(app.change_message(&at.message, me.id, &MessageAction::React(at.emoji)).await?.into()))
 }

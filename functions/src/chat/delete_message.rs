@@ -17,5 +17,5 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn delete_message(app: App, me: Me, Path(message): Path<MessagePath>) -> Reply<Message> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    Ok(Json(app.change(&message, me.id, &MessageAction::Delete).await?.into()))
+    Ok(Json(app.change_message(&message, me.id, &MessageAction::Delete).await?.into()))
 }

@@ -22,5 +22,5 @@ pub(crate) async fn edit_message(
     Body(edit): Body<MessageEdit>,
 ) -> Reply<Message> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    Ok(Json(app.change(&message, me.id, &MessageAction::Edit(edit.content)).await?.into()))
+    Ok(Json(app.change_message(&message, me.id, &MessageAction::Edit(edit.content)).await?.into()))
 }

@@ -17,6 +17,6 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn pin_message(app: App, me: Me, Path(message): Path<MessagePath>) -> Reply<ChatRoom> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    app.change(&message, me.id, &MessageAction::Pin).await?;
+    app.change_message(&message, me.id, &MessageAction::Pin).await?;
     Ok(Json(app.store.whole_room(me.id, message.room_id).await?.into()))
 }

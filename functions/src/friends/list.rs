@@ -16,5 +16,5 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn list(app: App, me: Me, Query(page): Query<PageRequest>) -> PageReply<ListedFriend> {
-    Ok(JsonPage(app.listed(app.store.friends(me.id, page).await?).await?))
+    Ok(JsonPage(app.with_presence(app.store.friends(me.id, page).await?).await?))
 }

@@ -17,6 +17,6 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn list_suggestions(app: App, me: Me) -> Reply<Vec<SuggestedUser>> {
     app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
-    let suggested = app.store.suggestions(me.id).await?.into_iter();
+    let suggested = app.suggestions(me.id).await?.into_iter();
     Ok(Json(suggested.map(|(profile, count)| SuggestedUser::new(profile, count)).collect()))
 }

@@ -24,7 +24,7 @@ pub(crate) async fn search_users(
     Query(search): Query<UserSearch>,
 ) -> Reply<Vec<FoundUser>> {
     app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
-    let found = app.store.search_users(&search.query, me.id, MAX_RESULTS).await?;
+    let found = app.search_users(&search.query, me.id, MAX_RESULTS).await?;
     let shown =
         found.into_iter().map(|(profile, pair)| FoundUser::new(profile, pair.relationship_status(me.id)));
     Ok(Json(shown.collect()))

@@ -1,17 +1,13 @@
-//! `POST /api/v1/friends/requests`: ask someone to be friends.
+//! `POST /api/v1/friends/requests`: send a friend request.
 
 use shared::{
-    App, BestEffort, Error,
-    domain::{relationships::RelationshipAction, users::rate_limit::RateLimitedAction},
-    id::RequestId,
+    App,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
     },
-    wire::{
-        relationships::{FriendRequest, FriendRequestCreate},
-        socket::Event,
-    },
+    wire::relationships::{FriendRequest, FriendRequestCreate},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -22,17 +18,8 @@ async fn main() -> Result<(), Fatal> {
 pub(crate) async fn send_request(
     app: App,
     me: Me,
-    Body(ask): Body<FriendRequestCreate>,
+    Body(request): Body<FriendRequestCreate>,
 ) -> Reply<FriendRequest> {
     app.check_rate_limit(me.id, RateLimitedAction::Requests).await?;
-    let now = app.now();
-    let profiles = app.store.may_ask(me.id, ask.receiver_id, now).await?;
-    let pair = app
-        .update_relationship(me.id, ask.receiver_id, RelationshipAction::Request(RequestId::at(now)))
-        .await?;
-    let request = pair.request().ok_or(Error::NotFound)?;
-    let request = FriendRequest::pending(request, &profiles);
-    let event = Event::FriendRequestReceived(request.clone());
-    app.push.notify(&[ask.receiver_id], &event, now).await.can_fail("friend request push");
-    Ok(Json(request))
+    Ok(Json(app.send_friend_request(me.id, request.receiver_id).await?))
 }

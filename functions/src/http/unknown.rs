@@ -30,7 +30,7 @@ pub(crate) async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<
         ("GET", "/api/v1/friends/") => {
             let me = Me::from_call(&app, &call).await?;
             let Query(page) = Query::<PageRequest>::from_call(&app, &call).await?;
-            Ok(Some(JsonPage(app.listed(app.store.friends(me.id, page).await?).await?)))
+            Ok(Some(JsonPage(app.with_presence(app.store.friends(me.id, page).await?).await?)))
         }
         _ => Err(NO_SUCH_CALL.into()),
     }

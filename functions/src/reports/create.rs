@@ -17,5 +17,5 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn create(app: App, me: Me, Body(complaint): Body<NewReport>) -> Reply<Reported> {
     app.check_rate_limit(me.id, RateLimitedAction::Reports).await?;
-    Ok(Json(app.store.report(me.id, complaint, app.now()).await?.into()))
+    Ok(Json(app.report(me.id, complaint).await?.into()))
 }

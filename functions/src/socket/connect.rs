@@ -4,7 +4,7 @@ use shared::{
     App,
     serve::{
         Fatal,
-        socket::{Answer, Caller, Visitor, serve},
+        socket::{Answer, Caller, ConnectIdentity, serve},
     },
 };
 
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Fatal> {
     serve(connect).await
 }
 
-pub(crate) async fn connect(app: App, caller: Caller, Visitor(identity): Visitor) -> Answer {
+pub(crate) async fn connect(app: App, caller: Caller, ConnectIdentity(identity): ConnectIdentity) -> Answer {
     app.ensure_profile(&identity).await?;
     app.push.register_connection(&caller.connection, caller.token_expires).await?;
     Ok(None)

@@ -5,7 +5,7 @@ use shared::{
     App, BestEffort,
     serve::{
         Fatal,
-        socket::{Answer, Ended, serve},
+        socket::{Answer, EndedConnection, serve},
     },
 };
 
@@ -14,10 +14,10 @@ async fn main() -> Result<(), Fatal> {
     serve(disconnect).await
 }
 
-pub(crate) async fn disconnect(app: App, Ended(connection): Ended) -> Answer {
+pub(crate) async fn disconnect(app: App, EndedConnection(connection): EndedConnection) -> Answer {
     let (user, now) = (connection.user_id, app.now());
     if app.store.disconnected(user, &[connection.id], now).await? {
-        app.push.notify_status(user, now).await.can_fail("telling who went offline");
+        app.push.notify_status(user, now).await.can_fail("offline notification");
     }
     Ok(None)
 }

@@ -1,56 +1,57 @@
-//! Asking the authorizer of `$connect`.
+//! Invokes the authorizer of `$connect`.
 
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::ByFunction;
+use super::FromFunction;
 use super::connections::Connection;
-use super::policy::{Decision, decide};
+use super::policy::{Decision, evaluate};
 use super::query;
-use super::websocket::{SocketGateway, refusal};
+use super::websocket::{SocketGateway, error_response};
 use crate::lambda::InvokeError;
 use crate::template::SocketAuthorizer;
 
-/// What the authorizer hands on for this connection, or the refusal that the client gets.
-pub async fn ask(
+/// Authorizes a connection. Returns the authorizer's context, or the error response for the client.
+pub async fn authorize(
     gateway: &SocketGateway,
     authorizer: &SocketAuthorizer,
     connection: &Connection,
     request: &Parts,
     request_id: &str,
 ) -> Result<Map<String, Value>, Box<Response<Body>>> {
-    let refuse = |status, message: &str| Box::new(refusal(status, message, Some(&connection.id), request_id));
+    let reject =
+        |status, message: &str| Box::new(error_response(status, message, Some(&connection.id), request_id));
     if !authorizer.identity_sources.iter().all(|source| is_present(source, request)) {
-        return Err(refuse(StatusCode::UNAUTHORIZED, "Unauthorized"));
+        return Err(reject(StatusCode::UNAUTHORIZED, "Unauthorized"));
     }
-    let event = gateway.place.authorize(connection, request, request_id);
+    let event = gateway.endpoint.authorizer_event(connection, request, request_id);
     let started = gateway.clock.now();
-    let answer = match gateway.functions.invoke(&authorizer.function, event.to_string().into()).await {
+    let response = match gateway.functions.invoke(&authorizer.function, event.to_string().into()).await {
         Ok(payload) => serde_json::from_slice(&payload).unwrap_or_default(),
-        // The one message that API Gateway takes as "no" rather than as a fault.
+        // The only error message that API Gateway treats as a denial and not as a failure.
         Err(InvokeError::Function { message, .. }) if message == "Unauthorized" => {
-            let mut refused = refuse(StatusCode::UNAUTHORIZED, "Unauthorized");
-            refused.extensions_mut().insert(ByFunction);
-            return Err(refused);
+            let mut denied = reject(StatusCode::UNAUTHORIZED, "Unauthorized");
+            denied.extensions_mut().insert(FromFunction);
+            return Err(denied);
         }
-        Err(_) => return Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")),
+        Err(_) => return Err(reject(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")),
     };
-    match decide(&answer, &gateway.place.connect_arn()) {
+    match evaluate(&response, &gateway.endpoint.connect_arn()) {
         Decision::Allow(mut context) => {
-            let took = gateway.clock.now().since(started).as_millis();
-            context.insert("integrationLatency".into(), u64::try_from(took).unwrap_or(u64::MAX).into());
+            let latency = gateway.clock.now().since(started).as_millis();
+            context.insert("integrationLatency".into(), u64::try_from(latency).unwrap_or(u64::MAX).into());
             Ok(context)
         }
         Decision::Deny => {
-            Err(refuse(StatusCode::FORBIDDEN, "User is not authorized to access this resource"))
+            Err(reject(StatusCode::FORBIDDEN, "User is not authorized to access this resource"))
         }
-        Decision::Invalid => Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")),
+        Decision::Invalid => Err(reject(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")),
     }
 }
 
-/// Whether an identity source, for example `route.request.querystring.token`, has a value in the request.
+/// Whether the request has a value for an identity source such as `route.request.querystring.token`.
 fn is_present(source: &str, request: &Parts) -> bool {
     if let Some(name) = source.strip_prefix("route.request.header.") {
         return request.headers.get(name).is_some_and(|value| !value.is_empty());
@@ -59,6 +60,6 @@ fn is_present(source: &str, request: &Parts) -> bool {
         let query = query::pairs(request.uri.query().unwrap_or_default());
         return query.iter().any(|(key, value)| key == name && !value.is_empty());
     }
-    // Stage variables and context values: the former do not exist here, the latter always do.
+    // Other sources are context values, which always exist, and stage variables, which are not supported.
     source.starts_with("context.")
 }

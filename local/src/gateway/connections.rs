@@ -1,4 +1,4 @@
-//! The open WebSocket connections, and what can be done to one from outside.
+//! The open WebSocket connections: post to a connection, close it, read its last activity.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,62 +10,62 @@ use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use crate::clock::{Clock, Moment, epoch_millis};
+use crate::clock::{Clock, ClockTime, epoch_millis};
 
-/// How many messages wait for a client that reads slowly.
-const QUEUE: usize = 128;
-/// How long a sender waits for room in that queue.
-const QUEUE_PATIENCE: Duration = Duration::from_millis(500);
+/// The most messages that wait for a slow client.
+const QUEUE_CAPACITY: usize = 128;
+/// How long a sender waits for a free place in the queue.
+const QUEUE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Why and how a connection ends.
+/// The code and reason with which a connection closes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closing {
-    /// The close code, for the client and for `$disconnect`.
+pub struct CloseStatus {
+    /// The close code (RFC 6455, section 7.4) for the client and for `$disconnect`.
     pub code: u16,
-    /// The reason in words.
+    /// The close reason, for people.
     pub reason: String,
 }
 
-impl Closing {
+impl CloseStatus {
     pub fn new(code: u16, reason: &str) -> Self {
         Self { code, reason: reason.to_owned() }
     }
 }
 
-/// One connection, from its `$connect` on.
+/// A connection, created before its `$connect` runs.
 #[derive(Debug)]
 pub struct Connection {
-    /// The id, as API Gateway makes them: base64 that ends in `=`.
+    /// The connection id in the format of API Gateway: base64 that ends in `=`.
     pub id: String,
-    /// When the handshake came, in milliseconds since 1970.
+    /// The time of the handshake in milliseconds since 1970.
     pub connected_at: i64,
-    /// The same by the clock of the limits.
-    pub opened: Moment,
-    /// The client's address.
+    /// The time of the handshake on the stack's clock, for timeouts.
+    pub opened: ClockTime,
+    /// The client's IP address.
     pub source_ip: String,
     /// The client's `User-Agent`.
     pub user_agent: String,
-    /// What the authorizer handed on, for every event of this connection.
+    /// The context that the authorizer returned; part of every event of the connection.
     pub authorizer: Option<Map<String, Value>>,
     clock: Clock,
     outbox: mpsc::Sender<String>,
-    closing: watch::Sender<Option<Closing>>,
-    active: Mutex<(Moment, i64)>,
+    closing: watch::Sender<Option<CloseStatus>>,
+    active: Mutex<(ClockTime, i64)>,
 }
 
-/// Why a message could not be sent.
+/// The reason why a message could not be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
     /// The connection is closed or closing.
     Gone,
-    /// Its client does not read fast enough.
-    Full,
+    /// The queue is full, because the client reads too slowly.
+    QueueFull,
 }
 
 impl Connection {
-    /// A connection and the receiving end of its messages.
+    /// Creates a connection and the receiver of its outgoing messages.
     pub fn new(clock: &Clock, source_ip: String, user_agent: String) -> (Self, mpsc::Receiver<String>) {
-        let (outbox, messages) = mpsc::channel(QUEUE);
+        let (outbox, messages) = mpsc::channel(QUEUE_CAPACITY);
         let (now, opened) = (epoch_millis(), clock.now());
         let connection = Self {
             id: new_id(),
@@ -82,87 +82,87 @@ impl Connection {
         (connection, messages)
     }
 
-    /// Hands a message to the socket's writer.
+    /// Queues a message for the client.
     ///
     /// # Errors
-    /// If the connection is closing, or there was no room for a while.
+    /// If the connection is closing, or the queue stays full for [`QUEUE_TIMEOUT`].
     pub async fn send(&self, message: String) -> Result<(), SendError> {
         if self.closing.borrow().is_some() {
             return Err(SendError::Gone);
         }
-        let room = self.clock.within(QUEUE_PATIENCE, self.outbox.reserve()).await;
-        room.ok_or(SendError::Full)?.map_err(|_| SendError::Gone)?.send(message);
+        let permit = self.clock.within(QUEUE_TIMEOUT, self.outbox.reserve()).await;
+        permit.ok_or(SendError::QueueFull)?.map_err(|_| SendError::Gone)?.send(message);
         self.touch();
         Ok(())
     }
 
-    /// Begins to close; the first reason counts.
-    pub fn close(&self, closing: Closing) {
-        self.closing.send_if_modified(|present| {
-            let first = present.is_none();
-            if first {
-                *present = Some(closing);
+    /// Starts to close the connection. Only the first call has an effect.
+    pub fn close(&self, status: CloseStatus) {
+        self.closing.send_if_modified(|current| {
+            let is_first = current.is_none();
+            if is_first {
+                *current = Some(status);
             }
-            first
+            is_first
         });
     }
 
-    /// Returns once the connection has begun to close.
-    pub async fn closing(&self) -> Closing {
+    /// Returns once the connection has started to close.
+    pub async fn closing(&self) -> CloseStatus {
         let mut closing = self.closing.subscribe();
-        match closing.wait_for(Option::is_some).await.map(|found| found.clone()) {
-            Ok(Some(found)) => found,
-            // The sender lives in `self`.
+        match closing.wait_for(Option::is_some).await.map(|status| status.clone()) {
+            Ok(Some(status)) => status,
+            // `self` owns the sender, so the channel is never closed.
             _ => std::future::pending().await,
         }
     }
 
-    /// Notes that something was sent or received.
+    /// Records that a message or frame was sent or received.
     pub fn touch(&self) {
         *self.active() = (self.clock.now(), epoch_millis());
     }
 
-    /// When something was last sent or received: by the clock of the limits, and in milliseconds since 1970.
-    pub fn last_active(&self) -> (Moment, i64) {
+    /// The time of the last activity on the stack's clock, and in milliseconds since 1970.
+    pub fn last_active(&self) -> (ClockTime, i64) {
         *self.active()
     }
 
-    fn active(&self) -> MutexGuard<'_, (Moment, i64)> {
+    fn active(&self) -> MutexGuard<'_, (ClockTime, i64)> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Eleven random bytes in base64: fifteen characters and a `=`, as AWS's ids look.
+/// Eleven random bytes in base64: fifteen characters and a `=`, like the ids of AWS.
 fn new_id() -> String {
     URL_SAFE.encode(&Uuid::new_v4().as_bytes()[..11])
 }
 
-/// All connections that messages can be posted to.
+/// All connections that are open for messages.
 #[derive(Debug, Default)]
 pub struct Connections {
     open: Mutex<HashMap<String, Arc<Connection>>>,
 }
 
 impl Connections {
-    /// Lets the connection be found.
+    /// Adds a connection.
     pub fn add(&self, connection: Arc<Connection>) {
         self.lock().insert(connection.id.clone(), connection);
     }
 
-    /// An open connection.
+    /// Returns an open connection.
     pub fn get(&self, id: &str) -> Option<Arc<Connection>> {
         self.lock().get(id).cloned()
     }
 
-    /// Forgets a connection.
+    /// Removes a connection.
     pub fn remove(&self, id: &str) {
         self.lock().remove(id);
     }
 
-    /// Closes all of them.
-    pub fn close_all(&self, closing: &Closing) {
+    /// Starts to close all connections.
+    pub fn close_all(&self, status: &CloseStatus) {
         for connection in self.lock().values() {
-            connection.close(closing.clone());
+            connection.close(status.clone());
         }
     }
 
@@ -176,21 +176,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_look_like_those_of_aws() {
+    fn connection_ids_have_the_format_of_aws() {
         let id = new_id();
         assert!(id.len() == 16 && id.ends_with('='), "{id}");
     }
 
     #[tokio::test]
-    async fn a_full_queue_refuses_after_a_while_and_a_closing_connection_at_once() {
+    async fn a_full_queue_rejects_messages_after_a_timeout_and_a_closing_connection_at_once() {
         let clock = Clock::default();
         let (connection, messages) = Connection::new(&clock, String::new(), String::new());
-        for _ in 0..QUEUE {
+        for _ in 0..QUEUE_CAPACITY {
             connection.send("x".into()).await.unwrap();
         }
-        assert_eq!(connection.send("x".into()).await, Err(SendError::Full));
-        connection.close(Closing::new(1001, "Going away"));
-        connection.close(Closing::new(1000, "too late"));
+        assert_eq!(connection.send("x".into()).await, Err(SendError::QueueFull));
+        connection.close(CloseStatus::new(1001, "Going away"));
+        connection.close(CloseStatus::new(1000, "Second call"));
         assert_eq!(connection.closing().await.code, 1001);
         assert_eq!(connection.send("x".into()).await, Err(SendError::Gone));
         drop(messages);

@@ -1,4 +1,4 @@
-//! Cross-origin answers of the HTTP API, from its `CorsConfiguration`.
+//! CORS headers of the HTTP API, from its `CorsConfiguration`.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>
 
 use axum::body::Body;
@@ -7,62 +7,62 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCod
 
 use crate::template::Cors;
 
-/// Whether a browser asks here what it may do.
+/// Whether the request is a CORS preflight request.
 fn is_preflight(request: &Parts) -> bool {
     request.method == Method::OPTIONS && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// The gateway's own answer to a preflight request that no route takes, or `None` if this is none. A route for any
-/// method, `$default` among them, takes preflights as well.
+/// The gateway's response to a preflight request without a matching route; `None` for any other request.
+/// Routes for any method, including `$default`, also receive preflight requests.
 pub fn preflight(request: &Parts) -> Option<Response<Body>> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     is_preflight(request).then_some(response)
 }
 
-/// Puts the configured headers on an answer; those that the function set itself are dropped, as AWS does.
-pub fn decorate(cors: &Cors, request: &Parts, answer: &mut HeaderMap) {
-    let own: Vec<HeaderName> =
-        answer.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
-    for name in own {
-        answer.remove(name);
+/// Sets the configured headers on a response. Like API Gateway, it removes the CORS headers of the function.
+pub fn apply(cors: &Cors, request: &Parts, response: &mut HeaderMap) {
+    let existing: Vec<HeaderName> =
+        response.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
+    for name in existing {
+        response.remove(name);
     }
-    if !allow(cors, &request.headers, answer) {
+    if !allow_origin(cors, &request.headers, response) {
         return;
     }
     if is_preflight(request) {
-        set(answer, header::ACCESS_CONTROL_ALLOW_METHODS, &cors.methods.join(","));
-        set(answer, header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers.join(","));
+        set(response, header::ACCESS_CONTROL_ALLOW_METHODS, &cors.methods.join(","));
+        set(response, header::ACCESS_CONTROL_ALLOW_HEADERS, &cors.headers.join(","));
         if let Some(age) = cors.max_age {
-            answer.insert(header::ACCESS_CONTROL_MAX_AGE, age.into());
+            response.insert(header::ACCESS_CONTROL_MAX_AGE, age.into());
         }
     } else {
-        set(answer, header::ACCESS_CONTROL_EXPOSE_HEADERS, &cors.exposed.join(","));
+        set(response, header::ACCESS_CONTROL_EXPOSE_HEADERS, &cors.exposed.join(","));
     }
 }
 
-/// Names the allowed origin, if the request's one is.
-fn allow(cors: &Cors, request: &HeaderMap, answer: &mut HeaderMap) -> bool {
+/// Sets the headers for the request's origin, and returns whether the origin is allowed.
+fn allow_origin(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) -> bool {
     let Some(origin) = request.get(header::ORIGIN) else {
         return false;
     };
     let text = origin.to_str().unwrap_or_default();
     let any = cors.origins.iter().any(|allowed| allowed == "*");
-    let fits = |allowed: &String| match allowed.strip_suffix('*') {
+    let matches = |allowed: &String| match allowed.strip_suffix('*') {
         Some(scheme) => text.starts_with(scheme),
         None => allowed.eq_ignore_ascii_case(text),
     };
-    if !any && !cors.origins.iter().any(fits) {
+    if !any && !cors.origins.iter().any(matches) {
         return false;
     }
     if any && !cors.credentials {
-        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     } else {
-        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        answer.append(header::VARY, HeaderValue::from_static("origin"));
+        response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        response.append(header::VARY, HeaderValue::from_static("origin"));
     }
     if cors.credentials {
-        answer.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        response.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     }
     true
 }
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preflight_is_answered_for_allowed_origins_only() {
+    fn only_allowed_origins_get_cors_headers_on_a_preflight() {
         let cors = Cors {
             origins: vec!["https://app.example".into()],
             headers: vec!["authorization".into(), "content-type".into()],
@@ -95,9 +95,9 @@ mod tests {
             ..Cors::default()
         };
         let headers = |request: &Parts| {
-            let mut answer = HeaderMap::new();
-            decorate(&cors, request, &mut answer);
-            answer
+            let mut response = HeaderMap::new();
+            apply(&cors, request, &mut response);
+            response
         };
         let allowed = parts("OPTIONS", "https://app.example");
         assert_eq!(preflight(&allowed).unwrap().status(), StatusCode::NO_CONTENT);
@@ -108,12 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn the_functions_own_headers_give_way() {
+    fn cors_headers_of_the_function_are_replaced() {
         let cors = Cors { origins: vec!["*".into()], exposed: vec!["retry-after".into()], ..Cors::default() };
-        let mut answer = HeaderMap::new();
-        answer.insert("access-control-allow-origin", HeaderValue::from_static("https://else.example"));
-        decorate(&cors, &parts("GET", "https://a.example"), &mut answer);
-        assert_eq!(answer["access-control-allow-origin"], "*");
-        assert_eq!(answer["access-control-expose-headers"], "retry-after");
+        let mut response = HeaderMap::new();
+        response.insert("access-control-allow-origin", HeaderValue::from_static("https://other.example"));
+        apply(&cors, &parts("GET", "https://a.example"), &mut response);
+        assert_eq!(response["access-control-allow-origin"], "*");
+        assert_eq!(response["access-control-expose-headers"], "retry-after");
     }
 }

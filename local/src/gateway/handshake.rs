@@ -1,4 +1,4 @@
-//! The opening of a WebSocket connection: authorizer, `$connect`, and only then the upgrade.
+//! The handshake of a WebSocket connection: authorizer, `$connect`, then the upgrade.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,24 +12,25 @@ use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::connections::Connection;
-use super::websocket::{SocketGateway, refusal};
-use super::{ByFunction, authorizer, session};
+use super::websocket::{SocketGateway, error_response};
+use super::{FromFunction, authorizer, session};
 use crate::lambda::InvokeError;
 
-/// Answers a request for the stage's path.
-pub async fn answer(
+/// Handles a request for the path of the stage.
+pub async fn respond(
     gateway: Arc<SocketGateway>,
     peer: SocketAddr,
     request: Request<Body>,
     request_id: String,
 ) -> Response<Body> {
     if gateway.draining.is_cancelled() {
-        return refusal(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", None, &request_id);
+        return error_response(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", None, &request_id);
     }
     let (mut request, _) = request.into_parts();
     let upgrade = request.extensions.remove::<OnUpgrade>();
     let (Some(accept), Some(upgrade)) = (accept_key(&request), upgrade) else {
-        let mut response = refusal(StatusCode::UPGRADE_REQUIRED, "Upgrade Required", None, &request_id);
+        let mut response =
+            error_response(StatusCode::UPGRADE_REQUIRED, "Upgrade Required", None, &request_id);
         let headers = response.headers_mut();
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -39,12 +40,12 @@ pub async fn answer(
     let user_agent = user_agent.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let (connection, messages) = Connection::new(&gateway.clock, peer.ip().to_string(), user_agent);
 
-    // In a task of its own: a client that hangs up meanwhile must not leave a `$connect` without its `$disconnect`.
+    // A separate task, so that `$disconnect` follows `$connect` even if the client disconnects meanwhile.
     let tracker = gateway.sessions.clone();
     let opening =
         tracker.spawn(open(gateway, request, connection, messages, upgrade, accept, request_id.clone()));
     opening.await.unwrap_or_else(|_| {
-        refusal(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error", None, &request_id)
+        error_response(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error", None, &request_id)
     })
 }
 
@@ -57,25 +58,25 @@ async fn open(
     accept: HeaderValue,
     request_id: String,
 ) -> Response<Body> {
-    if let Some(asked) = &gateway.api.authorizer {
-        match authorizer::ask(&gateway, asked, &connection, &request, &request_id).await {
+    if let Some(authorizer) = &gateway.api.authorizer {
+        match authorizer::authorize(&gateway, authorizer, &connection, &request, &request_id).await {
             Ok(context) => connection.authorizer = Some(context),
-            Err(refused) => return *refused,
+            Err(response) => return *response,
         }
     }
     let protocol = match connect(&gateway, &connection, &request, &request_id).await {
         Ok(protocol) => protocol,
-        Err(refused) => return *refused,
+        Err(response) => return *response,
     };
     let connection = Arc::new(connection);
-    // Not before `$connect` has returned: until then, posting to it is answered with 410.
+    // Added only after `$connect`: until then, posting to the connection returns 410, as on AWS.
     gateway.connections.add(Arc::clone(&connection));
     tracing::debug!(target: "websocket", "{} opened", connection.id);
     let tracker = gateway.sessions.clone();
     tracker.spawn(session::run(gateway, connection, messages, upgrade));
 
     let mut response = Response::new(Body::empty());
-    response.extensions_mut().insert(ByFunction);
+    response.extensions_mut().insert(FromFunction);
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -87,7 +88,7 @@ async fn open(
     response
 }
 
-/// Runs `$connect`. Returns the subprotocol that it chose, if any, or the refusal that the client gets.
+/// Invokes `$connect`. Returns the subprotocol from its response, or the error response for the client.
 async fn connect(
     gateway: &SocketGateway,
     connection: &Connection,
@@ -97,43 +98,44 @@ async fn connect(
     if !gateway.api.routes.contains_key("$connect") {
         return Ok(None);
     }
-    let refuse = |status, message: &str| Box::new(refusal(status, message, Some(&connection.id), request_id));
-    let event = gateway.place.connect(connection, request, request_id);
-    let answer = match gateway.invoke("$connect", &event).await {
-        Some(Ok(answer)) => answer,
+    let reject =
+        |status, message: &str| Box::new(error_response(status, message, Some(&connection.id), request_id));
+    let event = gateway.endpoint.connect_event(connection, request, request_id);
+    let response = match gateway.invoke("$connect", &event).await {
+        Some(Ok(response)) => response,
         Some(Err(InvokeError::Unavailable)) => {
-            return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"));
+            return Err(reject(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"));
         }
-        Some(Err(_)) => return Err(refuse(StatusCode::BAD_GATEWAY, "Internal server error")),
-        None => return Err(refuse(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out")),
+        Some(Err(_)) => return Err(reject(StatusCode::BAD_GATEWAY, "Internal server error")),
+        None => return Err(reject(StatusCode::GATEWAY_TIMEOUT, "Endpoint request timed out")),
     };
-    let code = answer["statusCode"].as_u64().and_then(|code| u16::try_from(code).ok());
+    let code = response["statusCode"].as_u64().and_then(|code| u16::try_from(code).ok());
     let code = code.and_then(|code| StatusCode::from_u16(code).ok());
     match code {
-        Some(code) if code.is_success() => Ok(chosen_protocol(&answer)),
+        Some(code) if code.is_success() => Ok(subprotocol(&response)),
         Some(code) if code.is_client_error() || code.is_server_error() => {
-            let mut refused = refuse(code, code.canonical_reason().unwrap_or("Refused"));
-            refused.extensions_mut().insert(ByFunction);
-            Err(refused)
+            let mut rejected = reject(code, code.canonical_reason().unwrap_or("Refused"));
+            rejected.extensions_mut().insert(FromFunction);
+            Err(rejected)
         }
-        _ => Err(refuse(StatusCode::BAD_GATEWAY, "Internal server error")),
+        _ => Err(reject(StatusCode::BAD_GATEWAY, "Internal server error")),
     }
 }
 
-fn chosen_protocol(answer: &Value) -> Option<HeaderValue> {
-    let headers = answer["headers"].as_object()?;
+fn subprotocol(response: &Value) -> Option<HeaderValue> {
+    let headers = response["headers"].as_object()?;
     let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))?;
     HeaderValue::from_str(value.as_str()?).ok()
 }
 
-/// `Sec-WebSocket-Accept` for a proper handshake, `None` for anything else.
+/// The value of `Sec-WebSocket-Accept` for a valid handshake request, otherwise `None`.
 fn accept_key(request: &Parts) -> Option<HeaderValue> {
     let headers = &request.headers;
-    let proper = request.method == Method::GET
+    let is_valid = request.method == Method::GET
         && has_token(headers, &header::CONNECTION, "upgrade")
         && has_token(headers, &header::UPGRADE, "websocket")
         && headers.get(header::SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| proper)?;
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| is_valid)?;
     HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()
 }
 

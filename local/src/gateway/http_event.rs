@@ -1,4 +1,4 @@
-//! The event of an HTTP API, payload format 2.0.
+//! The Lambda event of an HTTP API, payload format 2.0.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
 use std::net::IpAddr;
@@ -12,39 +12,45 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::query;
-use super::routes::Match;
+use super::routes::RouteMatch;
 use crate::clock::{epoch_millis, request_time};
 use crate::template::ACCOUNT_ID;
 
-/// The path as functions and routes see it: decoded, and cut at a decoded `?`, as HTTP APIs do it.
+/// The path for routes and functions: percent-decoded, and truncated at a decoded `?`, as in HTTP APIs.
 pub fn path_of(request: &Parts) -> String {
     let decoded = percent_decode_str(request.uri.path()).decode_utf8_lossy();
     decoded.split('?').next().unwrap_or_default().to_owned()
 }
 
-/// What the gateway knows of a request beside the request itself.
-pub struct Origin<'a> {
-    /// The API's id.
+/// What the gateway adds to a request.
+pub struct RequestInfo<'a> {
+    /// The API id.
     pub api: &'a str,
-    /// This request's id.
+    /// The request id.
     pub request_id: &'a str,
-    /// Where it came from.
+    /// The client's IP address.
     pub peer: IpAddr,
 }
 
-/// A header of the stack's own: milliseconds since 1970 at which a request shall have come, for demo data and for whoever
-/// wants to see how things look when they are older. A call's time is the gateway's, so all that it does is dated then.
+/// A header that overrides the time of a request, in milliseconds since 1970, for demo data and tests.
+/// Functions date everything by the gateway's time, so all effects of the request have this time.
 pub const TIME_HEADER: &str = "x-local-time";
 
-/// When the request came, by the header or by the machine.
-fn received(request: &Parts) -> i64 {
-    let told = request.headers.get(TIME_HEADER).and_then(|time| time.to_str().ok()?.parse().ok());
-    told.unwrap_or_else(epoch_millis)
+/// The time of the request: [`TIME_HEADER`], or else the wall clock.
+fn received_at(request: &Parts) -> i64 {
+    let header = request.headers.get(TIME_HEADER).and_then(|time| time.to_str().ok()?.parse().ok());
+    header.unwrap_or_else(epoch_millis)
 }
 
 /// Builds the event of a request.
-pub fn build(request: &Parts, path: &str, body: &[u8], found: &Match, origin: &Origin) -> Value {
-    let now = received(request);
+pub fn build(
+    request: &Parts,
+    path: &str,
+    body: &[u8],
+    route_match: &RouteMatch,
+    info: &RequestInfo,
+) -> Value {
+    let now = received_at(request);
     let host = text(&request.headers, header::HOST);
     let domain = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
     let raw_query = request.uri.query().unwrap_or_default();
@@ -56,24 +62,24 @@ pub fn build(request: &Parts, path: &str, body: &[u8], found: &Match, origin: &O
     let (body, is_base64) = encode(&request.headers, body);
     let mut event = json!({
         "version": "2.0",
-        "routeKey": found.key,
+        "routeKey": route_match.key,
         "rawPath": path,
         "rawQueryString": raw_query,
-        "headers": headers(request, origin.peer),
+        "headers": headers(request, info.peer),
         "requestContext": {
             "accountId": ACCOUNT_ID,
-            "apiId": origin.api,
+            "apiId": info.api,
             "domainName": domain,
             "domainPrefix": domain.split('.').next().unwrap_or_default(),
             "http": {
                 "method": request.method.as_str(),
                 "path": path,
                 "protocol": protocol,
-                "sourceIp": origin.peer.to_string(),
+                "sourceIp": info.peer.to_string(),
                 "userAgent": text(&request.headers, header::USER_AGENT),
             },
-            "requestId": origin.request_id,
-            "routeKey": found.key,
+            "requestId": info.request_id,
+            "routeKey": route_match.key,
             "stage": "$default",
             "time": request_time(now),
             "timeEpoch": now,
@@ -90,7 +96,7 @@ pub fn build(request: &Parts, path: &str, body: &[u8], found: &Match, origin: &O
         .collect();
     let query = query::pairs(raw_query);
     let query = query::joined(query.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    // Absent rather than empty, each of them.
+    // Empty values are omitted from the event.
     let mut add = |name: &str, value: Value| {
         if let Some(event) = event.as_object_mut() {
             event.insert(name.to_owned(), value);
@@ -102,8 +108,8 @@ pub fn build(request: &Parts, path: &str, body: &[u8], found: &Match, origin: &O
     if !query.is_empty() {
         add("queryStringParameters", query.into());
     }
-    if !found.parameters.is_empty() {
-        add("pathParameters", found.parameters.clone().into());
+    if !route_match.parameters.is_empty() {
+        add("pathParameters", route_match.parameters.clone().into());
     }
     if let Some(body) = body {
         add("body", body.into());
@@ -111,14 +117,14 @@ pub fn build(request: &Parts, path: &str, body: &[u8], found: &Match, origin: &O
     event
 }
 
-/// Lower-case names, values of the same name joined by commas, cookies apart, and what the gateway adds.
+/// The headers with lower-case names and joined values, without cookies, and with those of the gateway.
 fn headers(request: &Parts, peer: IpAddr) -> Map<String, Value> {
     let values = request.headers.iter().filter(|(name, _)| *name != header::COOKIE);
     let values: Vec<_> =
         values.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
     let mut headers = query::joined(values.iter().map(|(name, value)| (*name, value.as_ref())));
     let forwarded = match headers.get("x-forwarded-for").and_then(Value::as_str) {
-        Some(before) => format!("{before}, {peer}"),
+        Some(addresses) => format!("{addresses}, {peer}"),
         None => peer.to_string(),
     };
     headers.insert("x-forwarded-for".into(), forwarded.into());
@@ -131,7 +137,7 @@ fn headers(request: &Parts, peer: IpAddr) -> Map<String, Value> {
     headers
 }
 
-/// Text stays text; everything else is base64, and no body is none.
+/// Encodes the body: text unchanged, anything else as base64 (then the flag is true); `None` if it is empty.
 fn encode(headers: &HeaderMap, body: &[u8]) -> (Option<String>, bool) {
     if body.is_empty() {
         return (None, false);
@@ -167,13 +173,13 @@ mod tests {
         }]);
         let request = request.into_parts().0;
         let path = path_of(&request);
-        let found = table.find(request.method.as_str(), &path).unwrap();
-        let origin = Origin { api: "HttpApi", request_id: "r-1", peer: [127, 0, 0, 1].into() };
-        build(&request, &path, body, &found, &origin)
+        let route_match = table.find(request.method.as_str(), &path).unwrap();
+        let info = RequestInfo { api: "HttpApi", request_id: "r-1", peer: [127, 0, 0, 1].into() };
+        build(&request, &path, body, &route_match, &info)
     }
 
     #[test]
-    fn a_request_becomes_a_format_2_event() {
+    fn a_request_becomes_an_event_of_format_2() {
         let request = Request::put("/things/a%20b%F0%9F%91%8D?x=1&y=%26&x=2+3")
             .header("Host", "localhost:3000")
             .header("X-Many", "1")
@@ -196,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_empty_is_absent_and_what_is_not_text_is_base64() {
+    fn empty_values_are_omitted_and_binary_bodies_are_base64() {
         let bare = event(Request::get("/things/1").body(()).unwrap(), b"");
         for absent in ["body", "cookies", "queryStringParameters", "stageVariables"] {
             assert!(bare.get(absent).is_none(), "{absent}");

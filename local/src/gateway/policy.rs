@@ -1,4 +1,4 @@
-//! What an authorizer answered: whether its policy allows the call, and the context it hands on.
+//! Evaluates the result of an authorizer: its policy and its context.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-lambda-authorizer-output.html>
 
 use serde_json::{Map, Value};
@@ -6,51 +6,51 @@ use serde_json::{Map, Value};
 /// An authorizer's decision.
 #[derive(Debug, PartialEq)]
 pub enum Decision {
-    /// Allowed, with `principalId` and the context, all as strings.
+    /// Allowed. Contains `principalId` and the context, with all values as strings.
     Allow(Map<String, Value>),
-    /// Not allowed.
+    /// Denied by the policy.
     Deny,
-    /// The answer is none that API Gateway takes.
+    /// API Gateway would reject the result.
     Invalid,
 }
 
-/// Reads an authorizer's answer about one method.
-pub fn decide(answer: &Value, method_arn: &str) -> Decision {
-    let Some(principal) = answer["principalId"].as_str() else {
+/// Evaluates the result of an authorizer for one method.
+pub fn evaluate(result: &Value, method_arn: &str) -> Decision {
+    let Some(principal) = result["principalId"].as_str() else {
         return Decision::Invalid;
     };
-    let statements = match &answer["policyDocument"]["Statement"] {
+    let statements = match &result["policyDocument"]["Statement"] {
         Value::Array(statements) => statements.clone(),
         Value::Object(one) => vec![one.clone().into()],
         _ => return Decision::Invalid,
     };
     let mut context = Map::new();
-    for (key, value) in answer["context"].as_object().into_iter().flatten() {
+    for (key, value) in result["context"].as_object().into_iter().flatten() {
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
             Value::Bool(flag) => flag.to_string(),
             Value::Null => continue,
-            // A list or an object in the context is a configuration error on AWS, too.
+            // On AWS too, a list or an object in the context is a configuration error.
             _ => return Decision::Invalid,
         };
         context.insert(key.clone(), text.into());
     }
     context.insert("principalId".into(), principal.into());
 
-    let mut allowed = false;
+    let mut is_allowed = false;
     for statement in &statements {
-        let invokes = any(&statement["Action"], |action| matches(action, "execute-api:Invoke"));
-        if !invokes || !any(&statement["Resource"], |resource| matches(resource, method_arn)) {
+        let is_invoke = any(&statement["Action"], |action| matches(action, "execute-api:Invoke"));
+        if !is_invoke || !any(&statement["Resource"], |resource| matches(resource, method_arn)) {
             continue;
         }
         match statement["Effect"].as_str() {
-            Some("Allow") => allowed = true,
+            Some("Allow") => is_allowed = true,
             Some("Deny") => return Decision::Deny,
             _ => return Decision::Invalid,
         }
     }
-    if allowed { Decision::Allow(context) } else { Decision::Deny }
+    if is_allowed { Decision::Allow(context) } else { Decision::Deny }
 }
 
 fn any(one_or_many: &Value, test: impl Fn(&str) -> bool) -> bool {
@@ -61,7 +61,7 @@ fn any(one_or_many: &Value, test: impl Fn(&str) -> bool) -> bool {
     }
 }
 
-/// IAM's wildcards: `*` is any text, `?` is any one character.
+/// Matches the wildcards of IAM: `*` is any text, `?` is any single character.
 fn matches(pattern: &str, text: &str) -> bool {
     let Some(first) = pattern.chars().next() else {
         return text.is_empty();
@@ -84,7 +84,7 @@ mod tests {
 
     const ARN: &str = "arn:aws:execute-api:us-east-1:123456789012:SocketApi/live/$connect";
 
-    fn answer(effect: &str, resource: &str) -> Value {
+    fn result(effect: &str, resource: &str) -> Value {
         json!({
             "principalId": "u-1",
             "policyDocument": {"Version": "2012-10-17", "Statement": [
@@ -95,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn an_allowing_policy_hands_its_context_on_as_strings() {
+    fn an_allowed_request_gets_the_context_as_strings() {
         let expected = json!({"principalId": "u-1", "exp": "17", "admin": "true", "name": "ana"});
         for resource in [ARN, "*", "arn:aws:execute-api:us-east-1:*:SocketApi/*/$connec?"] {
-            let Decision::Allow(context) = decide(&answer("Allow", resource), ARN) else {
+            let Decision::Allow(context) = evaluate(&result("Allow", resource), ARN) else {
                 panic!("{resource}")
             };
             assert_eq!(Value::from(context), expected);
@@ -106,12 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_denied_or_invalid() {
-        assert_eq!(decide(&answer("Deny", "*"), ARN), Decision::Deny);
-        assert_eq!(decide(&answer("Allow", "arn:aws:execute-api:*/other/*"), ARN), Decision::Deny);
-        let mut nested = answer("Allow", "*");
+    fn any_other_result_is_denied_or_invalid() {
+        assert_eq!(evaluate(&result("Deny", "*"), ARN), Decision::Deny);
+        assert_eq!(evaluate(&result("Allow", "arn:aws:execute-api:*/other/*"), ARN), Decision::Deny);
+        let mut nested = result("Allow", "*");
         nested["context"]["list"] = json!([1]);
-        assert_eq!(decide(&nested, ARN), Decision::Invalid);
-        assert_eq!(decide(&json!({"isAuthorized": true}), ARN), Decision::Invalid);
+        assert_eq!(evaluate(&nested, ARN), Decision::Invalid);
+        assert_eq!(evaluate(&json!({"isAuthorized": true}), ARN), Decision::Invalid);
     }
 }

@@ -1,9 +1,9 @@
-//! Query strings, decoded as API Gateway decodes them.
+//! Decodes query strings like API Gateway.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-/// The pairs of a query string in their order, decoded.
+/// The decoded pairs of a query string, in order.
 pub fn pairs(raw: &str) -> Vec<(String, String)> {
     let pairs = raw.split('&').filter(|pair| !pair.is_empty());
     pairs
@@ -18,7 +18,7 @@ fn decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-/// Each name with all of its values, as `multiValueQueryStringParameters` has them.
+/// Each name with a list of its values, the format of `multiValueQueryStringParameters`.
 pub fn multi_value<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Map<String, Value> {
     let mut all = Map::new();
     for (name, value) in pairs {
@@ -29,17 +29,17 @@ pub fn multi_value<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> M
     all
 }
 
-/// Each name with its last value, as `queryStringParameters` of a WebSocket event has them.
+/// Each name with its last value, the format of `queryStringParameters` in WebSocket events.
 pub fn single_value<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Map<String, Value> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
-/// Each name with all of its values joined by commas, as payload format 2.0 has them.
+/// Each name with its values joined by commas, the format of payload format 2.0.
 pub fn joined<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Map<String, Value> {
     let mut all: Map<String, Value> = Map::new();
     for (name, value) in pairs {
         let joined = match all.get(name).and_then(Value::as_str) {
-            Some(before) => format!("{before},{value}"),
+            Some(values) => format!("{values},{value}"),
             None => value.to_owned(),
         };
         all.insert(name.to_owned(), joined.into());

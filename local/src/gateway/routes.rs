@@ -1,26 +1,26 @@
-//! Which route of the HTTP API a request takes.
+//! The route selection of the HTTP API.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-routes.html>
 
 use serde_json::{Map, Value};
 
 use crate::template::{HttpRoute, Verb};
 
-/// The routes of the HTTP API, ready to be searched.
+/// The compiled routes of the HTTP API.
 #[derive(Debug)]
 pub struct RouteTable {
-    routes: Vec<Compiled>,
+    routes: Vec<CompiledRoute>,
     default: Option<HttpRoute>,
 }
 
 #[derive(Debug)]
-struct Compiled {
+struct CompiledRoute {
     segments: Vec<Segment>,
     verb: Verb,
     key: String,
     route: HttpRoute,
 }
 
-/// Ordered from the most specific to the least.
+/// A path segment; the variants are ordered from the most to the least specific.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
     Exact(String),
@@ -28,19 +28,19 @@ enum Segment {
     Greedy(String),
 }
 
-/// The route that a request takes.
+/// The route of a request.
 #[derive(Debug)]
-pub struct Match<'a> {
+pub struct RouteMatch<'a> {
     /// The route key, for example `GET /api/v1/chat/rooms/{id}`.
     pub key: &'a str,
-    /// The route.
+    /// The matching route.
     pub route: &'a HttpRoute,
-    /// The path parameters.
+    /// The values of the path parameters.
     pub parameters: Map<String, Value>,
 }
 
 impl RouteTable {
-    /// Prepares the routes of an API.
+    /// Compiles the routes of an API.
     pub fn new(routes: &[HttpRoute]) -> Self {
         let mut table = Self { routes: Vec::new(), default: None };
         for route in routes {
@@ -52,8 +52,8 @@ impl RouteTable {
                 Verb::Any => "ANY",
                 Verb::Only(method) => method,
             };
-            table.routes.push(Compiled {
-                segments: segments(path).map(Segment::read).collect(),
+            table.routes.push(CompiledRoute {
+                segments: segments(path).map(Segment::parse).collect(),
                 verb: verb.clone(),
                 key: format!("{method} {path}"),
                 route: route.clone(),
@@ -62,17 +62,17 @@ impl RouteTable {
         table
     }
 
-    /// Finds the route for a request. An exact segment beats `{name}`, which beats `{name+}`; with the same path, a
-    /// method beats `ANY`; `$default` comes last. A slash at the end is a part of the path.
-    pub fn find(&self, method: &str, path: &str) -> Option<Match<'_>> {
-        let asked: Vec<&str> = segments(path).collect();
-        let mut best: Option<(&Compiled, Map<String, Value>)> = None;
+    /// Selects the most specific route: exact segments before `{name}` before `{name+}`, then a method before
+    /// `ANY`, and `$default` last. A trailing slash is part of the path.
+    pub fn find(&self, method: &str, path: &str) -> Option<RouteMatch<'_>> {
+        let requested: Vec<&str> = segments(path).collect();
+        let mut best: Option<(&CompiledRoute, Map<String, Value>)> = None;
         for candidate in &self.routes {
-            let fits = match &candidate.verb {
+            let accepts_method = match &candidate.verb {
                 Verb::Any => true,
-                Verb::Only(only) => only == method,
+                Verb::Only(verb) => verb == method,
             };
-            let Some(parameters) = candidate.take(&asked).filter(|_| fits) else {
+            let Some(parameters) = candidate.match_path(&requested).filter(|_| accepts_method) else {
                 continue;
             };
             if best.as_ref().is_none_or(|(other, _)| candidate.rank().lt(other.rank())) {
@@ -80,16 +80,20 @@ impl RouteTable {
             }
         }
         match best {
-            Some((found, parameters)) => Some(Match { key: &found.key, route: &found.route, parameters }),
-            None => {
-                self.default.as_ref().map(|route| Match { key: "$default", route, parameters: Map::new() })
+            Some((found, parameters)) => {
+                Some(RouteMatch { key: &found.key, route: &found.route, parameters })
             }
+            None => self.default.as_ref().map(|route| RouteMatch {
+                key: "$default",
+                route,
+                parameters: Map::new(),
+            }),
         }
     }
 }
 
-impl Compiled {
-    /// Lower is more specific: the kinds of the segments from the left, then the method.
+impl CompiledRoute {
+    /// The sort key; lower is more specific: the kinds of the segments from left to right, then the method.
     fn rank(&self) -> impl Iterator<Item = u8> {
         let kinds = self.segments.iter().map(|segment| match segment {
             Segment::Exact(_) => 0,
@@ -99,9 +103,10 @@ impl Compiled {
         kinds.chain([u8::from(self.verb == Verb::Any)])
     }
 
-    fn take(&self, asked: &[&str]) -> Option<Map<String, Value>> {
+    /// The path parameters if the route matches the requested segments.
+    fn match_path(&self, requested: &[&str]) -> Option<Map<String, Value>> {
         let mut parameters = Map::new();
-        let mut rest = asked;
+        let mut rest = requested;
         for segment in &self.segments {
             let (first, after) = rest.split_first()?;
             match segment {
@@ -122,7 +127,7 @@ impl Compiled {
 }
 
 impl Segment {
-    fn read(text: &str) -> Self {
+    fn parse(text: &str) -> Self {
         match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
             None => Self::Exact(text.to_owned()),
             Some(name) => match name.strip_suffix('+') {
@@ -186,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_taken_from_the_path() {
+    fn path_parameters_are_extracted_from_the_path() {
         let table = table(&["GET /files/{name}/info", "GET /all/{path+}"]);
         assert_eq!(table.find("GET", "/files/a b/info").unwrap().parameters["name"], "a b");
         assert_eq!(table.find("GET", "/all/x/y/").unwrap().parameters["path"], "x/y/");

@@ -1,4 +1,4 @@
-//! The sample events in `events/` are what this gateway makes of the same requests, so that neither drifts.
+//! Tests that the sample events in `events/` equal the events that the gateway builds from the same requests.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use axum::http::Request;
 use axum::http::request::Parts;
 use serde_json::{Map, Value};
 
-use super::connections::{Closing, Connection};
-use super::http_event::{self, Origin};
+use super::connections::{CloseStatus, Connection};
+use super::http_event::{self, RequestInfo};
 use super::routes::RouteTable;
 use super::websocket::SocketGateway;
 use crate::clock::Clock;
-use crate::lambda::{Functions, Host};
+use crate::lambda::{Functions, HostConfig};
 use crate::options::project_root;
 use crate::template::Template;
 
-/// What is different each time, or on AWS. Only that it is there, and its type, is compared.
+/// Fields that vary per request or differ on AWS. Only their presence and type are compared.
 const VARYING: [&str; 9] = [
     "time",
     "timeEpoch",
@@ -34,7 +34,7 @@ fn template() -> Template {
     Template::read(&project_root().join("template.yaml")).unwrap()
 }
 
-/// Every sample: the logical id of the function it is for, where it is, and what is in it.
+/// Every sample: the logical id of its function, its path and its content.
 fn samples() -> Vec<(String, PathBuf, Value)> {
     let mut samples = Vec::new();
     for domain in std::fs::read_dir(project_root().join("events")).unwrap() {
@@ -61,7 +61,7 @@ fn comparable(value: &Value) -> Value {
         Value::Object(fields) => {
             let fields = fields.iter().map(|(name, value)| {
                 let varies = VARYING.contains(&name.as_str());
-                let kind = if value.is_number() { "a number" } else { "a text" };
+                let kind = if value.is_number() { "a number" } else { "a string" };
                 (name.clone(), if varies { kind.into() } else { comparable(value) })
             });
             Value::Object(fields.collect())
@@ -71,7 +71,7 @@ fn comparable(value: &Value) -> Value {
 }
 
 fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("text, not {value}"))
+    value.as_str().unwrap_or_else(|| panic!("expected a string, not {value}"))
 }
 
 fn request(method: &str, uri: &str, headers: &Map<String, Value>) -> Parts {
@@ -83,28 +83,28 @@ fn request(method: &str, uri: &str, headers: &Map<String, Value>) -> Parts {
 }
 
 #[test]
-fn samples_of_http_calls_are_what_the_gateway_sends() {
+fn http_samples_equal_the_events_of_the_gateway() {
     let template = template();
     let table = RouteTable::new(&template.http.routes);
     let mut functions = BTreeSet::new();
     for (function, path, event) in samples().into_iter().filter(|(_, _, event)| event["version"] == "2.0") {
         let (context, mut headers) =
             (&event["requestContext"], event["headers"].as_object().unwrap().clone());
-        // The gateway adds these itself.
+        // The gateway adds the `x-` headers.
         headers.retain(|name, _| !name.starts_with("x-"));
         let query = text(&event["rawQueryString"]);
         let uri = format!("{}{}{query}", text(&event["rawPath"]), if query.is_empty() { "" } else { "?" });
         let request = request(text(&context["http"]["method"]), &uri, &headers);
-        let asked = http_event::path_of(&request);
-        let found = table.find(request.method.as_str(), &asked).unwrap();
-        assert_eq!(found.route.function, function, "{}", path.display());
-        let origin = Origin {
+        let decoded_path = http_event::path_of(&request);
+        let route_match = table.find(request.method.as_str(), &decoded_path).unwrap();
+        assert_eq!(route_match.route.function, function, "{}", path.display());
+        let info = RequestInfo {
             api: text(&context["apiId"]),
             request_id: text(&context["requestId"]),
             peer: text(&context["http"]["sourceIp"]).parse().unwrap(),
         };
         let body = event["body"].as_str().unwrap_or_default();
-        let built = http_event::build(&request, &asked, body.as_bytes(), &found, &origin);
+        let built = http_event::build(&request, &decoded_path, body.as_bytes(), &route_match, &info);
         assert_eq!(comparable(&event), comparable(&built), "{}", path.display());
         if let Some(length) = headers.get("content-length") {
             assert_eq!(text(length), body.len().to_string(), "{}", path.display());
@@ -112,22 +112,22 @@ fn samples_of_http_calls_are_what_the_gateway_sends() {
         functions.insert(function);
     }
     let routed = template.http.routes.iter().map(|route| route.function.clone()).collect();
-    assert_eq!(functions, routed, "one sample for each route");
+    assert_eq!(functions, routed, "each route has a sample");
 }
 
 #[tokio::test]
-async fn samples_of_socket_calls_are_what_the_gateway_sends() {
+async fn socket_samples_equal_the_events_of_the_gateway() {
     let api = template().socket.unwrap();
     let mut expected: BTreeSet<_> = api.routes.values().map(|route| route.function.clone()).collect();
     expected.insert(api.authorizer.as_ref().unwrap().function.clone());
-    let host = Host { clock: Clock::default(), binaries: PathBuf::new() };
+    let host = HostConfig { clock: Clock::default(), binaries: PathBuf::new() };
     let functions = Arc::new(Functions::new(&host, []));
     let mut gateway = SocketGateway::new(api, String::new(), functions, Clock::default());
-    let mut seen = BTreeSet::new();
+    let mut tested = BTreeSet::new();
     for (function, path, event) in samples().into_iter().filter(|(_, _, event)| event["version"].is_null()) {
         let context = &event["requestContext"];
-        gateway.place.api = text(&context["apiId"]).to_owned();
-        gateway.place.domain = text(&context["domainName"]).to_owned();
+        gateway.endpoint.api = text(&context["apiId"]).to_owned();
+        gateway.endpoint.domain = text(&context["domainName"]).to_owned();
         let identity = |name: &str| text(&context["identity"][name]).to_owned();
         let (mut connection, _messages) =
             Connection::new(&Clock::default(), identity("sourceIp"), identity("userAgent"));
@@ -143,28 +143,28 @@ async fn samples_of_socket_calls_are_what_the_gateway_sends() {
         let built = match text(&context["eventType"]) {
             "CONNECT" if event["type"] == "REQUEST" => {
                 assert_eq!(gateway.api.authorizer.as_ref().unwrap().function, function);
-                gateway.place.authorize(&connection, &handshake(), id)
+                gateway.endpoint.authorizer_event(&connection, &handshake(), id)
             }
             kind => {
                 assert_eq!(gateway.api.routes[route].function, function, "{}", path.display());
                 match kind {
-                    "CONNECT" => gateway.place.connect(&connection, &handshake(), id),
+                    "CONNECT" => gateway.endpoint.connect_event(&connection, &handshake(), id),
                     "MESSAGE" => {
                         let frame = text(&event["body"]);
                         assert_eq!(gateway.select(frame), Some(route), "{}", path.display());
-                        gateway.place.message(&connection, route, frame, id)
+                        gateway.endpoint.message_event(&connection, route, frame, id)
                     }
                     _ => {
                         let code = context["disconnectStatusCode"].as_u64().unwrap();
                         let reason = text(&context["disconnectReason"]);
-                        let ended = Closing::new(u16::try_from(code).unwrap(), reason);
-                        gateway.place.disconnect(&connection, &ended, id)
+                        let status = CloseStatus::new(u16::try_from(code).unwrap(), reason);
+                        gateway.endpoint.disconnect_event(&connection, &status, id)
                     }
                 }
             }
         };
         assert_eq!(comparable(&event), comparable(&built), "{}", path.display());
-        seen.insert(function);
+        tested.insert(function);
     }
-    assert_eq!(seen, expected, "one sample for each route, and for the authorizer");
+    assert_eq!(tested, expected, "each route and the authorizer have a sample");
 }

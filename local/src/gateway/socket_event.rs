@@ -1,28 +1,28 @@
-//! The events of a WebSocket API: `$connect`, its authorizer, messages and `$disconnect`.
+//! The Lambda events of a WebSocket API: `$connect`, its authorizer, messages and `$disconnect`.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html>
 
 use axum::http::request::Parts;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::connections::{Closing, Connection};
+use super::connections::{CloseStatus, Connection};
 use super::query;
 use crate::clock::{epoch_millis, request_time};
 use crate::template::{ACCOUNT_ID, REGION};
 
-/// Where the connections of an API live.
+/// The endpoint of a WebSocket API.
 #[derive(Clone, Debug)]
-pub struct Place {
-    /// The API's id.
+pub struct SocketEndpoint {
+    /// The API id.
     pub api: String,
-    /// The stage.
+    /// The stage name.
     pub stage: String,
     /// The host and port that clients connect to.
     pub domain: String,
 }
 
-impl Place {
-    /// The ARN that an authorizer's policy speaks about.
+impl SocketEndpoint {
+    /// The ARN of `$connect`, to which the policy of an authorizer refers.
     pub fn connect_arn(&self) -> String {
         format!("arn:aws:execute-api:{REGION}:{ACCOUNT_ID}:{}/{}/$connect", self.api, self.stage)
     }
@@ -56,11 +56,11 @@ impl Place {
         context
     }
 
-    /// What the authorizer is asked.
-    pub fn authorize(&self, connection: &Connection, request: &Parts, request_id: &str) -> Value {
+    /// The event of the authorizer.
+    pub fn authorizer_event(&self, connection: &Connection, request: &Parts, request_id: &str) -> Value {
         let mut event = request_values(request);
         for parameters in ["queryStringParameters", "multiValueQueryStringParameters"] {
-            // The authorizer gets empty ones where `$connect` gets none.
+            // Without a query, the authorizer gets empty parameters, and `$connect` gets none.
             event.entry(parameters).or_insert_with(|| json!({}));
         }
         event.insert("type".into(), "REQUEST".into());
@@ -71,8 +71,8 @@ impl Place {
         event.into()
     }
 
-    /// What `$connect` gets.
-    pub fn connect(&self, connection: &Connection, request: &Parts, request_id: &str) -> Value {
+    /// The event of `$connect`.
+    pub fn connect_event(&self, connection: &Connection, request: &Parts, request_id: &str) -> Value {
         let mut event = request_values(request);
         let context = self.context(connection, "CONNECT", "$connect", request_id);
         event.insert("requestContext".into(), context.into());
@@ -80,18 +80,18 @@ impl Place {
         event.into()
     }
 
-    /// What a frame's route gets.
-    pub fn message(&self, connection: &Connection, route: &str, body: &str, request_id: &str) -> Value {
+    /// The event of a frame's route.
+    pub fn message_event(&self, connection: &Connection, route: &str, body: &str, request_id: &str) -> Value {
         let mut context = self.context(connection, "MESSAGE", route, request_id);
         context.insert("messageId".into(), message_id().into());
         json!({ "requestContext": context, "body": body, "isBase64Encoded": false })
     }
 
-    /// What `$disconnect` gets.
-    pub fn disconnect(&self, connection: &Connection, closing: &Closing, request_id: &str) -> Value {
+    /// The event of `$disconnect`.
+    pub fn disconnect_event(&self, connection: &Connection, status: &CloseStatus, request_id: &str) -> Value {
         let mut context = self.context(connection, "DISCONNECT", "$disconnect", request_id);
-        context.insert("disconnectStatusCode".into(), closing.code.into());
-        context.insert("disconnectReason".into(), closing.reason.as_str().into());
+        context.insert("disconnectStatusCode".into(), status.code.into());
+        context.insert("disconnectReason".into(), status.reason.as_str().into());
         let host = self.domain.as_str();
         let headers = [("Host", host), ("x-api-key", ""), ("X-Forwarded-For", ""), ("x-restapi", "")];
         json!({
@@ -103,7 +103,7 @@ impl Place {
     }
 }
 
-/// The headers and the query of a handshake, each in both forms.
+/// The headers and the query of a handshake, each with single and with multiple values.
 fn request_values(request: &Parts) -> Map<String, Value> {
     let headers = request.headers.iter();
     let headers: Vec<_> = headers
@@ -124,8 +124,8 @@ fn request_values(request: &Parts) -> Map<String, Value> {
     values
 }
 
-/// WebSocket APIs pass header names as they were sent. The server here lower-cases them, so they come out as most
-/// clients write them, for example `Sec-WebSocket-Key`.
+/// Restores the usual case of a header name, for example `Sec-WebSocket-Key`. API Gateway keeps the case of
+/// the client, but the HTTP server here returns names in lower case.
 fn title_case(name: &str) -> String {
     let words = name.split('-').map(|word| {
         if word == "websocket" {
@@ -151,41 +151,46 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
 
-    fn place() -> Place {
-        Place { api: "SocketApi".into(), stage: "live".into(), domain: "127.0.0.1:3001".into() }
+    fn endpoint() -> SocketEndpoint {
+        SocketEndpoint { api: "SocketApi".into(), stage: "live".into(), domain: "127.0.0.1:3001".into() }
     }
 
     #[test]
-    fn the_events_of_a_connection_carry_what_aws_gives() {
+    fn the_events_of_a_connection_have_the_fields_of_aws() {
         let (mut connection, _messages) =
             Connection::new(&Clock::default(), "127.0.0.1".into(), "test".into());
         let request = Request::get("/live?token=a.b.c").header("sec-websocket-key", "k").body(()).unwrap();
         let request = request.into_parts().0;
 
-        let asked = place().authorize(&connection, &request, "r-1");
-        assert_eq!(asked["type"], "REQUEST");
-        assert_eq!(asked["methodArn"], "arn:aws:execute-api:us-east-1:123456789012:SocketApi/live/$connect");
-        assert_eq!(asked["queryStringParameters"]["token"], "a.b.c");
-        assert_eq!(asked["multiValueHeaders"]["Sec-WebSocket-Key"], json!(["k"]));
-        assert!(asked["requestContext"].get("authorizer").is_none());
+        let authorize = endpoint().authorizer_event(&connection, &request, "r-1");
+        assert_eq!(authorize["type"], "REQUEST");
+        assert_eq!(
+            authorize["methodArn"],
+            "arn:aws:execute-api:us-east-1:123456789012:SocketApi/live/$connect"
+        );
+        assert_eq!(authorize["queryStringParameters"]["token"], "a.b.c");
+        assert_eq!(authorize["multiValueHeaders"]["Sec-WebSocket-Key"], json!(["k"]));
+        assert!(authorize["requestContext"].get("authorizer").is_none());
 
         connection.authorizer = Some(Map::from_iter([("principalId".to_owned(), json!("u-1"))]));
-        let message = place().message(&connection, "ping", "{}", "r-2");
+        let message = endpoint().message_event(&connection, "ping", "{}", "r-2");
         assert_eq!(message["requestContext"]["authorizer"]["principalId"], "u-1");
         assert_eq!(message["requestContext"]["eventType"], "MESSAGE");
         assert_eq!(message["requestContext"]["connectionId"], connection.id);
 
-        let end = place().disconnect(&connection, &Closing::new(1001, "Going away"), "r-3");
-        assert_eq!(end["requestContext"]["disconnectStatusCode"], 1001);
-        assert_eq!(end["requestContext"]["disconnectReason"], "Going away");
+        let disconnect =
+            endpoint().disconnect_event(&connection, &CloseStatus::new(1001, "Going away"), "r-3");
+        assert_eq!(disconnect["requestContext"]["disconnectStatusCode"], 1001);
+        assert_eq!(disconnect["requestContext"]["disconnectReason"], "Going away");
     }
 
     #[test]
     fn a_handshake_without_query_has_no_query_parameters() {
         let (connection, _messages) = Connection::new(&Clock::default(), String::new(), String::new());
         let request = Request::get("/live").body(()).unwrap().into_parts().0;
-        let connect = place().connect(&connection, &request, "r");
+        let connect = endpoint().connect_event(&connection, &request, "r");
         assert!(connect.get("queryStringParameters").is_none());
-        assert_eq!(place().authorize(&connection, &request, "r")["queryStringParameters"], json!({}));
+        let authorize = endpoint().authorizer_event(&connection, &request, "r");
+        assert_eq!(authorize["queryStringParameters"], json!({}));
     }
 }

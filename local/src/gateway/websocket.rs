@@ -1,4 +1,4 @@
-//! The WebSocket API's address: who is let in, which route a frame takes, and how the stack stops it.
+//! The WebSocket API: dispatches handshakes and management requests, and selects the routes of frames.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::connections::{Closing, Connection, Connections};
-use super::socket_event::Place;
-use super::{handshake, json_response, log_answer, management};
+use super::connections::{CloseStatus, Connection, Connections};
+use super::socket_event::SocketEndpoint;
+use super::{handshake, json_response, log_response, management};
 use crate::clock::Clock;
 use crate::lambda::{Functions, InvokeError};
 use crate::template::SocketApi;
@@ -24,7 +24,7 @@ use crate::template::SocketApi;
 #[derive(Debug)]
 pub struct SocketGateway {
     pub(super) api: SocketApi,
-    pub(super) place: Place,
+    pub(super) endpoint: SocketEndpoint,
     pub(super) functions: Arc<Functions>,
     pub(super) clock: Clock,
     pub(super) connections: Connections,
@@ -33,12 +33,12 @@ pub struct SocketGateway {
 }
 
 impl SocketGateway {
-    /// Puts the API, served at `domain` (host and port), in front of the functions.
+    /// Creates the gateway of an API in front of the functions; `domain` is its host and port.
     pub fn new(api: SocketApi, domain: String, functions: Arc<Functions>, clock: Clock) -> Self {
-        let place = Place { api: api.id.clone(), stage: api.stage.clone(), domain };
+        let endpoint = SocketEndpoint { api: api.id.clone(), stage: api.stage.clone(), domain };
         Self {
             api,
-            place,
+            endpoint,
             functions,
             clock,
             connections: Connections::default(),
@@ -47,48 +47,48 @@ impl SocketGateway {
         }
     }
 
-    /// The service to listen with.
+    /// The service of the gateway.
     pub fn router(self: Arc<Self>) -> Router {
         Router::new().fallback(serve).with_state(self)
     }
 
-    /// From now on no client is let in and no further frame is taken; connections stay, and can be posted to.
+    /// Rejects new connections and stops reading frames. Connections stay open and accept messages.
     pub fn drain(&self) {
         self.draining.cancel();
     }
 
-    /// Closes every connection with 1001 and waits until their `$disconnect` has run.
+    /// Closes every connection with 1001 and waits until each `$disconnect` has run.
     pub async fn close(&self) {
         self.sessions.close();
-        self.connections.close_all(&Closing::new(1001, "Going away"));
+        self.connections.close_all(&CloseStatus::new(1001, "Going away"));
         self.sessions.wait().await;
     }
 
-    /// The route of a frame: what the selection expression finds in it, else `$default`, if the API has such a route.
+    /// Selects the route of a frame by the route selection expression, or else `$default` if it exists.
     pub(super) fn select(&self, frame: &str) -> Option<&str> {
         let json: Value = serde_json::from_str(frame).unwrap_or_default();
-        let found = self.api.selection.iter().try_fold(&json, |value, name| value.get(name));
-        let named = found.and_then(Value::as_str).and_then(|key| self.api.routes.get_key_value(key));
-        // `$connect` and `$disconnect` are the gateway's own; no frame can ask for them.
+        let selected = self.api.selection.iter().try_fold(&json, |value, name| value.get(name));
+        let named = selected.and_then(Value::as_str).and_then(|key| self.api.routes.get_key_value(key));
+        // Frames cannot select `$connect` and `$disconnect`.
         let named = named.filter(|(key, _)| !key.starts_with('$'));
         named.or_else(|| self.api.routes.get_key_value("$default")).map(|(key, _)| key.as_str())
     }
 
-    /// Calls the function of a route; `None` if the gateway's time limit passed.
+    /// Invokes the function of a route; `None` if the integration timeout passes first.
     pub(super) async fn invoke(&self, route: &str, event: &Value) -> Option<Result<Value, InvokeError>> {
         let Some(route) = self.api.routes.get(route) else {
             return Some(Err(InvokeError::Unavailable));
         };
-        let call = self.functions.invoke(&route.function, event.to_string().into());
-        let payload = self.clock.within(route.timeout, call).await?;
+        let invocation = self.functions.invoke(&route.function, event.to_string().into());
+        let payload = self.clock.within(route.timeout, invocation).await?;
         Some(payload.map(|payload| serde_json::from_slice(&payload).unwrap_or_default()))
     }
 
-    /// Tells a client that its frame came to nothing.
+    /// Sends an error for a failed frame to its client.
     pub(super) async fn send_error(&self, connection: &Connection, message: &str, request_id: &str) {
         let body = json!({ "message": message, "connectionId": connection.id, "requestId": request_id });
         if connection.send(body.to_string()).await.is_err() {
-            tracing::debug!("an error did not reach its client");
+            tracing::debug!("cannot send an error to the client");
         }
     }
 }
@@ -107,20 +107,20 @@ async fn serve(
     let started = gateway.clock.now();
     let response = match segments.as_slice() {
         [stage] | [stage, ""] if *stage == gateway.api.stage => {
-            handshake::answer(Arc::clone(&gateway), peer, request, request_id.clone()).await
+            handshake::respond(Arc::clone(&gateway), peer, request, request_id.clone()).await
         }
-        // Functions call this one, and say so themselves if it matters.
+        // Not logged: functions send these requests and log failures themselves.
         [stage, "@connections", id] if *stage == gateway.api.stage => {
-            return management::answer(&gateway, id, request).await;
+            return management::respond(&gateway, id, request).await;
         }
-        _ => refusal(StatusCode::FORBIDDEN, "Forbidden", None, &request_id),
+        _ => error_response(StatusCode::FORBIDDEN, "Forbidden", None, &request_id),
     };
-    log_answer(&call, &response, gateway.clock.now().since(started), &request_id);
+    log_response(&call, &response, gateway.clock.now().since(started), &request_id);
     response
 }
 
-/// A refusal as the gateway words it, with the id of the connection that was to be.
-pub(super) fn refusal(
+/// An error response of the gateway, with the id of the rejected connection if there is one.
+pub(super) fn error_response(
     status: StatusCode,
     message: &str,
     connection: Option<&str>,

@@ -1,4 +1,4 @@
-//! The processes of one function: one call at a time each, started when all are busy, kept warm, up to a cap.
+//! The processes of one function: each runs one invocation at a time; started on demand up to a limit.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,45 +7,45 @@ use axum::body::Bytes;
 use tokio::sync::Semaphore;
 
 use super::InvokeError;
-use super::process::{Launch, Lost, Process};
-use crate::clock::Moment;
+use super::process::{LaunchConfig, Process, ProcessFailure};
+use crate::clock::ClockTime;
 use crate::template::FunctionSpec;
 
-/// How many processes one function may have; further calls wait their turn.
-const MOST_PROCESSES: usize = 8;
-/// How often idle processes are looked at.
-pub const REAP_EVERY: Duration = Duration::from_mins(1);
-/// How long a process beyond the first stays without work.
-const IDLE_LIFE: Duration = Duration::from_mins(5);
-/// How long starting is left alone after it failed once; it doubles with each further failure.
-const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
+/// The most processes of one function; further invocations wait in order.
+const MAX_PROCESSES: usize = 8;
+/// The interval between two checks for idle processes.
+pub const REAP_INTERVAL: Duration = Duration::from_mins(1);
+/// How long a process other than the last used one may be idle.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+/// The back-off after a failed start; it doubles with each further failure.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(100);
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
-/// One function's processes.
+/// The processes of one function.
 #[derive(Debug)]
 pub struct Pool {
-    launch: Launch,
-    turns: Semaphore,
-    idle: Mutex<Vec<(Moment, Process)>>,
-    failing: Mutex<Option<Failing>>,
+    launch: LaunchConfig,
+    permits: Semaphore,
+    idle: Mutex<Vec<(ClockTime, Process)>>,
+    backoff: Mutex<Option<StartBackoff>>,
     pids: Arc<Mutex<Vec<u32>>>,
 }
 
-/// The function does not start, and is not tried again before `until`.
+/// The last start failed with `cause`; the next one is not attempted before `until`.
 #[derive(Debug)]
-struct Failing {
-    until: Moment,
-    wait: Duration,
+struct StartBackoff {
+    until: ClockTime,
+    delay: Duration,
     cause: String,
 }
 
 impl Pool {
-    pub fn new(launch: Launch) -> Self {
+    pub fn new(launch: LaunchConfig) -> Self {
         Self {
             launch,
-            turns: Semaphore::new(MOST_PROCESSES),
+            permits: Semaphore::new(MAX_PROCESSES),
             idle: Mutex::default(),
-            failing: Mutex::default(),
+            backoff: Mutex::default(),
             pids: Arc::default(),
         }
     }
@@ -58,29 +58,29 @@ impl Pool {
         lock(&self.pids).clone()
     }
 
-    /// Runs one call on a free process, in the order of asking.
-    pub async fn call(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
-        let Ok(_turn) = self.turns.acquire().await else {
+    /// Runs one invocation on an idle or a new process, first in, first out.
+    pub async fn invoke(&self, payload: Bytes) -> Result<Bytes, InvokeError> {
+        let Ok(_permit) = self.permits.acquire().await else {
             return Err(InvokeError::Unavailable);
         };
         loop {
-            let (process, warm) = match self.warm() {
+            let (process, is_warm) = match self.take_idle() {
                 Some(process) => (process, true),
                 None => (self.start().await?, false),
             };
-            return match process.call(payload.clone()).await {
-                Ok(outcome) => {
+            return match process.invoke(payload.clone()).await {
+                Ok(result) => {
                     lock(&self.idle).push((self.launch.clock.now(), process));
-                    outcome
+                    result
                 }
-                // It ended while it was idle, and has seen nothing of this call.
-                Err(Lost::BeforeTaking(_)) if warm => continue,
-                Err(Lost::BeforeTaking(error) | Lost::Midway(error)) => Err(error),
+                // The process exited while idle and did not receive the invocation: a retry is safe.
+                Err(ProcessFailure::NotDelivered(_)) if is_warm => continue,
+                Err(ProcessFailure::NotDelivered(error) | ProcessFailure::Delivered(error)) => Err(error),
             };
         }
     }
 
-    fn warm(&self) -> Option<Process> {
+    fn take_idle(&self) -> Option<Process> {
         let mut idle = lock(&self.idle);
         loop {
             let (_, process) = idle.pop()?;
@@ -92,39 +92,39 @@ impl Pool {
 
     async fn start(&self) -> Result<Process, InvokeError> {
         let now = self.launch.clock.now();
-        if let Some(failing) = &*lock(&self.failing)
-            && now < failing.until
+        if let Some(backoff) = &*lock(&self.backoff)
+            && now < backoff.until
         {
-            return Err(InvokeError::Init(failing.cause.clone()));
+            return Err(InvokeError::Init(backoff.cause.clone()));
         }
         match Process::start(&self.launch, &self.pids).await {
             Ok(process) => {
-                *lock(&self.failing) = None;
+                *lock(&self.backoff) = None;
                 Ok(process)
             }
             Err(cause) => {
-                let mut failing = lock(&self.failing);
-                let wait =
-                    failing.as_ref().map_or(FIRST_BACK_OFF, |last| (last.wait * 2).min(LONGEST_BACK_OFF));
-                let until = self.launch.clock.now().after(wait);
-                *failing = Some(Failing { until, wait, cause: cause.clone() });
+                let mut backoff = lock(&self.backoff);
+                let delay =
+                    backoff.as_ref().map_or(INITIAL_BACKOFF, |last| (last.delay * 2).min(MAX_BACKOFF));
+                let until = self.launch.clock.now().after(delay);
+                *backoff = Some(StartBackoff { until, delay, cause: cause.clone() });
                 Err(InvokeError::Init(cause))
             }
         }
     }
 
-    /// Ends processes that have been idle for long, but keeps the one used last.
+    /// Ends processes that have been idle for too long, except for the last used one.
     pub fn reap(&self) {
         let now = self.launch.clock.now();
         let mut idle = lock(&self.idle);
         idle.retain(|(_, process)| !process.has_exited());
-        let keep = idle.pop();
-        idle.retain(|(since, _)| now.since(*since) < IDLE_LIFE);
-        idle.extend(keep);
+        let last_used = idle.pop();
+        idle.retain(|(since, _)| now.since(*since) < IDLE_TIMEOUT);
+        idle.extend(last_used);
     }
 }
 
-/// A lock whose holder panicked still guards whole data here: nothing is left half done under one.
+/// Locks a mutex and ignores poisoning: no critical section in this module leaves inconsistent data.
 pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -140,7 +140,7 @@ mod tests {
     use crate::clock::Clock;
 
     fn pool(program: &str, clock: &Clock) -> Pool {
-        Pool::new(Launch {
+        Pool::new(LaunchConfig {
             spec: FunctionSpec {
                 id: "F".into(),
                 name: "F".into(),
@@ -153,39 +153,39 @@ mod tests {
             environment: BTreeMap::new(),
             clock: clock.clone(),
             tracker: TaskTracker::new(),
-            ending: CancellationToken::new(),
+            stopping: CancellationToken::new(),
         })
     }
 
     #[tokio::test]
-    async fn a_function_that_does_not_start_is_left_alone_for_a_while() {
+    async fn a_failed_start_is_retried_only_after_the_back_off() {
         let clock = Clock::default();
         let pool = pool("/bin/false", &clock);
-        let first = pool.call(Bytes::new()).await.unwrap_err();
+        let first = pool.invoke(Bytes::new()).await.unwrap_err();
         assert!(matches!(&first, InvokeError::Init(cause) if cause.contains("exit status: 1")), "{first}");
-        let until = lock(&pool.failing).as_ref().unwrap().until;
-        assert_eq!(pool.call(Bytes::new()).await, Err(first), "the same answer, and no new try");
-        assert_eq!(lock(&pool.failing).as_ref().unwrap().until, until);
-        clock.advance(LONGEST_BACK_OFF);
-        pool.call(Bytes::new()).await.unwrap_err();
-        assert!(lock(&pool.failing).as_ref().unwrap().until > until, "tried again");
+        let until = lock(&pool.backoff).as_ref().unwrap().until;
+        assert_eq!(pool.invoke(Bytes::new()).await, Err(first), "the same error without a new attempt");
+        assert_eq!(lock(&pool.backoff).as_ref().unwrap().until, until);
+        clock.advance(MAX_BACKOFF);
+        pool.invoke(Bytes::new()).await.unwrap_err();
+        assert!(lock(&pool.backoff).as_ref().unwrap().until > until, "a new attempt");
         assert!(pool.pids().is_empty());
     }
 
     #[tokio::test]
-    async fn a_process_that_never_asks_for_work_is_given_up_and_ended() {
+    async fn a_process_that_never_requests_an_invocation_is_killed() {
         let clock = Clock::default();
         let pool = Arc::new(pool("/usr/bin/yes", &clock));
-        let call = tokio::spawn({
+        let invocation = tokio::spawn({
             let pool = Arc::clone(&pool);
-            async move { pool.call(Bytes::new()).await }
+            async move { pool.invoke(Bytes::new()).await }
         });
         while pool.pids().is_empty() {
             tokio::task::yield_now().await;
         }
         clock.advance(Duration::from_mins(1));
-        let error = call.await.unwrap().unwrap_err();
-        assert!(error.to_string().contains("did not ask for work"), "{error}");
+        let error = invocation.await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("did not request an invocation"), "{error}");
         pool.launch.tracker.close();
         pool.launch.tracker.wait().await;
         assert!(pool.pids().is_empty());

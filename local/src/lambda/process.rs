@@ -1,4 +1,4 @@
-//! One process of a function: its start, its end, its output, and the calls it is given.
+//! One process of a function: start, exit, output and invocations.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,39 +17,39 @@ use uuid::Uuid;
 
 use super::InvokeError;
 use super::pool::lock;
-use super::runtime_api::{self, Desk, Job};
+use super::runtime_api::{self, Invocation, InvocationSlot};
 use crate::clock::{Clock, epoch_millis};
-use crate::log::hand_on;
-use crate::stack::without_delay;
+use crate::log::forward_line;
+use crate::stack::set_no_delay;
 use crate::template::{ACCOUNT_ID, FunctionSpec, REGION};
 
-/// How long a process may take until it first asks for work. Lambda gives 10 seconds; a developer's machine that
-/// builds at the same time gets more.
-const INIT_LIMIT: Duration = Duration::from_secs(30);
+/// The longest time from the start of a process to its first request for an invocation. Lambda allows 10
+/// seconds; a developer's machine may be compiling at the same time.
+const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// All that is needed to start a process of one function.
+/// The configuration to start a process of one function.
 #[derive(Clone, Debug)]
-pub struct Launch {
+pub struct LaunchConfig {
     pub spec: FunctionSpec,
     pub program: PathBuf,
     pub environment: BTreeMap<String, String>,
     pub clock: Clock,
     pub tracker: TaskTracker,
-    pub ending: CancellationToken,
+    pub stopping: CancellationToken,
 }
 
-/// A call that came to nothing because its process ended.
-pub enum Lost {
-    /// The process never saw the call.
-    BeforeTaking(InvokeError),
-    /// The process had the call and may have done anything.
-    Midway(InvokeError),
+/// An invocation without a response, because its process exited or was killed.
+pub enum ProcessFailure {
+    /// The process did not receive the invocation.
+    NotDelivered(InvokeError),
+    /// The process received the invocation and may have executed any part of it.
+    Delivered(InvokeError),
 }
 
-/// A running process; dropping it ends it.
+/// A running process; dropping it kills the process.
 #[derive(Debug)]
 pub struct Process {
-    desk: Arc<Desk>,
+    slot: Arc<InvocationSlot>,
     exited: CancellationToken,
     status: Arc<OnceLock<String>>,
     kill: CancellationToken,
@@ -65,9 +65,9 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Starts a process and waits until it asks for work.
-    pub async fn start(launch: &Launch, pids: &Arc<Mutex<Vec<u32>>>) -> Result<Self, String> {
-        // Each process has a listener of its own, so that whoever asks there is known; it listens first.
+    /// Starts a process and waits until it requests an invocation.
+    pub async fn start(launch: &LaunchConfig, pids: &Arc<Mutex<Vec<u32>>>) -> Result<Self, String> {
+        // Each process has its own port, which identifies it. The port is open before the process starts.
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let name = &launch.spec.name;
@@ -81,13 +81,13 @@ impl Process {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("{} cannot be run: {error}", launch.program.display()))?;
+            .map_err(|error| format!("cannot run {}: {error}", launch.program.display()))?;
 
         let process = Self {
-            desk: Arc::new(Desk::default()),
+            slot: Arc::new(InvocationSlot::default()),
             exited: CancellationToken::new(),
             status: Arc::default(),
-            kill: launch.ending.child_token(),
+            kill: launch.stopping.child_token(),
             timeout: launch.spec.timeout,
             clock: launch.clock.clone(),
             arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"),
@@ -95,10 +95,14 @@ impl Process {
         process.supervise(child, listener, launch, Arc::clone(pids));
         tokio::select! {
             biased;
-            cause = process.desk.init_failed() => Err(cause),
-            () = process.desk.ready() => Ok(process),
-            () = process.exited.cancelled() => Err(format!("it ended before it asked for work ({})", process.status())),
-            () = launch.clock.sleep(INIT_LIMIT) => Err(format!("it did not ask for work within {INIT_LIMIT:?}")),
+            cause = process.slot.init_failed() => Err(cause),
+            () = process.slot.ready() => Ok(process),
+            () = process.exited.cancelled() => {
+                Err(format!("it exited before it requested an invocation ({})", process.status()))
+            }
+            () = launch.clock.sleep(INIT_TIMEOUT) => {
+                Err(format!("it did not request an invocation within {INIT_TIMEOUT:?}"))
+            }
         }
     }
 
@@ -106,38 +110,38 @@ impl Process {
         &self,
         mut child: Child,
         listener: TcpListener,
-        launch: &Launch,
+        launch: &LaunchConfig,
         pids: Arc<Mutex<Vec<u32>>>,
     ) {
         let pid = child.id().unwrap_or_default();
         lock(&pids).push(pid);
         if let Some(output) = child.stdout.take() {
-            tokio::spawn(log_lines(launch.spec.binary.clone(), output));
+            tokio::spawn(forward_output(launch.spec.binary.clone(), output));
         }
         if let Some(output) = child.stderr.take() {
-            tokio::spawn(log_lines(launch.spec.binary.clone(), output));
+            tokio::spawn(forward_output(launch.spec.binary.clone(), output));
         }
-        let api = runtime_api::router(Arc::clone(&self.desk));
+        let api = runtime_api::router(Arc::clone(&self.slot));
         let (kill, exited, status) = (self.kill.clone(), self.exited.clone(), Arc::clone(&self.status));
         launch.tracker.spawn(async move {
-            let serving = axum::serve(listener.tap_io(without_delay), api).into_future();
-            let ended = tokio::select! {
-                ended = child.wait() => ended,
+            let serving = axum::serve(listener.tap_io(set_no_delay), api).into_future();
+            let exit_status = tokio::select! {
+                status = child.wait() => status,
                 _ = serving => child.wait().await,
                 () = kill.cancelled() => {
-                    // It may have ended by itself just now; what counts is that it is gone.
+                    // Fails if the process has just exited, which is the intended result.
                     child.kill().await.ok();
                     child.wait().await
                 }
             };
-            let text = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+            let text = exit_status.map_or_else(|error| error.to_string(), |status| status.to_string());
             status.set(text).ok();
             lock(&pids).retain(|other| *other != pid);
             exited.cancel();
         });
     }
 
-    /// Whether the process is gone.
+    /// Whether the process has exited.
     pub fn has_exited(&self) -> bool {
         self.exited.is_cancelled()
     }
@@ -146,35 +150,39 @@ impl Process {
         self.status.get().cloned().unwrap_or_else(|| "unknown".to_owned())
     }
 
-    /// Gives the process one call. `Err` means that the process is no longer of use.
-    pub async fn call(&self, payload: Bytes) -> Result<Result<Bytes, InvokeError>, Lost> {
+    /// Runs one invocation. The outer `Err` means that the process can no longer be used.
+    pub async fn invoke(&self, payload: Bytes) -> Result<Result<Bytes, InvokeError>, ProcessFailure> {
         let deadline_ms = epoch_millis() + i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX / 2);
         let trace = Uuid::new_v4().simple().to_string();
-        let job = Job {
+        let invocation = Invocation {
             id: Uuid::new_v4().to_string(),
             payload,
             deadline_ms,
             arn: self.arn.clone(),
             trace: format!("Root=1-{}-{};Sampled=0", &trace[..8], &trace[8..]),
         };
-        let mut answer = self.desk.put(job);
-        let failure = tokio::select! {
+        let mut response = self.slot.offer(invocation);
+        let error = tokio::select! {
             biased;
-            Ok(outcome) = &mut answer => return Ok(outcome),
+            Ok(result) = &mut response => return Ok(result),
             () = self.exited.cancelled() => InvokeError::Exited(self.status()),
             () = self.clock.sleep(self.timeout) => {
                 self.kill.cancel();
                 InvokeError::TimedOut(self.timeout)
             }
         };
-        Err(if self.desk.take_back() { Lost::BeforeTaking(failure) } else { Lost::Midway(failure) })
+        Err(if self.slot.withdraw() {
+            ProcessFailure::NotDelivered(error)
+        } else {
+            ProcessFailure::Delivered(error)
+        })
     }
 }
 
-/// Hands a process's output on to the stack's log, line by line.
-async fn log_lines(binary: String, output: impl AsyncRead + Unpin) {
+/// Forwards the output of a process to the log, line by line.
+async fn forward_output(binary: String, output: impl AsyncRead + Unpin) {
     let mut lines = BufReader::new(output).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
-        hand_on(&binary, &String::from_utf8_lossy(&line));
+        forward_line(&binary, &String::from_utf8_lossy(&line));
     }
 }

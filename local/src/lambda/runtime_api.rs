@@ -1,4 +1,4 @@
-//! The Lambda Runtime API (2018-06-01), as one process of a function sees it.
+//! The Lambda Runtime API (2018-06-01) for one process of a function.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::sync::{Arc, Mutex};
@@ -15,9 +15,9 @@ use tokio::sync::{oneshot, watch};
 use super::pool::lock;
 use super::{InvokeError, PAYLOAD_LIMIT};
 
-/// A call, as it is handed to a process.
+/// An invocation with the values of its Runtime API headers.
 #[derive(Debug)]
-pub struct Job {
+pub struct Invocation {
     pub id: String,
     pub payload: Bytes,
     pub deadline_ms: i64,
@@ -25,56 +25,56 @@ pub struct Job {
     pub trace: String,
 }
 
-type Outcome = Result<Bytes, InvokeError>;
+type InvocationResult = Result<Bytes, InvokeError>;
 
-/// Where calls lie for a process, and where it brings its answers: one call at a time.
+/// The current invocation of a process and the receiver of its response; one at a time.
 #[derive(Debug, Default)]
-pub struct Desk {
-    state: Mutex<DeskState>,
+pub struct InvocationSlot {
+    state: Mutex<SlotState>,
     changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
-struct DeskState {
+struct SlotState {
     ready: bool,
     init_error: Option<String>,
-    waiting: Option<Job>,
-    answer: Option<(String, oneshot::Sender<Outcome>)>,
+    undelivered: Option<Invocation>,
+    responder: Option<(String, oneshot::Sender<InvocationResult>)>,
 }
 
-impl Desk {
-    /// Lays a call on the desk; the receiver yields its answer.
-    pub fn put(&self, job: Job) -> oneshot::Receiver<Outcome> {
+impl InvocationSlot {
+    /// Offers an invocation to the process; the receiver yields its result.
+    pub fn offer(&self, invocation: Invocation) -> oneshot::Receiver<InvocationResult> {
         let (sender, receiver) = oneshot::channel();
         let mut state = lock(&self.state);
-        state.answer = Some((job.id.clone(), sender));
-        state.waiting = Some(job);
+        state.responder = Some((invocation.id.clone(), sender));
+        state.undelivered = Some(invocation);
         drop(state);
         self.changed.send_replace(());
         receiver
     }
 
-    /// Takes the call back; false if the process has it already.
-    pub fn take_back(&self) -> bool {
+    /// Withdraws the invocation. Returns false if the process has already received it.
+    pub fn withdraw(&self) -> bool {
         let mut state = lock(&self.state);
-        state.answer = None;
-        state.waiting.take().is_some()
+        state.responder = None;
+        state.undelivered.take().is_some()
     }
 
-    /// Returns once the process has asked for work.
+    /// Returns once the process has requested its first invocation.
     pub async fn ready(&self) {
-        self.until(|state| state.ready.then_some(())).await;
+        self.wait_for(|state| state.ready.then_some(())).await;
     }
 
-    /// Returns the cause once the process has reported that it cannot start.
+    /// Returns the error once the process has reported a failed initialization.
     pub async fn init_failed(&self) -> String {
-        self.until(|state| state.init_error.clone()).await
+        self.wait_for(|state| state.init_error.clone()).await
     }
 
-    async fn until<T>(&self, mut found: impl FnMut(&mut DeskState) -> Option<T>) -> T {
+    async fn wait_for<T>(&self, mut condition: impl FnMut(&mut SlotState) -> Option<T>) -> T {
         let mut changed = self.changed.subscribe();
         loop {
-            if let Some(value) = found(&mut lock(&self.state)) {
+            if let Some(value) = condition(&mut lock(&self.state)) {
                 return value;
             }
             if changed.changed().await.is_err() {
@@ -83,49 +83,53 @@ impl Desk {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut DeskState)) {
-        change(&mut lock(&self.state));
+    fn update(&self, update: impl FnOnce(&mut SlotState)) {
+        update(&mut lock(&self.state));
         self.changed.send_replace(());
     }
 
-    /// False if no such call is waiting for an answer.
-    fn answer(&self, id: &str, outcome: Outcome) -> bool {
+    /// Completes an invocation. Returns false if `id` is not the current invocation.
+    fn complete(&self, id: &str, result: InvocationResult) -> bool {
         let mut state = lock(&self.state);
-        match state.answer.take_if(|(waiting, _)| waiting == id) {
-            Some((_, sender)) => sender.send(outcome).is_ok(),
+        match state.responder.take_if(|(current, _)| current == id) {
+            Some((_, sender)) => sender.send(result).is_ok(),
             None => false,
         }
     }
 }
 
-/// The API for the process that `desk` belongs to.
-pub fn router(desk: Arc<Desk>) -> Router {
+/// The routes of the API for the process of `slot`.
+pub fn router(slot: Arc<InvocationSlot>) -> Router {
     Router::new()
         .route("/2018-06-01/runtime/invocation/next", get(next))
         .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
-        .with_state(desk)
+        .with_state(slot)
 }
 
-async fn next(State(desk): State<Arc<Desk>>) -> Response<Body> {
-    desk.change(|state| state.ready = true);
-    let job = desk.until(|state| state.waiting.take()).await;
+async fn next(State(slot): State<Arc<InvocationSlot>>) -> Response<Body> {
+    slot.update(|state| state.ready = true);
+    let invocation = slot.wait_for(|state| state.undelivered.take()).await;
     Response::builder()
         .header("content-type", "application/json")
-        .header("lambda-runtime-aws-request-id", job.id)
-        .header("lambda-runtime-deadline-ms", job.deadline_ms)
-        .header("lambda-runtime-invoked-function-arn", job.arn)
-        .header("lambda-runtime-trace-id", job.trace)
-        .body(Body::from(job.payload))
+        .header("lambda-runtime-aws-request-id", invocation.id)
+        .header("lambda-runtime-deadline-ms", invocation.deadline_ms)
+        .header("lambda-runtime-invoked-function-arn", invocation.arn)
+        .header("lambda-runtime-trace-id", invocation.trace)
+        .body(Body::from(invocation.payload))
         .unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
 }
 
-async fn response(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Body) -> Response<Body> {
+async fn response(
+    State(slot): State<Arc<InvocationSlot>>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Response<Body> {
     let mut payload = Vec::new();
     let mut parts = body.into_data_stream();
     let mut size = 0;
-    // All of it is read even when it is too much: a connection closed midway would end the process.
+    // Reads a body that is too large to its end: the process would exit if the connection closed earlier.
     while let Some(part) = parts.next().await {
         let Ok(part) = part else {
             return status(StatusCode::BAD_REQUEST);
@@ -136,38 +140,42 @@ async fn response(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: B
         }
     }
     if size <= PAYLOAD_LIMIT {
-        return accepted(desk.answer(&id, Ok(payload.into())));
+        return acknowledge(slot.complete(&id, Ok(payload.into())));
     }
-    desk.answer(&id, Err(InvokeError::ResponseTooLarge));
+    slot.complete(&id, Err(InvokeError::ResponseTooLarge));
     status(StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-async fn error(State(desk): State<Arc<Desk>>, Path(id): Path<String>, body: Body) -> Response<Body> {
-    let (kind, message) = reported(body).await;
-    accepted(desk.answer(&id, Err(InvokeError::Function { kind, message })))
+async fn error(
+    State(slot): State<Arc<InvocationSlot>>,
+    Path(id): Path<String>,
+    body: Body,
+) -> Response<Body> {
+    let (kind, message) = read_error_report(body).await;
+    acknowledge(slot.complete(&id, Err(InvokeError::Function { kind, message })))
 }
 
-async fn init_error(State(desk): State<Arc<Desk>>, body: Body) -> Response<Body> {
-    let (kind, message) = reported(body).await;
-    desk.change(|state| state.init_error = Some(format!("{kind}: {message}")));
-    accepted(true)
+async fn init_error(State(slot): State<Arc<InvocationSlot>>, body: Body) -> Response<Body> {
+    let (kind, message) = read_error_report(body).await;
+    slot.update(|state| state.init_error = Some(format!("{kind}: {message}")));
+    acknowledge(true)
 }
 
 /// The `errorType` and `errorMessage` of an error report.
-async fn reported(body: Body) -> (String, String) {
+async fn read_error_report(body: Body) -> (String, String) {
     let body = to_bytes(body, PAYLOAD_LIMIT).await.unwrap_or_default();
     let report: Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
     (text("errorType"), text("errorMessage"))
 }
 
-fn accepted(known: bool) -> Response<Body> {
-    if known { status(StatusCode::ACCEPTED) } else { status(StatusCode::BAD_REQUEST) }
+fn acknowledge(is_known_id: bool) -> Response<Body> {
+    if is_known_id { status(StatusCode::ACCEPTED) } else { status(StatusCode::BAD_REQUEST) }
 }
 
 fn status(code: StatusCode) -> Response<Body> {
-    let word = if code.is_success() { "OK" } else { "InvalidRequestID" };
-    let mut response = Response::new(Body::from(json!({ "status": word }).to_string()));
+    let text = if code.is_success() { "OK" } else { "InvalidRequestID" };
+    let mut response = Response::new(Body::from(json!({ "status": text }).to_string()));
     *response.status_mut() = code;
     response
 }
@@ -176,20 +184,21 @@ fn status(code: StatusCode) -> Response<Body> {
 mod tests {
     use super::*;
 
-    fn job(id: &str) -> Job {
-        Job { id: id.into(), payload: Bytes::new(), deadline_ms: 0, arn: "arn".into(), trace: "t".into() }
+    fn invocation(id: &str) -> Invocation {
+        let (payload, arn, trace) = (Bytes::new(), "arn".into(), "t".into());
+        Invocation { id: id.into(), payload, deadline_ms: 0, arn, trace }
     }
 
     #[tokio::test]
-    async fn a_call_is_handed_out_once_and_its_answer_comes_back() {
-        let desk = Arc::new(Desk::default());
-        let answer = desk.put(job("1"));
-        assert_eq!(next(State(Arc::clone(&desk))).await.headers()["lambda-runtime-aws-request-id"], "1");
-        assert!(!desk.take_back(), "the process has it");
-        let answer_again = desk.put(job("2"));
-        drop(answer);
-        assert!(!desk.answer("1", Ok(Bytes::new())), "that call is over");
-        assert!(desk.answer("2", Ok(Bytes::from_static(b"two"))));
-        assert_eq!(answer_again.await.unwrap(), Ok(Bytes::from_static(b"two")));
+    async fn an_invocation_is_delivered_once_and_its_response_returned() {
+        let slot = Arc::new(InvocationSlot::default());
+        let first = slot.offer(invocation("1"));
+        assert_eq!(next(State(Arc::clone(&slot))).await.headers()["lambda-runtime-aws-request-id"], "1");
+        assert!(!slot.withdraw(), "the process has already received it");
+        let second = slot.offer(invocation("2"));
+        drop(first);
+        assert!(!slot.complete("1", Ok(Bytes::new())), "the first invocation is no longer current");
+        assert!(slot.complete("2", Ok(Bytes::from_static(b"two"))));
+        assert_eq!(second.await.unwrap(), Ok(Bytes::from_static(b"two")));
     }
 }

@@ -1,4 +1,5 @@
-//! How events look: `10:15:00.123  GET /api/v1/friends/  friends-list  200  3 ms  1.5 RCU  0 WCU  <request id>`.
+//! The format of log lines:
+//! `10:15:00.123  GET /api/v1/friends/  friends-list  200  3 ms  1.5 RCU  0 WCU  <request id>`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
@@ -11,14 +12,14 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::{epoch_millis, time_of_day};
 
-/// The stack's log format for `tracing_subscriber::fmt().event_format(…)`: one line for each event.
+/// The log format of the stack for `tracing_subscriber::fmt().event_format(…)`: one line for each event.
 #[derive(Clone, Copy, Debug)]
 pub struct LogLines {
     colour: bool,
 }
 
 impl LogLines {
-    /// Lines with or without the colours of a terminal.
+    /// Creates the format, with or without ANSI colours.
     pub fn new(colour: bool) -> Self {
         Self { colour }
     }
@@ -29,42 +30,46 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut fields = Fields::default();
         event.record(&mut fields);
         let time = time_of_day(epoch_millis());
         writeln!(
-            to,
+            writer,
             "{}",
             Line { time: &time, level: *event.metadata().level(), fields, colour: self.colour }
         )
     }
 }
 
-/// The fields of an event, as text that cannot act on a terminal.
+/// The fields of an event as text without control characters.
 #[derive(Debug, Default)]
 struct Fields(BTreeMap<&'static str, String>);
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name(), harmless(value));
+        self.0.insert(field.name(), escape_control(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0.insert(field.name(), harmless(&format!("{value:?}")));
+        self.0.insert(field.name(), escape_control(&format!("{value:?}")));
     }
 }
 
-/// Paths come from anybody: what would break the line or colour it is shown as an escape.
-fn harmless(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
+/// Escapes control characters: a path from a client must not break lines or send terminal sequences.
+fn escape_control(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if c.is_control() { escaped.extend(c.escape_default()) } else { escaped.push(c) }
     }
-    shown
+    escaped
 }
 
-/// One line.
 struct Line<'a> {
     time: &'a str,
     level: Level,
@@ -95,8 +100,8 @@ impl Line<'_> {
         }
     }
 
-    /// Method and path, function, status, what it took, and why it failed if it did.
-    fn answered(&self, call: &str, status: &str) -> Vec<String> {
+    /// The parts of a completed call: method and path, function, status, duration, capacity and any error.
+    fn call_parts(&self, call: &str, status: &str) -> Vec<String> {
         let status_colour = match status.as_bytes().first() {
             Some(b'2') => GREEN,
             Some(b'3') => CYAN,
@@ -118,8 +123,8 @@ impl Line<'_> {
         parts
     }
 
-    /// Level, function, and what is said.
-    fn said(&self) -> Vec<String> {
+    /// The parts of any other event: level, function, message and further fields.
+    fn message_parts(&self) -> Vec<String> {
         let mut parts = vec![self.paint(self.level_colour(), self.level.as_str())];
         parts.extend(self.field("function").map(|function| self.paint(DIM, function)));
         let message = self.field("message").unwrap_or_default();
@@ -129,9 +134,9 @@ impl Line<'_> {
             message.to_owned()
         });
         parts.extend(self.field("request_id").map(|id| self.paint(DIM, id)));
-        let shown = ["message", "function", "request_id"];
+        let included = ["message", "function", "request_id"];
         let others =
-            self.fields.0.iter().filter(|(name, _)| !shown.contains(name) && !name.starts_with("log."));
+            self.fields.0.iter().filter(|(name, _)| !included.contains(name) && !name.starts_with("log."));
         parts.extend(others.map(|(name, value)| format!("{name}={value}")));
         parts
     }
@@ -141,8 +146,8 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.paint(DIM, self.time))?;
         let parts = match (self.field("call"), self.field("status")) {
-            (Some(call), Some(status)) => self.answered(call, status),
-            _ => self.said(),
+            (Some(call), Some(status)) => self.call_parts(call, status),
+            _ => self.message_parts(),
         };
         parts.iter().try_for_each(|part| write!(f, "  {part}"))
     }
@@ -156,7 +161,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::log::hand_on;
+    use crate::log::forward_line;
 
     const ID: &str = "9f0e0d0c-0b0a-4908-8706-050403020100";
 
@@ -173,23 +178,23 @@ mod tests {
         }
     }
 
-    /// What the log shows when a function writes this line; without the time, whose look is checked here.
-    fn shown(colour: bool, function: &str, line: &str) -> String {
+    /// The logged line for an output line of a function, without the time, whose format is checked here.
+    fn logged(colour: bool, function: &str, line: &str) -> String {
         let buffer = Buffer::default();
         let writer = buffer.clone();
         let log = tracing_subscriber::fmt()
             .event_format(LogLines::new(colour))
             .with_writer(move || writer.clone())
             .finish();
-        tracing::subscriber::with_default(log, || hand_on(function, line));
-        let shown = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
-        if shown.is_empty() {
-            return shown;
+        tracing::subscriber::with_default(log, || forward_line(function, line));
+        let logged = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        if logged.is_empty() {
+            return logged;
         }
-        let (time, rest) = shown.split_once("  ").unwrap();
+        let (time, rest) = logged.split_once("  ").unwrap();
         let time = time.trim_start_matches("\x1b[2m").trim_end_matches("\x1b[0m");
-        let form: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        assert_eq!(form, "00:00:00.000");
+        let format: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(format, "00:00:00.000");
         rest.to_owned()
     }
 
@@ -207,55 +212,55 @@ mod tests {
     }
 
     #[test]
-    fn an_answered_call_is_one_line() {
-        let line = shown(false, "friends-list", &entry("INFO", &answered(200, None)));
+    fn a_completed_call_is_logged_on_one_line() {
+        let line = logged(false, "friends-list", &entry("INFO", &answered(200, None)));
         assert_eq!(line, format!("GET /api/v1/friends/  friends-list  200  3 ms  1.5 RCU  0 WCU  {ID}\n"));
         let frame = json!({"message": "answered", "route": "ping", "status": 200, "duration_ms": 0,
             "read_units": 0.0, "write_units": 0.0, "request_id": ID});
-        let line = shown(false, "socket-ping", &entry("INFO", &frame));
+        let line = logged(false, "socket-ping", &entry("INFO", &frame));
         assert_eq!(line, format!("ping  socket-ping  200  0 ms  0 RCU  0 WCU  {ID}\n"));
     }
 
     #[test]
-    fn a_failed_call_says_why_on_its_line() {
+    fn the_line_of_a_failed_call_ends_with_the_error() {
         let failed = answered(500, Some("internal: service error: connection refused"));
-        let line = shown(false, "friends-list", &entry("ERROR", &failed));
+        let line = logged(false, "friends-list", &entry("ERROR", &failed));
         assert!(
             line.ends_with(&format!("{ID}  ERROR internal: service error: connection refused\n")),
             "{line}"
         );
-        let line = shown(false, "friends-list", &entry("INFO", &answered(404, Some("not found"))));
+        let line = logged(false, "friends-list", &entry("INFO", &answered(404, Some("not found"))));
         assert!(line.ends_with(&format!("  404  3 ms  1.5 RCU  0 WCU  {ID}  not found\n")), "{line}");
     }
 
     #[test]
-    fn warnings_name_the_work_and_its_call() {
+    fn a_best_effort_warning_contains_the_operation_and_the_request_id() {
         let failed =
             json!({"message": "best-effort work failed", "what": "new room push", "error": "timeout"});
-        let line = shown(false, "chat-create-room", &entry("WARN", &failed));
+        let line = logged(false, "chat-create-room", &entry("WARN", &failed));
         assert_eq!(line, format!("WARN  chat-create-room  new room push: timeout  {ID}\n"));
     }
 
     #[test]
-    fn statuses_have_colours_by_class_and_errors_are_red() {
-        let line = |status, level, error| shown(true, "f", &entry(level, &answered(status, error)));
+    fn the_status_class_determines_the_colour_and_errors_are_red() {
+        let line = |status, level, error| logged(true, "f", &entry(level, &answered(status, error)));
         assert!(line(200, "INFO", None).contains("\x1b[2mf\x1b[0m  \x1b[32m200\x1b[0m"));
         assert!(line(404, "INFO", None).contains("\x1b[33m404\x1b[0m"));
-        assert!(line(500, "ERROR", Some("why")).ends_with("\x1b[1;31mERROR why\x1b[0m\n"));
+        assert!(line(500, "ERROR", Some("timeout")).ends_with("\x1b[1;31mERROR timeout\x1b[0m\n"));
     }
 
     #[test]
-    fn what_is_no_json_is_shown_as_it_is() {
-        assert_eq!(shown(false, "f", "thread 'main' panicked"), "INFO  f  thread 'main' panicked\n");
-        assert_eq!(shown(false, "f", "{\"level\": 7}"), "INFO  f  {\"level\": 7}\n");
-        assert_eq!(shown(false, "f", "  "), "");
+    fn output_that_is_not_a_json_entry_is_logged_unchanged() {
+        assert_eq!(logged(false, "f", "thread 'main' panicked"), "INFO  f  thread 'main' panicked\n");
+        assert_eq!(logged(false, "f", "{\"level\": 7}"), "INFO  f  {\"level\": 7}\n");
+        assert_eq!(logged(false, "f", "  "), "");
     }
 
     #[test]
-    fn nothing_that_a_caller_sends_acts_on_the_terminal() {
+    fn control_characters_in_a_path_are_escaped() {
         let fields = json!({"message": "answered", "method": "GET", "path": "/a\u{1b}[2J\nGET /b",
             "status": 404, "duration_ms": 1, "request_id": ID});
-        let line = shown(false, "http-unknown", &entry("INFO", &fields));
+        let line = logged(false, "http-unknown", &entry("INFO", &fields));
         assert!(line.starts_with("GET /a\\u{1b}[2J\\nGET /b  http-unknown  404"), "{line}");
     }
 }

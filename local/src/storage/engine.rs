@@ -1,7 +1,7 @@
-//! The embedded engine: its tables, its port and its thread.
+//! The embedded DynamoDB-compatible engine, with its tables, port and thread.
 //!
-//! Tables are made without their stream. Nothing on this machine reads the stream yet, and the engine keeps every
-//! record of one for ever and looks through all of them at each write.
+//! Tables are created without streams: the stack has no stream consumers, and the engine never deletes stream
+//! records and scans all of them on each write.
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use super::DataFolder;
 use crate::template::TableSpec;
 
-/// How often expired items are removed. The real service takes up to a few days; readers filter them either way.
-const SWEEP_EVERY: Duration = Duration::from_mins(1);
-/// How long stopping waits for requests that are under way.
-const STOP_BOUND: Duration = Duration::from_secs(10);
+/// The interval of TTL deletions. `DynamoDB` may take days, so readers filter expired items anyway.
+const TTL_SWEEP_INTERVAL: Duration = Duration::from_mins(1);
+/// How long [`Engine::stop`] waits for running requests.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running engine.
 #[derive(Debug)]
@@ -30,28 +30,27 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens the database, makes the tables that are missing, and serves it.
+    /// Opens the database, creates missing tables and starts to serve requests.
     ///
     /// # Errors
-    /// If the port is taken, the database cannot be opened, or one of its tables has other keys than the template.
+    /// If the port is in use, the database cannot be opened, or a table differs from the template.
     pub fn start(folder: &DataFolder, address: SocketAddr, tables: &[TableSpec]) -> Result<Self> {
         let database = match folder.database() {
             Some(path) => {
                 let text = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
-                Database::new(text).with_context(|| format!("the database {text} cannot be opened"))?
+                Database::new(text).with_context(|| format!("cannot open the database {text}"))?
             }
             None => Database::memory()?,
         };
         for table in tables {
-            prepare(&database, table).with_context(|| format!("table {}", table.name))?;
+            ensure_table(&database, table).with_context(|| format!("table {}", table.name))?;
         }
-        let listener = TcpListener::bind(address).with_context(|| {
-            format!("the address {address} for DynamoDB (--dynamodb) cannot be listened on")
-        })?;
+        let listener = TcpListener::bind(address)
+            .with_context(|| format!("cannot listen on the address {address} for DynamoDB (--dynamodb)"))?;
         listener.set_nonblocking(true)?;
         let url = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
-        // A runtime of its own: the engine works while it holds its thread, which nobody else should wait for.
+        // The engine has its own runtime, because it blocks its thread during each request.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name("dynamodb".into()).spawn({
             let stop = stop.clone();
@@ -60,18 +59,18 @@ impl Engine {
         Ok(Self { url, stop, thread: Some(thread) })
     }
 
-    /// Where the engine is served.
+    /// The URL of the engine.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Lets requests that are under way finish, and closes the database.
+    /// Waits for running requests, up to a timeout, and closes the database.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Some(thread) = self.thread.take() {
             let joined = tokio::task::spawn_blocking(move || thread.join());
-            if tokio::time::timeout(STOP_BOUND, joined).await.is_err() {
-                tracing::warn!("the engine was still busy and is given up; what it acknowledged is kept");
+            if tokio::time::timeout(STOP_TIMEOUT, joined).await.is_err() {
+                tracing::warn!("the engine did not stop in time; acknowledged writes are durable");
             }
         }
     }
@@ -84,36 +83,36 @@ impl Drop for Engine {
 }
 
 async fn serve(listener: TcpListener, database: Database, stop: CancellationToken) {
-    let sweeping = tokio::spawn(sweep(database.clone(), stop.clone()));
+    let sweep_task = tokio::spawn(sweep_expired(database.clone(), stop.clone()));
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
-        Err(error) => return tracing::error!("the engine cannot listen: {error}"),
+        Err(error) => return tracing::error!("the engine cannot listen on its port: {error}"),
     };
     if let Err(error) =
         dynoxide::server::serve_with_shutdown(listener, database, stop.cancelled_owned()).await
     {
-        tracing::error!("the engine ended: {error}");
+        tracing::error!("the engine failed: {error}");
     }
-    sweeping.await.ok();
+    sweep_task.await.ok();
 }
 
-async fn sweep(database: Database, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(SWEEP_EVERY)).await.is_some() {
+async fn sweep_expired(database: Database, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(TTL_SWEEP_INTERVAL)).await.is_some() {
         let database = database.clone();
         match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
-            Ok(Ok(removed)) if removed > 0 => tracing::debug!("{removed} expired items removed"),
-            Ok(Err(error)) => tracing::warn!("expired items could not be removed: {error}"),
+            Ok(Ok(removed)) if removed > 0 => tracing::debug!("deleted {removed} expired items"),
+            Ok(Err(error)) => tracing::warn!("cannot delete expired items: {error}"),
             _ => {}
         }
     }
 }
 
-fn prepare(database: &Database, table: &TableSpec) -> Result<()> {
+fn ensure_table(database: &Database, table: &TableSpec) -> Result<()> {
     let describe = serde_json::from_value(json!({ "TableName": table.name }))?;
     match database.describe_table(describe) {
-        Ok(found) => {
-            let found = serde_json::to_value(found)?;
-            check_same(&found["Table"], &table.create)?;
+        Ok(existing) => {
+            let existing = serde_json::to_value(existing)?;
+            check_schema(&existing["Table"], &table.create)?;
         }
         Err(DynoxideError::ResourceNotFoundException(_)) => {
             let create = serde_json::from_value(table.create.clone())
@@ -126,8 +125,8 @@ fn prepare(database: &Database, table: &TableSpec) -> Result<()> {
         return Ok(());
     };
     let describe = serde_json::from_value(json!({ "TableName": table.name }))?;
-    let present = serde_json::to_value(database.describe_time_to_live(describe)?)?;
-    if present["TimeToLiveDescription"]["AttributeName"].as_str() != Some(attribute) {
+    let existing = serde_json::to_value(database.describe_time_to_live(describe)?)?;
+    if existing["TimeToLiveDescription"]["AttributeName"].as_str() != Some(attribute) {
         let update = json!({
             "TableName": table.name,
             "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
@@ -137,8 +136,8 @@ fn prepare(database: &Database, table: &TableSpec) -> Result<()> {
     Ok(())
 }
 
-/// The table of an existing data folder must have the keys and indexes that the template declares.
-fn check_same(found: &Value, declared: &Value) -> Result<()> {
+/// Checks that an existing table has the keys and indexes that the template declares.
+fn check_schema(existing: &Value, declared: &Value) -> Result<()> {
     let indexes = |table: &Value, kind: &str| -> Vec<(String, String)> {
         let list = table[kind].as_array().into_iter().flatten();
         let mut list: Vec<_> =
@@ -146,13 +145,13 @@ fn check_same(found: &Value, declared: &Value) -> Result<()> {
         list.sort();
         list
     };
-    let same = found["KeySchema"] == declared["KeySchema"]
-        && indexes(found, "GlobalSecondaryIndexes") == indexes(declared, "GlobalSecondaryIndexes")
-        && indexes(found, "LocalSecondaryIndexes") == indexes(declared, "LocalSecondaryIndexes");
+    let same = existing["KeySchema"] == declared["KeySchema"]
+        && indexes(existing, "GlobalSecondaryIndexes") == indexes(declared, "GlobalSecondaryIndexes")
+        && indexes(existing, "LocalSecondaryIndexes") == indexes(declared, "LocalSecondaryIndexes");
     if !same {
         bail!(
-            "the data folder has it with other keys or indexes than the template declares; \
-             use another folder (--data), or remove this one"
+            "its keys or indexes in the data folder differ from the template; \
+             use another folder (--data), or delete this one"
         );
     }
     Ok(())
@@ -181,11 +180,11 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_made_once_and_another_one_in_its_place_is_refused() {
+    fn a_table_is_created_once_and_a_different_schema_is_rejected() {
         let database = Database::memory().unwrap();
-        prepare(&database, &table("sk")).unwrap();
-        prepare(&database, &table("sk")).unwrap();
-        let error = prepare(&database, &table("other")).unwrap_err();
-        assert!(error.to_string().contains("other keys"), "{error}");
+        ensure_table(&database, &table("sk")).unwrap();
+        ensure_table(&database, &table("sk")).unwrap();
+        let error = ensure_table(&database, &table("other")).unwrap_err();
+        assert!(error.to_string().contains("differ from the template"), "{error}");
     }
 }

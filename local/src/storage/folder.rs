@@ -1,4 +1,4 @@
-//! The data folder: one stack at a time, the engine's file, the secret, and the variables for functions run alone.
+//! The data folder: lock, database file, signing secret, and the variables for standalone functions.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -10,99 +10,99 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use uuid::Uuid;
 
-/// How long a folder that is held is waited for: a process that a stack was just starting when it was killed holds it, too,
-/// until it has become the function. Nothing tells when a lock is given up, so it is tried again and again.
-const PATIENCE: Duration = Duration::from_secs(1);
-const TRY_EVERY: Duration = Duration::from_millis(20);
+/// How long to wait for a locked folder. A process that a killed stack was just starting inherits the lock
+/// until it executes the function binary. There is no notification of an unlock, so the lock is polled.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A data folder that this stack holds, or none when everything is kept in memory.
+/// A data folder that this stack has locked, or none if all data is in memory.
 #[derive(Debug)]
 pub struct DataFolder {
-    held: Option<(PathBuf, File)>,
+    locked: Option<(PathBuf, File)>,
 }
 
 impl DataFolder {
-    /// Makes the folder if it is new and takes hold of it; `None` keeps everything in memory.
+    /// Creates the folder if it does not exist and locks it; `None` keeps all data in memory.
     ///
     /// # Errors
-    /// If the folder cannot be made, or another stack holds it.
+    /// If the folder cannot be created, or another stack has locked it.
     pub async fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else {
-            return Ok(Self { held: None });
+            return Ok(Self { locked: None });
         };
         fs::create_dir_all(path)
-            .with_context(|| format!("the data folder {} cannot be made", path.display()))?;
+            .with_context(|| format!("cannot create the data folder {}", path.display()))?;
         let lock = File::create(path.join("lock"))
-            .with_context(|| format!("the data folder {} cannot be written to", path.display()))?;
-        let patience = tokio::time::sleep(PATIENCE);
-        tokio::pin!(patience);
+            .with_context(|| format!("cannot write to the data folder {}", path.display()))?;
+        let timeout = tokio::time::sleep(LOCK_TIMEOUT);
+        tokio::pin!(timeout);
         loop {
             match lock.try_lock() {
-                Ok(()) => return Ok(Self { held: Some((path.to_owned(), lock)) }),
-                Err(TryLockError::WouldBlock) if patience.is_elapsed() => {
+                Ok(()) => return Ok(Self { locked: Some((path.to_owned(), lock)) }),
+                Err(TryLockError::WouldBlock) if timeout.is_elapsed() => {
                     bail!("the data folder {} is in use by another stack", path.display())
                 }
                 Err(TryLockError::WouldBlock) => {
                     tokio::select! {
-                        () = &mut patience => {}
-                        () = tokio::time::sleep(TRY_EVERY) => {}
+                        () = &mut timeout => {}
+                        () = tokio::time::sleep(LOCK_POLL_INTERVAL) => {}
                     }
                 }
                 Err(TryLockError::Error(error)) => {
                     return Err(error)
-                        .with_context(|| format!("the data folder {} cannot be locked", path.display()));
+                        .with_context(|| format!("cannot lock the data folder {}", path.display()));
                 }
             }
         }
     }
 
-    /// The engine's file, if there is a folder.
+    /// The path of the database file; `None` in memory.
     pub fn database(&self) -> Option<PathBuf> {
-        self.held.as_ref().map(|(path, _)| path.join("dynamodb.sqlite"))
+        self.locked.as_ref().map(|(path, _)| path.join("dynamodb.sqlite"))
     }
 
-    /// The folder's own secret: made once and readable by its owner only, or a new one in memory.
+    /// The signing secret of the folder, created once and readable only by its owner; in memory, a new one.
     ///
     /// # Errors
     /// If it cannot be read or written.
     pub fn secret(&self) -> Result<String> {
-        let Some((folder, _)) = &self.held else {
+        let Some((folder, _)) = &self.locked else {
             return Ok(new_secret());
         };
         let path = folder.join("jwt-secret");
-        let kept = fs::read_to_string(&path).unwrap_or_default();
-        if !kept.trim().is_empty() {
-            return Ok(kept.trim().to_owned());
+        let existing = fs::read_to_string(&path).unwrap_or_default();
+        if !existing.trim().is_empty() {
+            return Ok(existing.trim().to_owned());
         }
         let secret = new_secret();
-        write_for_owner(&path, &secret)?;
+        write_private(&path, &secret)?;
         Ok(secret)
     }
 
-    /// Writes the variables that a function needs to run outside of the stack, as lines `NAME=value`; in memory, not.
+    /// Writes the variables of functions outside of the stack as lines `NAME=value`; does nothing in memory.
     ///
     /// # Errors
     /// If they cannot be written.
     pub fn write_env(&self, variables: &BTreeMap<&str, &str>) -> Result<()> {
-        let Some((folder, _)) = &self.held else {
+        let Some((folder, _)) = &self.locked else {
             return Ok(());
         };
         let lines: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        write_for_owner(&folder.join("env"), &(lines.join("\n") + "\n"))
+        write_private(&folder.join("env"), &(lines.join("\n") + "\n"))
     }
 }
 
-/// Writes a file that only its owner can read; aside and renamed, so that a stack that is killed leaves no half of it.
-fn write_for_owner(path: &Path, text: &str) -> Result<()> {
-    let aside = path.with_extension("new");
-    let written = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&aside);
-    written
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .and_then(|()| fs::rename(&aside, path))
-        .with_context(|| format!("{} cannot be written", path.display()))
+/// Writes a file that only its owner can read. The file is written under a temporary name and renamed, so
+/// that a killed stack leaves no partial file.
+fn write_private(path: &Path, text: &str) -> Result<()> {
+    let temporary = path.with_extension("new");
+    let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&temporary);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&temporary, path))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// 244 random bits.
+/// A secret with 244 random bits.
 fn new_secret() -> String {
     format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
 }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_folder_belongs_to_one_stack_and_keeps_its_secret() {
+    async fn a_folder_is_locked_by_one_stack_and_keeps_its_secret() {
         let path = std::env::temp_dir().join(format!("local-folder-{}", Uuid::new_v4()));
         let folder = DataFolder::open(Some(&path)).await.unwrap();
         let error = DataFolder::open(Some(&path)).await.unwrap_err();
@@ -126,8 +126,8 @@ mod tests {
         assert_eq!(fs::read_to_string(path.join("env")).unwrap(), "A=1\nB=2\n");
         assert_eq!(fs::metadata(path.join("env")).unwrap().permissions().mode() & 0o777, 0o600);
         drop(folder);
-        let again = DataFolder::open(Some(&path)).await.unwrap();
-        assert_eq!(again.secret().unwrap(), secret);
+        let reopened = DataFolder::open(Some(&path)).await.unwrap();
+        assert_eq!(reopened.secret().unwrap(), secret);
         assert_ne!(DataFolder::open(None).await.unwrap().secret().unwrap(), secret);
         fs::remove_dir_all(path).unwrap();
     }

@@ -1,48 +1,48 @@
-//! What only a running stack knows of a function's variables: its own addresses and its development secret.
+//! Environment variables with values that are known only at run time: addresses and the development secret.
 
 use anyhow::{Result, bail};
 
-use super::intrinsics::UNSET;
+use super::intrinsics::NO_DEFAULT;
 use super::{REGION, Template};
 
-/// The running stack, as variables see it.
+/// The values of a running stack.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
-    /// The HTTP API's address, without a slash at the end.
+pub struct RuntimeValues {
+    /// The URL of the HTTP API, without a trailing slash.
     pub http: String,
-    /// The WebSocket API's address without stage, as `http://…`: also where connections are managed.
+    /// The `http://` URL of the WebSocket API and its connection management, without the stage.
     pub management: String,
-    /// What every reference to a secret comes out as.
+    /// The value of every secret reference.
     pub secret: String,
 }
 
 impl Template {
-    /// A variable's value with this stack's addresses in place of the deployed APIs' host names, and the development
-    /// secret in place of references to AWS Secrets Manager.
+    /// Replaces the host names of deployed APIs by the addresses of this stack, and references to AWS Secrets
+    /// Manager by the development secret.
     ///
     /// # Errors
-    /// If the value refers to something else than Secrets Manager.
-    pub fn settle(&self, value: &str, surroundings: &Surroundings) -> Result<String> {
-        let mut settled = value.to_owned();
+    /// If the value has another dynamic reference, or depends on a parameter without default.
+    pub fn resolve(&self, value: &str, values: &RuntimeValues) -> Result<String> {
+        let mut resolved = value.to_owned();
         if let Some(socket) = &self.socket {
             let host = host(&socket.id);
-            let socket_url = surroundings.management.replacen("http://", "ws://", 1);
-            settled = settled.replace(&format!("https://{host}"), &surroundings.management);
-            settled = settled.replace(&format!("wss://{host}"), &socket_url);
+            let socket_url = values.management.replacen("http://", "ws://", 1);
+            resolved = resolved.replace(&format!("https://{host}"), &values.management);
+            resolved = resolved.replace(&format!("wss://{host}"), &socket_url);
         }
-        settled = settled.replace(&format!("https://{}", host(&self.http.id)), &surroundings.http);
-        while let Some(start) = settled.find("{{resolve:") {
-            let Some(length) = settled[start..].find("}}") else { bail!("`{{{{resolve:` without `}}}}`") };
-            if !settled[start..].starts_with("{{resolve:secretsmanager:") {
-                bail!("the local stack resolves secretsmanager references only");
+        resolved = resolved.replace(&format!("https://{}", host(&self.http.id)), &values.http);
+        while let Some(start) = resolved.find("{{resolve:") {
+            let Some(length) = resolved[start..].find("}}") else { bail!("`{{{{resolve:` without `}}}}`") };
+            if !resolved[start..].starts_with("{{resolve:secretsmanager:") {
+                bail!("the local stack resolves only secretsmanager references");
             }
-            settled.replace_range(start..start + length + 2, &surroundings.secret);
+            resolved.replace_range(start..start + length + 2, &values.secret);
         }
-        if let Some((_, name)) = settled.split_once(UNSET) {
+        if let Some((_, name)) = resolved.split_once(NO_DEFAULT) {
             let name = name.split('>').next().unwrap_or_default();
-            bail!("the parameter {name} has no default, and the local stack has no other value for it");
+            bail!("the parameter {name} has no default, which the local stack requires");
         }
-        Ok(settled)
+        Ok(resolved)
     }
 }
 

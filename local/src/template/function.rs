@@ -1,4 +1,4 @@
-//! `AWS::Serverless::Function` resources: binary, limits and variables, with `Globals` merged in.
+//! `AWS::Serverless::Function` resources, merged with `Globals`: binary, timeout, memory and variables.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::Source;
 
-/// SAM's own defaults, where neither the function nor `Globals` says anything.
+/// The defaults of SAM and Lambda.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 3;
 const DEFAULT_MEMORY_MB: u64 = 128;
 
-/// One function, as the template declares it.
+/// A function of the template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FunctionSpec {
     /// The logical id, for example `FriendsListFunction`.
@@ -21,11 +21,11 @@ pub struct FunctionSpec {
     pub name: String,
     /// The Cargo binary, for example `friends-list`.
     pub binary: String,
-    /// How long one invocation may take.
+    /// The timeout of an invocation.
     pub timeout: Duration,
-    /// Memory in MB; functions are told, nothing enforces it.
+    /// The memory in MB; passed to the function but not enforced.
     pub memory_mb: u64,
-    /// The variables, evaluated; hosts and secrets are still to be filled in (see `Surroundings`).
+    /// The evaluated variables; `Template::resolve` replaces hosts and secrets.
     pub environment: BTreeMap<String, String>,
 }
 
@@ -33,21 +33,21 @@ pub(super) fn read(source: &Source) -> Result<BTreeMap<String, FunctionSpec>> {
     let globals = &source.root["Globals"]["Function"];
     let mut functions = BTreeMap::new();
     for resource in source.resources("AWS::Serverless::Function")? {
-        let spec = one(source, resource.id, resource.body, globals)
+        let spec = read_function(source, resource.id, resource.body, globals)
             .with_context(|| format!("function {}", resource.id))?;
         functions.insert(spec.id.clone(), spec);
     }
     Ok(functions)
 }
 
-fn one(source: &Source, id: &str, body: &Value, globals: &Value) -> Result<FunctionSpec> {
+fn read_function(source: &Source, id: &str, body: &Value, globals: &Value) -> Result<FunctionSpec> {
     let properties = &body["Properties"];
     let method = body["Metadata"]["BuildMethod"].as_str();
     if method != Some("rust-cargolambda") {
-        bail!("its Metadata needs `BuildMethod: rust-cargolambda`, the only kind the local stack runs");
+        bail!("its Metadata requires `BuildMethod: rust-cargolambda`, the only supported build method");
     }
     let binary = body["Metadata"]["BuildProperties"]["Binary"].as_str();
-    let binary = binary.context("its Metadata needs `BuildProperties: {Binary: …}`")?.to_owned();
+    let binary = binary.context("its Metadata requires `BuildProperties: {Binary: …}`")?.to_owned();
 
     let number = |name: &str, default: u64| -> Result<u64> {
         let own = source.number(properties, name)?;

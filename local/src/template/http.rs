@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 
 use super::Source;
 
-/// SAM's name for the API that `HttpApi` events belong to when they name none.
+/// SAM's logical id of the API of `HttpApi` events without `ApiId`.
 const IMPLICIT_API: &str = "ServerlessHttpApi";
 
 /// An HTTP API in front of the functions.
 #[derive(Debug, Default)]
 pub struct HttpApi {
-    /// The logical id, which stands for the API id.
+    /// The logical id, which is also the API id.
     pub id: String,
-    /// All routes, `$default` included.
+    /// All routes, including `$default`.
     pub routes: Vec<HttpRoute>,
-    /// How cross-origin calls are answered, if at all.
+    /// The CORS configuration; `None` disables CORS.
     pub cors: Option<Cors>,
 }
 
@@ -33,18 +33,18 @@ pub enum Verb {
 /// One route of the HTTP API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRoute {
-    /// The method, and the path as written, for example `/api/v1/chat/rooms/{id}`; `None` is the `$default` route.
+    /// The method and the path, for example `/api/v1/chat/rooms/{id}`; `None` is the `$default` route.
     pub key: Option<(Verb, String)>,
     /// The function's logical id.
     pub function: String,
-    /// How long the gateway waits, where that is less than API Gateway's own limit.
+    /// The integration timeout, if the template declares one.
     pub timeout: Option<Duration>,
 }
 
-/// A `CorsConfiguration`.
+/// The CORS configuration of an HTTP API.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cors {
-    /// Allowed origins: exact ones, `*`, or a scheme as `https://*`.
+    /// The allowed origins: exact origins, `*`, or all origins of a scheme, for example `https://*`.
     pub origins: Vec<String>,
     /// `Access-Control-Allow-Methods`.
     pub methods: Vec<String>,
@@ -63,22 +63,22 @@ pub(super) fn read(source: &Source, notices: &mut Vec<String>) -> Result<HttpApi
     let mut routes = Vec::new();
     for resource in source.resources("AWS::Serverless::Function")? {
         for (name, event) in resource.properties["Events"].as_object().into_iter().flatten() {
-            let place = || format!("event {name} of {}", resource.id);
+            let location = || format!("event {name} of {}", resource.id);
             match event["Type"].as_str().unwrap_or_default() {
                 "HttpApi" => {
                     let (owner, route) =
-                        route(source, resource.id, &event["Properties"]).with_context(place)?;
+                        route(source, resource.id, &event["Properties"]).with_context(location)?;
                     if *api.get_or_insert_with(|| owner.clone()) != owner {
-                        bail!("{}: the local stack serves one HTTP API, and the template has two", place());
+                        bail!("{}: the local stack supports only one HTTP API", location());
                     }
                     if routes.iter().any(|other: &HttpRoute| other.key == route.key) {
-                        bail!("{}: another event has the same route", place());
+                        bail!("{}: the route is declared more than once", location());
                     }
                     routes.push(route);
                 }
                 "Schedule" => {}
-                "Api" => bail!("{}: the local stack serves HTTP APIs, not REST APIs", place()),
-                other => notices.push(format!("{} ({other}) is not run by the local stack.", place())),
+                "Api" => bail!("{}: the local stack supports HTTP APIs, not REST APIs", location()),
+                other => notices.push(format!("The local stack ignores {} ({other}).", location())),
             }
         }
     }
@@ -91,7 +91,7 @@ pub(super) fn read(source: &Source, notices: &mut Vec<String>) -> Result<HttpApi
         for unsupported in ["Auth", "DefinitionBody", "DefinitionUri", "RouteSettings"] {
             match unsupported {
                 "RouteSettings" if !declared[unsupported].is_null() => {
-                    notices.push(format!("{unsupported} of {id} is not applied by the local stack."));
+                    notices.push(format!("The local stack ignores {unsupported} of {id}."));
                 }
                 _ if !declared[unsupported].is_null() => {
                     bail!("{id}: the local stack does not support {unsupported} of an HTTP API");
@@ -116,7 +116,7 @@ fn route(source: &Source, function: &str, properties: &Value) -> Result<(String,
     }
     let authorizer = &properties["Auth"]["Authorizer"];
     if !authorizer.is_null() && authorizer != "NONE" {
-        bail!("the local stack does not support authorizers of HTTP routes");
+        bail!("the local stack does not support authorizers on HTTP routes");
     }
     let timeout = source.number(properties, "TimeoutInMillis")?.map(Duration::from_millis);
     let path = source.text(properties, "Path")?;
@@ -124,7 +124,7 @@ fn route(source: &Source, function: &str, properties: &Value) -> Result<(String,
     let key = match (path, method) {
         (None, None) => None,
         (Some(path), _) if path == "$default" => None,
-        (Some(path), _) if !path.starts_with('/') => bail!("its path {path} does not begin with a slash"),
+        (Some(path), _) if !path.starts_with('/') => bail!("its path {path} does not start with a slash"),
         (Some(path), method) => {
             let method = method.unwrap_or_else(|| "ANY".into()).to_ascii_uppercase();
             let any = method == "ANY" || method == "*" || method == "X-AMAZON-APIGATEWAY-ANY-METHOD";

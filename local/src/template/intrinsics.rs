@@ -1,32 +1,32 @@
-//! The template language's intrinsic functions, evaluated with the parameters' defaults and this stack's names for resources.
+//! Evaluates intrinsic functions, with the defaults of parameters and local names of resources.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-/// The account that everything of the stack claims to run in.
+/// The emulated AWS account id.
 pub const ACCOUNT_ID: &str = "123456789012";
-/// The region that everything of the stack claims to run in.
+/// The emulated AWS region.
 pub const REGION: &str = "us-east-1";
-/// How a parameter without a default comes out, up to its name. That is fine within a reference to a secret, which
-/// comes out as the development secret anyway, and an error in whatever a function would see.
-pub const UNSET: &str = "<no default for the parameter ";
+/// The prefix of the value of a parameter without default, up to its name. It is valid inside a secret
+/// reference, which the development secret replaces, and an error in any other variable.
+pub const NO_DEFAULT: &str = "<no default for the parameter ";
 const STACK_NAME: &str = "local";
 
-/// A whole template, as parsed; evaluates values that lie in it.
+/// Evaluates the values of a parsed template.
 pub struct Scope<'a> {
     root: &'a Value,
 }
 
 impl<'a> Scope<'a> {
-    /// The scope of a parsed template.
+    /// Creates the scope of a parsed template.
     pub fn new(root: &'a Value) -> Self {
         Self { root }
     }
 
-    /// Evaluates a value; `None` is `AWS::NoValue`.
+    /// Evaluates a value; `AWS::NoValue` becomes `None`.
     ///
     /// # Errors
-    /// If the value refers to something that the template does not have, or uses a function that is not supported.
+    /// If the value contains an unknown reference or an unsupported function.
     pub fn evaluate(&self, value: &Value) -> Result<Option<Value>> {
         match value {
             Value::Array(items) => {
@@ -36,8 +36,8 @@ impl<'a> Scope<'a> {
                 }
                 Ok(Some(Value::Array(evaluated)))
             }
-            Value::Object(object) => match single(object) {
-                Some(("Ref", name)) => self.reference(text(name)?),
+            Value::Object(object) => match single_entry(object) {
+                Some(("Ref", name)) => self.reference(expect_string(name)?),
                 Some((name, argument)) if name.starts_with("Fn::") => {
                     self.function(name, argument).with_context(|| format!("cannot evaluate {name}"))
                 }
@@ -55,16 +55,17 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// Evaluates a value that has to be a string, a number or a boolean, and returns it as a string.
+    /// Evaluates a string, a number or a boolean, and returns it as a string.
     ///
     /// # Errors
-    /// As [`Scope::evaluate`], and if the value is something else.
+    /// As [`Scope::evaluate`], and if the value is a list, an object or null.
     pub fn string(&self, value: &Value) -> Result<String> {
         let evaluated = self.evaluate(value)?.unwrap_or(Value::Null);
-        scalar(&evaluated).with_context(|| format!("expected one value, not {evaluated}"))
+        scalar(&evaluated)
+            .with_context(|| format!("expected a string, a number or a boolean, not {evaluated}"))
     }
 
-    fn evaluated(&self, value: &Value) -> Result<Value> {
+    fn evaluate_or_null(&self, value: &Value) -> Result<Value> {
         Ok(self.evaluate(value)?.unwrap_or(Value::Null))
     }
 
@@ -77,7 +78,7 @@ impl<'a> Scope<'a> {
         }
         if let Some(parameter) = self.root.get("Parameters").and_then(|all| all.get(name)) {
             let Some(default) = parameter.get("Default") else {
-                return Ok(Some(format!("{UNSET}{name}>").into()));
+                return Ok(Some(format!("{NO_DEFAULT}{name}>").into()));
             };
             let is_list =
                 parameter.get("Type").and_then(Value::as_str).is_some_and(|kind| kind.contains("List"));
@@ -90,7 +91,7 @@ impl<'a> Scope<'a> {
         let Some(resource) = self.root.get("Resources").and_then(|all| all.get(name)) else {
             bail!("the template has no parameter and no resource named {name}");
         };
-        // The physical name where the template gives one, else the logical id.
+        // The physical name if the template declares one, otherwise the logical id.
         let property = match resource.get("Type").and_then(Value::as_str).unwrap_or_default() {
             "AWS::DynamoDB::Table" => "TableName",
             "AWS::Serverless::Function" => "FunctionName",
@@ -121,7 +122,7 @@ impl<'a> Scope<'a> {
             ("AWS::ApiGatewayV2::Api" | "AWS::Serverless::HttpApi", "ApiEndpoint") => {
                 Ok(format!("https://{name}.execute-api.{REGION}.amazonaws.com").into())
             }
-            // Ids and names of other resources mean nothing here; what is built from them must still be whole.
+            // The local stack does not use other attributes, but values that contain them must be complete.
             _ => Ok(format!("{name}.{attribute}").into()),
         }
     }
@@ -129,61 +130,70 @@ impl<'a> Scope<'a> {
     fn function(&self, name: &str, argument: &Value) -> Result<Option<Value>> {
         let arguments = argument.as_array().map_or(&[][..], Vec::as_slice);
         let value = match (name, arguments) {
-            ("Fn::Sub", []) => self.substitute(text(argument)?, &Map::new())?.into(),
+            ("Fn::Sub", []) => self.substitute(expect_string(argument)?, &Map::new())?.into(),
             ("Fn::Sub", [template, Value::Object(variables)]) => {
-                self.substitute(text(template)?, variables)?.into()
+                self.substitute(expect_string(template)?, variables)?.into()
             }
-            ("Fn::GetAtt", [resource, attribute]) => self.attribute(text(resource)?, text(attribute)?)?,
+            ("Fn::GetAtt", [resource, attribute]) => {
+                self.attribute(expect_string(resource)?, expect_string(attribute)?)?
+            }
             ("Fn::Join", [separator, items]) => {
-                let items = self.evaluated(items)?;
-                let items = items.as_array().context("Fn::Join needs a list")?;
+                let items = self.evaluate_or_null(items)?;
+                let items = items.as_array().context("Fn::Join requires a list")?;
                 let parts: Option<Vec<_>> = items.iter().map(scalar).collect();
-                parts.context("Fn::Join needs a list of strings")?.join(text(separator)?).into()
+                parts.context("Fn::Join requires a list of strings")?.join(expect_string(separator)?).into()
             }
             ("Fn::Split", [separator, whole]) => {
-                self.string(whole)?.split(text(separator)?).map(Value::from).collect()
+                self.string(whole)?.split(expect_string(separator)?).map(Value::from).collect()
             }
             ("Fn::Select", [index, items]) => {
                 let index: usize = self.string(index)?.parse()?;
-                self.evaluated(items)?.get(index).cloned().context("Fn::Select: no such item")?
+                self.evaluate_or_null(items)?
+                    .get(index)
+                    .cloned()
+                    .context("Fn::Select: the index is out of range")?
             }
             ("Fn::FindInMap", [map, top, second]) => {
                 let (map, top, second) = (self.string(map)?, self.string(top)?, self.string(second)?);
                 let found = self.root["Mappings"][&map][&top].get(&second);
-                found.cloned().with_context(|| format!("no mapping {map}.{top}.{second}"))?
+                found.cloned().with_context(|| format!("the template has no mapping {map}.{top}.{second}"))?
             }
             ("Fn::If", [condition, yes, no]) => {
-                let chosen = if self.condition(text(condition)?)? { yes } else { no };
+                let chosen = if self.condition(expect_string(condition)?)? { yes } else { no };
                 return self.evaluate(chosen);
             }
-            ("Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not", _) => {
-                self.truth(&Value::Object(Map::from_iter([(name.to_owned(), argument.clone())])))?.into()
-            }
+            ("Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not", _) => self
+                .evaluate_condition(&Value::Object(Map::from_iter([(name.to_owned(), argument.clone())])))?
+                .into(),
             _ => bail!("the local stack does not support {name} with {argument}"),
         };
         Ok(Some(value))
     }
 
-    /// Whether the named condition holds with the parameters' defaults.
+    /// Evaluates a named condition with the defaults of the parameters.
     ///
     /// # Errors
-    /// If there is no such condition or it cannot be evaluated.
+    /// If the condition does not exist or cannot be evaluated.
     pub fn condition(&self, name: &str) -> Result<bool> {
         let condition = self.root.get("Conditions").and_then(|all| all.get(name));
-        self.truth(condition.with_context(|| format!("the template has no condition {name}"))?)
+        self.evaluate_condition(condition.with_context(|| format!("the template has no condition {name}"))?)
     }
 
-    fn truth(&self, value: &Value) -> Result<bool> {
-        let Some((function, argument)) = value.as_object().and_then(single) else {
+    fn evaluate_condition(&self, value: &Value) -> Result<bool> {
+        let Some((function, argument)) = value.as_object().and_then(single_entry) else {
             bail!("{value} is not a condition");
         };
         let arguments = argument.as_array().map_or(&[][..], Vec::as_slice);
         match (function, arguments) {
-            ("Condition", []) => self.condition(text(argument)?),
+            ("Condition", []) => self.condition(expect_string(argument)?),
             ("Fn::Equals", [left, right]) => Ok(self.string(left)? == self.string(right)?),
-            ("Fn::Not", [inner]) => Ok(!self.truth(inner)?),
-            ("Fn::And", all) => all.iter().try_fold(true, |so_far, one| Ok(self.truth(one)? && so_far)),
-            ("Fn::Or", all) => all.iter().try_fold(false, |so_far, one| Ok(self.truth(one)? || so_far)),
+            ("Fn::Not", [inner]) => Ok(!self.evaluate_condition(inner)?),
+            ("Fn::And", all) => {
+                all.iter().try_fold(true, |result, one| Ok(self.evaluate_condition(one)? && result))
+            }
+            ("Fn::Or", all) => {
+                all.iter().try_fold(false, |result, one| Ok(self.evaluate_condition(one)? || result))
+            }
             _ => bail!("the local stack does not support the condition {value}"),
         }
     }
@@ -224,13 +234,13 @@ fn pseudo_parameter(name: &str) -> Option<String> {
     })
 }
 
-fn single(object: &Map<String, Value>) -> Option<(&str, &Value)> {
+fn single_entry(object: &Map<String, Value>) -> Option<(&str, &Value)> {
     let mut entries = object.iter();
     let (key, value) = entries.next()?;
     entries.next().is_none().then_some((key.as_str(), value))
 }
 
-fn text(value: &Value) -> Result<&str> {
+fn expect_string(value: &Value) -> Result<&str> {
     value.as_str().with_context(|| format!("expected a string, not {value}"))
 }
 
@@ -267,7 +277,7 @@ Resources:
     }
 
     #[test]
-    fn references_sub_join_and_conditions_are_evaluated() {
+    fn references_functions_and_conditions_are_evaluated() {
         for (text, expected) in [
             ("!Ref Stage", "live"),
             ("!Ref Table", "chat-live"),
@@ -293,8 +303,8 @@ Resources:
     }
 
     #[test]
-    fn what_is_missing_or_unsupported_is_an_error() {
-        for text in ["!Ref Nobody", "!GetAtt Nobody.Arn", "!ImportValue x", "!Sub '${Nobody}'"] {
+    fn unknown_references_and_unsupported_functions_are_errors() {
+        for text in ["!Ref Unknown", "!GetAtt Unknown.Arn", "!ImportValue x", "!Sub '${Unknown}'"] {
             assert!(evaluate(text).is_err(), "{text}");
         }
     }

@@ -5,14 +5,14 @@ use serde_json::{Map, Value};
 
 use super::Source;
 
-/// One table, as the template declares it.
+/// A table of the template.
 #[derive(Clone, Debug)]
 pub struct TableSpec {
     /// The physical name: `TableName`, or the logical id.
     pub name: String,
     /// A `CreateTable` request with the table's keys and indexes.
     pub create: Value,
-    /// The attribute that says when an item expires.
+    /// The time-to-live attribute, if enabled.
     pub ttl_attribute: Option<String>,
 }
 
@@ -23,10 +23,13 @@ pub(super) fn read(source: &Source) -> Result<Vec<TableSpec>> {
         }
     }
     let tables = source.resources("AWS::DynamoDB::Table")?;
-    tables.iter().map(|table| one(source, table).with_context(|| format!("table {}", table.id))).collect()
+    tables
+        .iter()
+        .map(|table| read_table(source, table).with_context(|| format!("table {}", table.id)))
+        .collect()
 }
 
-fn one(source: &Source, table: &super::Resource) -> Result<TableSpec> {
+fn read_table(source: &Source, table: &super::Resource) -> Result<TableSpec> {
     let properties = table.properties;
     let name = source.text(properties, "TableName")?.unwrap_or_else(|| table.id.to_owned());
     let mut create = Map::new();
@@ -47,7 +50,7 @@ fn one(source: &Source, table: &super::Resource) -> Result<TableSpec> {
     Ok(TableSpec { name, create: create.into(), ttl_attribute })
 }
 
-/// Capacity has no meaning here, and on-demand tables refuse it.
+/// Removes capacity settings, which on-demand tables reject.
 fn without_throughput(mut indexes: Value) -> Value {
     for index in indexes.as_array_mut().into_iter().flatten() {
         if let Some(index) = index.as_object_mut() {

@@ -1,4 +1,4 @@
-//! Tests of reading a whole template.
+//! Tests with a complete template.
 
 use std::time::Duration;
 
@@ -82,7 +82,7 @@ Resources:
 "#;
 
 #[test]
-fn a_template_comes_out_as_functions_routes_sockets_and_tables() {
+fn a_template_is_read_into_functions_routes_sockets_and_tables() {
     let template = Template::parse(TEMPLATE).unwrap();
     let me = &template.functions["UsersGetMeFunction"];
     assert_eq!((me.binary.as_str(), me.timeout), ("users-get-me", Duration::from_secs(5)));
@@ -104,29 +104,33 @@ fn a_template_comes_out_as_functions_routes_sockets_and_tables() {
     assert!(socket.authorizer.as_ref().unwrap().identity_sources.is_empty());
 
     assert_eq!(template.tables[0].ttl_attribute.as_deref(), Some("expires_at"));
-    assert_eq!(template.notices.len(), 1, "the stream is mentioned: {:?}", template.notices);
+    assert_eq!(template.notices.len(), 1, "the ignored stream has a notice: {:?}", template.notices);
 }
 
 #[test]
-fn hosts_and_secrets_come_out_as_this_stacks_own() {
+fn hosts_and_secrets_are_replaced_by_those_of_the_stack() {
     let template = Template::parse(TEMPLATE).unwrap();
-    let surroundings = Surroundings {
+    let values = RuntimeValues {
         http: "http://127.0.0.1:3000".into(),
         management: "http://127.0.0.1:3001".into(),
         secret: "s3cret".into(),
     };
     let environment = &template.functions["NotFoundFunction"].environment;
-    let settled = |name: &str| template.settle(&environment[name], &surroundings).unwrap();
-    assert_eq!(settled("SOCKET_ENDPOINT"), "http://127.0.0.1:3001/live");
-    assert_eq!(settled("JWT_SECRET"), "s3cret");
-    assert_eq!(settled("JWT_ISSUER"), "");
-    assert_eq!(settled("JWT_SECRET"), settled("OTHER_SECRET"), "a reference by a parameter without default");
-    assert!(template.settle("{{resolve:ssm:/a}}", &surroundings).is_err());
-    assert!(template.settle(&environment["UNSET"], &surroundings).is_err());
+    let resolved = |name: &str| template.resolve(&environment[name], &values).unwrap();
+    assert_eq!(resolved("SOCKET_ENDPOINT"), "http://127.0.0.1:3001/live");
+    assert_eq!(resolved("JWT_SECRET"), "s3cret");
+    assert_eq!(resolved("JWT_ISSUER"), "");
+    assert_eq!(
+        resolved("JWT_SECRET"),
+        resolved("OTHER_SECRET"),
+        "a reference with a parameter without default"
+    );
+    assert!(template.resolve("{{resolve:ssm:/a}}", &values).is_err());
+    assert!(template.resolve(&environment["UNSET"], &values).is_err());
 }
 
 #[test]
-fn what_would_change_what_a_client_sees_is_refused() {
+fn unsupported_features_and_unknown_references_are_rejected() {
     for (from, to, reason) in [
         ("$request.body.type", "$request.header.type", "cannot select routes"),
         ("AuthorizerType: REQUEST", "AuthorizerType: JWT", "REQUEST authorizers"),
@@ -141,7 +145,7 @@ fn what_would_change_what_a_client_sees_is_refused() {
 }
 
 #[test]
-fn the_projects_own_template_can_be_run() {
+fn the_template_of_the_project_is_supported() {
     let template = Template::read(&crate::options::project_root().join("template.yaml")).unwrap();
     assert!(template.functions.contains_key("UsersGetMeFunction"));
     assert!(template.socket.is_some() && !template.tables.is_empty());

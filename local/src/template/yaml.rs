@@ -1,10 +1,10 @@
-//! YAML with the short tags of templates, as JSON in which every intrinsic function has its long form.
+//! Converts template YAML to JSON, with the short form of each intrinsic function replaced by its long form.
 
 use anyhow::{Result, bail};
 use serde_json::{Map, Number, Value};
 use serde_yaml_ng::Value as Yaml;
 
-/// Parses a template's text.
+/// Parses the text of a template.
 ///
 /// # Errors
 /// If the text is not YAML, or has a mapping key that is not a string.
@@ -19,7 +19,7 @@ fn convert(yaml: Yaml) -> Result<Value> {
         Yaml::Number(number) => match (number.as_i64(), number.as_f64().and_then(Number::from_f64)) {
             (Some(whole), _) => whole.into(),
             (None, Some(float)) => Value::Number(float),
-            (None, None) => bail!("the number {number} cannot be read"),
+            (None, None) => bail!("the number {number} is out of range"),
         },
         Yaml::String(text) => Value::String(text),
         Yaml::Sequence(items) => Value::Array(items.into_iter().map(convert).collect::<Result<_>>()?),
@@ -43,7 +43,7 @@ fn convert(yaml: Yaml) -> Result<Value> {
     })
 }
 
-/// `!Ref x` is `{"Ref": x}`, `!Condition x` is `{"Condition": x}`, every other `!Name x` is `{"Fn::Name": x}`.
+/// `!Ref x` becomes `{"Ref": x}`, `!Condition x` `{"Condition": x}`, any other `!Name x` `{"Fn::Name": x}`.
 fn long_form(name: &str, argument: Value) -> Value {
     let key = match name {
         "Ref" | "Condition" => name.to_owned(),

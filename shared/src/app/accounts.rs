@@ -1,12 +1,17 @@
-//! Accounts: how one begins at a person's first visit, and how it is deleted, in steps that may be repeated.
+//! Accounts: created on a user's first visit, and deleted in idempotent steps. A scheduled function completes deletions
+//! whose call has failed, of accounts and of groups.
 
+use chrono::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     App, BestEffort, Error, Result,
     auth::Identity,
     domain::{
-        accounts::{Account, AccountDeletion, TOKEN_BEFORE_DELETION, invalidates_token},
+        accounts::{
+            Account, AccountDeletion, DeletionTarget, PendingDeletion, TOKEN_BEFORE_DELETION,
+            invalidates_token,
+        },
         relationships::RelationshipAction,
         rooms::Member,
         users::profile::Profile,
@@ -15,15 +20,36 @@ use crate::{
     wire::socket::Event,
 };
 
-/// So many people and rooms are left at once.
+/// Relationships and rooms left concurrently.
 const CONCURRENT_LEAVES: usize = 8;
 
-/// Once all is left, it is looked at again, because somebody may have written at the same moment; so often at most.
+/// The maximum number of rounds of a deletion. A new round is needed if another user wrote concurrently.
 const MAX_ROUNDS: usize = 4;
 
+/// The age at which the scheduled function completes a pending deletion: no call that was in flight when the deletion began
+/// or ended takes that long.
+const OVERDUE_AFTER: Duration = Duration::minutes(10);
+
+/// Deletions completed concurrently: a slow one does not delay the others.
+const CONCURRENT_DELETIONS: usize = 4;
+
 impl App {
-    /// What is known of the bearer of a token. Who has deleted their account needs a newer one.
-    pub(crate) async fn account(&self, identity: &Identity) -> Result<Option<Account>> {
+    /// Ensures that the user of a token has a profile, and that the token is newer than a deletion of the account.
+    pub async fn ensure_profile(&self, identity: &Identity) -> Result<()> {
+        let cached = self.cached_profile(identity.user_id);
+        let is_valid = |deleted_at| !invalidates_token(deleted_at, identity.issued_at);
+        if cached.is_some_and(|cached| cached.previous_deletion.is_none_or(is_valid)) {
+            return Ok(());
+        }
+        let account = self.account(identity).await?;
+        let (user, now) = (identity.user_id, self.now());
+        let profile = self.store.profile_after(account, user, &identity.profile, now).await?;
+        self.cache_profile(&profile);
+        Ok(())
+    }
+
+    /// The account of a token's user. A deleted account requires a newer token.
+    async fn account(&self, identity: &Identity) -> Result<Option<Account>> {
         let account = self.store.account(identity.user_id).await?;
         let deleted_at = account.as_ref().and_then(Account::deleted_at);
         if deleted_at.is_some_and(|deleted_at| invalidates_token(deleted_at, identity.issued_at)) {
@@ -32,28 +58,28 @@ impl App {
         Ok(account)
     }
 
-    /// The profile of somebody who visits, made now if there is none. What calls that died have left to do, of a change of
-    /// it or of the deletion of an account before it, is done first.
+    /// The profile of a token's user, created if there is none. First completes what failed calls left undone: the deletion
+    /// of the previous account, or the update of rooms after a change of the profile.
     pub async fn resume_account(&self, identity: &Identity) -> Result<Profile> {
         let (user, now) = (identity.user_id, self.now());
         let mut account = self.account(identity).await?;
-        if let Some(Account::Deleted(departure)) = &account {
-            self.complete_account_deletion(departure).await?;
+        if let Some(Account::Deleted(deletion)) = &account {
+            self.complete_account_deletion(deletion).await?;
             account = self.store.account(user).await?;
         }
         let profile = self.store.profile_after(account, user, &identity.profile, now).await?;
-        self.remember(&profile);
+        self.cache_profile(&profile);
         self.update_rooms(&profile).await?;
         Ok(profile)
     }
 
-    /// Deletes an account. It is gone with the first step; the same call again does what is left of the others, and
-    /// nothing once that is done.
+    /// Deletes an account. The first step makes it inaccessible; a repeated call does what is left of the other steps, and
+    /// nothing once they are done.
     pub async fn delete_account(&self, identity: &Identity) -> Result<()> {
         let user = identity.user_id;
-        let departure = match self.store.account(user).await? {
+        let deletion = match self.store.account(user).await? {
             None => return Ok(()),
-            Some(Account::Deleted(departure)) => departure,
+            Some(Account::Deleted(deletion)) => deletion,
             Some(Account::Active(profile)) => {
                 if profile.previous_deletion.is_some_and(|time| invalidates_token(time, identity.issued_at)) {
                     return Err(TOKEN_BEFORE_DELETION);
@@ -61,56 +87,80 @@ impl App {
                 self.store.begin_account_deletion(user, self.now()).await?
             }
         };
-        self.forget(user);
-        self.complete_account_deletion(&departure).await
+        self.uncache_profile(user);
+        self.complete_account_deletion(&deletion).await
     }
 
-    pub(crate) async fn complete_account_deletion(&self, departure: &AccountDeletion) -> Result<()> {
-        let user = departure.id;
-        if !departure.is_pending {
-            return Ok(());
-        }
-        for _ in 0..MAX_ROUNDS {
-            // Another call may have finished it, and they may be here again.
-            if self.store.account(user).await? != Some(Account::Deleted(departure.clone())) {
-                return Ok(());
-            }
-            self.close_connections(user).await?;
-            let related_users = stream::iter(self.store.related_users(user).await?).map(Ok);
-            let part = async |other| {
-                self.update_relationship(user, other, RelationshipAction::DeleteAccount).await.map(drop)
-            };
-            related_users.try_for_each_concurrent(CONCURRENT_LEAVES, part).await?;
-            let rooms = stream::iter(self.store.room_ids(user).await?).map(Ok);
-            let leave = |room| self.leave_for_good(room, user);
-            rooms.try_for_each_concurrent(CONCURRENT_LEAVES, leave).await?;
-            for device in self.store.device_ids(user).await? {
-                self.store.forget_device_of_deleted_account(user, device).await?;
-            }
-            if self.store.clear(user).await? {
-                return self.store.finish_account_deletion(departure).await;
-            }
-        }
-        Err(Error::Busy("others keep writing to somebody who is gone".into()))
+    /// Completes all overdue deletions. A failed one is logged and does not prevent the others; the first error is returned.
+    /// May stop anywhere, and continues in the next call.
+    pub async fn complete_deletions(&self) -> Result<()> {
+        let overdue = self.store.pending_deletions(self.now().plus(-OVERDUE_AFTER)).await?;
+        let completed = stream::iter(overdue).map(async |pending| {
+            let deletion =
+                pending.inspect_err(|error| tracing::error!(%error, "a pending deletion cannot be read"))?;
+            let completed = self.complete_pending_deletion(deletion).await;
+            completed
+                .inspect_err(|error| tracing::error!(%error, ?deletion, "a deletion cannot be completed"))
+        });
+        let completed: Vec<Result<()>> = completed.buffer_unordered(CONCURRENT_DELETIONS).collect().await;
+        completed.into_iter().collect()
     }
 
-    /// Brings those of a direct room's people back into it who had deleted their account, and tells both.
-    pub async fn rejoin_direct_room(&self, room_id: RoomId, actor: UserId, people: &[UserId]) -> Result<()> {
-        let back = self.store.rejoin_direct_room(room_id, actor, people, self.now()).await?;
-        let Some((room, back)) = back else { return Ok(()) };
-        let event = |reader: &Member| {
-            let is_back = back.contains(&reader.shown.user_id);
-            (!is_back).then(|| Event::participants_updated(&room, &back, reader))
-        };
-        let told = self.notify_room(&room, event).await;
-        told.can_fail("telling of somebody who is back");
-        for user in back {
-            self.notify_new_member(room_id, user).await.can_fail("telling somebody who is back");
+    async fn complete_pending_deletion(&self, deletion: PendingDeletion) -> Result<()> {
+        match deletion.of {
+            DeletionTarget::Account(user) => match self.store.account(user).await? {
+                Some(Account::Deleted(deletion)) => self.complete_account_deletion(&deletion).await?,
+                // A concurrent call has completed it.
+                Some(Account::Active(_)) | None => {}
+            },
+            DeletionTarget::Room(room) => self.complete_room_deletion(room).await?,
+            DeletionTarget::SenderName { user, room, after_seq } => {
+                self.store.anonymize_late_messages(room, user, after_seq, self.now()).await?;
+            }
+        }
+        self.store.complete_deletion(deletion).await
+    }
+
+    async fn complete_room_deletion(&self, room: RoomId) -> Result<()> {
+        while let Some(closed) = self.store.deleted_group(room).await? {
+            if self.store.delete_room_items(&closed, self.now()).await? {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Ends all connections of somebody who is gone, and forgets them.
+    async fn complete_account_deletion(&self, deletion: &AccountDeletion) -> Result<()> {
+        let user = deletion.id;
+        if !deletion.is_pending {
+            return Ok(());
+        }
+        for _ in 0..MAX_ROUNDS {
+            // A concurrent call may have completed it, and the account may have been recreated.
+            if self.store.account(user).await? != Some(Account::Deleted(deletion.clone())) {
+                return Ok(());
+            }
+            self.close_connections(user).await?;
+            let related = stream::iter(self.store.related_users(user).await?).map(Ok);
+            let end = async |other| {
+                let ended = self.update_relationship(user, other, RelationshipAction::DeleteAccount).await;
+                ended.map(drop)
+            };
+            related.try_for_each_concurrent(CONCURRENT_LEAVES, end).await?;
+            let rooms = stream::iter(self.store.room_ids(user).await?).map(Ok);
+            let leave = |room| self.leave_deleted_account(room, user);
+            rooms.try_for_each_concurrent(CONCURRENT_LEAVES, leave).await?;
+            for device in self.store.device_ids(user).await? {
+                self.store.forget_device_of_deleted_account(user, device).await?;
+            }
+            if self.store.delete_private_items(user).await? {
+                return self.store.finish_account_deletion(deletion).await;
+            }
+        }
+        Err(Error::Busy("other users keep writing to a deleted account".into()))
+    }
+
+    /// Closes and removes all connections of a deleted account.
     async fn close_connections(&self, user: UserId) -> Result<()> {
         let live = self.store.connections(&[user], self.now()).await?;
         let closed = live.iter().map(|connection| self.push.close(&connection.id));
@@ -118,16 +168,16 @@ impl App {
         self.store.forget_presence(user).await
     }
 
-    /// Leaves a room, then takes the name out of it, then takes the room out of the list: so that what is still to be done
-    /// can be found there, and nothing that begins after that is said under the name. What is on its way, the schedule finds.
-    async fn leave_for_good(&self, room_id: RoomId, user: UserId) -> Result<()> {
-        if let Some(left) = self.store.leave_for_good(room_id, user, self.now()).await? {
+    /// Leaves a room, then anonymizes its messages, then removes the room from the account's list. So a repeated call finds
+    /// what is left to do, and no new message carries the name; the scheduled function handles messages in flight.
+    async fn leave_deleted_account(&self, room_id: RoomId, user: UserId) -> Result<()> {
+        if let Some(left) = self.store.leave_deleted_account(room_id, user, self.now()).await? {
             self.notify_left(left, user).await;
         } else if let Some(room) = self.store.mark_member_deleted(room_id, user, self.now()).await?
             && !room.room.is_closed
         {
             let event = |reader: &Member| Some(Event::participants_updated(&room, &[user], reader));
-            self.notify_room(&room, event).await.can_fail("telling of somebody who is gone");
+            self.notify_room(&room, event).await.can_fail("notifying a room of a deleted account");
         }
         self.store.anonymize(room_id, user, self.now()).await
     }

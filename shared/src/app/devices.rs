@@ -1,4 +1,4 @@
-//! Signing a device out: it is forgotten, and so are its connections, before they are closed.
+//! Devices: signing out deletes the device, removes its connections, and then closes them.
 
 use crate::{
     App, BestEffort, Result,
@@ -6,20 +6,20 @@ use crate::{
 };
 
 impl App {
-    /// Forgets a person's device and ends its connections. Nothing is pushed to it from then on.
+    /// Signs a device out. Nothing is pushed to it from then on.
     pub async fn sign_out(&self, user: UserId, device: DeviceId) -> Result<()> {
         let now = self.now();
         self.store.forget_device(user, device).await?;
         let live = self.store.connections(&[user], now).await?.into_iter();
-        let its = live.filter(|connection| connection.device_id == Some(device));
-        let ids: Vec<ConnectionId> = its.map(|connection| connection.id).collect();
+        let of_device = live.filter(|connection| connection.device_id == Some(device));
+        let ids: Vec<ConnectionId> = of_device.map(|connection| connection.id).collect();
         if ids.is_empty() {
             return Ok(());
         }
         let is_news = self.store.disconnected(user, &ids, now).await?;
         self.push.close_all(&ids).await;
         if is_news {
-            self.push.notify_status(user, now).await.can_fail("telling who went offline");
+            self.push.notify_status(user, now).await.can_fail("notifying friends of an offline user");
         }
         Ok(())
     }

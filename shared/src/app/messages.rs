@@ -1,33 +1,103 @@
-//! What becomes of messages after they were sent, and who is told.
+//! Messages: append and deliver, change and notify.
 
 use crate::{
     App, BestEffort, Result,
+    app::fanout::Recipients,
+    clock::Timestamp,
     domain::{
         messages::{
+            SendRequest,
             action::MessageAction,
             view::{FullMessage, View},
         },
         rooms::{Member, RoomWithMembers},
+        users::rate_limit::RateLimitedAction,
     },
     id::UserId,
-    store::messages::changes::{Changed, Part},
+    push::{Origin, OutboundFrame},
+    store::messages::{
+        Committed,
+        changes::{Changed, Part},
+    },
     wire::{
         messages::{MessagePath, Reaction},
-        socket::{Event, ReactionChange, RoomState},
+        socket::{Event, Frame, ReactionChange, RoomState},
     },
 };
 
 impl App {
-    /// Does something to a message, and tells everyone in the room. The answer is the message as the actor sees it.
+    /// Appends a message, within the sender's rate limit. The limit is checked concurrently with the reads, so it adds no
+    /// round trip.
+    pub async fn append(&self, request: &SendRequest) -> Result<Committed> {
+        let admission = self.check_rate_limit(request.sender_id, RateLimitedAction::Messages);
+        self.store.append_if(admission, request, self.now()).await
+    }
+
+    /// Delivers a committed message: `message_sent` to the frame it came from, if any, and `new_message` to every other
+    /// live connection of the members.
     ///
-    /// What was done to a message before is told again, as the message stands: the try that did it may have died before it
-    /// told anyone. A pin is not: the room's present revision may be somebody else's change.
-    pub async fn change(&self, at: &MessagePath, actor: UserId, action: &MessageAction) -> Result<View> {
-        let changed = self.store.change_message(at.room_id, at.message_id, actor, action, self.now()).await?;
-        let Changed { message, room, part } = changed;
+    /// Two sequential round trips. A failure does not fail the call, because the message is committed; a retried send
+    /// delivers again, because its first attempt may have failed before.
+    pub async fn deliver(&self, sent: &Committed, origin: Option<&Origin>) {
+        let now = self.now();
+        let message = sent.message();
+        let (room, seq, sender) = (message.room_id, message.seq, message.sender_id);
+        // Positions advance before the push, so that a client that has the message finds them advanced.
+        let (recipients, head, read) = futures::join!(
+            self.recipients(&sent.room, now),
+            self.store.advance_head(room, seq),
+            self.store.advance_read(room, sender, seq, now),
+        );
+        head.can_fail("advancing the head hint");
+        read.map(drop).can_fail("advancing the sender's read position");
+        let recipients = recipients.unwrap_or_else(|error| {
+            Err::<(), _>(error).can_fail("reading the recipients");
+            Recipients { room: sent.room.clone(), connections: Vec::new() }
+        });
+        self.push_message(sent, origin, &recipients, now).await.can_fail("pushing a message");
+    }
+
+    async fn push_message(
+        &self,
+        sent: &Committed,
+        origin: Option<&Origin>,
+        recipients: &Recipients,
+        now: Timestamp,
+    ) -> Result<()> {
+        let seen_by = |member: &Member| sent.full_message.seen_by(member, &recipients.room.members).into();
+        let answer = match origin {
+            Some(origin) => {
+                let sender = sent.room.member(sent.message().sender_id)?;
+                let event = Event::MessageSent(seen_by(sender));
+                let frame = Frame { event: &event, reference: origin.reference.as_ref() };
+                Some(OutboundFrame { connection: origin.connection.clone(), frame: frame.encode()? })
+            }
+            None => None,
+        };
+        let is_origin =
+            |frame: &OutboundFrame| origin.is_some_and(|from| from.connection.id == frame.connection.id);
+        let seq = sent.message().seq;
+        let new_message =
+            |member: &Member| (member.from_seq <= seq).then(|| Event::NewMessage(seen_by(member)));
+        let others = recipients.frames(new_message)?.into_iter().filter(|frame| !is_origin(frame));
+        self.push.deliver(answer.into_iter().chain(others), now).await
+    }
+
+    /// Applies an action to a message and notifies the room. Returns the message as the actor sees it.
+    ///
+    /// A repeated action that changes nothing notifies again with the message as it is: the attempt that changed it may have
+    /// failed before its push. A repeated pin does not, because the room's revision may be another user's change.
+    pub async fn change_message(
+        &self,
+        path: &MessagePath,
+        actor: UserId,
+        action: &MessageAction,
+    ) -> Result<View> {
+        let changed = self.store.change_message(path.room_id, path.message_id, actor, action, self.now());
+        let Changed { message, room, part } = changed.await?;
         let actor = room.member(actor)?;
-        let (audience, message) =
-            futures::join!(self.audience(&room, self.now()), self.store.full_message(message));
+        let (recipients, message) =
+            futures::join!(self.recipients(&room, self.now()), self.store.full_message(message));
         let message = message?;
         let event = |reader: &Member| match part {
             Some(Part::Room) => Some(room_event(&room, reader)),
@@ -36,12 +106,12 @@ impl App {
             None if message.message.rev == 0 || message.message.seq < reader.from_seq => None,
             None => Some(whole_message(message.seen_by(reader, &room.members))),
         };
-        self.notify(audience, event).await.can_fail("telling of a change");
+        self.notify(recipients, event).await.can_fail("notifying a room of a changed message");
         Ok(message.seen_by(actor, &room.members))
     }
 }
 
-/// What one member hears of what somebody did to a message that they see.
+/// The event of an action on a message that the reader sees.
 fn message_event(
     message: &FullMessage,
     room: &RoomWithMembers,
@@ -78,8 +148,8 @@ fn whole_message(view: View) -> Event {
     }
 }
 
-/// What one member hears of a changed room, and all that they hear of a message that they do not see: its revision, so
-/// that they need not ask what they missed.
-pub(crate) fn room_event(room: &RoomWithMembers, reader: &Member) -> Event {
+/// The event of a changed room. For a member who does not see the changed message it carries the revision, so that the
+/// member's client need not sync.
+pub(super) fn room_event(room: &RoomWithMembers, reader: &Member) -> Event {
     Event::RoomUpdated(RoomState::of(&room.room, reader.from_seq))
 }

@@ -1,15 +1,17 @@
-//! What one function holds from its cold start on.
+//! The operations of the functions, by domain. They combine rules, store, wire and push.
 
+mod access;
 mod accounts;
 mod devices;
+mod discovery;
 mod fanout;
 mod messages;
-mod pending_deletions;
 mod presence;
 mod profiles;
 mod rate_limit;
 pub mod receipts;
 mod relationships;
+mod reports;
 mod rooms;
 mod typing;
 
@@ -25,57 +27,57 @@ use crate::{
     auth::{Http, Identity, Verifier},
     clock::{Clock, Timestamp},
     config::Config,
-    domain::{accounts::invalidates_token, users::profile::Profile},
+    domain::users::profile::Profile,
     error::{Error, Result},
     id::UserId,
     push::Push,
     store::Store,
 };
 
-/// Configuration, clock, store and push: cheap to clone, the same for every call.
+/// The state of a function's process: configuration, clock and clients. Cheap to clone.
 #[derive(Clone)]
 pub struct App {
-    /// What the deployer chose.
+    /// The deployment's configuration.
     pub config: Config,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// The memory.
+    /// The table.
     pub store: Store,
-    /// The way to people's devices.
+    /// Frames to live connections.
     pub push: Push,
     tokens: Verifier,
-    known: Arc<Mutex<HashMap<UserId, Known>>>,
+    profiles: Arc<Mutex<HashMap<UserId, CachedProfile>>>,
 }
 
-/// Somebody whose profile a process has seen.
+/// What a process remembers of a profile that it has read.
 #[derive(Clone, Copy)]
-struct Known {
-    /// When.
+struct CachedProfile {
+    /// When it was read.
     at: Timestamp,
-    /// When they had deleted an account before it, if they did.
+    /// When the user's previous account was deleted, if there was one.
     previous_deletion: Option<Timestamp>,
 }
 
-/// People whose profile was seen are remembered per process; beyond so many, the memory starts anew.
-const MAX_KNOWN: usize = 10_000;
+/// The maximum number of cached profiles. Beyond it, the cache is cleared.
+const MAX_CACHED_PROFILES: usize = 10_000;
 
-/// They are remembered for so long: later than that, no process takes somebody for present who has deleted their account.
-const KNOWN_FOR: chrono::Duration = chrono::Duration::seconds(60);
+/// How long a profile is cached. Later than that, no process takes a deleted account for an active one.
+const PROFILE_TTL: chrono::Duration = chrono::Duration::seconds(60);
 
-/// Bounds of one call to DynamoDB. An attempt that takes longer is made again, at first after a moment as short as a
-/// round trip; all of them together stay below the functions' timeout, so that the caller gets an answer of ours.
+/// Bounds of one call to DynamoDB. A slow attempt is retried, at first after a delay as short as a round trip. All
+/// attempts together stay below the functions' timeout, so that the caller receives an error of this API.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 4;
 const FIRST_BACKOFF: Duration = Duration::from_millis(25);
 
-/// How a call to DynamoDB is tried again.
+/// How calls to DynamoDB are retried.
 pub fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST_BACKOFF)
 }
 
-/// How long a call to DynamoDB may take.
+/// The timeouts of calls to DynamoDB.
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -85,7 +87,7 @@ pub fn timeouts() -> TimeoutConfig {
 }
 
 impl App {
-    /// The app of a function's process: configuration from the environment, clients made once.
+    /// The app of a function's process: configuration from the environment, clients created once.
     pub async fn from_env() -> Result<Self> {
         let config = Config::from_env()?;
         let aws = aws_config::defaults(BehaviorVersion::latest())
@@ -100,25 +102,25 @@ impl App {
         Ok(Self::new(config, Clock::system(), store, push))
     }
 
-    /// An app of given parts.
+    /// An app of the given parts.
     pub fn new(config: Config, clock: Clock, store: Store, push: Push) -> Self {
         let tokens = Verifier::new(&config.tokens, &Http::default());
-        Self { config, clock, store, push, tokens, known: Arc::default() }
+        Self { config, clock, store, push, tokens, profiles: Arc::default() }
     }
 
-    /// The same app for one call that came at this time: all that the call does is dated alike.
+    /// The same app for one call at this time: everything that the call does has the same date.
     #[must_use]
     pub fn at(&self, time: Option<Timestamp>) -> Self {
         let clock = time.map_or_else(|| self.clock.clone(), Clock::fixed);
         Self { clock, ..self.clone() }
     }
 
-    /// The present moment, or the time of the call.
+    /// The current time, or the time of the call.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// Who the token proves its bearer to be.
+    /// The identity that a token proves.
     pub async fn verify(&self, token: &str) -> Result<Identity> {
         if self.config.tokens.is_empty() {
             return Err(Error::internal("neither JWT_SECRET nor JWT_ISSUERS is set"));
@@ -126,39 +128,25 @@ impl App {
         self.tokens.verify(token, self.now()).await
     }
 
-    /// Makes sure that a person who comes for the first time has a profile, and that who has deleted their account does not
-    /// come by a token from before.
-    pub async fn ensure_profile(&self, identity: &Identity) -> Result<()> {
-        let (user, now) = (identity.user_id, self.now());
-        let known = self.known().get(&user).copied();
-        if let Some(known) = known.filter(|known| now.since(known.at).abs() < KNOWN_FOR)
-            && known
-                .previous_deletion
-                .is_none_or(|deleted_at| !invalidates_token(deleted_at, identity.issued_at))
-        {
-            return Ok(());
+    fn cache_profile(&self, profile: &Profile) {
+        let mut cache = self.cached_profiles();
+        if cache.len() >= MAX_CACHED_PROFILES {
+            cache.clear();
         }
-        let account = self.account(identity).await?;
-        let profile = self.store.profile_after(account, user, &identity.profile, now).await?;
-        self.remember(&profile);
-        Ok(())
+        let previous_deletion = profile.previous_deletion;
+        cache.insert(profile.id, CachedProfile { at: self.now(), previous_deletion });
     }
 
-    /// Remembers somebody whose profile has just been read.
-    pub(crate) fn remember(&self, profile: &Profile) {
-        let mut known = self.known();
-        if known.len() >= MAX_KNOWN {
-            known.clear();
-        }
-        known.insert(profile.id, Known { at: self.now(), previous_deletion: profile.previous_deletion });
+    fn cached_profile(&self, user: UserId) -> Option<CachedProfile> {
+        let cached = self.cached_profiles().get(&user).copied();
+        cached.filter(|cached| self.now().since(cached.at).abs() < PROFILE_TTL)
     }
 
-    /// Forgets somebody who has deleted their account.
-    pub(crate) fn forget(&self, user: UserId) {
-        self.known().remove(&user);
+    fn uncache_profile(&self, user: UserId) {
+        self.cached_profiles().remove(&user);
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cached_profiles(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, CachedProfile>> {
+        self.profiles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! How far members have come in a room: positions that move forward only, and who is told of it.
+//! Receipts: positions of members that only advance, and their pushes.
 
 use crate::{
     App, BestEffort, Result,
@@ -7,23 +7,23 @@ use crate::{
     wire::socket::{Event, Receipt},
 };
 
-/// How far somebody has come.
+/// The kind of a receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReceiptKind {
-    /// The person has read up to there.
+    /// The user has read all messages up to the position.
     Read,
-    /// A device of theirs has everything up to there.
+    /// A device of the user has all messages up to the position.
     Delivered,
 }
 
 impl App {
-    /// Moves a member's position forward, to the newest message at the most, and tells the room if that was news.
-    /// Without a position, to the newest message. One write and one push, however many messages it passes.
+    /// Advances a member's receipt to `seq`, at most to the newest message, and notifies the room if it has advanced.
+    /// Without `seq`, to the newest message. One write and one push, however many messages it passes.
     ///
-    /// What was read is delivered: who may not know of the reading hears of that, if it is news.
+    /// Reading implies delivery: a member who may not see reads is notified of the delivery, if it has advanced.
     pub async fn advance_receipt(
         &self,
-        progress: ReceiptKind,
+        kind: ReceiptKind,
         room_id: RoomId,
         user_id: UserId,
         seq: Option<u64>,
@@ -34,13 +34,13 @@ impl App {
         let member = room.member(user_id)?;
         let tail = newest.map_or(0, |message| message.seq);
         let seq = seq.unwrap_or(tail).min(tail);
-        let moved = match progress {
+        let has_advanced = match kind {
             ReceiptKind::Read => self.store.advance_read(room_id, user_id, seq, now).await?,
             ReceiptKind::Delivered => self.store.advance_delivered(room_id, user_id, seq, now).await?,
         };
-        if moved {
+        if has_advanced {
             let receipt = Receipt { chat_room_id: room_id, user_id, seq, message_ids: [] };
-            let event = |reader: &Member| match progress {
+            let event = |reader: &Member| match kind {
                 ReceiptKind::Read if member.shows_reads_to(reader) => {
                     Some(Event::MessageReadReceipt(receipt.clone()))
                 }

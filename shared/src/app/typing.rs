@@ -1,4 +1,4 @@
-//! Who is writing something: told to the others in the room, and kept nowhere.
+//! Typing indicators: pushed to the other members of a room, and stored nowhere.
 
 use crate::{
     App, BestEffort, Result,
@@ -8,13 +8,13 @@ use crate::{
 };
 
 impl App {
-    /// Tells the others in a room that one of them is writing, or has stopped. Their own devices know it.
+    /// Notifies the other members of a room that a member has started or stopped typing.
     pub async fn typing(&self, room_id: RoomId, user_id: UserId, is_typing: bool) -> Result<()> {
         let room = self.store.room_with_members(room_id).await?;
         let username = room.member(user_id)?.shown.username.clone();
         let event = Event::TypingIndicator { chat_room_id: room_id, user_id, username, is_typing };
         let for_others = |reader: &Member| (reader.shown.user_id != user_id).then(|| event.clone());
-        self.notify_room(&room, for_others).await.can_fail("telling who is typing");
+        self.notify_room(&room, for_others).await.can_fail("typing indicator");
         Ok(())
     }
 }

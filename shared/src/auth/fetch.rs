@@ -1,4 +1,4 @@
-//! How the keys of an issuer are fetched: with the HTTP client and the TLS that the AWS SDK brings along.
+//! Fetches the keys of issuers, with the HTTP client and the TLS implementation of the AWS SDK.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -17,14 +17,14 @@ use http_body_util::{BodyExt, Limited};
 
 use crate::{auth::key_set::KeySet, error::Cause};
 
-/// How long it may take to reach the issuer, and to have its keys. Calls wait for it.
+/// The timeouts for the connection and for the entire fetch. Calls wait for it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Longer answers are not read to their end, in bytes.
+/// The maximum size of a response, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// The way to issuers. It is made on the first use, and shared.
+/// The HTTP client for issuers. It is created on the first use and shared.
 #[derive(Clone, Default)]
 pub struct Http(Arc<OnceLock<SharedHttpConnector>>);
 
@@ -35,9 +35,9 @@ impl From<SharedHttpConnector> for Http {
 }
 
 impl Http {
-    /// The keys at a URL. Redirects are not followed: they are answers without keys.
+    /// Fetches the keys at a URL. Redirects are not followed and count as failures.
     pub(super) async fn keys(&self, url: &str) -> Result<KeySet, Cause> {
-        tokio::time::timeout(TIMEOUT, self.fetch(url)).await.map_err(|_| Cause::from("it took too long"))?
+        tokio::time::timeout(TIMEOUT, self.fetch(url)).await.map_err(|_| Cause::from("timeout"))?
     }
 
     async fn fetch(&self, url: &str) -> Result<KeySet, Cause> {
@@ -46,10 +46,10 @@ impl Http {
         let response = self.0.get_or_init(connector).call(request).await?;
         let status = response.status().as_u16();
         if status != 200 {
-            return Err(format!("it answered {status}").into());
+            return Err(format!("status {status}").into());
         }
         let body = Limited::new(response.into_body(), MAX_BYTES).collect().await?;
-        KeySet::read(&body.to_bytes()).ok_or_else(|| "it has no key that can be used".into())
+        KeySet::read(&body.to_bytes()).ok_or_else(|| "no usable key".into())
     }
 }
 
@@ -57,7 +57,7 @@ fn connector() -> SharedHttpConnector {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT).build();
     let connector = Connector::builder()
         .connector_settings(settings)
-        // The next time is an hour later.
+        // The next fetch is about an hour later, so an idle connection is of no use.
         .pool_max_idle_per_host(0)
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .build();

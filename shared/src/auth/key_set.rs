@@ -1,4 +1,4 @@
-//! The keys that an issuer publishes (RFC 7517), as far as they are fit to check tokens with.
+//! The published keys of an issuer (RFC 7517) that can verify tokens.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{
@@ -8,17 +8,17 @@ use jsonwebtoken::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// How many keys of a set are kept. Issuers have two or three.
+/// The maximum number of keys of a set. Issuers have two or three.
 const MAX_KEYS: usize = 64;
 
-/// How long an RSA key must be (RFC 7518, section 3.3) and, since checking takes the longer the longer it is, may be, in
-/// bits.
+/// The accepted length of an RSA key, in bits. The minimum is from RFC 7518, section 3.3; the maximum bounds
+/// the time of a verification.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// The length of a coordinate (RFC 7518, section 6.2.1.2).
+/// The length of a P-256 coordinate, in bytes (RFC 7518, section 6.2.1.2).
 const P256_BYTES: usize = 32;
 
-/// Keys, each good for one algorithm.
+/// A set of keys, each for one algorithm.
 pub(super) struct KeySet(Vec<Key>);
 
 struct Key {
@@ -28,45 +28,50 @@ struct Key {
 }
 
 impl KeySet {
-    /// Reads a set. Keys that are malformed, weak or for something else are left out; `None` if none is left.
+    /// Parses a set. Skips keys that are malformed, weak or for another purpose. `None` if no key remains.
     pub fn read(json: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Document {
             keys: Vec<Value>,
         }
         let document: Document = serde_json::from_slice(json).ok()?;
-        let keys: Vec<_> = document.keys.into_iter().filter_map(usable).take(MAX_KEYS).collect();
+        let keys: Vec<_> = document.keys.into_iter().filter_map(usable_key).take(MAX_KEYS).collect();
         (!keys.is_empty()).then_some(Self(keys))
     }
 
-    /// The key of this name and for this algorithm. Without a name, the only one for the algorithm.
+    /// The key with this id and for this algorithm. Without an id, the only key for the algorithm.
     pub fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&DecodingKey> {
-        let mut fitting = self.0.iter().filter(|key| key.algorithm == algorithm);
+        let mut candidates = self.0.iter().filter(|key| key.algorithm == algorithm);
         let key = match id {
-            Some(id) => fitting.find(|key| key.id.as_deref() == Some(id)),
-            None => fitting.next().filter(|_| fitting.next().is_none()),
+            Some(id) => candidates.find(|key| key.id.as_deref() == Some(id)),
+            None => candidates.next().filter(|_| candidates.next().is_none()),
         };
         key.map(|key| &key.public)
     }
 }
 
-/// A published key, if tokens may be checked with it. The algorithm follows from the key's type.
-fn usable(json: Value) -> Option<Key> {
+/// A published key, if it can verify tokens. The algorithm follows from the key's type.
+fn usable_key(json: Value) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(json).ok()?;
     let common = &jwk.common;
-    let signs = common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
-    let verifies = common.key_operations.as_ref().is_none_or(|all| all.contains(&KeyOperations::Verify));
-    let (algorithm, named, fits) = match &jwk.algorithm {
+    let is_for_signatures =
+        common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
+    let can_verify = common.key_operations.as_ref().is_none_or(|all| all.contains(&KeyOperations::Verify));
+    let (algorithm, expected_name, has_valid_size) = match &jwk.algorithm {
         AlgorithmParameters::RSA(rsa) => {
             (Algorithm::RS256, KeyAlgorithm::RS256, RSA_BITS.contains(&bits(&decoded(&rsa.n)?)))
         }
         AlgorithmParameters::EllipticCurve(point) if point.curve == EllipticCurve::P256 => {
-            let fits = decoded(&point.x)?.len() == P256_BYTES && decoded(&point.y)?.len() == P256_BYTES;
-            (Algorithm::ES256, KeyAlgorithm::ES256, fits)
+            let has_valid_size =
+                decoded(&point.x)?.len() == P256_BYTES && decoded(&point.y)?.len() == P256_BYTES;
+            (Algorithm::ES256, KeyAlgorithm::ES256, has_valid_size)
         }
         _ => return None,
     };
-    let is_usable = signs && verifies && common.key_algorithm.is_none_or(|name| name == named) && fits;
+    let is_usable = is_for_signatures
+        && can_verify
+        && common.key_algorithm.is_none_or(|name| name == expected_name)
+        && has_valid_size;
     let public = DecodingKey::from_jwk(&jwk).ok().filter(|_| is_usable)?;
     Some(Key { id: common.key_id.clone(), algorithm, public })
 }
@@ -109,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_good_for_the_one_algorithm_of_its_type() {
+    fn a_key_is_found_only_for_the_algorithm_of_its_type() {
         let set = read(&[rsa(2048), ec()]).unwrap();
         assert!(set.find(Some("r"), Algorithm::RS256).is_some());
         assert!(set.find(Some("e"), Algorithm::ES256).is_some());
@@ -123,16 +128,16 @@ mod tests {
     }
 
     #[test]
-    fn without_a_name_only_an_only_key_is_found() {
+    fn a_token_without_a_key_id_needs_an_unambiguous_key() {
         let set = read(&[rsa(2048), ec(), with(ec(), "kid", "f")]).unwrap();
         assert!(set.find(None, Algorithm::RS256).is_some());
         assert!(set.find(None, Algorithm::ES256).is_none());
     }
 
     #[test]
-    fn keys_that_will_not_do_are_left_out_and_the_others_stay() {
+    fn unusable_keys_are_skipped_and_the_others_are_kept() {
         let half = URL_SAFE_NO_PAD.encode([1; 31]);
-        for bad in [
+        for unusable in [
             json!(7),
             json!({"kid": "r"}),
             json!({"kty": "oct", "kid": "r", "k": "c2VjcmV0"}),
@@ -151,14 +156,14 @@ mod tests {
             with(ec(), "x", half),
             with(ec(), "alg", "RS256"),
         ] {
-            assert!(read(std::slice::from_ref(&bad)).is_none(), "{bad}");
-            let set = read(&[bad, with(rsa(2048), "kid", "good")]).unwrap();
+            assert!(read(std::slice::from_ref(&unusable)).is_none(), "{unusable}");
+            let set = read(&[unusable, with(rsa(2048), "kid", "good")]).unwrap();
             assert!(set.find(Some("good"), Algorithm::RS256).is_some());
         }
-        for good in
+        for usable in
             [with(rsa(8192), "use", "sig"), with(ec(), "alg", "ES256"), with(rsa(2048), "alg", "RS256")]
         {
-            assert!(read(std::slice::from_ref(&good)).is_some(), "{good}");
+            assert!(read(std::slice::from_ref(&usable)).is_some(), "{usable}");
         }
         for text in ["", "{}", "[]", r#"{"keys":{}}"#, r#"{"keys":[]}"#, "<html>"] {
             assert!(KeySet::read(text.as_bytes()).is_none(), "{text}");
@@ -166,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_keys_are_kept_than_an_issuer_can_need() {
+    fn keys_beyond_the_maximum_are_dropped() {
         let many: Vec<_> = (0..=MAX_KEYS).map(|n| with(ec(), "kid", n.to_string())).collect();
         assert_eq!(read(&many).unwrap().0.len(), MAX_KEYS);
     }

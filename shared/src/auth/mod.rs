@@ -1,7 +1,7 @@
-//! Who a token proves the caller to be. This system issues no tokens.
+//! Verification of access tokens. This system issues no tokens.
 //!
-//! A key decides what it may check: the shared secret HS256, an RSA key RS256, a P-256 key ES256. The token's header only
-//! chooses among keys of its own kind, and its `iss` among issuers.
+//! A key determines its algorithm: HS256 for the shared secret, RS256 for an RSA key, ES256 for a P-256 key.
+//! The header of a token only selects among the keys of its own algorithm, and `iss` selects the issuer.
 
 mod claims;
 mod fetch;
@@ -29,12 +29,15 @@ use issuers::texts;
 use keys::Keys;
 use token::Token;
 
-/// How long before its end a token may be used, in seconds: a year where the issuer publishes its keys, since such tokens
-/// live for hours; a hundred years for the shared secret, whose owner decides, so that an `exp` is a date at all.
-const LONGEST_LIFE: i64 = 366 * 86_400;
-const LONGEST_LIFE_BY_SECRET: i64 = 100 * LONGEST_LIFE;
+/// The maximum time until a token of an issuer with published keys expires, in seconds: one year. Such tokens
+/// are valid for hours.
+const MAX_LIFETIME: i64 = 366 * 86_400;
 
-/// Checks tokens: by the secret shared with one issuer, and by the keys that others publish.
+/// The maximum for the shared secret: 100 years. Its owner decides; the bound only rejects an `exp` that is
+/// not a date.
+const MAX_LIFETIME_BY_SECRET: i64 = 100 * MAX_LIFETIME;
+
+/// Verifies tokens with the shared secret of one issuer and with the published keys of others.
 #[derive(Clone)]
 pub struct Verifier {
     secret: Option<Arc<Secret>>,
@@ -51,21 +54,21 @@ struct Issuer {
     keys: Arc<Keys>,
 }
 
-/// Someone whose token was found good.
+/// The identity that a valid token proves.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// When the token ends, in seconds since 1970.
+    /// When the token expires, in Unix seconds.
     pub expires: i64,
-    /// When it was issued, in seconds since 1970, if it says so.
+    /// When the token was issued, in Unix seconds, if it has an `iat`.
     pub issued_at: Option<i64>,
-    /// What the token says of them, for their first visit.
+    /// The profile claims, for a new account.
     pub profile: TokenProfile,
 }
 
 impl Verifier {
-    /// A verifier that fetches nothing until a token needs it.
+    /// Creates a verifier. Keys are fetched when the first token needs them.
     pub fn new(config: &TokenConfig, http: &Http) -> Self {
         let secret = config.secret.clone().map(|config| {
             Arc::new(Secret { key: DecodingKey::from_secret(config.secret.as_bytes()), config })
@@ -77,40 +80,40 @@ impl Verifier {
         Self { secret, issuers: issuers.collect() }
     }
 
-    /// Who the token proves its bearer to be at this moment.
+    /// Verifies a token at `now`.
     pub async fn verify(&self, token: &str, now: Timestamp) -> Result<Identity> {
         let token = Token::read(token)?;
         let issuer =
-            self.issuers.iter().find(|known| token.issuer().is_some_and(|name| known.config.is_named(name)));
+            self.issuers.iter().find(|issuer| token.issuer().is_some_and(|iss| issuer.config.has_name(iss)));
         if token.algorithm == Algorithm::HS256 {
             let secret = self.secret.as_ref().ok_or(Error::InvalidToken("algorithm not allowed"))?;
             return secret.verify(&token, issuer.is_some(), now);
         }
-        issuer.ok_or(Error::InvalidToken("other issuer"))?.verify(&token, now).await
+        issuer.ok_or(Error::InvalidToken("unknown issuer"))?.verify(&token, now).await
     }
 }
 
 impl Secret {
-    fn verify(&self, token: &Token, is_of_another: bool, now: Timestamp) -> Result<Identity> {
-        self.check_purpose(token, is_of_another)?;
+    fn verify(&self, token: &Token, has_other_issuer: bool, now: Timestamp) -> Result<Identity> {
+        self.check_claims(token, has_other_issuer)?;
         check_signature(token, &self.key)?;
-        let trust = Trust { issuer: token.issuer(), names_users: true, longest_life: LONGEST_LIFE_BY_SECRET };
+        let trust = Trust { issuer: token.issuer(), names_users: true, max_lifetime: MAX_LIFETIME_BY_SECRET };
         claims::identity(&token.claims, &trust, now)
     }
 
-    /// Makes sure that a token is of the issuer that the secret is shared with, and for us. Without an issuer configured that
-    /// is anyone's, but not one of those who publish their keys.
-    fn check_purpose(&self, token: &Token, is_of_another: bool) -> Result<()> {
-        let is_of_ours = match &self.config.issuer {
-            Some(own) => token.issuer() == Some(own),
-            None => !is_of_another,
+    /// Checks the issuer and the audience of a token. Without a configured issuer, any issuer is accepted
+    /// except those that publish their keys.
+    fn check_claims(&self, token: &Token, has_other_issuer: bool) -> Result<()> {
+        let is_accepted = match &self.config.issuer {
+            Some(issuer) => token.issuer() == Some(issuer),
+            None => !has_other_issuer,
         };
-        if !is_of_ours {
-            return Err(Error::InvalidToken("other issuer"));
+        if !is_accepted {
+            return Err(Error::InvalidToken("unknown issuer"));
         }
         match &self.config.audience {
-            Some(own) if !texts(token.claims.get("aud")).any(|audience| audience == own) => {
-                Err(Error::InvalidToken("other audience"))
+            Some(accepted) if !texts(token.claims.get("aud")).any(|audience| audience == accepted) => {
+                Err(Error::InvalidToken("wrong audience"))
             }
             _ => Ok(()),
         }
@@ -120,19 +123,19 @@ impl Secret {
 impl Issuer {
     async fn verify(&self, token: &Token<'_>, now: Timestamp) -> Result<Identity> {
         let Self { config, keys } = self;
-        config.check_purpose(&token.claims)?;
+        config.check_claims(&token.claims)?;
         let key = keys.find(token.key_id.as_deref(), token.algorithm, now).await?;
         check_signature(token, &key)?;
         let trust = Trust {
             issuer: Some(&config.issuer),
             names_users: config.names_users,
-            longest_life: LONGEST_LIFE,
+            max_lifetime: MAX_LIFETIME,
         };
         claims::identity(&token.claims, &trust, now)
     }
 }
 
-/// Makes sure that the key's owner has signed the token. The key must be one for the token's algorithm.
+/// Checks the signature of a token. The key must be one for the token's algorithm.
 fn check_signature(token: &Token, key: &DecodingKey) -> Result<()> {
     match crypto::verify(token.signature, token.message.as_bytes(), key, token.algorithm) {
         Ok(true) => Ok(()),
@@ -142,9 +145,9 @@ fn check_signature(token: &Token, key: &DecodingKey) -> Result<()> {
 }
 
 #[cfg(test)]
-mod issuer_of_tests;
-#[cfg(test)]
 #[path = "../../../tests/key_pair.rs"]
 mod key_pair;
+#[cfg(test)]
+mod test_issuer;
 #[cfg(test)]
 mod tests;

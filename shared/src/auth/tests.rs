@@ -2,8 +2,8 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use crate::auth::{
-    issuer_of_tests::{Answer, Site},
     key_pair::KeyPair,
+    test_issuer::{Reply, TestIssuer},
     *,
 };
 
@@ -16,38 +16,38 @@ fn secret() -> SecretConfig {
     SecretConfig { secret: SECRET.to_owned(), issuer: None, audience: None }
 }
 
-fn verifier(secret: Option<SecretConfig>, issuers: &Value, site: &Site) -> Verifier {
+fn verifier(secret: Option<SecretConfig>, issuers: &Value, server: &TestIssuer) -> Verifier {
     let issuers = IssuerConfig::read_list(&issuers.to_string()).unwrap();
-    Verifier::new(&TokenConfig { secret, issuers }, &site.http())
+    Verifier::new(&TokenConfig { secret, issuers }, &server.http())
 }
 
-fn by_secret(claims: &Value) -> String {
+fn sign_with_secret(claims: &Value) -> String {
     encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
 }
 
-async fn who(verifier: &Verifier, token: &str) -> Result<String, String> {
-    let found = verifier.verify(token, Timestamp::from_seconds(NOW)).await;
-    found.map(|identity| identity.user_id.to_string()).map_err(|error| error.to_string())
+async fn user_of(verifier: &Verifier, token: &str) -> Result<String, String> {
+    let result = verifier.verify(token, Timestamp::from_seconds(NOW)).await;
+    result.map(|identity| identity.user_id.to_string()).map_err(|error| error.to_string())
 }
 
-/// An issuer's configuration and claims, as they are in the world.
-struct Shape {
+/// The configuration of a real issuer, and the claims of its tokens.
+struct Sample {
     config: Value,
     claims: Value,
 }
 
-/// The claims with others in their place.
-fn but(claims: &Value, changes: &Value) -> Value {
+/// Replaces some of the claims.
+fn with(claims: &Value, changes: &Value) -> Value {
     let mut claims = claims.clone();
     claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     claims
 }
 
-/// What Google says at a sign-in:
+/// A Google ID token:
 /// <https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload>.
-fn google() -> Shape {
+fn google() -> Sample {
     let app = "1234987819200.apps.googleusercontent.com";
-    Shape {
+    Sample {
         config: json!({"issuer": "https://accounts.google.com", "aliases": ["accounts.google.com"],
             "jwks_url": "https://www.googleapis.com/oauth2/v3/certs", "audience": app}),
         claims: json!({"iss": "https://accounts.google.com", "azp": app, "aud": app, "sub": "10769150350006150715113082367",
@@ -57,9 +57,9 @@ fn google() -> Shape {
 }
 
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>
-fn cognito() -> Shape {
+fn cognito() -> Sample {
     let pool = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_aBcDeFgHi";
-    Shape {
+    Sample {
         config: json!({"issuer": pool, "jwks_url": format!("{pool}/.well-known/jwks.json"), "audience": "1example23456789",
             "audience_claims": ["aud", "client_id"], "require": {"token_use": ["access", "id"]}}),
         claims: json!({"sub": ANA, "cognito:groups": ["testgroup"], "iss": pool, "version": 2, "client_id": "1example23456789",
@@ -69,9 +69,9 @@ fn cognito() -> Shape {
 }
 
 /// <https://supabase.com/docs/guides/auth/jwt-fields>
-fn supabase() -> Shape {
+fn supabase() -> Sample {
     let project = "https://abcdefghijklmnopqrst.supabase.co/auth/v1";
-    Shape {
+    Sample {
         config: json!({"issuer": project, "jwks_url": format!("{project}/.well-known/jwks.json"),
             "audience": "authenticated", "require": {"role": "authenticated"}, "names_users": true}),
         claims: json!({"iss": project, "sub": ANA, "aud": "authenticated", "exp": NOW + 3600, "iat": NOW,
@@ -82,10 +82,10 @@ fn supabase() -> Shape {
 }
 
 /// <https://firebase.google.com/docs/auth/admin/verify-id-tokens#verify_id_tokens_using_a_third-party_jwt_library>
-fn firebase() -> Shape {
+fn firebase() -> Sample {
     let project = "https://securetoken.google.com/athlytiq-app";
     let jwks = "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
-    Shape {
+    Sample {
         config: json!({"issuer": project, "jwks_url": jwks, "audience": "athlytiq-app"}),
         claims: json!({"iss": project, "aud": "athlytiq-app", "auth_time": NOW, "user_id": "x9CFuhbXYQhBG0TDYZhM3JdKbrf1",
             "sub": "x9CFuhbXYQhBG0TDYZhM3JdKbrf1", "iat": NOW, "exp": NOW + 3600, "email": "ana@example.com",
@@ -94,8 +94,8 @@ fn firebase() -> Shape {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_of_each_known_issuer_are_taken_and_no_others() {
-    for (pair, shape, changes) in [
+async fn tokens_of_well_known_issuers_are_accepted_and_others_are_rejected() {
+    for (pair, sample, changes) in [
         (KeyPair::rs256("k"), google(), json!({"aud": "another.apps.googleusercontent.com"})),
         (KeyPair::rs256("k"), cognito(), json!({"client_id": "another"})),
         (KeyPair::rs256("k"), cognito(), json!({"token_use": "refresh"})),
@@ -105,76 +105,84 @@ async fn tokens_of_each_known_issuer_are_taken_and_no_others() {
         (KeyPair::rs256("k"), firebase(), json!({"aud": "another-app"})),
         (KeyPair::rs256("k"), firebase(), json!({"iss": "https://securetoken.google.com/another-app"})),
     ] {
-        let verifier = verifier(None, &json!([shape.config]), &Site::of(&[&pair]));
-        who(&verifier, &pair.sign(&shape.claims)).await.unwrap();
-        who(&verifier, &pair.sign(&but(&shape.claims, &changes))).await.unwrap_err();
+        let verifier = verifier(None, &json!([sample.config]), &TestIssuer::with_keys(&[&pair]));
+        user_of(&verifier, &pair.sign(&sample.claims)).await.unwrap();
+        user_of(&verifier, &pair.sign(&with(&sample.claims, &changes))).await.unwrap_err();
         let other =
             if pair.algorithm == Algorithm::RS256 { KeyPair::rs256("k") } else { KeyPair::es256("k") };
         assert_eq!(
-            who(&verifier, &other.sign(&shape.claims)).await,
+            user_of(&verifier, &other.sign(&sample.claims)).await,
             Err("invalid token: bad signature".to_owned())
         );
-        assert!(who(&verifier, &by_secret(&shape.claims)).await.is_err(), "no secret is shared");
+        assert!(
+            user_of(&verifier, &sign_with_secret(&sample.claims)).await.is_err(),
+            "no shared secret is configured"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn cognitos_id_tokens_are_taken_beside_its_access_tokens_as_the_same_person() {
+async fn id_and_access_tokens_of_cognito_have_the_same_user() {
     let (pair, access) = (KeyPair::rs256("k"), cognito());
-    let verifier = verifier(None, &json!([access.config]), &Site::of(&[&pair]));
+    let verifier = verifier(None, &json!([access.config]), &TestIssuer::with_keys(&[&pair]));
     let mut id =
-        but(&access.claims, &json!({"token_use": "id", "aud": "1example23456789", "cognito:username": "u"}));
+        with(&access.claims, &json!({"token_use": "id", "aud": "1example23456789", "cognito:username": "u"}));
     id.as_object_mut().unwrap().remove("client_id");
-    let by_access = who(&verifier, &pair.sign(&access.claims)).await.unwrap();
-    assert_eq!(who(&verifier, &pair.sign(&id)).await, Ok(by_access));
+    let by_access = user_of(&verifier, &pair.sign(&access.claims)).await.unwrap();
+    assert_eq!(user_of(&verifier, &pair.sign(&id)).await, Ok(by_access));
 }
 
 #[tokio::test(start_paused = true)]
-async fn googles_people_are_the_same_under_both_its_names() {
+async fn both_issuer_names_of_google_have_the_same_users() {
     let (pair, google) = (KeyPair::rs256("k"), google());
-    let verifier = verifier(None, &json!([google.config]), &Site::of(&[&pair]));
-    let long = who(&verifier, &pair.sign(&google.claims)).await.unwrap();
-    let short = pair.sign(&but(&google.claims, &json!({"iss": "accounts.google.com"})));
-    assert_eq!(who(&verifier, &short).await, Ok(long));
+    let verifier = verifier(None, &json!([google.config]), &TestIssuer::with_keys(&[&pair]));
+    let long = user_of(&verifier, &pair.sign(&google.claims)).await.unwrap();
+    let short = pair.sign(&with(&google.claims, &json!({"iss": "accounts.google.com"})));
+    assert_eq!(user_of(&verifier, &short).await, Ok(long));
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_an_issuer_that_names_our_users_can_name_one() {
+async fn only_an_issuer_that_names_users_can_choose_a_user_id() {
     let pair = KeyPair::es256("k");
     let (supabase, cognito) = (supabase(), cognito());
-    let verifier = verifier(Some(secret()), &json!([supabase.config, cognito.config]), &Site::of(&[&pair]));
-    assert_eq!(who(&verifier, &pair.sign(&supabase.claims)).await.unwrap(), ANA);
-    let both = pair.sign(&but(&supabase.claims, &json!({"user_id": BEN})));
-    assert_eq!(who(&verifier, &both).await.unwrap(), BEN, "user_id is first where it counts");
-    let foreign = who(&verifier, &pair.sign(&cognito.claims)).await.unwrap();
-    assert_ne!(foreign, ANA, "the same UUID as subject");
-    let claimed = pair.sign(&but(&cognito.claims, &json!({"user_id": ANA})));
-    assert_eq!(who(&verifier, &claimed).await, Ok(foreign), "user_id counts for nothing");
-    assert_eq!(who(&verifier, &by_secret(&json!({"sub": ANA, "exp": NOW + 60}))).await.unwrap(), ANA);
+    let verifier =
+        verifier(Some(secret()), &json!([supabase.config, cognito.config]), &TestIssuer::with_keys(&[&pair]));
+    assert_eq!(user_of(&verifier, &pair.sign(&supabase.claims)).await.unwrap(), ANA);
+    let both = pair.sign(&with(&supabase.claims, &json!({"user_id": BEN})));
+    assert_eq!(user_of(&verifier, &both).await.unwrap(), BEN, "user_id takes precedence");
+    let foreign = user_of(&verifier, &pair.sign(&cognito.claims)).await.unwrap();
+    assert_ne!(foreign, ANA, "a UUID as the subject is not a user id");
+    let claimed = pair.sign(&with(&cognito.claims, &json!({"user_id": ANA})));
+    assert_eq!(user_of(&verifier, &claimed).await, Ok(foreign), "user_id is ignored");
+    assert_eq!(
+        user_of(&verifier, &sign_with_secret(&json!({"sub": ANA, "exp": NOW + 60}))).await.unwrap(),
+        ANA
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_secret_does_not_speak_for_issuers_with_keys_unless_it_is_shared_with_them() {
+async fn the_secret_cannot_sign_for_an_issuer_with_keys_unless_shared_with_it() {
     let (pair, supabase) = (KeyPair::es256("k"), supabase());
-    let (site, issuers) = (Site::of(&[&pair]), json!([supabase.config]));
-    let token = by_secret(&supabase.claims);
-    let anyones = verifier(Some(secret()), &issuers, &site);
-    assert_eq!(who(&anyones, &token).await, Err("invalid token: other issuer".to_owned()));
-    // A project that changes from its secret to keys signs with both for a while.
+    let (server, issuers) = (TestIssuer::with_keys(&[&pair]), json!([supabase.config]));
+    let token = sign_with_secret(&supabase.claims);
+    let for_any_issuer = verifier(Some(secret()), &issuers, &server);
+    assert_eq!(user_of(&for_any_issuer, &token).await, Err("invalid token: unknown issuer".to_owned()));
+    // A project that migrates from a secret to keys signs with both for some time.
     let issuer = supabase.claims["iss"].as_str().map(str::to_owned);
-    let theirs = verifier(Some(SecretConfig { issuer, ..secret() }), &issuers, &site);
-    assert_eq!(who(&theirs, &token).await.unwrap(), ANA);
-    assert_eq!(who(&theirs, &pair.sign(&supabase.claims)).await.unwrap(), ANA);
+    let for_the_issuer = verifier(Some(SecretConfig { issuer, ..secret() }), &issuers, &server);
+    assert_eq!(user_of(&for_the_issuer, &token).await.unwrap(), ANA);
+    assert_eq!(user_of(&for_the_issuer, &pair.sign(&supabase.claims)).await.unwrap(), ANA);
 }
 
 #[tokio::test(start_paused = true)]
-async fn issuer_and_audience_are_required_once_configured() {
+async fn a_configured_issuer_and_audience_are_required() {
     let strict = SecretConfig { issuer: Some("us".into()), audience: Some("chat".into()), ..secret() };
-    let verifier = verifier(Some(strict), &json!([]), &Site::of(&[]));
-    let token =
-        |iss: Value, aud: Value| by_secret(&json!({"sub": ANA, "exp": NOW + 60, "iss": iss, "aud": aud}));
-    assert!(who(&verifier, &token("us".into(), "chat".into())).await.is_ok());
-    assert!(who(&verifier, &token("us".into(), json!(["shop", "chat"]))).await.is_ok());
+    let verifier = verifier(Some(strict), &json!([]), &TestIssuer::with_keys(&[]));
+    let token = |iss: Value, aud: Value| {
+        sign_with_secret(&json!({"sub": ANA, "exp": NOW + 60, "iss": iss, "aud": aud}))
+    };
+    assert!(user_of(&verifier, &token("us".into(), "chat".into())).await.is_ok());
+    assert!(user_of(&verifier, &token("us".into(), json!(["shop", "chat"]))).await.is_ok());
     for (iss, aud) in [
         (json!("them"), json!("chat")),
         (json!(["us"]), json!("chat")),
@@ -183,31 +191,31 @@ async fn issuer_and_audience_are_required_once_configured() {
         (json!("us"), json!({"chat": true})),
         (json!(null), json!("chat")),
     ] {
-        assert!(who(&verifier, &token(iss.clone(), aud.clone())).await.is_err(), "{iss} {aud}");
+        assert!(user_of(&verifier, &token(iss.clone(), aud.clone())).await.is_err(), "{iss} {aud}");
     }
-    assert!(who(&verifier, &by_secret(&json!({"sub": ANA, "exp": NOW + 60}))).await.is_err());
+    assert!(user_of(&verifier, &sign_with_secret(&json!({"sub": ANA, "exp": NOW + 60}))).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_issuer_that_is_down_is_nobody_elses_trouble() {
+async fn an_unreachable_issuer_does_not_affect_other_issuers() {
     let (pair, google) = (KeyPair::rs256("k"), google());
-    let site = Site::of(&[&pair]);
-    site.answer(Answer::Refused);
-    let verifier = verifier(Some(secret()), &json!([google.config]), &site);
-    let down = verifier.verify(&pair.sign(&google.claims), Timestamp::from_seconds(NOW)).await;
-    assert!(matches!(down, Err(Error::Busy(_))), "it may be good");
-    assert!(who(&verifier, &by_secret(&json!({"sub": ANA, "exp": NOW + 60}))).await.is_ok());
+    let server = TestIssuer::with_keys(&[&pair]);
+    server.reply(Reply::Refused);
+    let verifier = verifier(Some(secret()), &json!([google.config]), &server);
+    let result = verifier.verify(&pair.sign(&google.claims), Timestamp::from_seconds(NOW)).await;
+    assert!(matches!(result, Err(Error::Busy(_))), "the token may be valid");
+    assert!(user_of(&verifier, &sign_with_secret(&json!({"sub": ANA, "exp": NOW + 60}))).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn tokens_that_need_no_keys_fetch_none() {
+async fn tokens_that_need_no_keys_cause_no_fetch() {
     let (pair, google) = (KeyPair::rs256("k"), google());
-    let site = Site::of(&[&pair]);
-    let verifier = verifier(Some(secret()), &json!([google.config]), &site);
-    who(&verifier, &by_secret(&json!({"sub": ANA, "exp": NOW + 60}))).await.unwrap();
+    let server = TestIssuer::with_keys(&[&pair]);
+    let verifier = verifier(Some(secret()), &json!([google.config]), &server);
+    user_of(&verifier, &sign_with_secret(&json!({"sub": ANA, "exp": NOW + 60}))).await.unwrap();
     for claims in [json!({"iss": "https://elsewhere.example"}), json!({"aud": "another"}), json!({"iss": 7})]
     {
-        who(&verifier, &pair.sign(&but(&google.claims, &claims))).await.unwrap_err();
+        user_of(&verifier, &pair.sign(&with(&google.claims, &claims))).await.unwrap_err();
     }
-    assert_eq!(site.asked(), 0);
+    assert_eq!(server.requests(), 0);
 }

@@ -1,4 +1,4 @@
-//! A token as it is written: three segments (RFC 7515, section 3.1), its header and its claims, nothing of it believed yet.
+//! Parses tokens in their compact form of three segments (RFC 7515, section 3.1). Nothing is verified here.
 
 use std::fmt;
 
@@ -12,31 +12,31 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
-/// Longer tokens are refused unread, in bytes.
+/// The maximum length of a token, in bytes. Longer ones are rejected unparsed.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Longer names of keys are no names, in bytes.
+/// The maximum length of a key id, in bytes.
 const MAX_KEY_ID_BYTES: usize = 256;
 
-/// What a token may call itself, in any case: a JWT, or an OAuth access token (RFC 9068, section 2.1).
+/// The accepted values of `typ`, in either case: a JWT or an OAuth access token (RFC 9068, section 2.1).
 const TYPES: [&str; 2] = ["jwt", "at+jwt"];
 
-/// A token that has the form of one.
+/// A parsed token. Its signature is not yet verified.
 pub(super) struct Token<'a> {
-    /// How its header says that it is signed. Which key that may be checked with is decided by the key.
+    /// The algorithm in the header. Only keys for this algorithm can verify the token.
     pub algorithm: Algorithm,
-    /// Which of its issuer's keys it says that it is signed with.
+    /// The `kid` in the header: the key of the issuer.
     pub key_id: Option<String>,
-    /// What it claims.
+    /// The claims.
     pub claims: Map<String, Value>,
-    /// What is signed.
+    /// The signed part: the header and the claims, in base64url.
     pub message: &'a str,
-    /// The signature, in base64.
+    /// The signature, in base64url.
     pub signature: &'a str,
 }
 
 impl<'a> Token<'a> {
-    /// Takes a token apart. Keys that a header brings or points to (`jwk`, `jku`, `x5c`, `x5u`) are not even read.
+    /// Parses a token. Keys that the header contains or refers to (`jwk`, `jku`, `x5c`, `x5u`) are ignored.
     pub fn read(text: &'a str) -> Result<Self> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(Error::InvalidToken("too long"));
@@ -44,17 +44,23 @@ impl<'a> Token<'a> {
         let malformed = Error::InvalidToken("malformed");
         let Some((message, signature)) = text.rsplit_once('.') else { return Err(malformed) };
         let Some((header, claims)) = message.split_once('.') else { return Err(malformed) };
-        let mut header = object(header)?;
+        let mut header = decode_object(header)?;
         let key_id = match header.remove("kid") {
             None => None,
             Some(Value::String(id)) if id.len() <= MAX_KEY_ID_BYTES => Some(id),
             Some(_) => return Err(Error::InvalidToken("malformed key id")),
         };
         check_header(&header)?;
-        Ok(Self { algorithm: algorithm(&header)?, key_id, claims: object(claims)?, message, signature })
+        Ok(Self {
+            algorithm: algorithm(&header)?,
+            key_id,
+            claims: decode_object(claims)?,
+            message,
+            signature,
+        })
     }
 
-    /// Whose it claims to be.
+    /// The `iss` claim.
     pub fn issuer(&self) -> Option<&str> {
         self.claims.get("iss").and_then(Value::as_str)
     }
@@ -70,29 +76,29 @@ fn algorithm(header: &Map<String, Value>) -> Result<Algorithm> {
 }
 
 fn check_header(header: &Map<String, Value>) -> Result<()> {
-    // Extensions that must be understood (RFC 7515, section 4.1.11): none is.
+    // Critical extensions (RFC 7515, section 4.1.11): none is supported.
     if header.contains_key("crit") {
-        return Err(Error::InvalidToken("unknown extension"));
+        return Err(Error::InvalidToken("unsupported extension"));
     }
-    // The content would be a token in turn (RFC 7519, section 5.2).
+    // The payload would be another token (RFC 7519, section 5.2).
     if header.contains_key("cty") {
-        return Err(Error::InvalidToken("nested"));
+        return Err(Error::InvalidToken("nested token"));
     }
     match header.get("typ") {
         None => Ok(()),
         Some(Value::String(kind)) if TYPES.contains(&kind.to_ascii_lowercase().as_str()) => Ok(()),
-        Some(_) => Err(Error::InvalidToken("other type")),
+        Some(_) => Err(Error::InvalidToken("unsupported type")),
     }
 }
 
-/// The JSON object in a segment.
-fn object(segment: &str) -> Result<Map<String, Value>> {
+/// Decodes the JSON object in a segment.
+fn decode_object(segment: &str) -> Result<Map<String, Value>> {
     let json = URL_SAFE_NO_PAD.decode(segment).map_err(|_| Error::InvalidToken("malformed"))?;
     let Unambiguous(object) = serde_json::from_slice(&json).map_err(|_| Error::InvalidToken("malformed"))?;
     Ok(object)
 }
 
-/// An object in which every name stands once: of two, one reader would take the first and another the last.
+/// An object without duplicate names. Parsers differ in whether the first or the last duplicate counts.
 struct Unambiguous(Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Unambiguous {
@@ -110,7 +116,7 @@ impl<'de> Deserialize<'de> for Unambiguous {
                 let mut object = Map::new();
                 while let Some((name, value)) = fields.next_entry::<String, Value>()? {
                     if object.insert(name, value).is_some() {
-                        return Err(de::Error::custom("a name stands twice"));
+                        return Err(de::Error::custom("duplicate name"));
                     }
                 }
                 Ok(Unambiguous(object))
@@ -133,13 +139,13 @@ mod tests {
         let token = format!("{}.{}.c2ln", segment(header), segment(claims));
         match Token::read(&token) {
             Ok(_) => Ok(()),
-            Err(Error::InvalidToken(why)) => Err(why),
+            Err(Error::InvalidToken(reason)) => Err(reason),
             Err(other) => panic!("{other}"),
         }
     }
 
     #[test]
-    fn a_token_is_taken_apart_and_only_three_algorithms_are_known() {
+    fn a_token_is_parsed_and_only_three_algorithms_are_accepted() {
         let header = segment(r#"{"alg":"ES256","kid":"k","typ":"at+JWT","jwk":{"kty":"oct"}}"#);
         let text = format!("{header}.{}.c2ln", segment(r#"{"sub":"ana"}"#));
         let token = Token::read(&text).unwrap();
@@ -153,30 +159,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ambiguous_or_not_understood_is_refused() {
+    fn ambiguous_or_unsupported_tokens_are_rejected() {
         assert_eq!(read(r#"{"alg":"HS256","typ":"jwt"}"#, "{}"), Ok(()));
-        for (header, claims, why) in [
+        for (header, claims, reason) in [
             (r#"{"alg":"HS256","alg":"HS256"}"#, "{}", "malformed"),
             (r#"{"alg":"HS256"}"#, r#"{"sub":"a","sub":"a"}"#, "malformed"),
             (r#"{"alg":"HS256"}"#, "[]", "malformed"),
             (r#"{"alg":"HS256"}"#, "{} {}", "malformed"),
-            (r#"{"alg":"HS256","crit":["exp"]}"#, "{}", "unknown extension"),
-            (r#"{"alg":"HS256","cty":"JWT"}"#, "{}", "nested"),
-            (r#"{"alg":"HS256","typ":"dpop+jwt"}"#, "{}", "other type"),
+            (r#"{"alg":"HS256","crit":["exp"]}"#, "{}", "unsupported extension"),
+            (r#"{"alg":"HS256","cty":"JWT"}"#, "{}", "nested token"),
+            (r#"{"alg":"HS256","typ":"dpop+jwt"}"#, "{}", "unsupported type"),
             (r#"{"alg":"HS256","kid":["a"]}"#, "{}", "malformed key id"),
             (r#"{"alg":["HS256"]}"#, "{}", "algorithm not allowed"),
             ("{}", "{}", "algorithm not allowed"),
         ] {
-            assert_eq!(read(header, claims), Err(why), "{header} {claims}");
+            assert_eq!(read(header, claims), Err(reason), "{header} {claims}");
         }
         let long = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, "k".repeat(MAX_KEY_ID_BYTES + 1));
         assert_eq!(read(&long, "{}"), Err("malformed key id"));
     }
 
     #[test]
-    fn only_three_segments_of_canonical_base64_are_a_token() {
+    fn a_token_has_exactly_three_segments_of_canonical_base64() {
         let (header, claims) = (segment(r#"{"alg":"HS256"}"#), segment("{}"));
-        assert!(Token::read(&format!("{header}.{claims}.")).is_ok(), "the signature is not looked at here");
+        assert!(Token::read(&format!("{header}.{claims}.")).is_ok(), "the signature is not checked here");
         for text in [
             String::new(),
             "a.b.c".to_owned(),

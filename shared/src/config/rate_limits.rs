@@ -1,4 +1,4 @@
-//! How often a person may do what, as the deployer says it: `messages=60/60s,requests=20/3600s,searches=off`.
+//! The rate limits per user, such as `messages=60/60s,requests=20/3600s,searches=off`.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -7,35 +7,35 @@ use crate::{
     error::Error,
 };
 
-/// A limit for each kind of deed, or none.
+/// The limits by action. An action without an entry is not limited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimits(BTreeMap<RateLimitedAction, RateLimit>);
 
-/// The longest period, in seconds: 30 days.
+/// The maximum period, in seconds: 30 days.
 const MAX_PERIOD: u32 = 30 * 24 * 3600;
 
-/// The largest burst. Beyond it the intervals would be so short that the clocks differ by more.
+/// The maximum count. A larger one has intervals that are shorter than the differences between clocks.
 const MAX_COUNT: u32 = 1_000_000;
 
-/// What stands for no limit.
+/// The value for no limit.
 const OFF: &str = "off";
 
 impl RateLimits {
-    /// The limit of one kind of deed.
-    pub fn of(&self, what: RateLimitedAction) -> Option<RateLimit> {
-        self.0.get(&what).copied()
+    /// The limit of an action; `None` if it is not limited.
+    pub fn of(&self, action: RateLimitedAction) -> Option<RateLimit> {
+        self.0.get(&action).copied()
     }
 }
 
 impl Default for RateLimits {
     fn default() -> Self {
-        Self(RateLimitedAction::ALL.into_iter().map(|what| (what, usual(what))).collect())
+        Self(RateLimitedAction::ALL.into_iter().map(|action| (action, default_limit(action))).collect())
     }
 }
 
-/// The limit of who says nothing else: far above what a person does, far below what a program could.
-fn usual(what: RateLimitedAction) -> RateLimit {
-    match what {
+/// The default limit: far above human use, far below what a program can do.
+fn default_limit(action: RateLimitedAction) -> RateLimit {
+    match action {
         RateLimitedAction::Messages | RateLimitedAction::Changes => RateLimit::per(60, 60),
         RateLimitedAction::Searches => RateLimit::per(30, 60),
         RateLimitedAction::Frames => RateLimit::per(120, 60),
@@ -48,45 +48,45 @@ fn usual(what: RateLimitedAction) -> RateLimit {
 impl FromStr for RateLimits {
     type Err = Error;
 
-    /// Names that are not there have their usual limits; `off` alone is none at all.
+    /// Actions that are not named have their default limits. `off` alone disables all limits.
     fn from_str(text: &str) -> Result<Self, Error> {
         if text.trim() == OFF {
             return Ok(Self(BTreeMap::new()));
         }
         let (mut limits, mut seen) = (Self::default(), Vec::new());
-        for part in text.split(',').map(str::trim) {
-            let (what, limit) = read(part).ok_or_else(|| {
+        for entry in text.split(',').map(str::trim) {
+            let (action, limit) = parse_entry(entry).ok_or_else(|| {
                 let form = "`name=count/seconds`, such as `messages=60/60s`, or `name=off`";
-                Error::internal(format!("RATE_LIMITS: `{part}` is not of the form {form}"))
+                Error::internal(format!("RATE_LIMITS: `{entry}` must have the form {form}"))
             })?;
-            if seen.contains(&what) {
-                return Err(Error::internal(format!("RATE_LIMITS: {} is there twice", what.name())));
+            if seen.contains(&action) {
+                return Err(Error::internal(format!("RATE_LIMITS: {} is listed twice", action.name())));
             }
-            seen.push(what);
+            seen.push(action);
             match limit {
-                Some(limit) => drop(limits.0.insert(what, limit)),
-                None => drop(limits.0.remove(&what)),
+                Some(limit) => drop(limits.0.insert(action, limit)),
+                None => drop(limits.0.remove(&action)),
             }
         }
         Ok(limits)
     }
 }
 
-fn read(part: &str) -> Option<(RateLimitedAction, Option<RateLimit>)> {
-    let (name, limit) = part.split_once('=')?;
-    let what = RateLimitedAction::ALL.into_iter().find(|what| what.name() == name)?;
+fn parse_entry(entry: &str) -> Option<(RateLimitedAction, Option<RateLimit>)> {
+    let (name, limit) = entry.split_once('=')?;
+    let action = RateLimitedAction::ALL.into_iter().find(|action| action.name() == name)?;
     if limit == OFF {
-        return Some((what, None));
+        return Some((action, None));
     }
     let (count, seconds) = limit.strip_suffix('s')?.split_once('/')?;
-    let (count, seconds) = (whole(count, MAX_COUNT)?, whole(seconds, MAX_PERIOD)?);
-    Some((what, Some(RateLimit::per(count, seconds))))
+    let (count, seconds) = (parse_number(count, MAX_COUNT)?, parse_number(seconds, MAX_PERIOD)?);
+    Some((action, Some(RateLimit::per(count, seconds))))
 }
 
-/// A whole number from 1 to `most`, in digits and nothing else.
-fn whole(text: &str, most: u32) -> Option<u32> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|number| is_plain && (1..=most).contains(number))
+/// Parses a number from 1 to `max`, in ASCII digits without a sign.
+fn parse_number(text: &str, max: u32) -> Option<u32> {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|number| is_digits && (1..=max).contains(number))
 }
 
 #[cfg(test)]
@@ -94,17 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_named_has_its_usual_limit() {
+    fn actions_that_are_not_named_have_their_default_limits() {
         let limits: RateLimits = "messages=5/10s, searches=off".parse().unwrap();
         assert_eq!(limits.of(RateLimitedAction::Messages), Some(RateLimit::per(5, 10)));
         assert_eq!(limits.of(RateLimitedAction::Searches), None);
         assert_eq!(limits.of(RateLimitedAction::Rooms), Some(RateLimit::per(20, 3600)));
         let off: RateLimits = "off".parse().unwrap();
-        assert!(RateLimitedAction::ALL.into_iter().all(|what| off.of(what).is_none()));
+        assert!(RateLimitedAction::ALL.into_iter().all(|action| off.of(action).is_none()));
     }
 
     #[test]
-    fn what_cannot_be_a_limit_is_refused_in_words_that_say_where() {
+    fn invalid_limits_are_rejected_with_the_name_of_the_variable() {
         for text in [
             "messages",
             "messages=60",

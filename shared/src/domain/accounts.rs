@@ -35,6 +35,14 @@ pub enum Account {
 }
 
 impl Account {
+    /// The profile of an active account.
+    pub fn profile(self) -> Option<Profile> {
+        match self {
+            Self::Active(profile) => Some(profile),
+            Self::Deleted(_) => None,
+        }
+    }
+
     /// When they last deleted an account.
     pub fn deleted_at(&self) -> Option<Timestamp> {
         match self {

@@ -1,4 +1,4 @@
-//! Reaches people: their live sockets.
+//! Sends events to the live WebSocket connections of users.
 
 mod sockets;
 mod status;

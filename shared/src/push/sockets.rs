@@ -1,4 +1,4 @@
-//! Frames to live sockets, concurrently and within bounds. A socket that is gone is forgotten, and only that one.
+//! Posts frames to live connections with bounded concurrency, and removes connections that no longer exist.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,48 +22,49 @@ use crate::{
     wire::socket::{Event, Frame},
 };
 
-/// So many frames are on their way at once, so that everyone in a large room gets theirs in one round.
+/// The maximum number of concurrent posts: one round for the largest room.
 const CONCURRENT_PUSHES: usize = 256;
 
-/// So many people's friends are told at once that they went offline.
-const CONCURRENT_TELLINGS: usize = 16;
+/// The maximum number of users whose friends are notified concurrently that the user went offline.
+const CONCURRENT_NOTIFICATIONS: usize = 16;
 
-/// The longest that one dead or slow peer is waited for, all tries included.
+/// The timeout of a post, including retries. It bounds the delay by a dead or slow client.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Tries of one frame: throttled and failed ones are tried again, with jitter.
+/// The maximum number of attempts of a post. Throttled and failed ones are retried with jitter.
 const PUSH_ATTEMPTS: u32 = 3;
 
-/// API Gateway answers 410 for a connection until its `$connect` has returned; a younger one is not taken for dead.
-const YOUNG: chrono::Duration = chrono::Duration::seconds(60);
+/// API Gateway returns 410 for a connection until its `$connect` has returned. A younger connection is not
+/// removed.
+const CONNECT_GRACE: chrono::Duration = chrono::Duration::seconds(60);
 
-/// The way to live sockets.
+/// The client for live connections.
 #[derive(Clone)]
 pub struct Push {
     sockets: Option<Client>,
     pub(super) store: Store,
 }
 
-/// One frame for one connection. Connections that get the same frame share its bytes.
+/// A frame for a connection. Connections with the same frame share its bytes.
 #[derive(Clone, Debug)]
 pub struct OutboundFrame {
-    /// Where it goes.
+    /// The receiving connection.
     pub connection: Connection,
     /// The JSON of the frame.
     pub frame: Arc<[u8]>,
 }
 
-/// The frame that a push answers: its connection, and what the client called it.
+/// The origin of a frame from a client, to which a push replies.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// Where it came from.
+    /// The sending connection.
     pub connection: Connection,
-    /// Its `ref`.
+    /// The `ref` of the frame.
     pub reference: Option<Value>,
 }
 
 impl Push {
-    /// The way through the gateway at `endpoint`; a function without one cannot push.
+    /// Creates a client for the WebSocket stage at `endpoint`. Without an endpoint, pushes fail.
     pub fn from_config(aws: &SdkConfig, endpoint: Option<&str>, store: Store) -> Self {
         let sockets = endpoint.map(|endpoint| {
             let timeouts =
@@ -77,10 +78,10 @@ impl Push {
         Self { sockets, store }
     }
 
-    /// Tells some people on all their devices.
-    pub async fn notify(&self, people: &[UserId], event: &Event, now: Timestamp) -> Result<()> {
+    /// Sends an event to all connections of some users.
+    pub async fn notify(&self, users: &[UserId], event: &Event, now: Timestamp) -> Result<()> {
         let frame = Frame::of(event).encode()?;
-        let connections = self.store.connections(people, now).await?;
+        let connections = self.store.connections(users, now).await?;
         self.deliver(
             connections.into_iter().map(|connection| OutboundFrame { connection, frame: frame.clone() }),
             now,
@@ -88,61 +89,63 @@ impl Push {
         .await
     }
 
-    /// Tells each of some people what concerns them, on all their devices.
+    /// Sends each of some users their own event, on all their connections.
     pub async fn notify_each(
         &self,
-        people: &[UserId],
+        users: &[UserId],
         event: impl Fn(UserId) -> Event,
         now: Timestamp,
     ) -> Result<()> {
-        let connections = self.store.connections(people, now).await?;
-        let parcels = connections.into_iter().map(|connection| {
+        let connections = self.store.connections(users, now).await?;
+        let frames = connections.into_iter().map(|connection| {
             let frame = Frame::of(&event(connection.user_id)).encode()?;
             Ok(OutboundFrame { connection, frame })
         });
-        self.deliver(parcels.collect::<Result<Vec<_>>>()?, now).await
+        self.deliver(frames.collect::<Result<Vec<_>>>()?, now).await
     }
 
-    /// Remembers a connection until its token or the gateway ends it; `token_expires` in seconds since 1970.
-    /// Where a person has too many, the oldest give way.
+    /// Registers a connection until its token expires or the gateway ends it. `token_expires` is in Unix
+    /// seconds. Closes the oldest connections of a user who has too many.
     pub async fn register_connection(&self, connection: &Connection, token_expires: i64) -> Result<()> {
-        let oldest = self.store.connected(connection, token_expires).await?;
+        let oldest = self.store.register_connection(connection, token_expires).await?;
         self.close_all(&oldest).await;
         Ok(())
     }
 
-    /// The same for a connection that says hello. Whether its person has come online by that.
+    /// Registers a connection that sent `hello`, as [`Self::register_connection`] does. Returns whether the
+    /// user came online.
     pub async fn mark_online(&self, connection: &Connection, token_expires: i64) -> Result<bool> {
-        let (oldest, is_news) = self.store.mark_online(connection, token_expires).await?;
+        let (oldest, came_online) = self.store.mark_online(connection, token_expires).await?;
         self.close_all(&oldest).await;
-        Ok(is_news)
+        Ok(came_online)
     }
 
-    /// Posts parcels concurrently, in their order as far as the bound of concurrency reaches. Those that fail are
-    /// logged: a push is a hint, what counts is in the log. Whose last connection turns out to be gone has gone offline.
+    /// Posts frames concurrently, started in order. Failures are only logged: a push is a hint, and the log of
+    /// the room has the data. Notifies the friends of users whose last connection no longer exists.
     pub async fn deliver(
         &self,
-        parcels: impl IntoIterator<Item = OutboundFrame>,
+        frames: impl IntoIterator<Item = OutboundFrame>,
         now: Timestamp,
     ) -> Result<()> {
         let sockets = self.sockets()?;
-        let posts = parcels.into_iter().map(|parcel| self.post(sockets, parcel, now));
+        let posts = frames.into_iter().map(|frame| self.post(sockets, frame, now));
         let posts = futures::stream::iter(posts).buffer_unordered(CONCURRENT_PUSHES);
         let offline: Vec<UserId> = posts.filter_map(std::future::ready).collect().await;
-        let told = offline.into_iter().map(|user| async move {
-            // Boxed: the telling may find other connections gone.
-            Box::pin(self.notify_status(user, now)).await.can_fail("telling who went offline");
+        let notifications = offline.into_iter().map(|user| async move {
+            // Boxed because it is recursive: the notification may find other connections that no longer
+            // exist.
+            Box::pin(self.notify_status(user, now)).await.can_fail("offline notification");
         });
-        futures::stream::iter(told).buffer_unordered(CONCURRENT_TELLINGS).collect::<()>().await;
+        futures::stream::iter(notifications).buffer_unordered(CONCURRENT_NOTIFICATIONS).collect::<()>().await;
         Ok(())
     }
 
-    /// Posts one frame to the connection that a call came from.
+    /// Posts a reply to the connection of a call.
     pub async fn answer(&self, connection: Connection, frame: &Frame<'_>, now: Timestamp) -> Result<()> {
         self.deliver([OutboundFrame { connection, frame: frame.encode()? }], now).await
     }
 
-    /// Ends a connection.
+    /// Closes a connection.
     pub async fn close(&self, id: &ConnectionId) -> Result<()> {
         let closed = self.sockets()?.delete_connection().connection_id(&id.0).send().await;
         match closed.map_err(SdkError::into_service_error) {
@@ -151,7 +154,7 @@ impl Push {
         }
     }
 
-    /// Ends connections that are forgotten already.
+    /// Closes connections that are already removed from the table.
     pub async fn close_all(&self, ids: &[ConnectionId]) {
         let closed = futures::future::join_all(ids.iter().map(|id| self.close(id))).await;
         for closed in closed {
@@ -163,18 +166,19 @@ impl Push {
         self.sockets.as_ref().ok_or_else(|| Error::internal("SOCKET_ENDPOINT is not set"))
     }
 
-    /// Posts one frame. Who has gone offline, if its connection was their last one and is gone.
-    async fn post(&self, sockets: &Client, parcel: OutboundFrame, now: Timestamp) -> Option<UserId> {
-        let OutboundFrame { connection, frame } = parcel;
+    /// Posts a frame. Returns the user if this was their last connection and it no longer exists.
+    async fn post(&self, sockets: &Client, frame: OutboundFrame, now: Timestamp) -> Option<UserId> {
+        let OutboundFrame { connection, frame } = frame;
         let call = sockets.post_to_connection().connection_id(&connection.id.0).data(Blob::new(&*frame));
         match call.send().await.map_err(SdkError::into_service_error) {
-            Err(PostToConnectionError::GoneException(_)) if now.since(connection.since) >= YOUNG => {
+            Err(PostToConnectionError::GoneException(_)) if now.since(connection.since) >= CONNECT_GRACE => {
                 let Connection { user_id, id, .. } = connection;
-                let is_news = self.store.disconnected(user_id, &[id], now).await.unwrap_or_else(|error| {
-                    Err::<(), _>(error).can_fail("forgetting a connection that is gone");
-                    false
-                });
-                return is_news.then_some(user_id);
+                let went_offline =
+                    self.store.disconnected(user_id, &[id], now).await.unwrap_or_else(|error| {
+                        Err::<(), _>(error).can_fail("removing a closed connection");
+                        false
+                    });
+                return went_offline.then_some(user_id);
             }
             Ok(_) | Err(PostToConnectionError::GoneException(_)) => {}
             Err(error) => Err::<(), _>(Error::internal(error)).can_fail("push to a connection"),

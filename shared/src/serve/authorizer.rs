@@ -1,4 +1,4 @@
-//! The authorizer of the WebSocket's `$connect`: the one call that sees the token of a connection.
+//! The authorizer of the WebSocket's `$connect`, the only call that receives the token of a connection.
 
 use std::collections::HashMap;
 
@@ -17,40 +17,40 @@ use crate::{
     wire::problem::Problem,
 };
 
-/// Where the user's id stands in the context that the gateway keeps for the connection.
+/// The key of the user's id in the authorizer context, which the gateway adds to each call of the connection.
 pub(super) const USER_ID: &str = "user_id";
-/// Where the end of the token stands, in seconds since 1970.
+/// The key of the token's expiry, in Unix seconds.
 pub(super) const EXPIRES: &str = "expires";
-/// When the token was issued, in seconds since 1970.
+/// The key of the token's issue time, in Unix seconds.
 const ISSUED_AT: &str = "issued_at";
-/// Where the device stands that the connection belongs to, if it said so.
+/// The key of the device that the client named, if any. Also the name of the query parameter.
 pub(super) const DEVICE_ID: &str = "device_id";
 const USERNAME: &str = "username";
 const EMAIL: &str = "email";
 const DISPLAY_NAME: &str = "display_name";
 const AVATAR_URL: &str = "avatar_url";
 
-/// What the gateway asks of the authorizer.
+/// The request of the gateway.
 pub type Request = ApiGatewayCustomAuthorizerRequestTypeRequest;
 
-/// What the gateway wants of an authorizer: a policy, and a context of texts.
+/// The response to the gateway: a policy and a context of texts.
 pub type Decision = ApiGatewayCustomAuthorizerResponse<HashMap<String, String>>;
 
-/// A failure as the gateway tells them apart: by the one message that it turns into a 401. Any other is a 500.
+/// An error for the gateway, which turns the message `Unauthorized` into a 401 and any other into a 500.
 #[derive(Debug)]
 struct Failure(Error);
 
 impl From<Failure> for Diagnostic {
     fn from(Failure(error): Failure) -> Self {
-        let word = match error {
+        let message = match error {
             Error::InvalidToken(_) | Error::TokenExpired => "Unauthorized",
             _ => "Internal",
         };
-        Self { error_type: word.to_owned(), error_message: word.to_owned() }
+        Self { error_type: message.to_owned(), error_message: message.to_owned() }
     }
 }
 
-/// Runs the authorizer for as long as the process lives.
+/// Runs the authorizer until the process ends.
 pub async fn serve() -> Result<(), Fatal> {
     lambda_runtime::tracing::init_default_subscriber();
     let app = App::from_env().await?;
@@ -67,11 +67,12 @@ pub async fn serve() -> Result<(), Fatal> {
     .await
 }
 
-/// Lets in whoever brings a good token, as `?token=` (browsers cannot set headers) or as a bearer.
+/// Allows a connection with a valid token, in `?token=` (browsers cannot set headers) or in the
+/// `Authorization` header.
 pub async fn decide(app: &App, request: &Request) -> Result<Decision> {
     let header = request.headers.get("authorization").and_then(|header| header.to_str().ok());
     let token = request.query_string_parameters.first("token").or_else(|| header.and_then(bearer));
-    let identity = app.verify(token.ok_or(Error::InvalidToken("none"))?).await?;
+    let identity = app.verify(token.ok_or(Error::InvalidToken("missing"))?).await?;
 
     let mut statement = IamPolicyStatement::default();
     statement.action = vec!["execute-api:Invoke".to_owned()];
@@ -82,7 +83,7 @@ pub async fn decide(app: &App, request: &Request) -> Result<Decision> {
     decision.policy_document.version = Some("2012-10-17".to_owned());
     decision.policy_document.statement = vec![statement];
     decision.context = context(identity);
-    // What is no id is as good as none.
+    // An invalid device id counts as absent.
     let device = request.query_string_parameters.first(DEVICE_ID).and_then(|id| id.parse::<DeviceId>().ok());
     decision.context.extend(device.map(|device| (DEVICE_ID.to_owned(), device.to_string())));
     Ok(decision)
@@ -90,7 +91,7 @@ pub async fn decide(app: &App, request: &Request) -> Result<Decision> {
 
 fn context(identity: Identity) -> HashMap<String, String> {
     let TokenProfile { username, email, display_name, avatar_url } = identity.profile;
-    let known = [
+    let fields = [
         (USER_ID, Some(identity.user_id.to_string())),
         (EXPIRES, Some(identity.expires.to_string())),
         (ISSUED_AT, identity.issued_at.map(|issued| issued.to_string())),
@@ -99,10 +100,10 @@ fn context(identity: Identity) -> HashMap<String, String> {
         (DISPLAY_NAME, display_name),
         (AVATAR_URL, avatar_url),
     ];
-    known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
-/// The identity as the context holds it; `text` looks a field up.
+/// Restores the identity from the authorizer context. `text` looks up a field.
 pub(super) fn identity(user_id: UserId, expires: i64, text: impl Fn(&str) -> Option<String>) -> Identity {
     let profile = TokenProfile {
         username: text(USERNAME),

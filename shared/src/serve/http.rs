@@ -1,4 +1,4 @@
-//! Calls of the HTTP API: what endpoints may ask of them, and how they are answered.
+//! The HTTP API: parameters that endpoints extract from calls, and responses.
 
 use std::convert::Infallible;
 
@@ -21,28 +21,25 @@ use crate::{
     id::UserId,
     serve::{Endpoint, Fatal, FromCall, log_answered, measured},
     wire::{
-        fields::{Fields, Input},
+        fields::{Fields, Input, MAX_BODY_BYTES},
         problem::Problem,
     },
 };
 
-/// The largest body of any call, in bytes: the longest message, escaped, and its payload fit well.
-const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// Where the next page of a list is named.
+/// The header with the cursor of the next page.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
-/// One call of the HTTP API.
+/// A call of the HTTP API.
 #[derive(Clone)]
 pub struct HttpCall(Request);
 
 impl HttpCall {
-    /// The method, in capitals, and the path as it was called.
+    /// The method, in upper case, and the raw path of the request.
     pub fn method_and_path(&self) -> (&str, &str) {
         (self.0.method().as_str(), self.0.raw_http_path())
     }
 
-    /// When the gateway received it.
+    /// When the gateway received the call.
     fn time(&self) -> Option<Timestamp> {
         match self.0.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => Timestamp::from_milliseconds(context.time_epoch),
@@ -50,8 +47,8 @@ impl HttpCall {
         }
     }
 
-    /// The route that the gateway chose, as in `/api/v1/chat/rooms/{room_id}/read`. What was called instead may be
-    /// anything, and is not for the log.
+    /// The matched route, such as `/api/v1/chat/rooms/{room_id}/read`. The raw path has arbitrary content and
+    /// must not be logged.
     fn route(&self) -> &str {
         let key = match self.0.request_context_ref() {
             Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref(),
@@ -62,7 +59,7 @@ impl HttpCall {
     }
 }
 
-/// Runs an endpoint of the HTTP API for as long as the process lives.
+/// Runs an endpoint of the HTTP API until the process ends.
 pub async fn serve<A, E>(endpoint: E) -> Result<(), Fatal>
 where
     A: 'static,
@@ -77,7 +74,7 @@ where
     .await
 }
 
-/// Answers one call, whatever happens in it.
+/// Handles a call. Errors become problem responses.
 pub async fn answer<A, E>(app: &App, endpoint: &E, request: Request) -> Response<HttpBody>
 where
     E: Endpoint<HttpCall, A, Reply: HttpReply>,
@@ -107,13 +104,13 @@ fn problem(problem: &Problem) -> Response<HttpBody> {
     response
 }
 
-/// What an endpoint of the HTTP API may answer.
+/// A successful result of an HTTP endpoint.
 pub trait HttpReply {
-    /// The response that says it.
+    /// Converts the result to a response.
     fn respond(self) -> Result<Response<HttpBody>>;
 }
 
-/// 200 with JSON.
+/// A 200 with JSON.
 pub struct Json<T>(pub T);
 
 impl<T: Serialize> HttpReply for Json<T> {
@@ -125,7 +122,7 @@ impl<T: Serialize> HttpReply for Json<T> {
     }
 }
 
-/// 200 with a JSON array, and the cursor of the next page if there is one.
+/// A 200 with a JSON array, and with the cursor of the next page if there is one.
 pub struct JsonPage<T>(pub crate::domain::page::Page<T>);
 
 impl<T: Serialize> HttpReply for JsonPage<T> {
@@ -140,28 +137,28 @@ impl<T: Serialize> HttpReply for JsonPage<T> {
     }
 }
 
-/// 204 where there is nothing to say.
+/// `None` is a 204.
 impl<T: HttpReply> HttpReply for Option<T> {
     fn respond(self) -> Result<Response<HttpBody>> {
-        let nothing = || {
+        let no_content = || {
             let mut response = Response::new(HttpBody::Empty);
             *response.status_mut() = StatusCode::NO_CONTENT;
             Ok(response)
         };
-        self.map_or_else(nothing, HttpReply::respond)
+        self.map_or_else(no_content, HttpReply::respond)
     }
 }
 
-/// What every endpoint of the HTTP API returns.
+/// The return type of HTTP endpoints with a JSON response.
 pub type Reply<T> = Result<Json<T>>;
 
-/// What every endpoint that answers a list returns.
+/// The return type of HTTP endpoints with a page of a list.
 pub type PageReply<T> = Result<JsonPage<T>>;
 
-/// The caller: someone with a good token, whose profile exists.
+/// The caller: a user with a valid token and an existing profile.
 #[derive(Clone, Copy, Debug)]
 pub struct Me {
-    /// Who.
+    /// The user.
     pub id: UserId,
 }
 
@@ -173,14 +170,14 @@ impl FromCall<HttpCall> for Me {
     }
 }
 
-/// Someone with a good token, whether or not there is an account of theirs.
+/// The identity of a valid token. The user may have no account.
 #[derive(Clone, Debug)]
 pub struct Bearer(pub Identity);
 
 impl FromCall<HttpCall> for Bearer {
     async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
-        let header = call.0.headers().get(AUTHORIZATION).ok_or(Error::InvalidToken("none"))?;
-        let header = header.to_str().map_err(|_| Error::InvalidToken("not text"))?;
+        let header = call.0.headers().get(AUTHORIZATION).ok_or(Error::InvalidToken("missing"))?;
+        let header = header.to_str().map_err(|_| Error::InvalidToken("malformed header"))?;
         let token = bearer(header).ok_or(Error::InvalidToken("not a bearer token"))?;
         app.verify(token).await.map(Self)
     }
@@ -208,7 +205,7 @@ impl<T: Input> FromCall<HttpCall> for Body<T> {
     }
 }
 
-/// The same where a call may come without a body.
+/// An optional body.
 impl<T: Input> FromCall<HttpCall> for Option<Body<T>> {
     async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
         if call.0.body().as_ref().is_empty() {
@@ -240,7 +237,7 @@ impl<T: Input> FromCall<HttpCall> for Path<T> {
     }
 }
 
-/// The call itself, for the endpoint that serves whatever no other route does.
+/// The call itself, for the endpoint of unknown routes.
 impl FromCall<HttpCall> for HttpCall {
     async fn from_call(_: &App, call: &HttpCall) -> Result<Self> {
         Ok(call.clone())
@@ -252,7 +249,7 @@ mod tests {
     use crate::serve::http::bearer;
 
     #[test]
-    fn a_bearer_token_follows_its_scheme_in_any_case() {
+    fn a_bearer_token_follows_the_scheme_in_any_case() {
         assert_eq!(bearer("Bearer a.b.c"), Some("a.b.c"));
         assert_eq!(bearer("bearer  a.b.c "), Some("a.b.c"));
         assert_eq!(bearer("Basic YTpi"), None);

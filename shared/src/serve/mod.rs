@@ -1,7 +1,7 @@
-//! The entry of every binary: cold start, extraction, the endpoint itself, and the answer or error that comes out.
+//! The entry point of every binary: cold start, extraction of parameters, the endpoint, and its response.
 //!
-//! An endpoint is an async function whose parameters say what it needs. They are extracted in their order, so
-//! identity stands before anything that reads the call's content.
+//! An endpoint is an async function whose parameters declare what it needs. They are extracted in order, so
+//! the identity comes before parameters that read the content of the call.
 
 pub mod authorizer;
 pub mod http;
@@ -18,12 +18,12 @@ use crate::{
     store::db::capacity::{Capacity, counted},
 };
 
-/// Why a binary could not start.
+/// The error of a binary that cannot start.
 pub type Fatal = lambda_http::Error;
 
-/// What an endpoint may ask for as a parameter, of a call of kind `C`.
+/// A parameter of an endpoint, extracted from a call of type `C`.
 pub trait FromCall<C>: Sized {
-    /// Takes it out of the call, or says why it cannot.
+    /// Extracts the parameter.
     fn from_call(app: &App, call: &C) -> impl Future<Output = Result<Self>> + Send;
 }
 
@@ -33,9 +33,9 @@ impl<C: Sync> FromCall<C> for App {
     }
 }
 
-/// An async function of extractable parameters `A`, for calls of kind `C`.
+/// An async function of extractable parameters `A`, for calls of type `C`.
 pub trait Endpoint<C, A>: Clone + Send + Sync + 'static {
-    /// What it answers.
+    /// The successful result.
     type Reply;
 
     /// Extracts the parameters in order and runs the function.
@@ -57,7 +57,7 @@ macro_rules! endpoint {
             #[expect(non_snake_case, reason = "each parameter is named as its type")]
             async fn run(&self, app: &App, call: &C) -> Result<Reply> {
                 $(let $parameter = $parameter::from_call(app, call).await?;)*
-                // Boxed, so that no layer above has to be compiled against the depth of what lies below.
+                // Boxed to erase the deeply nested type of the future, which is slow to compile.
                 self($($parameter),*).boxed().await
             }
         }
@@ -69,13 +69,13 @@ endpoint!(P1, P2);
 endpoint!(P1, P2, P3);
 endpoint!(P1, P2, P3, P4);
 
-/// What one call took.
+/// The duration and the consumed capacity of a call.
 struct Measured {
     duration_ms: u64,
     capacity: Capacity,
 }
 
-/// Runs a call, and measures it.
+/// Runs and measures a call.
 async fn measured<T>(call: impl Future<Output = T>) -> (T, Measured) {
     let start = Instant::now();
     let (outcome, capacity) = counted(call).await;
@@ -83,8 +83,8 @@ async fn measured<T>(call: impl Future<Output = T>) -> (T, Measured) {
     (outcome, Measured { duration_ms, capacity })
 }
 
-/// Logs a call: one line, with the source of the error if it failed. Faults of ours are errors; a refusal is the
-/// caller's business.
+/// Logs a call in one line, with the cause of an error. Server errors have the level `error`, overload
+/// `warn`, and errors of the caller `info`.
 macro_rules! log_answered {
     ($error:expr, $measured:expr, $($field:tt)*) => {{
         let crate::serve::Measured { duration_ms, capacity } = $measured;
@@ -97,7 +97,7 @@ macro_rules! log_answered {
         match $error {
             Some(crate::Error::Internal(cause)) => line!(error, Some(tracing::field::display(cause))),
             Some(crate::Error::Busy(cause)) => line!(warn, Some(tracing::field::display(cause))),
-            Some(refused) => line!(info, Some(tracing::field::display(refused))),
+            Some(error) => line!(info, Some(tracing::field::display(error))),
             None => line!(info, None::<&str>),
         }
     }};

@@ -1,4 +1,4 @@
-//! Calls that a schedule makes. What they say is what time it is.
+//! Scheduled calls. Their only content is the time.
 
 use std::time::Duration;
 
@@ -11,17 +11,18 @@ use crate::{
     serve::{Endpoint, Fatal, log_answered, measured},
 };
 
-/// What a schedule sends.
+/// The event of a schedule.
 pub type ScheduledEvent = EventBridgeEvent;
 
-/// So long before Lambda would end the process, an endpoint stops, and says that it has not come to its end.
-const LEFT_AT_THE_END: Duration = Duration::from_secs(5);
+/// The time before Lambda's deadline at which an endpoint is stopped, so that it can report that it is not
+/// finished.
+const SHUTDOWN_MARGIN: Duration = Duration::from_secs(5);
 
-/// One call by a schedule.
+/// A scheduled call.
 pub struct ScheduledCall;
 
-/// Runs an endpoint that a schedule calls, for as long as the process lives. It may be stopped anywhere when its time is over,
-/// and goes on at the next call.
+/// Runs a scheduled endpoint until the process ends. The endpoint may be stopped at any await point when it
+/// runs out of time, and continues in the next call.
 pub async fn serve<A, E>(endpoint: E) -> Result<(), Fatal>
 where
     A: 'static,
@@ -33,11 +34,11 @@ where
         let (app, endpoint) = (app.clone(), endpoint.clone());
         async move {
             let now = Clock::system().now().milliseconds();
-            let left = Duration::from_millis(event.context.deadline.saturating_sub(now));
+            let remaining = Duration::from_millis(event.context.deadline.saturating_sub(now));
             let call = answer(&app, &endpoint, &event.payload, &event.context.request_id);
-            let in_time = tokio::time::timeout(left.saturating_sub(LEFT_AT_THE_END), call).await;
-            in_time.unwrap_or_else(|_| {
-                tracing::warn!("out of time: goes on at the next call");
+            let outcome = tokio::time::timeout(remaining.saturating_sub(SHUTDOWN_MARGIN), call).await;
+            outcome.unwrap_or_else(|_| {
+                tracing::warn!("out of time: the next call continues");
                 Err(Failure(Error::Busy("out of time".into())))
             })
         }
@@ -45,7 +46,7 @@ where
     .await
 }
 
-/// Answers one call.
+/// Handles a call.
 pub async fn answer<A, E>(
     app: &App,
     endpoint: &E,
@@ -61,7 +62,7 @@ where
     outcome.map_err(Failure)
 }
 
-/// A failure as Lambda counts it. The log has its cause.
+/// A failure that Lambda counts as an error of the function. The cause is in the log.
 #[derive(Debug)]
 pub struct Failure(Error);
 

@@ -1,7 +1,7 @@
-//! Calls of the WebSocket API: what endpoints may ask of them, and how they are answered.
+//! The WebSocket API: parameters that endpoints extract from calls, and replies.
 //!
-//! The gateway has checked the token when the connection was made; who it named comes with every later call.
-//! Answers and errors are posted to the connection.
+//! The authorizer verifies the token in `$connect`; the gateway adds the authorizer's context to each later
+//! call. Replies and errors are posted to the connection.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -21,10 +21,10 @@ use crate::{
     },
 };
 
-/// The longest `ref` that an answer repeats, in bytes.
+/// The maximum length of a `ref`, in bytes. Replies to frames with a longer one have no `ref`.
 const MAX_REFERENCE_BYTES: usize = 128;
 
-/// One call of the WebSocket API.
+/// A call of the WebSocket API.
 pub struct SocketCall {
     event: ApiGatewayWebsocketProxyRequest,
     frame: Result<ReceivedFrame, NotAFrame>,
@@ -39,10 +39,10 @@ struct ReceivedFrame {
 /// The body is not a JSON object.
 struct NotAFrame;
 
-/// What an endpoint of the WebSocket API returns: what is posted to the connection, if anything.
+/// The return type of WebSocket endpoints: the reply to post to the connection, if any.
 pub type Answer = Result<Option<Event>>;
 
-/// Runs an endpoint of the WebSocket API for as long as the process lives.
+/// Runs an endpoint of the WebSocket API until the process ends.
 pub async fn serve<A, E>(endpoint: E) -> Result<(), Fatal>
 where
     A: 'static,
@@ -57,7 +57,7 @@ where
     .await
 }
 
-/// Answers one call, whatever happens in it. The value is for the gateway; what the client sees is posted.
+/// Handles a call. The returned value is for the gateway; replies and errors are posted to the client.
 pub async fn answer<A, E>(
     app: &App,
     endpoint: &E,
@@ -77,12 +77,12 @@ where
     let route = call.event.request_context.route_key.as_deref().unwrap_or_default();
     log_answered!(outcome.as_ref().err(), measured, route, status, request_id);
     if call.has_open_connection() {
-        call.post(app, outcome, request_id).await.can_fail("answering on the socket");
+        call.post(app, outcome, request_id).await.can_fail("reply to a connection");
     }
-    // `$connect` is refused by its status. A frame that is refused has its answer already, and is no failure of the
-    // integration, as which the gateway would count it.
-    let refused_frame = call.has_open_connection() && status < 500;
-    json!({ "statusCode": if refused_frame { 200 } else { status } })
+    // `$connect` is rejected by the status. A rejected frame has its error reply; the gateway would count
+    // another status as a failure of the integration.
+    let is_rejected_frame = call.has_open_connection() && status < 500;
+    json!({ "statusCode": if is_rejected_frame { 200 } else { status } })
 }
 
 impl SocketCall {
@@ -90,13 +90,13 @@ impl SocketCall {
         let body = event.body.as_deref().unwrap_or_default();
         let frame = match serde_json::from_str(body) {
             Ok(Value::Object(mut fields)) => {
-                let usable = |reference: &Value| {
+                let is_valid = |reference: &Value| {
                     reference.is_number()
                         || reference.as_str().is_some_and(|text| text.len() <= MAX_REFERENCE_BYTES)
                 };
                 Ok(ReceivedFrame {
                     data: fields.remove("data"),
-                    reference: fields.remove("ref").filter(usable),
+                    reference: fields.remove("ref").filter(is_valid),
                 })
             }
             _ => Err(NotAFrame),
@@ -104,7 +104,7 @@ impl SocketCall {
         Self { event, frame }
     }
 
-    /// Nothing can be posted from `$connect` or `$disconnect`.
+    /// During `$connect` and `$disconnect`, frames cannot be posted to the connection.
     fn has_open_connection(&self) -> bool {
         self.event.request_context.event_type.as_deref() == Some("MESSAGE")
     }
@@ -115,13 +115,13 @@ impl SocketCall {
 
     fn authorizer_field(&self, field: &str) -> Result<&str> {
         let fields = &self.event.request_context.authorizer.fields;
-        fields.get(field).and_then(Value::as_str).ok_or(Error::InvalidToken("not from the authorizer"))
+        fields.get(field).and_then(Value::as_str).ok_or(Error::InvalidToken("no authorizer context"))
     }
 
-    /// The connection and its person, as the authorizer found them, whether or not the token is still good.
+    /// The connection and its user from the authorizer context. The token may have expired.
     fn connection(&self, now: Timestamp) -> Result<Connection> {
         let user_id = self.authorizer_field(authorizer::USER_ID)?;
-        let user_id = user_id.parse().map_err(|_| Error::InvalidToken("not from the authorizer"))?;
+        let user_id = user_id.parse().map_err(|_| Error::InvalidToken("no authorizer context"))?;
         let id = self.event.request_context.connection_id.clone().unwrap_or_default();
         let device_id = self.authorizer_field(authorizer::DEVICE_ID).ok().and_then(|id| id.parse().ok());
         Ok(Connection { user_id, id: ConnectionId(id), since: now, device_id })
@@ -129,7 +129,7 @@ impl SocketCall {
 
     async fn post(&self, app: &App, outcome: Answer, request_id: &str) -> Result<()> {
         let now = app.now();
-        let proves_nothing = matches!(outcome, Err(Error::TokenExpired | Error::InvalidToken(_)));
+        let is_unauthorized = matches!(outcome, Err(Error::TokenExpired | Error::InvalidToken(_)));
         let event = outcome.unwrap_or_else(|error| {
             let problem = Problem::of(&error, request_id);
             let Problem { code, detail: message, retry_after, .. } = problem;
@@ -140,28 +140,28 @@ impl SocketCall {
             let frame = Frame { event, reference: self.reference() };
             app.push.answer(connection.clone(), &frame, now).await?;
         }
-        if proves_nothing {
+        if is_unauthorized {
             app.push.close(&connection.id).await?;
         }
         Ok(())
     }
 }
 
-/// The caller: a connection whose token is still good.
+/// The caller: a connection whose token has not expired.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Who.
+    /// The user.
     pub id: UserId,
-    /// On which connection.
+    /// The connection of the call.
     pub connection: Connection,
-    /// When the token ends, in seconds since 1970.
+    /// When the token expires, in Unix seconds.
     pub token_expires: i64,
 }
 
 impl FromCall<SocketCall> for Caller {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
         let expires = call.authorizer_field(authorizer::EXPIRES)?.parse();
-        let token_expires = expires.map_err(|_| Error::InvalidToken("not from the authorizer"))?;
+        let token_expires = expires.map_err(|_| Error::InvalidToken("no authorizer context"))?;
         if app.now().seconds() >= token_expires {
             return Err(Error::TokenExpired);
         }
@@ -170,10 +170,10 @@ impl FromCall<SocketCall> for Caller {
     }
 }
 
-/// A connection that has ended, whether or not its token was still good.
-pub struct Ended(pub Connection);
+/// A connection that has ended. Its token may have expired.
+pub struct EndedConnection(pub Connection);
 
-impl FromCall<SocketCall> for Ended {
+impl FromCall<SocketCall> for EndedConnection {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
         call.connection(app.now()).map(Self)
     }
@@ -185,10 +185,10 @@ impl FromCall<SocketCall> for Origin {
     }
 }
 
-/// What the authorizer learnt of a newcomer, for the first visit.
-pub struct Visitor(pub crate::auth::Identity);
+/// The identity of a new connection, with the profile claims for a new account.
+pub struct ConnectIdentity(pub crate::auth::Identity);
 
-impl FromCall<SocketCall> for Visitor {
+impl FromCall<SocketCall> for ConnectIdentity {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
         let caller = Caller::from_call(app, call).await?;
         let text = |field: &str| call.authorizer_field(field).ok().map(str::to_owned);
@@ -196,22 +196,22 @@ impl FromCall<SocketCall> for Visitor {
     }
 }
 
-/// The frame's data. Absent data is an empty object.
+/// The data of the frame. Absent data is an empty object.
 pub struct Data<T>(pub T);
 
 impl<T: Input> FromCall<SocketCall> for Data<T> {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
         let frame = call.frame.as_ref().map_err(|NotAFrame| Error::MalformedJson)?;
-        let read = |values: Map<String, Value>| Fields::of_json(values, &app.config).read().map(Self);
+        let parse = |values: Map<String, Value>| Fields::of_json(values, &app.config).read().map(Self);
         match &frame.data {
-            None | Some(Value::Null) => read(Map::new()).map_err(|_| Error::invalid("data", "is required")),
-            Some(Value::Object(values)) => read(values.clone()),
+            None | Some(Value::Null) => parse(Map::new()).map_err(|_| Error::invalid("data", "is required")),
+            Some(Value::Object(values)) => parse(values.clone()),
             Some(_) => Err(Error::invalid("data", "must be an object")),
         }
     }
 }
 
-/// The frame's type, for the endpoint that serves whatever no other route does.
+/// Any well-formed frame, for the endpoint of unknown types.
 pub struct AnyFrame;
 
 impl FromCall<SocketCall> for AnyFrame {

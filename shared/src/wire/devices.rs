@@ -1,4 +1,4 @@
-//! Devices, as clients register them.
+//! Requests to register devices.
 
 use crate::{
     clock::Timestamp,
@@ -9,14 +9,14 @@ use crate::{
 
 /// `PUT /devices/{device_id}`.
 pub struct DeviceRegister {
-    /// What it runs.
+    /// The platform of the app.
     pub platform: Platform,
-    /// Where its notifications go, if anywhere.
+    /// The address of push notifications; `None` if the device receives none.
     pub push_token: Option<String>,
 }
 
 impl DeviceRegister {
-    /// The device of this id as it shall be.
+    /// Converts the request to the device with this id.
     pub fn at(self, id: DeviceId, now: Timestamp) -> Device {
         Device { id, platform: self.platform, push_token: self.push_token, registered_at: now }
     }
@@ -27,8 +27,8 @@ impl Input for DeviceRegister {
         let platforms = [("ios", Platform::Ios), ("android", Platform::Android), ("web", Platform::Web)];
         let platform = fields.required_choice("platform", &platforms);
         let push_token: Option<String> = fields.optional("push_token");
-        if let Some(fault) = push_token.as_deref().and_then(device::token_violation) {
-            fields.fault("push_token", fault);
+        if let Some(message) = push_token.as_deref().and_then(device::token_violation) {
+            fields.violation("push_token", message);
         }
         Some(Self { platform: platform?, push_token })
     }

@@ -1,5 +1,6 @@
-//! Reading the fields of a body, a query, a path or a frame's data: every bad one is found, and said in plain words.
+//! Validates the fields of a body, a query, a path or a frame's data. All violations are reported at once.
 
+use const_format::formatcp;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
@@ -11,175 +12,182 @@ use crate::{
     id::{DeviceId, MessageId, NotAnId, RequestId, RoomId, UserId},
 };
 
-/// The largest page of a list.
+/// The maximum size of a body, in bytes. The longest message, escaped, fits with its payload.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The maximum `limit` of a page.
 pub const MAX_PAGE: u64 = 100;
 
-/// The longest cursor, in bytes.
+/// The maximum length of a cursor, in bytes.
 const MAX_CURSOR_BYTES: usize = 256;
 
-/// Something that clients send, read field by field.
+/// Input from clients that is read field by field.
 pub trait Input: Sized {
-    /// Reads every field, noting each fault; `None` if too little is there to go on.
+    /// Reads all fields and records each violation. `None` if a required field is missing or invalid.
     fn read(fields: &mut Fields) -> Option<Self>;
 }
 
-/// The fields of one call, and what was wrong with those that were read. Fields that nobody reads are ignored.
+/// The fields of one call and the violations found so far. Unknown fields are ignored.
 pub struct Fields<'a> {
     values: Map<String, Value>,
     as_text: bool,
     config: &'a Config,
-    faults: Vec<FieldError>,
+    violations: Vec<FieldError>,
 }
 
 impl<'a> Fields<'a> {
-    /// Fields of JSON, where a number is a number.
+    /// Creates fields from JSON, where numbers are JSON numbers.
     pub fn of_json(values: Map<String, Value>, config: &'a Config) -> Self {
-        Self { values, as_text: false, config, faults: Vec::new() }
+        Self { values, as_text: false, config, violations: Vec::new() }
     }
 
-    /// Fields of a query or a path, where everything is text.
+    /// Creates fields from a query or a path, where every value is text.
     pub fn of_text(pairs: impl Iterator<Item = (String, String)>, config: &'a Config) -> Self {
         let values = pairs.map(|(name, value)| (name, Value::String(value))).collect();
-        Self { values, as_text: true, config, faults: Vec::new() }
+        Self { values, as_text: true, config, violations: Vec::new() }
     }
 
-    /// Reads an input, or answers with every fault that was found.
+    /// Reads the input, or returns [`Error::Invalid`] with all violations.
     pub fn read<T: Input>(mut self) -> Result<T> {
         let input = T::read(&mut self);
         match input {
-            Some(input) if self.faults.is_empty() => Ok(input),
-            _ => Err(Error::Invalid(self.faults)),
+            Some(input) if self.violations.is_empty() => Ok(input),
+            _ => Err(Error::Invalid(self.violations)),
         }
     }
 
-    /// Origins that media may lie under.
+    /// The origins that a media URL may start with.
     pub fn media_origins(&self) -> &'a [String] {
         &self.config.media_origins
     }
 
-    /// Notes a fault, unless the field has one already.
-    pub fn fault(&mut self, field: &str, message: &str) {
-        let base = |name: &str| name.split('[').next() == Some(field);
-        if !self.faults.iter().any(|fault| base(&fault.field)) {
-            self.faults.push(FieldError { field: field.to_owned(), message: message.to_owned() });
+    /// Records a violation, unless the field already has one.
+    pub fn violation(&mut self, field: &str, message: &str) {
+        let is_field = |name: &str| name.split('[').next() == Some(field);
+        if !self.violations.iter().any(|violation| is_field(&violation.field)) {
+            self.violations.push(FieldError { field: field.to_owned(), message: message.to_owned() });
         }
     }
 
-    /// The fields of an object, if it is given: their faults are named by the whole way to them.
+    /// Reads an optional object. Its violations are named by their full path, such as
+    /// `settings.read_receipts`.
     pub fn within_object<T>(&mut self, name: &str, read: impl FnOnce(&mut Fields) -> T) -> Option<T> {
         let values = self.optional(name)?;
         let mut inner = Fields::of_json(values, self.config);
         let object = read(&mut inner);
-        let named = |fault: FieldError| FieldError { field: format!("{name}.{}", fault.field), ..fault };
-        self.faults.extend(inner.faults.into_iter().map(named));
+        let with_path =
+            |violation: FieldError| FieldError { field: format!("{name}.{}", violation.field), ..violation };
+        self.violations.extend(inner.violations.into_iter().map(with_path));
         Some(object)
     }
 
-    /// Whether a field is given as `null`.
+    /// Whether a field is present and `null`.
     pub fn is_null(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(Value::is_null)
     }
 
-    /// Whether a field is given and not `null`.
+    /// Whether a field is present and not `null`.
     pub fn has(&self, name: &str) -> bool {
         self.values.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// A field that may be absent or `null`.
+    /// Reads an optional field; absent and `null` are the same.
     pub fn optional<T: Field>(&mut self, name: &str) -> Option<T> {
         let value = self.values.get(name).filter(|value| !value.is_null())?;
         match T::parse(value, self.as_text) {
             Ok(parsed) => Some(parsed),
-            Err(Violation { place, message }) => {
-                self.faults.push(FieldError { field: format!("{name}{place}"), message: message.to_owned() });
+            Err(Violation { index, message }) => {
+                self.violations
+                    .push(FieldError { field: format!("{name}{index}"), message: message.to_owned() });
                 None
             }
         }
     }
 
-    /// A field that may be absent, which changes nothing, or `null`, which takes away what is there.
+    /// Reads an optional field of an update: absent (`None`) keeps the current value, `null` (`Some(None)`)
+    /// clears it.
     pub fn change<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
         self.values.get(name)?;
         Some(self.optional(name))
     }
 
-    /// A field that must be there.
+    /// Reads a required field.
     pub fn required<T: Field>(&mut self, name: &str) -> Option<T> {
         self.required_either(name, name)
     }
 
-    /// A field that must be there under the first or the second name.
+    /// Reads a required field that has two names. The first one takes precedence.
     pub fn required_either<T: Field>(&mut self, name: &str, other_name: &str) -> Option<T> {
         let Some(name) = [name, other_name].into_iter().find(|name| self.has(name)) else {
-            self.fault(name, "is required");
+            self.violation(name, "is required");
             return None;
         };
         self.optional(name)
     }
 
-    /// One of some words, if given.
+    /// Reads an optional field with a fixed set of values.
     pub fn choice<T: Copy>(&mut self, name: &str, choices: &[(&'static str, T)]) -> Option<T> {
-        let word: String = self.optional(name)?;
-        let chosen = choices.iter().find(|(choice, _)| *choice == word).map(|(_, meaning)| *meaning);
+        let text: String = self.optional(name)?;
+        let chosen = choices.iter().find(|(choice, _)| *choice == text).map(|(_, value)| *value);
         if chosen.is_none() {
-            let words: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
-            self.fault(name, &format!("must be one of: {}", words.join(", ")));
+            let allowed: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+            self.violation(name, &format!("must be one of: {}", allowed.join(", ")));
         }
         chosen
     }
 
-    /// One of some words.
+    /// Reads a required field with a fixed set of values.
     pub fn required_choice<T: Copy>(&mut self, name: &str, choices: &[(&'static str, T)]) -> Option<T> {
         if !self.has(name) {
-            self.fault(name, "is required");
+            self.violation(name, "is required");
         }
         self.choice(name, choices)
     }
 
-    /// A number within bounds, both included, if given.
-    pub fn within(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
+    /// Reads an optional number from `min` to `max`, inclusive.
+    pub fn within(&mut self, name: &str, min: u64, max: u64) -> Option<u64> {
         let value = self.values.get(name).filter(|value| !value.is_null())?;
-        let number = u64::parse(value, self.as_text).ok().filter(|number| (least..=most).contains(number));
+        let number = u64::parse(value, self.as_text).ok().filter(|number| (min..=max).contains(number));
         if number.is_none() {
-            self.fault(name, &format!("must be a whole number from {least} to {most}"));
+            self.violation(name, &format!("must be a whole number from {min} to {max}"));
         }
         number
     }
 }
 
-/// Which part of a list a caller wants.
+/// The `limit` and `cursor` of a list.
 impl Input for PageRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let limit = fields.within("limit", 1, MAX_PAGE).and_then(|limit| usize::try_from(limit).ok());
         let cursor: Option<String> = fields.optional("cursor");
-        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
         if cursor
             .as_ref()
-            .is_some_and(|cursor| cursor.len() > MAX_CURSOR_BYTES || !cursor.bytes().all(letter))
+            .is_some_and(|cursor| cursor.len() > MAX_CURSOR_BYTES || !cursor.bytes().all(is_allowed))
         {
-            fields.fault("cursor", "must be one that an earlier page gave");
+            fields.violation("cursor", "must be one that an earlier page gave");
         }
         Some(Self { limit, cursor })
     }
 }
 
-/// A type that a field can have.
+/// The type of a field.
 pub trait Field: Sized {
-    /// Takes it from JSON; `as_text` where everything is text.
+    /// Parses a JSON value. `as_text` is set for queries and paths, where numbers are text.
     fn parse(value: &Value, as_text: bool) -> Result<Self, Violation>;
 }
 
-/// What is wrong with a value.
+/// Why a value is not valid for its field.
 #[derive(Debug)]
 pub struct Violation {
-    /// Where in the field: empty, or `[3]` for the fourth element.
-    place: String,
-    /// What it must be.
+    /// The position in a list, such as `[3]` for the fourth element; empty for the whole value.
+    index: String,
+    /// The end of a sentence that starts with the field's name, such as `must be a UUID`.
     message: &'static str,
 }
 
-fn fault(message: &'static str) -> Violation {
-    Violation { place: String::new(), message }
+fn violation(message: &'static str) -> Violation {
+    Violation { index: String::new(), message }
 }
 
 impl Field for Value {
@@ -190,21 +198,21 @@ impl Field for Value {
 
 impl Field for String {
     fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-        value.as_str().map(str::to_owned).ok_or(fault("must be a string"))
+        value.as_str().map(str::to_owned).ok_or(violation("must be a string"))
     }
 }
 
-/// In a path, some gateways leave it percent-encoded. No emoji has a `%`.
+/// Some gateways leave a path parameter percent-encoded. No emoji contains a `%`.
 impl Field for Emoji {
     fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
         let text = value.as_str().map(|text| percent_decode_str(text).decode_utf8_lossy());
-        text.and_then(|text| text.parse().ok()).ok_or(fault("must be one emoji"))
+        text.and_then(|text| text.parse().ok()).ok_or(violation("must be one emoji"))
     }
 }
 
 impl Field for bool {
     fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-        value.as_bool().ok_or(fault("must be true or false"))
+        value.as_bool().ok_or(violation("must be true or false"))
     }
 }
 
@@ -214,35 +222,35 @@ impl Field for u64 {
             Value::String(text) if as_text && !text.starts_with('+') => text.parse().ok(),
             other => other.as_u64(),
         };
-        number.ok_or(fault("must be a whole number, 0 or more"))
+        number.ok_or(violation("must be a whole number, 0 or more"))
     }
 }
 
 impl Field for Timestamp {
     fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
         let time = value.as_str().and_then(|text| text.parse().ok());
-        time.ok_or(fault("must be a time as in 2026-01-31T09:15:00Z"))
+        time.ok_or(violation("must be a time as in 2026-01-31T09:15:00Z"))
     }
 }
 
 impl Field for Map<String, Value> {
     fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-        value.as_object().cloned().ok_or(fault("must be an object"))
+        value.as_object().cloned().ok_or(violation("must be an object"))
     }
 }
 
-/// The most elements that any list in a call may have; what a list means may allow fewer.
+/// The maximum number of elements of any list. Individual fields may allow fewer.
 const MAX_ELEMENTS: usize = 1000;
 
 impl<T: Field> Field for Vec<T> {
     fn parse(value: &Value, as_text: bool) -> Result<Self, Violation> {
-        let elements = value.as_array().ok_or(fault("must be a list"))?;
+        let elements = value.as_array().ok_or(violation("must be a list"))?;
         if elements.len() > MAX_ELEMENTS {
-            return Err(fault("must have at most 1000 elements"));
+            return Err(violation(formatcp!("must have at most {MAX_ELEMENTS} elements")));
         }
-        let parsed = elements.iter().enumerate().map(|(at, element)| {
+        let parsed = elements.iter().enumerate().map(|(position, element)| {
             T::parse(element, as_text)
-                .map_err(|inner| Violation { place: format!("[{at}]{}", inner.place), ..inner })
+                .map_err(|inner| Violation { index: format!("[{position}]{}", inner.index), ..inner })
         });
         parsed.collect()
     }
@@ -253,11 +261,11 @@ macro_rules! id_field {
         impl Field for $id {
             fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
                 let id = value.as_str().map(str::parse).unwrap_or(Err(NotAnId));
-                id.map_err(|NotAnId| fault("must be a UUID"))
+                id.map_err(|NotAnId| violation("must be a UUID"))
             }
         }
 
-        /// As the one parameter of a path.
+        /// As the only parameter of a path.
         impl Input for $id {
             fn read(fields: &mut Fields) -> Option<Self> {
                 fields.required($name)
@@ -297,23 +305,23 @@ mod tests {
         let config = Config::from_lookup(|_| None).unwrap();
         let fields = Fields::of_json(value.as_object().unwrap().clone(), &config);
         fields.read().map_err(|error| match error {
-            Error::Invalid(faults) => {
-                faults.into_iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect()
+            Error::Invalid(errors) => {
+                errors.into_iter().map(|error| format!("{} {}", error.field, error.message)).collect()
             }
             other => panic!("{other}"),
         })
     }
 
     #[test]
-    fn every_bad_field_is_found_at_once() {
-        let faults =
+    fn all_invalid_fields_are_reported_at_once() {
+        let result =
             read(&json!({"ids": ["9f0e0d0c-0b0a-4908-8706-050403020100", 7], "limit": 0, "action": "run"}));
         let expected = [
             "ids[1] must be a UUID",
             "limit must be a whole number from 1 to 100",
             "action must be one of: go, stop",
         ];
-        assert_eq!(faults.err().unwrap(), expected);
+        assert_eq!(result.err().unwrap(), expected);
         assert_eq!(
             read(&json!({"limit": "5"})).err().unwrap(),
             ["ids is required", "limit must be a whole number from 1 to 100"]
@@ -321,13 +329,13 @@ mod tests {
     }
 
     #[test]
-    fn null_is_absent_and_unknown_fields_are_ignored() {
+    fn null_counts_as_absent_and_unknown_fields_are_ignored() {
         let sample = read(&json!({"ids": [], "limit": null, "action": null, "else": {}})).unwrap();
         assert!(sample.ids.is_empty() && sample.limit.is_none());
     }
 
     #[test]
-    fn numbers_are_text_in_queries_only() {
+    fn numbers_are_accepted_as_text_only_in_queries() {
         let config = Config::from_lookup(|_| None).unwrap();
         let query = |value: &str| {
             let pairs = [("limit".to_owned(), value.to_owned())];

@@ -1,5 +1,6 @@
-//! Messages, as clients send and see them.
+//! Messages and reactions.
 
+use const_format::formatcp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -27,14 +28,15 @@ pub struct MessageCreate {
     after_seq: Option<u64>,
 }
 
-/// The longest `client_message_id`, in bytes.
+/// The maximum length of a `client_message_id`, in bytes.
 const MAX_CLIENT_ID_BYTES: usize = 64;
 
 impl Input for MessageCreate {
     fn read(fields: &mut Fields) -> Option<Self> {
         let room_id = fields.required_either("chat_room_id", "room_id");
         let draft = Draft {
-            // Stands in for a missing id, so that every other fault is found too; such a draft never leaves here.
+            // A placeholder for a missing id, so that all other violations are found. Such a draft is
+            // discarded.
             room_id: room_id.unwrap_or_else(RoomId::random),
             content: fields.optional("content").unwrap_or_default(),
             kind: fields.choice("message_type", &Kind::SENDABLE).unwrap_or(Kind::Text),
@@ -44,32 +46,32 @@ impl Input for MessageCreate {
         };
         let client_message_id: Option<String> = fields.optional("client_message_id");
         if client_message_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_CLIENT_ID_BYTES) {
-            fields.fault("client_message_id", "must have 1 to 64 bytes");
+            fields.violation("client_message_id", formatcp!("must have 1 to {MAX_CLIENT_ID_BYTES} bytes"));
         }
         let after_seq = fields.optional("after_seq");
-        let forwards = fields.has("forward_room_id") || fields.has("forward_message_id");
-        let forwarded = if forwards { forwarded(fields) } else { None };
-        if !forwards {
-            for fault in draft.faults(fields.media_origins()) {
-                fields.fault(&fault.field, &fault.message);
+        let is_forward = fields.has("forward_room_id") || fields.has("forward_message_id");
+        let forwarded = if is_forward { forwarded(fields) } else { None };
+        if !is_forward {
+            for violation in draft.faults(fields.media_origins()) {
+                fields.violation(&violation.field, &violation.message);
             }
         }
         room_id.map(|_| Self { draft, forwarded, client_message_id, after_seq })
     }
 }
 
-/// The message that shall be taken over. What it says is taken from there and cannot be given beside it.
+/// The message to forward. Its content replaces that of the draft, so the request must not have any.
 fn forwarded(fields: &mut Fields) -> Option<(RoomId, MessageId)> {
     if ["content", "message_type", "media_url", "payload"].iter().any(|name| fields.has(name)) {
-        let fault = "cannot stand beside content, message_type, media_url or payload";
-        fields.fault("forward_message_id", fault);
+        let message = "cannot be combined with content, message_type, media_url or payload";
+        fields.violation("forward_message_id", message);
     }
     let (room, message) = (fields.required("forward_room_id"), fields.required("forward_message_id"));
     Some((room?, message?))
 }
 
 impl MessageCreate {
-    /// This message, sent by somebody.
+    /// Converts the request to one of this sender.
     pub fn from_sender(self, sender_id: UserId) -> SendRequest {
         let Self { draft, forwarded, client_message_id, after_seq } = self;
         SendRequest { sender_id, draft, forwarded, client_message_id, after_seq }
@@ -78,13 +80,13 @@ impl MessageCreate {
 
 /// `GET /chat/rooms/{room_id}/messages`.
 pub struct History {
-    /// Which part of the log.
+    /// The part of the log to read.
     pub window: Window,
-    /// At most so many.
+    /// The maximum number of messages.
     pub limit: u64,
 }
 
-/// The plan's page size.
+/// The number of messages without a `limit`.
 const DEFAULT_LIMIT: u64 = 50;
 
 impl Input for History {
@@ -93,15 +95,17 @@ impl Input for History {
         let [offset, before, after] = ["offset", "before_seq", "after_seq"].map(|name| fields.optional(name));
         let window = Window::choose(offset, before, after);
         if window.is_none() {
-            fields
-                .fault("before_seq", "cannot stand beside offset or after_seq, nor these beside each other");
+            fields.violation(
+                "before_seq",
+                "cannot be combined with offset or after_seq, nor these with each other",
+            );
         }
         Some(Self { window: window?, limit })
     }
 }
 
-/// A message: one shape everywhere.
-#[expect(clippy::struct_field_names, reason = "the plan names the fields")]
+/// A message, in the same form in all responses and events.
+#[expect(clippy::struct_field_names, reason = "the names are part of the API")]
 #[derive(Clone, Debug, Serialize)]
 pub struct Message {
     id: MessageId,
@@ -154,7 +158,7 @@ impl From<View> for Message {
     }
 }
 
-/// What a message answers, in short.
+/// A preview of the message that another one replies to.
 #[derive(Clone, Debug, Serialize)]
 struct Preview {
     id: MessageId,
@@ -165,7 +169,7 @@ struct Preview {
     is_deleted: bool,
 }
 
-/// So many characters of what a message answers are shown with it.
+/// The maximum length of the content in a preview, in characters.
 const PREVIEW_CHARS: usize = 100;
 
 impl From<messages::Message> for Preview {
@@ -181,7 +185,7 @@ impl From<messages::Message> for Preview {
     }
 }
 
-/// An emoji at a message.
+/// One emoji of a message, with the number of users who reacted with it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reaction {
     emoji: Emoji,
@@ -190,34 +194,34 @@ pub struct Reaction {
 }
 
 impl Reaction {
-    /// All that stand at a message, for a reader who put some of them there.
+    /// Converts all reactions to a message. `mine` lists the reader's own.
     pub fn all(tallies: Vec<Tally>, mine: &[Emoji]) -> Vec<Self> {
-        let seen = |Tally { emoji, count }| Self { mine: mine.contains(&emoji), emoji, count };
-        tallies.into_iter().map(seen).collect()
+        let shown = |Tally { emoji, count }| Self { mine: mine.contains(&emoji), emoji, count };
+        tallies.into_iter().map(shown).collect()
     }
 }
 
 /// `PATCH /chat/rooms/{room_id}/messages/{message_id}`.
 pub struct MessageEdit {
-    /// The new words.
+    /// The new content.
     pub content: String,
 }
 
 impl Input for MessageEdit {
     fn read(fields: &mut Fields) -> Option<Self> {
         let content: String = fields.required("content")?;
-        if let Some(fault) = messages::content_violation(&content, false) {
-            fields.fault("content", fault);
+        if let Some(message) = messages::content_violation(&content, false) {
+            fields.violation("content", message);
         }
         Some(Self { content })
     }
 }
 
-/// A message, by the parameters of a path.
+/// The path parameters that name a message.
 pub struct MessagePath {
-    /// Its room.
+    /// The room of the message.
     pub room_id: RoomId,
-    /// Its id.
+    /// The message.
     pub message_id: MessageId,
 }
 
@@ -228,7 +232,7 @@ impl Input for MessagePath {
     }
 }
 
-/// An emoji at a message, by the parameters of a path.
+/// The path parameters that name a reaction.
 pub struct ReactionPath {
     /// The message.
     pub message: MessagePath,
@@ -243,7 +247,7 @@ impl Input for ReactionPath {
     }
 }
 
-/// Somebody who reacted to a message.
+/// A user who reacted to a message.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReactingUser {
     user_id: UserId,
@@ -255,7 +259,7 @@ pub struct ReactingUser {
 }
 
 impl ReactingUser {
-    /// A page of the list.
+    /// Converts a page.
     pub fn page(page: Page<UserReactions>) -> Page<Self> {
         page.map(|UserReactions { profile, emojis, at }| Self {
             user_id: profile.id,

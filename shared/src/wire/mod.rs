@@ -1,4 +1,5 @@
-//! The JSON that clients send and receive, by domain. Absent optional fields are `null`, never missing.
+//! The JSON that clients send and receive, by domain. In responses, absent optional fields are `null`, never
+//! omitted.
 
 pub mod devices;
 pub mod fields;

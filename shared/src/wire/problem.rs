@@ -1,36 +1,43 @@
-//! How errors are shown: RFC 9457 `application/problem+json` over HTTP, an `error` frame over the socket.
+//! The public form of errors: RFC 9457 `application/problem+json` over HTTP, an `error` frame over the
+//! WebSocket.
 
 use chrono::Duration;
+use const_format::formatcp;
 use serde::Serialize;
 
-use crate::error::{Error, FieldError};
+use crate::{
+    error::{Error, FieldError},
+    wire::fields::MAX_BODY_BYTES,
+};
 
-/// An error as clients see it.
+/// An error as clients receive it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Always `about:blank`: `title` is the status's own phrase, and `code` says which problem it is.
+    /// Always `about:blank`: `title` is the reason phrase of the status, and `code` identifies the problem.
     pub r#type: &'static str,
-    /// The status's phrase.
+    /// The reason phrase of the HTTP status.
     pub title: &'static str,
     /// The HTTP status.
     pub status: u16,
-    /// One plain sentence, fit to be shown.
+    /// A sentence that apps can show to users.
     pub detail: String,
-    /// Stable and `snake_case`, for programs.
+    /// A stable identifier in `snake_case`.
     pub code: &'static str,
-    /// Every bad field, for validation failures.
+    /// All invalid fields, for `validation_failed`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// Names the call in the logs, for faults of ours.
+    /// The id of the call in the logs, for `internal`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// Seconds after which the same call may succeed, for a header of that name; at least one.
+    /// The `Retry-After` header, in seconds: when the same call may succeed. At least 1.
     #[serde(skip)]
     pub retry_after: Option<u32>,
 }
 
+const TOO_LARGE: &str = formatcp!("The body is larger than {} KB.", MAX_BODY_BYTES / 1024);
+
 impl Problem {
-    /// The public side of an error. A fault of ours shows the request's id and nothing of its cause.
+    /// Converts an error. An internal one has the request's id, and never its cause.
     pub fn of(error: &Error, request_id: &str) -> Self {
         let plain = |status, code, detail: &str| Self {
             r#type: "about:blank",
@@ -43,7 +50,7 @@ impl Problem {
             retry_after: None,
         };
         match error {
-            Error::MalformedJson => plain(400, "malformed_json", "This is not a JSON object."),
+            Error::MalformedJson => plain(400, "malformed_json", "The body is not a JSON object."),
             Error::Invalid(errors) => {
                 let sentences = errors.iter().map(|error| format!("{} {}.", error.field, error.message));
                 let detail = sentences.collect::<Vec<_>>().join(" ");
@@ -51,18 +58,18 @@ impl Problem {
             }
             Error::InvalidToken(_) => plain(401, "invalid_token", "Please sign in."),
             Error::TokenExpired => {
-                plain(401, "token_expired", "Your sign-in has expired: please sign in again.")
+                plain(401, "token_expired", "Your session has expired. Please sign in again.")
             }
-            Error::NotFound => plain(404, "not_found", "There is no such thing here."),
+            Error::NotFound => plain(404, "not_found", "Not found."),
             Error::Refused(refusal) => plain(refusal.status, refusal.code, refusal.detail),
             Error::RateLimited { retry_after } => Self {
                 retry_after: Some(whole_seconds(*retry_after)),
-                ..plain(429, "rate_limited", "You are doing this too often: please try again a little later.")
+                ..plain(429, "rate_limited", "You're doing this too often. Try again in a moment.")
             },
-            Error::TooLarge => plain(413, "too_large", "A body has at most 64 KB."),
+            Error::TooLarge => plain(413, "too_large", TOO_LARGE),
             Error::Busy(_) => Self {
                 retry_after: Some(1),
-                ..plain(503, "busy", "Too much is going on here: please try again in a moment.")
+                ..plain(503, "busy", "We're a little busy. Try again in a moment.")
             },
             Error::Internal(_) => Self {
                 request_id: Some(request_id.to_owned()),
@@ -72,9 +79,9 @@ impl Problem {
     }
 }
 
-/// Upwards, so that who waits so long has waited long enough.
-fn whole_seconds(while_more: Duration) -> u32 {
-    let seconds = (while_more.num_milliseconds().max(1) + 999) / 1000;
+/// Rounds up, so that a retry is never too early.
+fn whole_seconds(wait: Duration) -> u32 {
+    let seconds = (wait.num_milliseconds().max(1) + 999) / 1000;
     u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
@@ -88,22 +95,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_of_ours_shows_nothing_of_its_cause() {
+    fn an_internal_error_has_a_request_id_and_hides_its_cause() {
         let problem = Problem::of(&Error::internal("secret table is on fire"), "req-1");
         let json = serde_json::to_string(&problem).unwrap();
         assert!(json.contains("req-1") && !json.contains("secret"), "{json}");
     }
 
     #[test]
-    fn every_bad_field_is_named_in_one_sentence_each() {
-        let bad = |field: &str| FieldError { field: field.into(), message: "must be a UUID".into() };
-        let problem = Problem::of(&Error::Invalid(vec![bad("a"), bad("b")]), "");
+    fn a_validation_failure_has_one_sentence_per_invalid_field() {
+        let invalid = |field: &str| FieldError { field: field.into(), message: "must be a UUID".into() };
+        let problem = Problem::of(&Error::Invalid(vec![invalid("a"), invalid("b")]), "");
         assert_eq!(problem.detail, "a must be a UUID. b must be a UUID.");
         assert_eq!((problem.status, problem.title, problem.errors.len()), (422, "Unprocessable Entity", 2));
     }
 
     #[test]
-    fn who_is_too_fast_is_told_whole_seconds_and_at_least_one() {
+    fn retry_after_is_rounded_up_to_whole_seconds_and_is_at_least_one() {
         for (milliseconds, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
             let error = Error::RateLimited { retry_after: Duration::milliseconds(milliseconds) };
             let problem = Problem::of(&error, "");

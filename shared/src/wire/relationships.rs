@@ -1,7 +1,8 @@
-//! Friend requests and friends, as clients send and see them.
+//! Friend requests, friends and blocked users.
 
 use std::collections::HashMap;
 
+use const_format::formatcp;
 use serde::Serialize;
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
 
 /// `POST /friends/requests`.
 pub struct FriendRequestCreate {
-    /// Who is asked.
+    /// The user who receives the request.
     pub receiver_id: UserId,
 }
 
@@ -32,7 +33,7 @@ impl Input for FriendRequestCreate {
 
 /// `PUT /friends/requests/{request_id}?action=`.
 pub struct RequestAnswer {
-    /// Yes or no.
+    /// The receiver's answer.
     pub action: Answer,
 }
 
@@ -45,9 +46,9 @@ impl Input for RequestAnswer {
 
 /// `GET /friends/requests?direction=`.
 pub struct RequestList {
-    /// Received (the plan's meaning) or sent.
+    /// The direction of the listed requests; received ones by default.
     pub direction: RequestDirection,
-    /// Which part.
+    /// The requested page.
     pub page: PageRequest,
 }
 
@@ -64,7 +65,7 @@ impl Input for RequestList {
 
 /// `GET /friends/search?query=`.
 pub struct UserSearch {
-    /// A part of a username or a whole e-mail address, folded.
+    /// A substring of a username or an entire e-mail address, folded by [`username::fold`].
     pub query: String,
 }
 
@@ -73,16 +74,17 @@ impl Input for UserSearch {
         let query = username::fold(&fields.required::<String>("query")?);
         let length = query.chars().count();
         if length < username::MIN_QUERY_CHARS {
-            fields.fault("query", "must have at least 2 characters");
+            fields
+                .violation("query", formatcp!("must have at least {} characters", username::MIN_QUERY_CHARS));
         }
         if length > MAX_QUERY_CHARS {
-            fields.fault("query", "must have at most 254 characters");
+            fields.violation("query", formatcp!("must have at most {MAX_QUERY_CHARS} characters"));
         }
         Some(Self { query })
     }
 }
 
-/// The longest e-mail address (RFC 5321, section 4.5.3.1.3).
+/// The maximum length of an e-mail address (RFC 5321, section 4.5.3.1.3).
 const MAX_QUERY_CHARS: usize = 254;
 
 /// A friend request.
@@ -98,22 +100,22 @@ pub struct FriendRequest {
 }
 
 impl FriendRequest {
-    /// A pending request with the names of its people.
+    /// Converts a pending request. The usernames are taken from `profiles`.
     pub fn pending(request: &Request, profiles: &HashMap<UserId, Profile>) -> Self {
-        let name = |user: UserId| profiles.get(&user).map(|profile| profile.username.clone());
+        let username = |user: UserId| profiles.get(&user).map(|profile| profile.username.clone());
         Self {
             id: request.request_id,
             sender_id: request.sender_id,
             receiver_id: request.receiver_id,
             status: "pending",
             created_at: request.created_at,
-            sender_username: name(request.sender_id),
-            receiver_username: name(request.receiver_id),
+            sender_username: username(request.sender_id),
+            receiver_username: username(request.receiver_id),
         }
     }
 }
 
-/// A friend in a list.
+/// A friend in the caller's list.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedFriend {
     id: UserId,
@@ -127,7 +129,7 @@ pub struct ListedFriend {
 }
 
 impl ListedFriend {
-    /// A friend, and what they show of their presence.
+    /// Combines a friend with the profile and the presence that is visible to the caller.
     pub fn new(friend: &Friend, profile: Profile, presence: ShownPresence) -> Self {
         let Profile { id, username, display_name, avatar_url, .. } = profile;
         let created_at = friend.since;
@@ -135,7 +137,7 @@ impl ListedFriend {
     }
 }
 
-/// Somebody whom the caller blocks.
+/// A user whom the caller blocks.
 #[derive(Clone, Debug, Serialize)]
 pub struct BlockedUser {
     user_id: UserId,
@@ -146,7 +148,8 @@ pub struct BlockedUser {
 }
 
 impl BlockedUser {
-    /// A page of the list. Of whom the caller could not see when they blocked them, it has the id alone.
+    /// Converts a page. An entry without a profile has only the id: the user was not visible to the caller at
+    /// the time of the block.
     pub fn page(page: Page<(Block, Option<Profile>)>) -> Page<Self> {
         page.map(|(Block { user_id, since, .. }, profile)| {
             let (username, display_name, avatar_url) = profile.map_or((None, None, None), |profile| {
@@ -157,9 +160,9 @@ impl BlockedUser {
     }
 }
 
-/// An answer that says in words what was done.
+/// The confirmation of an action.
 #[derive(Clone, Debug, Serialize)]
 pub struct Done {
-    /// One sentence.
+    /// One sentence for the user.
     pub message: String,
 }

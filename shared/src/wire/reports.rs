@@ -1,4 +1,4 @@
-//! Reports to the moderators, as clients make them.
+//! Reports to the moderators.
 
 use serde::Serialize;
 
@@ -15,25 +15,25 @@ impl Input for NewReport {
         let target = target(fields);
         let reason = fields.required_choice("reason", &Reason::ALL);
         let text: Option<String> = fields.optional("text");
-        if let Some(problem) = text.as_deref().and_then(text_violation) {
-            fields.fault("text", problem);
+        if let Some(message) = text.as_deref().and_then(text_violation) {
+            fields.violation("text", message);
         }
-        // Blank words are none.
+        // A blank text counts as absent.
         let text = text.filter(|text| !text.trim().is_empty());
         Some(Self { target: target?, reason: reason?, text })
     }
 }
 
-/// A person, or a message of a room, and not both.
+/// The reported user or message. Exactly one of both is required.
 fn target(fields: &mut Fields) -> Option<Target> {
     let is_message = fields.has("chat_room_id") || fields.has("message_id");
     match (fields.has("user_id"), is_message) {
         (true, true) => {
-            fields.fault("user_id", "cannot stand beside chat_room_id and message_id");
+            fields.violation("user_id", "cannot be combined with chat_room_id and message_id");
             None
         }
         (false, false) => {
-            fields.fault("user_id", "is required, or chat_room_id and message_id");
+            fields.violation("user_id", "is required, or chat_room_id and message_id");
             None
         }
         (true, false) => Some(Target::User(fields.required("user_id")?)),
@@ -44,12 +44,12 @@ fn target(fields: &mut Fields) -> Option<Target> {
     }
 }
 
-/// A report as its maker sees it: that it was made.
+/// The confirmation of a report.
 #[derive(Debug, Serialize)]
 pub struct Reported {
-    /// Its id.
+    /// The id of the report.
     pub id: ReportId,
-    /// When it was made first.
+    /// When the report was first submitted. Repeating a report does not change it.
     pub created_at: Timestamp,
 }
 

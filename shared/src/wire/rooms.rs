@@ -1,4 +1,4 @@
-//! Rooms and their people, as clients make and see them.
+//! Rooms and their participants. A member of a room is a participant in the API.
 
 use std::collections::HashMap;
 
@@ -25,11 +25,11 @@ use crate::{
 
 /// `POST /chat/rooms`.
 pub struct RoomCreate {
-    /// What a group is called.
+    /// The name of the group; ignored for a direct room.
     pub name: Option<String>,
-    /// Whether two people want a group rather than their direct room.
+    /// Whether to create a group of two users instead of their direct room.
     pub is_group: bool,
-    /// Who shall be in it; the caller is added.
+    /// The participants. The caller is added.
     pub participant_ids: Vec<UserId>,
 }
 
@@ -37,17 +37,17 @@ impl Input for RoomCreate {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (name, is_group): (Option<String>, _) = (fields.optional("name"), fields.optional("is_group"));
         let participant_ids: Option<Vec<UserId>> = fields.required("participant_ids");
-        if let Some(fault) = name.as_deref().and_then(rooms::name_violation) {
-            fields.fault("name", fault);
+        if let Some(message) = name.as_deref().and_then(rooms::name_violation) {
+            fields.violation("name", message);
         }
-        if let Some(fault) = participant_ids.as_deref().and_then(new_room::participants_violation) {
-            fields.fault("participant_ids", fault);
+        if let Some(message) = participant_ids.as_deref().and_then(new_room::participants_violation) {
+            fields.violation("participant_ids", message);
         }
         Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids: participant_ids? })
     }
 }
 
-/// A person in a room.
+/// A member of a room.
 #[derive(Clone, Debug, Serialize)]
 pub struct Participant {
     user_id: UserId,
@@ -64,7 +64,7 @@ pub struct Participant {
 }
 
 impl Participant {
-    /// A member of a room, as another one (or they themselves) may see them.
+    /// Converts a member for a reader of the same room. Receipts are included only if `reader` may see them.
     pub fn seen_by(reader: &Member, member: Member) -> Self {
         let (read_seq, delivered_seq) = (member.read_seq_shown_to(reader), member.received_seq());
         let last_read_at = member.read_at.filter(|_| member.shows_reads_to(reader));
@@ -85,7 +85,7 @@ impl Participant {
     }
 }
 
-/// A chat room, as one of its members sees it: the caller comes last among the participants.
+/// A room for one of its members. The caller is the last participant.
 #[derive(Clone, Debug, Serialize)]
 pub struct ChatRoom {
     id: RoomId,
@@ -110,10 +110,10 @@ impl ChatRoom {
     fn new(room: Room, mut members: Vec<Member>, reader: UserId) -> Self {
         caller_last(&mut members, |member| member.shown.user_id == reader);
         let me = members.iter().find(|member| member.shown.user_id == reader).cloned();
-        // Who is not in it sees nothing of it.
+        // A reader who is not a member sees no participants and no pins.
         let (from_seq, participants) = me.map_or((u64::MAX, Vec::new()), |me| {
-            let seen = members.into_iter().map(|member| Participant::seen_by(&me, member)).collect();
-            (me.from_seq, seen)
+            let shown = members.into_iter().map(|member| Participant::seen_by(&me, member)).collect();
+            (me.from_seq, shown)
         });
         Self {
             pinned_message_ids: room.pinned_from(from_seq),
@@ -135,24 +135,24 @@ impl ChatRoom {
         }
     }
 
-    /// The people that it shows.
-    pub fn member_ids(&self) -> impl Iterator<Item = UserId> {
+    /// The ids of all participants.
+    pub fn participant_ids(&self) -> impl Iterator<Item = UserId> {
         self.participants.iter().map(|participant| participant.user_id)
     }
 
-    /// Whether it belongs to two people.
+    /// Whether this is the direct room of two users.
     pub fn is_direct(&self) -> bool {
         !self.is_group
     }
 
-    /// Adds who of its people is online.
+    /// Sets the presence of all participants. A participant without an entry shows none.
     pub fn show_presence(&mut self, presences: &HashMap<UserId, ShownPresence>) {
         for participant in &mut self.participants {
             participant.presence = presences.get(&participant.user_id).copied().unwrap_or_default();
         }
     }
 
-    /// A room that has no messages yet.
+    /// Converts a room without messages.
     pub fn fresh(room: RoomWithMembers, reader: UserId) -> Self {
         Self::new(room.room, room.members, reader)
     }
@@ -169,11 +169,11 @@ impl From<RoomSummary> for ChatRoom {
     }
 }
 
-/// Somebody's place in a room, by the parameters of a path.
+/// The path parameters that name a participant.
 pub struct ParticipantPath {
     /// The room.
     pub room_id: RoomId,
-    /// Who.
+    /// The participant.
     pub user_id: UserId,
 }
 
@@ -184,10 +184,10 @@ impl Input for ParticipantPath {
     }
 }
 
-/// `PUT /chat/rooms/{room_id}/participants/{user_id}`, whose body may be missing.
+/// `PUT /chat/rooms/{room_id}/participants/{user_id}`. The body is optional.
 #[derive(Default)]
 pub struct ParticipantPut {
-    /// What they shall be; without it a newcomer is a member, and who is in it stays what they are.
+    /// The new role. Without it, a new participant becomes a member, and an existing one keeps their role.
     pub role: Option<Role>,
 }
 
@@ -204,7 +204,7 @@ impl Input for GroupPatch {
         let avatar_url = fields.change::<String>("avatar_url").map(|url| url.map(|url| normal_url(&url)));
         let history_visibility = fields.choice("history_visibility", &HistoryVisibility::CHOICES);
         let media_origins = fields.media_origins();
-        for (field, fault) in [
+        for (field, violation) in [
             ("name", name.iter().flatten().find_map(|name| rooms::name_violation(name))),
             ("description", description.iter().flatten().find_map(|text| patch::description_violation(text))),
             (
@@ -212,8 +212,8 @@ impl Input for GroupPatch {
                 avatar_url.iter().flatten().find_map(|url| patch::avatar_violation(url, media_origins)),
             ),
         ] {
-            if let Some(fault) = fault {
-                fields.fault(field, fault);
+            if let Some(message) = violation {
+                fields.violation(field, message);
             }
         }
         Some(Self { name, avatar_url, description, history_visibility })
@@ -224,15 +224,15 @@ impl Input for GroupPatch {
 impl Input for RoomSettingsChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (muted_until, theme) = (fields.change("muted_until"), fields.change::<String>("theme"));
-        if let Some(fault) = theme.iter().flatten().find_map(|theme| settings::theme_violation(theme)) {
-            fields.fault("theme", fault);
+        if let Some(message) = theme.iter().flatten().find_map(|theme| settings::theme_violation(theme)) {
+            fields.violation("theme", message);
         }
         let (is_pinned, is_archived) = (fields.optional("is_pinned"), fields.optional("is_archived"));
         Some(Self { muted_until, is_pinned, is_archived, theme })
     }
 }
 
-/// One person's settings of one room.
+/// The caller's settings of a room.
 #[derive(Clone, Debug, Serialize)]
 pub struct Settings {
     muted_until: Option<Timestamp>,

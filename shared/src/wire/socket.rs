@@ -1,4 +1,4 @@
-//! The frames of the WebSocket, both ways `{"type", "data"}` with an optional `"ref"`.
+//! The frames of the WebSocket. In both directions they are `{"type", "data"}` with an optional `"ref"`.
 
 use std::sync::Arc;
 
@@ -22,176 +22,176 @@ use crate::{
     },
 };
 
-/// What we send.
+/// An event that the server sends.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 pub enum Event {
-    /// The answer to `hello`.
+    /// The reply to `hello`.
     ConnectionEstablished {
-        /// Whom the connection's token means.
+        /// The user of the connection's token.
         user_id: UserId,
-        /// Our time.
+        /// The server's time.
         server_time: Timestamp,
     },
-    /// The answer to `send_message`: it is in the log.
+    /// The reply to `send_message`: the message is in the log.
     MessageSent(Message),
-    /// A message from somebody else, or from another device of one's own.
+    /// A message from another user, or from another device of the recipient.
     NewMessage(Message),
-    /// A message has other words.
+    /// A message was edited.
     MessageUpdated(Message),
-    /// A message was emptied.
+    /// A message was deleted. Its content is empty.
     MessageDeleted(Message),
-    /// Somebody put an emoji to a message, or took it back.
+    /// A reaction was added or removed.
     MessageReaction(ReactionChange),
-    /// Somebody has read up to a position.
+    /// A member has read the messages up to a position.
     MessageReadReceipt(Receipt),
-    /// A device of somebody's has everything up to a position.
+    /// A device of a member has received the messages up to a position.
     MessageDeliveredReceipt(Receipt),
-    /// Somebody is writing something, or has stopped.
+    /// A member started or stopped typing.
     TypingIndicator {
-        /// Where.
+        /// The room.
         chat_room_id: RoomId,
-        /// Who.
+        /// The typing member.
         user_id: UserId,
-        /// Their username.
+        /// The member's username.
         username: String,
-        /// Whether they are writing.
+        /// Whether the member is typing.
         is_typing: bool,
     },
-    /// A friend has come online, or gone offline.
+    /// A friend came online, went offline, or changed who sees that.
     UserStatusChange {
-        /// Who.
+        /// The friend.
         user_id: UserId,
-        /// Whether they are online.
+        /// Whether the friend is online and shows it.
         is_online: bool,
-        /// When they last were, if they show that.
+        /// When the friend was last online; `None` if unknown or hidden.
         last_seen: Option<Timestamp>,
     },
-    /// A room that one is in from now on.
+    /// The recipient joined a room, or created it on another device.
     RoomCreated(Box<ChatRoom>),
-    /// The room itself is another one.
+    /// The name, avatar, description, history visibility or pins of a room changed.
     RoomUpdated(RoomState),
-    /// Somebody is in the room from now on.
+    /// A user joined a room.
     ParticipantJoined {
-        /// Which room.
+        /// The room.
         chat_room_id: RoomId,
-        /// Its revision now.
+        /// The room's new revision.
         rev: u64,
-        /// Who.
+        /// The new participant.
         participant: Participant,
-        /// How many are in it now.
+        /// The new number of participants.
         participant_count: usize,
     },
-    /// Somebody is no longer in the room.
+    /// A user left a room or was removed.
     ParticipantLeft {
-        /// Which room.
+        /// The room.
         chat_room_id: RoomId,
-        /// Its revision now.
+        /// The room's new revision.
         rev: u64,
-        /// Who.
+        /// The former participant.
         user_id: UserId,
-        /// How many are in it now.
+        /// The new number of participants.
         participant_count: usize,
-        /// Who owns the room now, if its owner left.
+        /// The new owner, if the owner left.
         new_owner_id: Option<UserId>,
     },
-    /// People in the room are shown otherwise, or may do something else.
+    /// The profile, role or read receipts of participants changed.
     ParticipantUpdated {
-        /// Which room.
+        /// The room.
         chat_room_id: RoomId,
-        /// Its revision now.
+        /// The room's new revision.
         rev: u64,
-        /// All whom this revision changed, as they are now.
+        /// All participants that this revision changed, in their new state.
         participants: Vec<Participant>,
     },
-    /// One's own profile has changed.
+    /// The recipient's own profile changed.
     ProfileUpdated(Me),
-    /// A group is no more.
+    /// A group was deleted.
     RoomDeleted {
-        /// Which room.
+        /// The room.
         chat_room_id: RoomId,
     },
-    /// Another device of one's own keeps a room otherwise.
+    /// The recipient changed the settings of a room on another device.
     RoomSettingsUpdated {
-        /// Which room.
+        /// The room.
         chat_room_id: RoomId,
-        /// How.
+        /// The new settings.
         settings: Settings,
     },
-    /// Somebody asks to be friends.
+    /// The recipient received a friend request.
     FriendRequestReceived(FriendRequest),
-    /// Somebody has answered a request.
+    /// A friend request was accepted or rejected.
     FriendRequestResponded {
-        /// Which request.
+        /// The request.
         request_id: RequestId,
-        /// Who answered.
+        /// The user who answered.
         user_id: UserId,
         /// `accepted` or `rejected`.
         action: &'static str,
     },
-    /// A request does not wait any more: its sender has taken it back.
+    /// The sender of a friend request cancelled it.
     FriendRequestCancelled {
-        /// Which request.
+        /// The request.
         request_id: RequestId,
     },
-    /// Somebody is not a friend any more.
+    /// A friendship ended.
     FriendRemoved {
-        /// Who.
+        /// The former friend.
         user_id: UserId,
     },
-    /// The reader, on one of their devices, has blocked somebody or taken that back.
+    /// The recipient blocked or unblocked a user on one of their devices.
     BlockChanged {
-        /// Whom.
+        /// The other user.
         user_id: UserId,
-        /// Whether they are blocked now.
+        /// Whether the user is blocked.
         is_blocked: bool,
     },
-    /// The answer to `ping`.
+    /// The reply to `ping`.
     Pong {
-        /// What the client sent.
+        /// The `timestamp` of the `ping`.
         timestamp: Value,
     },
-    /// The answer to a frame that failed.
+    /// The reply to a frame that failed.
     Error {
-        /// As in a problem over HTTP.
+        /// The `code` of [`Problem`](super::problem::Problem).
         code: &'static str,
-        /// As a problem's `detail`.
+        /// The `detail` of the problem.
         message: String,
-        /// Seconds after which the same frame may succeed, where waiting helps.
+        /// When the same frame may succeed, in seconds; `None` if waiting does not help.
         retry_after: Option<u32>,
     },
 }
 
 impl Event {
-    /// Some people of a room, as they are now and as one of its members may see them.
-    pub fn participants_updated(room: &RoomWithMembers, people: &[UserId], reader: &Member) -> Self {
-        let updated = room.members.iter().filter(|member| people.contains(&member.shown.user_id));
+    /// The new state of some members of a room, as `reader` may see them.
+    pub fn participants_updated(room: &RoomWithMembers, users: &[UserId], reader: &Member) -> Self {
+        let updated = room.members.iter().filter(|member| users.contains(&member.shown.user_id));
         let participants = updated.cloned().map(|member| Participant::seen_by(reader, member)).collect();
         Self::ParticipantUpdated { chat_room_id: room.room.id, rev: room.room.rev, participants }
     }
 }
 
-/// All of a room that revisions change, beside its messages and its people.
+/// The part of a room that has revisions, without its messages and participants.
 #[derive(Clone, Debug, Serialize)]
 pub struct RoomState {
-    /// Which room.
+    /// The room.
     pub chat_room_id: RoomId,
-    /// Its revision now.
+    /// The room's new revision.
     pub rev: u64,
-    /// What it is called.
+    /// The name of the group; `None` for a direct room.
     pub name: Option<String>,
-    /// Its picture.
+    /// The URL of the group's avatar.
     pub avatar_url: Option<String>,
-    /// What it is about.
+    /// The description of the group.
     pub description: Option<String>,
-    /// How much of its log newcomers see.
+    /// The part of the log that new members see.
     pub history_visibility: HistoryVisibility,
-    /// The pinned messages that the reader sees, the newest pin first.
+    /// The pinned messages that are visible to the reader, newest pin first.
     pub pinned_message_ids: Vec<MessageId>,
 }
 
 impl RoomState {
-    /// As somebody sees it who sees the log from `from_seq` on.
+    /// The state for a reader who sees the log from `from_seq` on.
     pub fn of(room: &Room, from_seq: u64) -> Self {
         Self {
             chat_room_id: room.id,
@@ -205,60 +205,60 @@ impl RoomState {
     }
 }
 
-/// What became of the reactions to a message.
+/// A change of the reactions to a message.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReactionChange {
-    /// In which room.
+    /// The room of the message.
     pub chat_room_id: RoomId,
-    /// At which message.
+    /// The message.
     pub message_id: MessageId,
-    /// Its position.
+    /// The position of the message.
     pub seq: u64,
-    /// The room's revision at its last change.
+    /// The room's revision at the last change of the message.
     pub rev: u64,
-    /// Who put an emoji there or took it back.
+    /// The user who added or removed the reaction.
     pub user_id: UserId,
-    /// Their username.
+    /// The user's username.
     pub username: String,
-    /// Which emoji.
+    /// The emoji of the reaction.
     pub emoji: Emoji,
-    /// Put there, or taken back.
+    /// Whether the reaction was added; otherwise it was removed.
     pub is_added: bool,
-    /// All reactions to it, as the reader sees them.
+    /// All reactions to the message, with the reader's own marked.
     pub reactions: Vec<Reaction>,
 }
 
-/// How far somebody has come in a room.
+/// The receipt of a member in a room.
 #[derive(Clone, Debug, Serialize)]
 pub struct Receipt {
-    /// Where.
+    /// The room.
     pub chat_room_id: RoomId,
-    /// Who.
+    /// The member.
     pub user_id: UserId,
-    /// Up to which message, included.
+    /// The position of the last message that the receipt covers.
     pub seq: u64,
-    /// Always empty: positions say it all. Kept for clients that look for it.
+    /// Always empty: `seq` covers all messages. Kept for clients that expect the field.
     pub message_ids: [(); 0],
 }
 
-/// An event on its way, with the reference of the frame that it answers.
+/// An event, with the `ref` of the frame that it replies to.
 #[derive(Debug, Serialize)]
 pub struct Frame<'a> {
-    /// What is said.
+    /// The event.
     #[serde(flatten)]
     pub event: &'a Event,
-    /// What the client called its frame.
+    /// The `ref` of the client's frame.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<&'a Value>,
 }
 
 impl<'a> Frame<'a> {
-    /// An event that answers nothing.
+    /// A frame that does not reply to another one.
     pub fn of(event: &'a Event) -> Self {
         Self { event, reference: None }
     }
 
-    /// The frame's JSON.
+    /// Encodes the frame as JSON.
     pub fn encode(&self) -> Result<Arc<[u8]>> {
         Ok(serde_json::to_vec(self).map_err(Error::internal)?.into())
     }
@@ -266,7 +266,7 @@ impl<'a> Frame<'a> {
 
 /// The data of a `hello` frame.
 pub struct Hello {
-    /// The device that the connection belongs to.
+    /// The device of the connection.
     pub device_id: Option<DeviceId>,
 }
 
@@ -278,7 +278,7 @@ impl Input for Hello {
 
 /// The data of a `ping` frame.
 pub struct Ping {
-    /// Comes back in the answer, `null` if absent.
+    /// Returned in the reply; `null` if absent.
     pub timestamp: Value,
 }
 
@@ -286,7 +286,7 @@ impl Input for Ping {
     fn read(fields: &mut Fields) -> Option<Self> {
         let timestamp: Value = fields.optional("timestamp").unwrap_or_default();
         if !(timestamp.is_null() || timestamp.is_number() || timestamp.is_string()) {
-            fields.fault("timestamp", "must be a number or a string");
+            fields.violation("timestamp", "must be a number or a string");
         }
         Some(Self { timestamp })
     }
@@ -294,9 +294,9 @@ impl Input for Ping {
 
 /// The data of a `message_read` frame.
 pub struct MessageRead {
-    /// Where.
+    /// The room.
     pub room_id: RoomId,
-    /// Up to which message, included; without it, up to the newest.
+    /// The position of the last message that was read; `None` for the newest message of the room.
     pub seq: Option<u64>,
 }
 
@@ -304,16 +304,16 @@ impl Input for MessageRead {
     fn read(fields: &mut Fields) -> Option<Self> {
         let room_id = fields.required_either("chat_room_id", "room_id");
         let ids: Option<Vec<MessageId>> = fields.optional("message_ids");
-        let newest_named = ids.unwrap_or_default().into_iter().map(MessageId::seq).max();
-        Some(Self { seq: fields.optional("seq").max(newest_named), room_id: room_id? })
+        let newest_id = ids.unwrap_or_default().into_iter().map(MessageId::seq).max();
+        Some(Self { seq: fields.optional("seq").max(newest_id), room_id: room_id? })
     }
 }
 
 /// The data of a `message_delivered` frame.
 pub struct MessageDelivered {
-    /// Where.
+    /// The room.
     pub room_id: RoomId,
-    /// Up to which message, included.
+    /// The position of the last message that was received.
     pub seq: u64,
 }
 
@@ -326,7 +326,7 @@ impl Input for MessageDelivered {
 
 /// The data of a `typing_start` or `typing_stop` frame.
 pub struct Typing {
-    /// Where.
+    /// The room.
     pub room_id: RoomId,
 }
 

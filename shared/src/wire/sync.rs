@@ -1,7 +1,8 @@
-//! What a client holds of its rooms, and what it misses.
+//! Synchronization: the positions that a client holds, and the messages and changes that it misses.
 
 use std::collections::BTreeMap;
 
+use const_format::formatcp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -18,16 +19,16 @@ use crate::{
     },
 };
 
-/// So many rooms may be named in one call; they fit its body.
-const MAX_NAMED: usize = 500;
+/// The maximum number of rooms in one call. They fit its body.
+const MAX_ROOMS: usize = 500;
 
 /// `POST /chat/sync`.
 pub struct SyncRequest {
-    /// How far the client has each room that it holds.
-    pub held: BTreeMap<RoomId, SyncPosition>,
-    /// Whether it asks about these alone.
-    pub which: SyncScope,
-    /// What the last answer said in `next_cursor`.
+    /// The position that the client holds of each of its rooms.
+    pub positions: BTreeMap<RoomId, SyncPosition>,
+    /// Whether to include rooms that the client does not hold.
+    pub scope: SyncScope,
+    /// The `next_cursor` of the previous response.
     pub after: Option<RoomId>,
 }
 
@@ -35,25 +36,25 @@ impl Input for SyncRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let rooms: Option<Map<String, Value>> = fields.required("rooms");
         let (after, only_named) = (fields.optional("cursor"), fields.optional("only_named"));
-        let which = if only_named.unwrap_or(false) { SyncScope::Named } else { SyncScope::All };
+        let scope = if only_named.unwrap_or(false) { SyncScope::Named } else { SyncScope::All };
         let rooms = rooms?;
-        if rooms.len() > MAX_NAMED {
-            fields.fault("rooms", "must name at most 500 rooms");
+        if rooms.len() > MAX_ROOMS {
+            fields.violation("rooms", formatcp!("must name at most {MAX_ROOMS} rooms"));
         }
-        let held: Option<BTreeMap<RoomId, SyncPosition>> = rooms.iter().map(held).collect();
-        if held.is_none() {
-            fields.fault("rooms", "must be an object of {\"seq\", \"rev\"} by room id");
+        let positions: Option<BTreeMap<RoomId, SyncPosition>> = rooms.iter().map(position).collect();
+        if positions.is_none() {
+            fields.violation("rooms", "must be an object of {\"seq\", \"rev\"} by room id");
         }
-        Some(Self { held: held?, which, after })
+        Some(Self { positions: positions?, scope, after })
     }
 }
 
-fn held((id, position): (&String, &Value)) -> Option<(RoomId, SyncPosition)> {
+fn position((id, position): (&String, &Value)) -> Option<(RoomId, SyncPosition)> {
     let number = |name: &str| position.get(name)?.as_u64();
     Some((id.parse().ok()?, SyncPosition { seq: number("seq")?, rev: number("rev")? }))
 }
 
-/// What a client misses.
+/// A page of the messages and changes that a client misses.
 #[derive(Debug, Serialize)]
 pub struct Sync {
     complete: bool,
@@ -63,24 +64,24 @@ pub struct Sync {
 }
 
 impl Sync {
-    /// The rooms in it.
+    /// The rooms of this page.
     pub fn rooms_mut(&mut self) -> impl Iterator<Item = &mut ChatRoom> {
         self.rooms.iter_mut().map(|synced| &mut synced.room)
     }
 }
 
 impl From<SyncPage> for Sync {
-    fn from(news: SyncPage) -> Self {
+    fn from(page: SyncPage) -> Self {
         Self {
-            complete: news.next.is_none(),
-            next_cursor: news.next,
-            rooms: news.rooms.into_iter().map(SyncedRoom::from).collect(),
-            left: news.left,
+            complete: page.next.is_none(),
+            next_cursor: page.next,
+            rooms: page.rooms.into_iter().map(SyncedRoom::from).collect(),
+            left: page.left,
         }
     }
 }
 
-/// What a client misses of one room.
+/// The messages and changes that a client misses in one room.
 #[derive(Debug, Serialize)]
 struct SyncedRoom {
     room: ChatRoom,
@@ -94,19 +95,19 @@ struct SyncedRoom {
 }
 
 impl From<RoomSync> for SyncedRoom {
-    fn from(news: RoomSync) -> Self {
+    fn from(sync: RoomSync) -> Self {
         let shown = |views: Vec<View>| views.into_iter().map(Message::from).collect();
-        let complete = news.messages.is_some();
-        let messages = news.messages.unwrap_or_default();
+        let complete = sync.messages.is_some();
+        let messages = sync.messages.unwrap_or_default();
         Self {
-            room: news.summary.into(),
+            room: sync.summary.into(),
             complete,
-            seq: news.held.seq,
-            rev: news.held.rev,
+            seq: sync.held.seq,
+            rev: sync.held.rev,
             messages: shown(messages.new),
             changed: shown(messages.changed),
-            others_read_seq: news.others.read_seq,
-            others_delivered_seq: news.others.delivered_seq,
+            others_read_seq: sync.others.read_seq,
+            others_delivered_seq: sync.others.delivered_seq,
         }
     }
 }

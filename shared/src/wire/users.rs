@@ -1,5 +1,6 @@
-//! People as clients see them.
+//! Users: the caller's own profile, and profiles of other users.
 
+use const_format::formatcp;
 use serde::Serialize;
 use url::Url;
 
@@ -19,49 +20,50 @@ use crate::{
     wire::fields::{Fields, Input},
 };
 
-/// The longest display name, in characters.
+/// The maximum length of a display name, in characters.
 const MAX_NAME_CHARS: usize = 100;
 
-/// The longest address of a picture, in bytes: it is repeated in every room's roster.
+/// The maximum length of an `avatar_url`, in bytes. It is copied to the members of every room.
 const MAX_AVATAR_BYTES: usize = 512;
 
-/// `PATCH /users/me`: what is absent stays, and `null` clears what may be absent.
+/// `PATCH /users/me`. An absent field keeps its value; `null` clears an optional one.
 impl Input for ProfileChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let username: Option<String> = fields.optional("username");
         let username = username.map(|name| username::tidy(&name));
-        if let Some(fault) = username.as_deref().and_then(username::fault) {
-            fields.fault("username", fault);
+        if let Some(message) = username.as_deref().and_then(username::fault) {
+            fields.violation("username", message);
         }
-        let display_name = wish(fields, "display_name").map(|name| username::tidy(&name));
+        let display_name = patch(fields, "display_name").map(|name| username::tidy(&name));
         if let Patch::Set(name) = &display_name
-            && let Some(fault) = name_violation(name)
+            && let Some(message) = display_name_violation(name)
         {
-            fields.fault("display_name", fault);
+            fields.violation("display_name", message);
         }
-        let avatar_url = wish(fields, "avatar_url").map(|url| normal_url(&url));
+        let avatar_url = patch(fields, "avatar_url").map(|url| normal_url(&url));
         if let Patch::Set(url) = &avatar_url
             && !is_avatar(url, fields.media_origins())
         {
-            fields.fault("avatar_url", "must be an https address of at most 512 bytes");
+            let message = formatcp!("must be an https address of at most {MAX_AVATAR_BYTES} bytes");
+            fields.violation("avatar_url", message);
         }
         let settings = fields.within_object("settings", settings_change).unwrap_or_default();
         Some(Self { username, display_name, avatar_url, settings })
     }
 }
 
-fn wish(fields: &mut Fields, name: &str) -> Patch<String> {
+fn patch(fields: &mut Fields, name: &str) -> Patch<String> {
     if fields.is_null(name) {
         return Patch::Clear;
     }
     fields.optional(name).map_or(Patch::Keep, Patch::Set)
 }
 
-fn name_violation(name: &str) -> Option<&'static str> {
+fn display_name_violation(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("must not be blank")
     } else if name.chars().count() > MAX_NAME_CHARS {
-        Some("must have at most 100 characters")
+        Some(formatcp!("must have at most {MAX_NAME_CHARS} characters"))
     } else if name.contains(char::is_control) {
         Some("must not contain control characters")
     } else {
@@ -69,10 +71,12 @@ fn name_violation(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether it can be the address of a picture: anywhere over TLS, or under an origin of ours.
+/// Whether the URL is valid for an avatar: any `https` URL without credentials, or one under a media origin.
 fn is_avatar(url: &str, media_origins: &[String]) -> bool {
-    let is_safe = |url: Url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
-    url.len() <= MAX_AVATAR_BYTES && (Url::parse(url).is_ok_and(is_safe) || lies_under(url, media_origins))
+    let is_plain_https =
+        |url: Url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
+    url.len() <= MAX_AVATAR_BYTES
+        && (Url::parse(url).is_ok_and(is_plain_https) || lies_under(url, media_origins))
 }
 
 fn settings_change(fields: &mut Fields) -> SettingsChange {
@@ -109,7 +113,7 @@ impl From<Profile> for Me {
     }
 }
 
-/// Somebody else, as the caller may see them.
+/// Another user, with their relationship to the caller.
 #[derive(Clone, Debug, Serialize)]
 pub struct FoundUser {
     id: UserId,
@@ -122,7 +126,7 @@ pub struct FoundUser {
 }
 
 impl FoundUser {
-    /// A profile, and how the caller stands with it.
+    /// Combines a profile with the caller's relationship to its user.
     pub fn new(profile: Profile, relationship_status: RelationshipStatus) -> Self {
         let Profile { id, username, display_name, avatar_url, .. } = profile;
         let is_friend = relationship_status == RelationshipStatus::Friends;
@@ -142,7 +146,7 @@ impl FoundUser {
     }
 }
 
-/// Somebody's profile, as the caller may see it.
+/// The profile of another user, with the presence that is visible to the caller.
 #[derive(Clone, Debug, Serialize)]
 pub struct ShownUser {
     #[serde(flatten)]
@@ -152,13 +156,13 @@ pub struct ShownUser {
 }
 
 impl ShownUser {
-    /// A profile, how the caller stands with it, and what it shows them of its presence.
+    /// Combines a profile with the caller's relationship to its user and with the visible presence.
     pub fn new(profile: Profile, relationship_status: RelationshipStatus, presence: ShownPresence) -> Self {
         Self { user: FoundUser::new(profile, relationship_status), presence }
     }
 }
 
-/// A person whom the caller may know.
+/// A user whom the caller may know.
 #[derive(Clone, Debug, Serialize)]
 pub struct SuggestedUser {
     #[serde(flatten)]
@@ -167,7 +171,7 @@ pub struct SuggestedUser {
 }
 
 impl SuggestedUser {
-    /// A stranger's profile, and how many friends the caller has in common with them.
+    /// Combines the profile of a user who is not a friend with the number of mutual friends.
     pub fn new(profile: Profile, mutual_count: u64) -> Self {
         Self { user: FoundUser::new(profile, RelationshipStatus::None), mutual_count }
     }

@@ -37,7 +37,7 @@ async fn create_users(backend: &TestBackend) -> [UserId; 4] {
 }
 
 pub async fn search_results(backend: &TestBackend, query: &str, caller: UserId) -> Vec<UserId> {
-    let found = backend.app.store.search_users(query, caller, 20).await.unwrap();
+    let found = backend.app.search_users(query, caller, 20).await.unwrap();
     let mut found: Vec<UserId> = found.into_iter().map(|(profile, _)| profile.id).collect();
     found.sort();
     found
@@ -54,7 +54,7 @@ async fn mutual(backend: &TestBackend, me: UserId, other: UserId) -> Vec<UserId>
 }
 
 async fn suggested(backend: &TestBackend, me: UserId) -> Vec<(UserId, u64)> {
-    let people = backend.app.store.suggestions(me).await.unwrap();
+    let people = backend.app.suggestions(me).await.unwrap();
     people.into_iter().map(|(profile, count)| (profile.id, count)).collect()
 }
 
@@ -69,7 +69,7 @@ async fn degrees_are_friend_friend_of_friend_and_everyone() {
         (ana, dev, Degree::Everyone),
     ] {
         let pair = backend.app.store.pair(me, other).await.unwrap();
-        assert_eq!(backend.app.store.nearness(me).of(&pair).await.unwrap(), expected);
+        assert_eq!(backend.app.access(me).degree(&pair).await.unwrap(), expected);
     }
     assert_eq!(mutual(&backend, ana, cleo).await, [ben]);
     assert_eq!(mutual(&backend, ana, dev).await, []);
@@ -111,7 +111,8 @@ async fn a_search_continues_after_users_it_must_not_return() {
 async fn a_request_requires_the_receivers_permission() {
     let backend = TestBackend::new();
     let [ana, ben, cleo, dev] = create_users(&backend).await;
-    let may_ask = async |me, other| backend.app.store.may_ask(me, other, backend.app.now()).await.map(drop);
+    let may_ask =
+        async |me, other| backend.app.check_may_request(me, other, backend.app.now()).await.map(drop);
     set_audience(&backend, cleo, "requests_from", "friends_of_friends").await;
     may_ask(ana, cleo).await.unwrap();
     assert_eq!(code(may_ask(dev, cleo).await), "requests_not_allowed");
@@ -133,7 +134,7 @@ async fn a_room_can_include_existing_users_who_accept_messages_without_a_block()
     let [ana, ben, cleo, dev] = create_users(&backend).await;
     let unknown = UserId::from(uuid::Uuid::new_v4());
     let reach = async |me, people: &[UserId]| -> Result<usize> {
-        Ok(backend.app.store.reachable(me, people).await?.len())
+        Ok(backend.app.check_may_message(me, people).await?.len())
     };
     assert_eq!(reach(ana, &[ana, ben, cleo, dev]).await.unwrap(), 4);
     assert!(matches!(reach(ana, &[ben, unknown]).await, Err(Error::NotFound)));
@@ -146,11 +147,11 @@ async fn a_room_can_include_existing_users_who_accept_messages_without_a_block()
     act(&backend, ben, dev, RelationshipAction::Block).await;
     for (me, other) in [(dev, ben), (ben, dev)] {
         assert!(matches!(reach(me, &[other, cleo]).await, Err(Error::NotFound)));
-        assert!(matches!(backend.app.store.can_see(me, other).await, Err(Error::NotFound)));
+        assert!(matches!(backend.app.visible_profile(me, other).await, Err(Error::NotFound)));
     }
-    let (profile, pair) = backend.app.store.can_see(ana, ben).await.unwrap();
+    let (profile, pair) = backend.app.visible_profile(ana, ben).await.unwrap();
     assert!(profile.id == ben && pair.are_friends());
-    assert_eq!(backend.app.store.can_see(ana, ana).await.unwrap().0.id, ana);
+    assert_eq!(backend.app.visible_profile(ana, ana).await.unwrap().0.id, ana);
 }
 
 #[tokio::test(start_paused = true)]

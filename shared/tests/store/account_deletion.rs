@@ -15,6 +15,7 @@ use shared::{
 
 use crate::{
     backend::TestBackend,
+    deletion::reopen_direct_room,
     log::send,
     profiles::identity,
     raw::{member, meta, number, recorded_revisions, user_keys},
@@ -43,8 +44,8 @@ async fn make_friends(backend: &TestBackend, a: UserId, b: UserId) {
 
 async fn group(backend: &TestBackend, creator: UserId, others: &[UserId]) -> RoomId {
     let new_room = NewRoom::new(creator, others, true, Some("gym")).unwrap();
-    let people: Vec<UserId> = new_room.people.iter().copied().collect();
-    let profiles = backend.app.store.profiles(&people).await.unwrap();
+    let members: Vec<UserId> = new_room.members.iter().copied().collect();
+    let profiles = backend.app.store.profiles(&members).await.unwrap();
     backend.app.store.create_room(&new_room, profiles, backend.app.now()).await.unwrap();
     new_room.id
 }
@@ -139,7 +140,7 @@ async fn a_recreated_account_starts_empty_and_stays_blocked() {
     let profile = backend.app.resume_account(&newer).await.unwrap();
     assert_eq!(profile.username, "zoe", "the username was free");
     assert!(backend.app.store.my_rooms(zoe, PageRequest::default()).await.unwrap().items.is_empty());
-    assert!(matches!(backend.app.store.can_see(zoe, eve).await, Err(Error::NotFound)), "her block holds");
+    assert!(matches!(backend.app.visible_profile(zoe, eve).await, Err(Error::NotFound)), "her block holds");
     assert!(matches!(
         backend.app.delete_account(&identity(zoe, Some(ISSUED))).await,
         Err(Error::InvalidToken(_))
@@ -149,7 +150,7 @@ async fn a_recreated_account_starts_empty_and_stays_blocked() {
         Err(Error::InvalidToken(_))
     ));
 
-    backend.app.rejoin_direct_room(direct, ben, &[zoe, ben]).await.unwrap();
+    reopen_direct_room(&backend, ben, zoe).await.unwrap();
     let history = |reader| backend.app.store.history(direct, reader, Window::Newest { offset: 0 }, 50);
     assert_eq!(history(zoe).await.unwrap(), []);
     assert_eq!(history(ben).await.unwrap().len(), 2);
@@ -158,7 +159,7 @@ async fn a_recreated_account_starts_empty_and_stays_blocked() {
     assert_eq!((seen.len(), seen[0].message.content.as_str()), (1, "hello again"));
     let listed = &backend.app.store.my_rooms(zoe, PageRequest::default()).await.unwrap().items[0];
     assert_eq!((listed.unread(), listed.others.len()), (1, 1));
-    backend.app.rejoin_direct_room(direct, ben, &[zoe, ben]).await.unwrap();
+    reopen_direct_room(&backend, ben, zoe).await.unwrap();
     assert_eq!(history(zoe).await.unwrap().len(), 1, "idempotent");
 }
 

@@ -127,7 +127,7 @@ impl TestBackend {
     pub async fn connect(&self, user_id: UserId, id: &str) -> Connection {
         let (id, since) = (ConnectionId(id.to_owned()), self.app.now());
         let connection = Connection { user_id, id, since, device_id: None };
-        self.app.store.connected(&connection, START + 1_000_000).await.unwrap();
+        self.app.store.register_connection(&connection, START + 1_000_000).await.unwrap();
         connection
     }
 

@@ -131,7 +131,7 @@ async fn creating_a_group_reads_the_creators_friends_once() {
     }
     backend.calls();
     let start = backend.elapsed();
-    assert_eq!(backend.app.store.reachable(ana, &users).await.unwrap().len(), 6);
+    assert_eq!(backend.app.check_may_message(ana, &users).await.unwrap().len(), 6);
     assert_eq!(backend.elapsed() - start, 3);
     let queries = backend.calls().iter().filter(|call| call.operation == "Query").count();
     assert_eq!(queries, 1 + 5);
@@ -147,7 +147,7 @@ async fn suggestions_query_no_friend_list_twice() {
         make_friends(&backend, ben, near).await;
     }
     backend.calls();
-    assert_eq!(backend.app.store.suggestions(ana).await.unwrap().len(), 5);
+    assert_eq!(backend.app.suggestions(ana).await.unwrap().len(), 5);
     let queries = backend.calls().iter().filter(|call| call.operation == "Query").count();
     assert_eq!(queries, 2, "hers, and those of the friend");
 }

@@ -27,10 +27,15 @@ pub fn delete_account(backend: &TestBackend, user: UserId) -> BoxFuture<'_, Resu
 /// Creates a group with the name `gym`.
 pub async fn create_group(backend: &TestBackend, creator: UserId, others: &[UserId]) -> Result<RoomId> {
     let new_room = NewRoom::new(creator, others, true, Some("gym"))?;
-    let people: Vec<UserId> = new_room.people.iter().copied().collect();
-    let profiles = backend.app.store.profiles(&people).await?;
+    let members: Vec<UserId> = new_room.members.iter().copied().collect();
+    let profiles = backend.app.store.profiles(&members).await?;
     backend.app.store.create_room(&new_room, profiles, backend.app.now()).await?.ok_or(Error::NotFound)?;
     Ok(new_room.id)
+}
+
+/// Opens the direct room of two users again, after the other's account was recreated.
+pub async fn reopen_direct_room(backend: &TestBackend, me: UserId, other: UserId) -> Result<()> {
+    backend.app.create_room(NewRoom::new(me, &[other], false, None)?).await.map(drop)
 }
 
 /// The number of pending deletions with this kind of target.

@@ -17,7 +17,8 @@ use shared::{
 use crate::{
     backend::TestBackend,
     deletion::{
-        complete_deletions, contains_username, create_group, delete_account, pending_deletions, run_for,
+        complete_deletions, contains_username, create_group, delete_account, pending_deletions,
+        reopen_direct_room, run_for,
     },
     group_state::{rooms_counted, rooms_listed},
     log::send,
@@ -98,7 +99,7 @@ impl ConcurrentAction {
             }
             Self::SendRequest => {
                 let ask = async move {
-                    store.may_ask(ben, zoe, backend.app.now()).await?;
+                    backend.app.check_may_request(ben, zoe, backend.app.now()).await?;
                     ask(backend, ben, zoe).await.map(drop)
                 };
                 (None, ask.boxed())
@@ -117,7 +118,7 @@ impl ConcurrentAction {
                 let back = identity(zoe, Some(backend.app.now().seconds() + 1));
                 backend.wait(2).await;
                 backend.app.ensure_profile(&back).await.unwrap();
-                let again = async move { backend.app.rejoin_direct_room(direct, ben, &[ben, zoe]).await };
+                let again = async move { reopen_direct_room(backend, ben, zoe).await };
                 (Some(direct), again.boxed())
             }
             Self::RegisterDevice => {

@@ -44,7 +44,7 @@ async fn check_not_found(backend: &TestBackend, room: RoomId, profiles: &[Profil
         assert!(are_hidden, "{outcomes:?}");
         assert!(store.my_room(user, room).await.unwrap().is_none());
         assert!(store.my_rooms(user, PageRequest::default()).await.unwrap().items.is_empty());
-        assert!(store.leave_for_good(room, user, backend.app.now()).await.unwrap().is_none());
+        assert!(store.leave_deleted_account(room, user, backend.app.now()).await.unwrap().is_none());
     }
 }
 

@@ -103,10 +103,10 @@ fn check_order(
     before: RoomWithMembers,
     mut done: Vec<(UserId, GroupAction, GroupChange)>,
 ) -> RoomWithMembers {
-    done.sort_by_key(|(_, _, change)| change.said.room.room.rev);
+    done.sort_by_key(|(_, _, change)| change.message.room.room.rev);
     let mut current = before;
     for (actor, action, change) in done {
-        let (message, after) = (change.said.message(), &change.said.room);
+        let (message, after) = (change.message.message(), &change.message.room);
         let acting = current.member(actor).unwrap();
         let outcome = action.apply(&current.room, &current.members, acting, message.seq).unwrap().unwrap();
         assert_eq!((&outcome.room, &outcome.members), (&after.room, &after.members), "{action:?}");
@@ -158,7 +158,7 @@ async fn concurrent_group_actions_have_one_order_and_one_system_message_each() {
                     other => panic!("seed {seed}: {action:?}: {other:?}"),
                 }
             }
-            system_messages.extend(done.iter().map(|(_, _, change)| change.said.message().clone()));
+            system_messages.extend(done.iter().map(|(_, _, change)| change.message.message().clone()));
             let (expected, found) = (check_order(before, done), check_consistent(&backend, room, &users));
             assert_eq!((expected.room, expected.members), (found.room, found.members), "seed {seed}");
         }

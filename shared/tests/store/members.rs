@@ -40,7 +40,7 @@ async fn add(
         .store
         .join(room, actor, new_member, None, backend.app.now())
         .await
-        .map(|joined| joined.map(|joined| joined.said))
+        .map(|joined| joined.map(|joined| joined.message))
 }
 
 async fn remove(backend: &TestBackend, room: RoomId, actor: UserId, member: UserId) -> Result<()> {

@@ -32,7 +32,7 @@ fn connection(backend: &TestBackend, user_id: UserId, n: usize) -> Connection {
 /// Connects a device and sends `hello`. Returns whether the user came online.
 async fn connect(backend: &TestBackend, user: UserId, n: usize) -> bool {
     let store = backend.another_store();
-    store.connected(&connection(backend, user, n), EXPIRES).await.unwrap();
+    store.register_connection(&connection(backend, user, n), EXPIRES).await.unwrap();
     store.mark_online(&connection(backend, user, n), EXPIRES).await.unwrap().1
 }
 
@@ -142,7 +142,7 @@ async fn last_seen_is_the_end_of_the_last_connection_also_when_it_expired() {
     assert_eq!(presence(&backend, ana).await, Presence::default());
     let short = connection(&backend, ana, 1);
     let end = short.since.plus(chrono::Duration::seconds(600));
-    backend.app.store.connected(&short, end.seconds()).await.unwrap();
+    backend.app.store.register_connection(&short, end.seconds()).await.unwrap();
     assert_eq!(presence(&backend, ana).await, Presence { is_online: true, last_seen: None });
     backend.wait(900).await;
     assert_eq!(presence(&backend, ana).await, Presence { is_online: false, last_seen: Some(end) });

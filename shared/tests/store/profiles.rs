@@ -42,7 +42,7 @@ async fn profile(backend: &TestBackend, user: UserId) -> Profile {
 }
 
 async fn search(backend: &TestBackend, query: &str) -> Vec<UserId> {
-    let users = backend.app.store.search_users(query, Uuid::new_v4().into(), 20).await.unwrap();
+    let users = backend.app.search_users(query, Uuid::new_v4().into(), 20).await.unwrap();
     users.into_iter().map(|(profile, _)| profile.id).collect()
 }
 

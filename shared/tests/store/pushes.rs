@@ -101,7 +101,7 @@ async fn the_twenty_first_connection_closes_the_oldest() {
     let ana = backend.user("ana").await;
     for n in 0..20 {
         let connection = backend.connect(ana, &format!("c{n:02}")).await;
-        assert!(backend.app.store.connected(&connection, i64::MAX).await.unwrap().is_empty());
+        assert!(backend.app.store.register_connection(&connection, i64::MAX).await.unwrap().is_empty());
     }
     backend.calls();
     let connection = shared::domain::users::presence::Connection {
@@ -129,8 +129,8 @@ async fn a_connection_ends_with_its_token_or_after_two_hours() {
         since: now,
         device_id: None,
     };
-    backend.app.store.connected(&connection("short"), now.seconds() + 600).await.unwrap();
-    backend.app.store.connected(&connection("long"), now.seconds() + 100_000).await.unwrap();
+    backend.app.store.register_connection(&connection("short"), now.seconds() + 600).await.unwrap();
+    backend.app.store.register_connection(&connection("long"), now.seconds() + 100_000).await.unwrap();
     let live = async || backend.app.store.connections(&[ana], backend.app.now()).await.unwrap().len();
     assert_eq!(live().await, 2);
     backend.wait(600).await;

@@ -38,7 +38,7 @@ async fn a_report_keeps_the_message_as_it_was_and_the_ten_before_it() {
     }
     let id = send_message(&backend, room, ben, "insult").await;
     let store = &backend.app.store;
-    store.report(ana, about(Target::Message(room, id)), backend.app.now()).await.unwrap();
+    backend.app.report(ana, about(Target::Message(room, id))).await.unwrap();
     store.change_message(room, id, ben, &MessageAction::Delete, backend.app.now()).await.unwrap();
     let report = reports(&backend).remove(0);
     assert_eq!(report["evidence"]["M"]["message"]["M"]["content"]["S"], "insult");
@@ -67,11 +67,11 @@ async fn a_message_or_user_that_the_reporter_cannot_see_cannot_be_reported() {
         (ana, Target::Message(RoomId::random(), id)),
         (ana, Target::User(unknown)),
     ] {
-        let outcome = backend.app.store.report(reporter, about(target), backend.app.now()).await;
+        let outcome = backend.app.report(reporter, about(target)).await;
         assert!(matches!(outcome, Err(Error::NotFound)), "{target:?}");
     }
     for target in [Target::User(ben), Target::Message(room, id)] {
-        let outcome = backend.app.store.report(ben, about(target), backend.app.now()).await;
+        let outcome = backend.app.report(ben, about(target)).await;
         assert!(matches!(outcome, Err(Error::Refused(_))), "{target:?}");
     }
     assert!(reports(&backend).is_empty());
@@ -86,8 +86,7 @@ async fn a_user_who_blocks_the_reporter_can_be_reported() {
     for victim in [ana, eve] {
         backend.app.update_relationship(ben, victim, relationships::RelationshipAction::Block).await.unwrap();
     }
-    let report =
-        async |reporter, target| backend.app.store.report(reporter, about(target), backend.app.now()).await;
+    let report = async |reporter, target| backend.app.report(reporter, about(target)).await;
     let saved = report(ana, Target::User(ben)).await.unwrap();
     let Evidence::User { user_id, profile: Some(profile) } = saved.evidence else { panic!("no profile") };
     assert_eq!((user_id, profile.username.as_str()), (ben, "ben"));
@@ -105,7 +104,7 @@ async fn a_blocked_or_blocking_user_can_be_reported_by_users_who_saw_them() {
         backend.app.update_relationship(user, other, relationships::RelationshipAction::Block).await.unwrap();
     };
     let report = async |reporter, user| {
-        let report = backend.app.store.report(reporter, about(Target::User(user)), backend.app.now()).await;
+        let report = backend.app.report(reporter, about(Target::User(user))).await;
         report.map(|report| matches!(report.evidence, Evidence::User { profile: Some(_), .. }))
     };
     // The reporter saw the user when blocking them; the user blocks the reporter later.
@@ -134,15 +133,17 @@ async fn sixteen_identical_reports_create_one() {
     let start = backend.app.now();
     let calls = (0..16).map(|n| {
         let now = start.plus(Duration::milliseconds(n));
-        stores[usize::try_from(n).unwrap() % 4].report(ana, about(Target::User(ben)), now)
+        let mut app = backend.app.at(Some(now));
+        app.store = stores[usize::try_from(n).unwrap() % 4].clone();
+        async move { app.report(ana, about(Target::User(ben))).await }
     });
     let created = futures::future::try_join_all(calls).await.unwrap();
     let later = start.plus(Duration::hours(1));
-    let again = backend.app.store.report(ana, about(Target::User(ben)), later).await.unwrap();
+    let again = backend.app.at(Some(later)).report(ana, about(Target::User(ben))).await.unwrap();
     assert!(created.iter().all(|report| (report.id, report.created_at) == (again.id, again.created_at)));
     assert_eq!(reports(&backend).len(), 1);
     let other = NewReport { reason: Reason::Spam, ..about(Target::User(ben)) };
-    backend.app.store.report(ana, other, later).await.unwrap();
+    backend.app.at(Some(later)).report(ana, other).await.unwrap();
     assert_eq!(reports(&backend).len(), 2);
 }
 
@@ -163,7 +164,7 @@ async fn the_largest_report_fits_an_item() {
     }
     let complaint =
         NewReport { text: Some("é".repeat(1000)), ..about(Target::Message(room, last.unwrap())) };
-    backend.app.store.report(ana, complaint, backend.app.now()).await.unwrap();
+    backend.app.report(ana, complaint).await.unwrap();
     let report = reports(&backend).remove(0);
     // The remaining quarter is for reactions, up to the maximum for each message.
     assert!(size(&report) < LARGEST_ITEM * 3 / 4, "{}", size(&report));

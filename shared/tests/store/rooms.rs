@@ -20,8 +20,8 @@ pub async fn room(backend: &TestBackend, creator: UserId, others: &[UserId]) -> 
 /// Creates a room, or returns why it was refused.
 pub async fn try_room(backend: &TestBackend, creator: UserId, others: &[UserId]) -> Result<RoomId> {
     let new_room = NewRoom::new(creator, others, false, None)?;
-    let people: Vec<UserId> = new_room.people.iter().copied().collect();
-    let profiles = backend.app.store.profiles(&people).await?;
+    let members: Vec<UserId> = new_room.members.iter().copied().collect();
+    let profiles = backend.app.store.profiles(&members).await?;
     backend.app.store.create_room(&new_room, profiles, backend.app.now()).await?;
     Ok(new_room.id)
 }

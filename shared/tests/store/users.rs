@@ -11,7 +11,7 @@ fn named(name: &str) -> TokenProfile {
 }
 
 async fn search(backend: &TestBackend, query: &str, caller: UserId) -> Vec<String> {
-    let users = backend.app.store.search_users(query, caller, 20).await.unwrap();
+    let users = backend.app.search_users(query, caller, 20).await.unwrap();
     users.into_iter().map(|(profile, _)| profile.username).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What forgers have: everybody's public keys, keys of their own, one good token of each issuer, and patience.
+//! The means of a forger: all public keys, the forger's own keys, and a valid token of each issuer.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{
@@ -10,15 +10,16 @@ use num_bigint::BigUint;
 use serde_json::{Value, json};
 
 use crate::{
+    harness::{AUDIENCE, Issuer, in_seconds},
     key_pair::KeyPair,
-    world::{AUDIENCE, Issuer, in_seconds},
 };
 
-/// The issuer that shares a secret, and the secret.
+/// The issuer that signs with a shared secret.
 pub const BACKEND: &str = "https://backend.example";
+/// The shared secret of [`BACKEND`].
 pub const SECRET: &str = "what only the backend and the functions know";
 
-/// A key that its issuer publishes although it is too short: its modulus, and its private exponent.
+/// The modulus and private exponent of a 1024-bit RSA key. Its issuer publishes it although it is too short.
 const WEAK_MODULUS: &[u8] = b"\
     ac7e1755ab5f265c5dfce9a6acc548bc7ca37dad9d29d453309241c45283aa849dcc60f6f571df9a4fd9d1\
     93d54c9602d9f61f7798a19175bc6cfec92340e4afd8943e29e8dd319a1dbf0e855aedbc08a7febf911cd2\
@@ -27,11 +28,12 @@ const WEAK_EXPONENT: &[u8] = b"\
     5aad5e6ef6cbea4a9c4e1c363694ef8bc6a9dba3acff145337316bc95ce74278bccb781ddb21a5be6543c8\
     5cc2c0a40b93b1431187f74794711d8b4309794fbe1440ea207adb04e742e0dc6082bc852ddc6bc437eb34\
     9a115f17e023871fcf4ee9d156b4d787de5622adefda89e83d74a644695877981d9e03eed6eb8e5ce0e1";
-/// Says of what kind a hash is in a signature (RFC 8017, section 9.2).
+
+/// The DER prefix of a SHA-256 hash in an RSA signature (RFC 8017, section 9.2).
 const SHA256_PREFIX: [u8; 19] =
     [0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1, 5, 0, 4, 0x20];
 
-/// A scene for forgers.
+/// The issuers and keys of a test, and those of the forger.
 pub struct Scene {
     /// An issuer with an RSA key named `r`, a P-256 key named `e`, and a weak key named `weak`.
     pub issuer: Issuer,
@@ -40,10 +42,10 @@ pub struct Scene {
     /// Another issuer, with a P-256 key named `o`.
     pub other: Issuer,
     pub other_key: KeyPair,
-    /// The forger's own keys, under the names of the issuer's, and where the forger publishes them.
-    pub own_rsa: KeyPair,
-    pub own_ec: KeyPair,
-    pub own_site: Issuer,
+    /// The forger's keys, with the key ids of the issuer's keys, and the site that publishes them.
+    pub forger_rsa: KeyPair,
+    pub forger_ec: KeyPair,
+    pub forger_site: Issuer,
 }
 
 impl Scene {
@@ -52,22 +54,22 @@ impl Scene {
         let issuer = Issuer::start("https://issuer.example", &[]).await;
         let n = BigUint::parse_bytes(WEAK_MODULUS, 16).unwrap().to_bytes_be();
         let weak = json!({"kty": "RSA", "kid": "weak", "n": segment(n), "e": "AQAB"});
-        issuer.reply(crate::world::Reply::Keys(vec![rsa.public(), ec.public(), weak]));
+        issuer.reply(crate::harness::Reply::Keys(vec![rsa.public(), ec.public(), weak]));
         let other_key = KeyPair::es256("o");
         let other = Issuer::start("https://other.example", &[&other_key]).await;
-        let (own_rsa, own_ec) = (KeyPair::rs256("r"), KeyPair::es256("e"));
-        let own_site = Issuer::start("https://issuer.example", &[&own_rsa, &own_ec]).await;
-        Self { issuer, rsa, ec, other, other_key, own_rsa, own_ec, own_site }
+        let (forger_rsa, forger_ec) = (KeyPair::rs256("r"), KeyPair::es256("e"));
+        let forger_site = Issuer::start("https://issuer.example", &[&forger_rsa, &forger_ec]).await;
+        Self { issuer, rsa, ec, other, other_key, forger_rsa, forger_ec, forger_site }
     }
 
-    /// Claims as the issuer with keys makes them.
+    /// The claims of a valid token of [`Self::issuer`].
     pub fn claims(&self) -> Value {
         self.issuer.claims("108")
     }
 
-    /// The same, with a few changes. A claim that is null is left out.
-    pub fn claims_but(&self, changes: &Value) -> Value {
-        but(self.claims(), changes)
+    /// The claims with some changes. A null value removes the claim.
+    pub fn claims_with(&self, changes: &Value) -> Value {
+        with_changes(self.claims(), changes)
     }
 
     /// The modulus of the issuer's RSA key.
@@ -75,7 +77,7 @@ impl Scene {
         URL_SAFE_NO_PAD.decode(self.rsa.public()["n"].as_str().unwrap()).unwrap()
     }
 
-    /// The issuer's RSA key as a file, as it may be found in a repository.
+    /// The issuer's public RSA key as a PEM file.
     pub fn pem(&self) -> String {
         let n = self.modulus();
         // SubjectPublicKeyInfo (RFC 5280, section 4.1) of 2048 bits and the exponent 65537.
@@ -94,15 +96,15 @@ impl Scene {
     }
 }
 
-/// Claims as the backend makes them.
+/// The claims of a valid token of [`BACKEND`].
 pub fn backend_claims() -> Value {
     let id = uuid::Uuid::new_v4();
     json!({"iss": BACKEND, "aud": AUDIENCE, "sub": id, "user_id": id, "username": "eve", "iat": in_seconds(0),
         "exp": in_seconds(3600)})
 }
 
-/// Claims with a few changes. One that is null is left out.
-pub fn but(mut claims: Value, changes: &Value) -> Value {
+/// The claims with some changes. A null value removes the claim.
+pub fn with_changes(mut claims: Value, changes: &Value) -> Value {
     let all = claims.as_object_mut().unwrap();
     for (name, value) in changes.as_object().unwrap() {
         match value {
@@ -117,38 +119,38 @@ pub fn segment(content: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(content)
 }
 
-/// Two segments signed by whoever has the key, whatever they hold.
-pub fn seal(message: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
+/// Appends a signature to two segments of any content.
+pub fn sign_segments(message: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
     format!("{message}.{}", sign(message.as_bytes(), key, algorithm).unwrap())
 }
 
-/// Header and claims as they are written, signed by a key.
-pub fn by(pair: &KeyPair, header: &str, claims: &str) -> String {
-    seal(&format!("{}.{}", segment(header), segment(claims)), &pair.key, pair.algorithm)
+/// A token with this header and these claims, unchecked, signed with a key pair.
+pub fn signed(pair: &KeyPair, header: &str, claims: &str) -> String {
+    sign_segments(&format!("{}.{}", segment(header), segment(claims)), &pair.key, pair.algorithm)
 }
 
-/// Header and claims as they are written, signed with a secret.
-pub fn by_secret(secret: impl AsRef<[u8]>, header: &str, claims: &str) -> String {
+/// A token with this header and these claims, unchecked, signed with HMAC-SHA256.
+pub fn hmac(secret: impl AsRef<[u8]>, header: &str, claims: &str) -> String {
     let key = EncodingKey::from_secret(secret.as_ref());
-    seal(&format!("{}.{}", segment(header), segment(claims)), &key, Algorithm::HS256)
+    sign_segments(&format!("{}.{}", segment(header), segment(claims)), &key, Algorithm::HS256)
 }
 
-/// Header and claims with these bytes as signature.
+/// A token with these bytes as its signature.
 pub fn with_signature(header: &str, claims: &Value, signature: &[u8]) -> String {
     format!("{}.{}.{}", segment(header), segment(claims.to_string()), segment(signature))
 }
 
 /// A token signed with the weak key (RFC 8017, section 8.2.1).
-pub fn by_weak_key(claims: &Value) -> String {
+pub fn signed_with_weak_key(claims: &Value) -> String {
     let message = format!("{}.{}", segment(r#"{"alg":"RS256","kid":"weak"}"#), segment(claims.to_string()));
     let modulus = BigUint::parse_bytes(WEAK_MODULUS, 16).unwrap();
     let exponent = BigUint::parse_bytes(WEAK_EXPONENT, 16).unwrap();
     let hash = digest(&SHA256, message.as_bytes());
-    let ending = [&[0][..], &SHA256_PREFIX, hash.as_ref()].concat();
-    let padded = [vec![0, 1], vec![0xff; 128 - 2 - ending.len()], ending].concat();
+    let digest_info = [&[0][..], &SHA256_PREFIX, hash.as_ref()].concat();
+    let padded = [vec![0, 1], vec![0xff; 128 - 2 - digest_info.len()], digest_info].concat();
     let padded = BigUint::from_bytes_be(&padded);
     let signature = padded.modpow(&exponent, &modulus);
-    assert_eq!(signature.modpow(&BigUint::from(65_537_u32), &modulus), padded, "it is a good one");
+    assert_eq!(signature.modpow(&BigUint::from(65_537_u32), &modulus), padded, "the signature is valid");
     let signature = signature.to_bytes_be();
     let signature = [vec![0; 128 - signature.len()], signature].concat();
     format!("{message}.{}", segment(signature))

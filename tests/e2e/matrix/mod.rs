@@ -1,5 +1,5 @@
-//! Who may do what: every operation of the contract, called by everyone who may stand to it in some way, is answered as
-//! `table.yaml` says.
+//! The permission matrix: each operation and frame of the contract, called with each relation of the caller to
+//! its subject, has the outcome that `table.yaml` states.
 
 mod place;
 
@@ -10,14 +10,14 @@ use std::{
 };
 
 use futures::StreamExt;
-use place::{About, Place, Relation};
+use place::{Relation, Scenario, Subject};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{
-    Actor, Answer, Socket, World,
+use crate::harness::{
+    Actor, Answer, Socket, TestStack,
     contract::{
         frames::FRAMES,
         rest::{OPERATIONS, Operation},
@@ -27,25 +27,25 @@ use crate::world::{
 static TABLE: LazyLock<Table> =
     LazyLock::new(|| serde_yaml_ng::from_str(include_str!("table.yaml")).unwrap());
 
-/// So many cells are looked at at once.
-const AT_ONCE: usize = 8;
+/// The number of cells that are tested concurrently.
+const CONCURRENCY: usize = 8;
 
-/// A deletion is noticed everywhere within a minute.
-const NOTICED: Duration = Duration::from_secs(61);
+/// Every process rejects a deleted account within 60 seconds.
+const DELETION_PROPAGATION: Duration = Duration::from_secs(61);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
     calls: BTreeMap<String, Call>,
-    frames: BTreeMap<String, Sent>,
+    frames: BTreeMap<String, Frame>,
 }
 
 /// The row of an operation.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Call {
-    about: About,
-    /// What stands for the parameters of the path, where it is not what they are called.
+    subject: Subject,
+    /// The values of path parameters. A parameter that is not listed is a placeholder itself.
     #[serde(default)]
     path: BTreeMap<String, String>,
     #[serde(default)]
@@ -54,16 +54,16 @@ struct Call {
     outcomes: BTreeMap<String, Vec<Relation>>,
 }
 
-/// The row of a frame. What comes of it is the frame that answers it or that the target hears, or the code of an error.
+/// The row of a frame. An outcome is the type of the answer or of the observer's next frame, or an error code.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sent {
-    about: About,
+struct Frame {
+    subject: Subject,
     data: Value,
     outcomes: BTreeMap<String, Vec<Relation>>,
 }
 
-/// The outcome for each relation; every one must be stated, once.
+/// The outcome for each relation. Asserts that each relation is stated exactly once.
 fn cells(name: &str, outcomes: &BTreeMap<String, Vec<Relation>>) -> BTreeMap<Relation, String> {
     let mut cells = BTreeMap::new();
     for (outcome, relations) in outcomes {
@@ -73,12 +73,12 @@ fn cells(name: &str, outcomes: &BTreeMap<String, Vec<Relation>>) -> BTreeMap<Rel
         }
     }
     let stated: Vec<Relation> = cells.keys().copied().collect();
-    assert_eq!(stated, Relation::ALL, "{name}: every relation is stated");
+    assert_eq!(stated, Relation::ALL, "{name}: each relation is stated");
     cells
 }
 
 impl Call {
-    /// The path and query, with names of what stands at a place.
+    /// The path and query, with placeholders.
     fn path_of(&self, operation: &Operation) -> String {
         let path = operation.path.strip_prefix("/api/v1").unwrap();
         let path = self.path.iter().fold(path.to_owned(), |path, (parameter, value)| {
@@ -93,20 +93,20 @@ impl Call {
         caller.call(method, &fill(&self.path_of(operation)), body).await
     }
 
-    /// What a call about things that do not exist is answered with.
-    async fn about_nothing(&self, operation: &Operation, caller: &Actor) -> Answer {
-        let names =
-            ["{target}", "{user_id}", "{other}", "{newcomer}", "{room_id}", "{message_id}", "{request_id}"];
-        let nowhere = |text: &str| {
-            names.iter().fold(text.replace("{caller}", &caller.id), |text, name| {
+    /// The answer to a call about a subject that does not exist.
+    async fn make_for_unknown(&self, operation: &Operation, caller: &Actor) -> Answer {
+        let placeholders =
+            ["{target}", "{user_id}", "{other}", "{new_member}", "{room_id}", "{message_id}", "{request_id}"];
+        let fill = |text: &str| {
+            placeholders.iter().fold(text.replace("{caller}", &caller.id), |text, name| {
                 text.replace(name, &Uuid::new_v4().to_string())
             })
         };
-        self.make(operation, caller, nowhere).await
+        self.make(operation, caller, fill).await
     }
 }
 
-/// As the table writes it: `204`, or `404 not_found`.
+/// The outcome in the syntax of the table: `204`, or `404 not_found`.
 fn outcome_of(answer: &Answer) -> String {
     let problem: Value = serde_json::from_str(&answer.text).unwrap_or_default();
     match problem["code"].as_str().filter(|_| answer.status >= 400) {
@@ -116,114 +116,114 @@ fn outcome_of(answer: &Answer) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_call_is_answered_as_the_table_says() {
+async fn every_operation_has_the_outcomes_of_the_table() {
     let operations: BTreeSet<&String> = OPERATIONS.iter().map(|operation| &operation.id).collect();
-    assert_eq!(TABLE.calls.keys().collect::<BTreeSet<_>>(), operations, "a row for each operation");
-    let world = World::new().await;
+    assert_eq!(TABLE.calls.keys().collect::<BTreeSet<_>>(), operations, "one row per operation");
+    let stack = TestStack::new().await;
     let cells = OPERATIONS.iter().flat_map(|operation| {
         let call = &TABLE.calls[&operation.id];
         cells(&operation.id, &call.outcomes).into_iter().map(move |cell| (operation, call, cell))
     });
-    let wrong: Vec<String> = futures::stream::iter(cells)
+    let mismatches: Vec<String> = futures::stream::iter(cells)
         .map(|(operation, call, (relation, expected))| {
-            let world = &world;
-            async move { wrong_in_cell(world, operation, call, relation, &expected).await }
+            let stack = &stack;
+            async move { mismatch(stack, operation, call, relation, &expected).await }
         })
-        .buffer_unordered(AT_ONCE)
-        .filter_map(async |wrong| wrong)
+        .buffer_unordered(CONCURRENCY)
+        .filter_map(async |mismatch| mismatch)
         .collect()
         .await;
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(mismatches.is_empty(), "{mismatches:#?}");
 }
 
-async fn wrong_in_cell(
-    world: &World,
+async fn mismatch(
+    stack: &TestStack,
     operation: &Operation,
     call: &Call,
     relation: Relation,
     expected: &str,
 ) -> Option<String> {
-    let place = Place::new(world, relation, call.about).await;
-    let before = place.seen_by_others().await;
-    let answer = call.make(operation, &place.caller, |text| place.fill(text)).await;
-    let asked = format!("{} by {relation:?}", operation.id);
+    let scenario = Scenario::new(stack, relation, call.subject).await;
+    let before = scenario.observed_state().await;
+    let answer = call.make(operation, &scenario.caller, |text| scenario.fill(text)).await;
+    let cell = format!("{} by {relation:?}", operation.id);
     let outcome = outcome_of(&answer);
     if outcome != expected {
-        return Some(format!("{asked}: {outcome} instead of {expected}"));
+        return Some(format!("{cell}: {outcome} instead of {expected}"));
     }
-    if answer.status >= 400 && place.seen_by_others().await != before {
-        return Some(format!("{asked}: refused, and yet something has changed"));
+    if answer.status >= 400 && scenario.observed_state().await != before {
+        return Some(format!("{cell}: rejected, but the room has changed"));
     }
-    if answer.status == 404 && answer.text != call.about_nothing(operation, &place.caller).await.text {
-        return Some(format!("{asked}: tells that there is something"));
+    if answer.status == 404 && answer.text != call.make_for_unknown(operation, &scenario.caller).await.text {
+        return Some(format!("{cell}: the answer reveals that the subject exists"));
     }
     None
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_token_or_after_one_has_left_every_call_is_refused() {
-    let world = World::new().await;
-    let [gone] = world.actors(["gone"]).await;
-    gone.delete("/users/me").await.nothing();
-    let gone_later = world.later(&gone, NOTICED);
-    let nobody = world.stranger(None);
+async fn every_operation_rejects_a_missing_token_and_a_deleted_account() {
+    let stack = TestStack::new().await;
+    let [deleted] = stack.actors(["gone"]).await;
+    deleted.delete("/users/me").await.nothing();
+    let deleted_later = stack.later(&deleted, DELETION_PROPAGATION);
+    let anonymous = stack.stranger(None);
     for operation in OPERATIONS.iter() {
         let call = &TABLE.calls[&operation.id];
-        call.about_nothing(operation, &nobody).await.problem(401, "invalid_token");
-        // What was not finished may be finished.
+        call.make_for_unknown(operation, &anonymous).await.problem(401, "invalid_token");
+        // A repeated deletion completes an interrupted one, so it is accepted.
         if operation.id != "usersDeleteMe" {
-            call.about_nothing(operation, &gone_later).await.problem(401, "invalid_token");
+            call.make_for_unknown(operation, &deleted_later).await.problem(401, "invalid_token");
         }
     }
-    assert_eq!(nobody.try_socket().await.err(), Some(401));
-    assert!(gone.try_socket().await.is_err());
+    assert_eq!(anonymous.try_socket().await.err(), Some(401));
+    assert!(deleted.try_socket().await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_frame_is_answered_as_the_table_says() {
+async fn every_frame_has_the_outcomes_of_the_table() {
     assert_eq!(
         TABLE.frames.keys().collect::<BTreeSet<_>>(),
         FRAMES.sent.iter().collect::<BTreeSet<_>>(),
-        "a row for each frame"
+        "one row per frame"
     );
-    let world = World::new().await;
-    let cells = TABLE
-        .frames
-        .iter()
-        .flat_map(|(kind, sent)| cells(kind, &sent.outcomes).into_iter().map(move |cell| (kind, sent, cell)));
-    let wrong: Vec<String> = futures::stream::iter(cells)
-        .map(|(kind, sent, (relation, expected))| {
-            let world = &world;
+    let stack = TestStack::new().await;
+    let cells = TABLE.frames.iter().flat_map(|(kind, frame)| {
+        cells(kind, &frame.outcomes).into_iter().map(move |cell| (kind, frame, cell))
+    });
+    let mismatches: Vec<String> = futures::stream::iter(cells)
+        .map(|(kind, frame, (relation, expected))| {
+            let stack = &stack;
             async move {
-                let outcome = outcome_of_frame(world, kind, sent, relation).await;
+                let outcome = outcome_of_frame(stack, kind, frame, relation).await;
                 (outcome != expected)
                     .then(|| format!("{kind} by {relation:?}: {outcome} instead of {expected}"))
             }
         })
-        .buffer_unordered(AT_ONCE)
-        .filter_map(async |wrong| wrong)
+        .buffer_unordered(CONCURRENCY)
+        .filter_map(async |mismatch| mismatch)
         .collect()
         .await;
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(mismatches.is_empty(), "{mismatches:#?}");
 }
 
-/// What the caller is answered, or else the target hears.
-async fn outcome_of_frame(world: &World, kind: &str, sent: &Sent, relation: Relation) -> String {
-    let place = Place::new(world, relation, sent.about).await;
-    let (mut here, mut there) = (online(&place.caller).await, online(place.witness()).await);
-    let data: Value = serde_json::from_str(&place.fill(&sent.data.to_string())).unwrap();
-    here.send_text(&json!({"type": kind, "data": data, "ref": "asked"}).to_string()).await;
+/// The answer to the caller, or the frame that the observer receives if there is no answer.
+async fn outcome_of_frame(stack: &TestStack, kind: &str, frame: &Frame, relation: Relation) -> String {
+    let scenario = Scenario::new(stack, relation, frame.subject).await;
+    let (mut at_caller, mut at_observer) =
+        (online(&scenario.caller).await, online(scenario.observer()).await);
+    let data: Value = serde_json::from_str(&scenario.fill(&frame.data.to_string())).unwrap();
+    at_caller.send_text(&json!({"type": kind, "data": data, "ref": "sent"}).to_string()).await;
     if FRAMES.is_silent(kind) {
         tokio::select! {
-            refused = answer(&mut here) => refused,
-            heard = heard(&mut there) => heard,
+            error = answer(&mut at_caller) => error,
+            notification = notification(&mut at_observer) => notification,
         }
     } else {
-        answer(&mut here).await
+        answer(&mut at_caller).await
     }
 }
 
-/// A socket of somebody who may hear at any time that a friend is online.
+/// An open socket that has sent `hello`. Presence frames may arrive before the answer.
 async fn online(actor: &Actor) -> Socket {
     let mut socket = actor.try_socket().await.unwrap();
     socket.send("hello", json!({})).await;
@@ -231,8 +231,8 @@ async fn online(actor: &Actor) -> Socket {
     socket
 }
 
-/// The type of the next frame that is about a room.
-async fn heard(socket: &mut Socket) -> String {
+/// The type of the next frame about a room.
+async fn notification(socket: &mut Socket) -> String {
     loop {
         let frame = socket.next().await;
         if frame["data"]["chat_room_id"].is_string() {
@@ -241,11 +241,11 @@ async fn heard(socket: &mut Socket) -> String {
     }
 }
 
-/// The type of the frame that answers, or the code of the error.
+/// The type of the answer, or its error code.
 async fn answer(socket: &mut Socket) -> String {
     loop {
         let frame = socket.next().await;
-        if frame["ref"] == "asked" {
+        if frame["ref"] == "sent" {
             let code = frame["data"]["code"].as_str().filter(|_| frame["type"] == "error");
             return code.or(frame["type"].as_str()).unwrap().to_owned();
         }

@@ -1,34 +1,34 @@
-//! Someone who stands so to somebody else, and what lies between them.
+//! A caller with a relation to a target, and the rooms, messages and requests that a call of theirs can name.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::world::{Actor, World, befriend};
+use crate::harness::{Actor, TestStack, make_friends};
 
-/// How a caller stands to what they call about.
+/// The relation of the caller to the subject of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Relation {
-    /// It is their own: the person, the message, the place in a group.
+    /// The caller's own account, request or message.
     #[serde(rename = "self")]
-    Oneself,
+    Own,
     Friend,
     Stranger,
-    /// The other has blocked them.
+    /// The target has blocked the caller.
     Blocked,
-    /// They have blocked the other.
+    /// The caller has blocked the target.
     Blocker,
     Member,
     Admin,
     Owner,
-    /// They were a member.
+    /// The caller has left the group.
     ExMember,
 }
 
 impl Relation {
     pub const ALL: [Self; 9] = [
-        Self::Oneself,
+        Self::Own,
         Self::Friend,
         Self::Stranger,
         Self::Blocked,
@@ -39,95 +39,99 @@ impl Relation {
         Self::ExMember,
     ];
 
-    /// Whether the two have a direct room, and no group.
-    fn is_of_two(self) -> bool {
+    /// Whether the caller and the target share a direct room instead of a group.
+    fn has_direct_room(self) -> bool {
         matches!(self, Self::Friend | Self::Blocked | Self::Blocker)
     }
 }
 
-/// What a call is about.
+/// The subject of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum About {
-    /// The caller and nobody else.
-    Oneself,
-    /// A person.
-    Person,
-    /// A request that the person whom it is about has received.
+pub enum Subject {
+    /// The caller's own account.
+    Caller,
+    /// The target, a user.
+    User,
+    /// A friend request that the target has received.
     RequestReceived,
-    /// A request that the person whom it is about has sent.
+    /// A friend request that the target has sent.
     RequestSent,
-    /// A room, or something in it.
+    /// A room, or a message in it.
     Room,
 }
 
-/// A caller, and all that a call of theirs may name.
-pub struct Place {
+/// A caller, and everything that a call of theirs can name.
+pub struct Scenario {
     pub caller: Actor,
-    /// The person whom the caller stands so to; where it is a group, one in it who is not the caller.
+    /// The user to whom the caller has the relation. In a group, a member other than the caller.
     pub target: Actor,
-    /// A plain member of the group.
+    /// A member of the group without a special role.
     other: Actor,
-    /// Somebody who has nothing to do with any of them.
-    newcomer: Actor,
+    /// A user without any relation to the others, who can be added to the group.
+    new_member: Actor,
     room: Option<String>,
-    /// A message in the room: the caller's own, or the target's.
+    /// A message in the room, by the caller if the relation is `Own`, or else by the target.
     message: Value,
     newest_seq: u64,
     request: Option<String>,
 }
 
-impl Place {
-    pub async fn new(world: &World, relation: Relation, about: About) -> Self {
+impl Scenario {
+    pub async fn new(stack: &TestStack, relation: Relation, subject: Subject) -> Self {
         let name = || format!("p{}", Uuid::new_v4().simple());
-        let [mut caller, target, other, newcomer] =
-            futures::future::join_all([name(), name(), name(), name()].iter().map(|name| world.actor(name)))
+        let [mut caller, target, other, new_member] =
+            futures::future::join_all([name(), name(), name(), name()].iter().map(|name| stack.actor(name)))
                 .await
                 .try_into()
-                .unwrap_or_else(|_| unreachable!("as many as names"));
-        if relation == Relation::Oneself && about != About::Room {
+                .unwrap_or_else(|_| unreachable!("one actor per name"));
+        if relation == Relation::Own && subject != Subject::Room {
             caller = target.clone();
         }
         if relation == Relation::Friend {
-            befriend(&caller, &target).await;
+            make_friends(&caller, &target).await;
         }
-        let mut place = Self {
+        let mut scenario = Self {
             caller,
             target,
             other,
-            newcomer,
+            new_member,
             room: None,
             message: Value::Null,
             newest_seq: 0,
             request: None,
         };
-        match about {
-            About::Oneself | About::Person => {}
-            About::RequestReceived => place.request = Some(place.ask(&place.other, &place.target).await),
-            About::RequestSent => place.request = Some(place.ask(&place.target, &place.other).await),
-            About::Room => place.talk(relation).await,
+        match subject {
+            Subject::Caller | Subject::User => {}
+            Subject::RequestReceived => {
+                scenario.request = Some(scenario.send_request(&scenario.other, &scenario.target).await)
+            }
+            Subject::RequestSent => {
+                scenario.request = Some(scenario.send_request(&scenario.target, &scenario.other).await)
+            }
+            Subject::Room => scenario.create_room_with_messages(relation).await,
         }
-        if about == About::Person && !relation.is_of_two() {
-            place.gather(relation).await;
+        if subject == Subject::User && !relation.has_direct_room() {
+            scenario.create_group(relation).await;
         }
         let block = match relation {
-            Relation::Blocked => Some((&place.target, &place.caller)),
-            Relation::Blocker => Some((&place.caller, &place.target)),
+            Relation::Blocked => Some((&scenario.target, &scenario.caller)),
+            Relation::Blocker => Some((&scenario.caller, &scenario.target)),
             _ => None,
         };
         if let Some((blocker, blocked)) = block {
             blocker.put(&format!("/friends/blocks/{}", blocked.id)).await.nothing();
         }
-        place
+        scenario
     }
 
-    async fn ask(&self, sender: &Actor, receiver: &Actor) -> String {
+    async fn send_request(&self, sender: &Actor, receiver: &Actor) -> String {
         let request = sender.post("/friends/requests", json!({"receiver_id": receiver.id})).await.ok();
         request["id"].as_str().unwrap().to_owned()
     }
 
-    /// The group in which the caller has their role.
-    async fn gather(&mut self, relation: Relation) {
+    /// Creates the group in which the caller has the role of the relation.
+    async fn create_group(&mut self, relation: Relation) {
         let (caller, target, other) = (&self.caller, &self.target, &self.other);
         let room = match relation {
             Relation::Owner => caller.group_with(&[target, other]).await,
@@ -148,38 +152,38 @@ impl Place {
         self.room = Some(room);
     }
 
-    /// A room in which something was said, by the caller if it is about themselves.
-    async fn talk(&mut self, relation: Relation) {
-        if relation.is_of_two() {
+    /// Creates a room with messages. The first is the caller's own if the relation is `Own`.
+    async fn create_room_with_messages(&mut self, relation: Relation) {
+        if relation.has_direct_room() {
             self.room = Some(self.target.room_with(&self.caller).await);
         } else {
-            self.gather(if relation == Relation::ExMember { Relation::Member } else { relation }).await;
+            self.create_group(if relation == Relation::ExMember { Relation::Member } else { relation }).await;
         }
         let room = self.room.clone().unwrap();
-        self.message = if relation == Relation::Oneself {
-            self.caller.say(&room, "mine").await
+        self.message = if relation == Relation::Own {
+            self.caller.send_message(&room, "mine").await
         } else {
-            self.target.say(&room, "theirs").await
+            self.target.send_message(&room, "theirs").await
         };
-        self.newest_seq = self.target.say(&room, "and more").await["seq"].as_u64().unwrap();
+        self.newest_seq = self.target.send_message(&room, "and more").await["seq"].as_u64().unwrap();
         match relation {
             Relation::ExMember => self.caller.remove(&room, &self.caller).await.nothing(),
-            Relation::Oneself => self.target = self.caller.clone(),
+            Relation::Own => self.target = self.caller.clone(),
             _ => {}
         }
     }
 
-    /// Puts what stands here in the place of `{target}` and its like.
+    /// Replaces `{target}` and the other placeholders of the table.
     pub fn fill(&self, text: &str) -> String {
-        let of_message = self.message["id"].as_str().map(str::to_owned);
+        let message_id = self.message["id"].as_str().map(str::to_owned);
         let names = [
             ("{caller}", Some(self.caller.id.clone())),
             ("{target}", Some(self.target.id.clone())),
             ("{user_id}", Some(self.target.id.clone())),
             ("{other}", Some(self.other.id.clone())),
-            ("{newcomer}", Some(self.newcomer.id.clone())),
+            ("{new_member}", Some(self.new_member.id.clone())),
             ("{room_id}", self.room.clone()),
-            ("{message_id}", of_message),
+            ("{message_id}", message_id),
             ("{request_id}", self.request.clone()),
             ("\"{newest_seq}\"", Some(self.newest_seq.to_string())),
         ];
@@ -189,16 +193,16 @@ impl Place {
         })
     }
 
-    /// Somebody else who is there.
-    pub fn witness(&self) -> &Actor {
+    /// A user other than the caller who is in the room.
+    pub fn observer(&self) -> &Actor {
         if self.target.id == self.caller.id { &self.other } else { &self.target }
     }
 
-    /// All that somebody else sees of the room, so that one can tell whether it has changed.
-    pub async fn seen_by_others(&self) -> Vec<String> {
+    /// The room and its messages as the observer sees them. Empty without a room.
+    pub async fn observed_state(&self) -> Vec<String> {
         let Some(room) = &self.room else { return Vec::new() };
-        let witness = self.witness();
-        let seen = [witness.room(room).await, witness.get(&format!("/chat/rooms/{room}/messages")).await];
+        let observer = self.observer();
+        let seen = [observer.room(room).await, observer.get(&format!("/chat/rooms/{room}/messages")).await];
         seen.map(|answer| answer.text).to_vec()
     }
 }

@@ -1,156 +1,156 @@
-//! Who the demo people are, who knows whom, and what they have said in the last few days.
+//! The demo users, their friendships and requests, and their conversations of the last few days.
 
 use std::time::Duration;
 
-/// One of the demo people.
+/// A demo user.
 #[derive(Clone, Copy, Debug)]
-pub struct Person {
+pub struct DemoUser {
     pub username: &'static str,
     pub name: &'static str,
 }
 
-pub const PEOPLE: [Person; 5] = [
-    Person { username: "ana", name: "Ana Moreira" },
-    Person { username: "ben", name: "Ben Adeyemi" },
-    Person { username: "chloe", name: "Chloé Laurent" },
-    Person { username: "dev", name: "Dev Malhotra" },
-    Person { username: "elif", name: "Elif Yıldız" },
+pub const USERS: [DemoUser; 5] = [
+    DemoUser { username: "ana", name: "Ana Moreira" },
+    DemoUser { username: "ben", name: "Ben Adeyemi" },
+    DemoUser { username: "chloe", name: "Chloé Laurent" },
+    DemoUser { username: "dev", name: "Dev Malhotra" },
+    DemoUser { username: "elif", name: "Elif Yıldız" },
 ];
 
-/// A drawn face, always the same for a name. The functions keep only `https` pictures, so it is one on the web; where
-/// that cannot be reached, a client shows what it shows for people without a picture.
-pub fn face(username: &str) -> String {
+/// The URL of a generated avatar, constant for a username. It is on a public service, because the functions
+/// accept only `https` pictures; offline clients show their placeholder.
+pub fn picture_url(username: &str) -> String {
     format!("https://api.dicebear.com/9.x/thumbs/svg?seed={username}")
 }
 
-/// Friends: who asked, and who accepted.
+/// Friendships: the sender and the receiver of the accepted request.
 pub const FRIENDS: [(&str, &str); 5] =
     [("ana", "ben"), ("chloe", "ana"), ("ben", "chloe"), ("ben", "dev"), ("chloe", "elif")];
 
-/// Requests that nobody has answered yet: one for Ana to answer, and one that she waits for.
-pub const WAITING: [(&str, &str); 2] = [("dev", "ana"), ("ana", "elif")];
+/// Pending requests as sender and receiver: one that Ana received and one that she sent.
+pub const PENDING_REQUESTS: [(&str, &str); 2] = [("dev", "ana"), ("ana", "elif")];
 
-/// How long the friends have been friends.
-pub const FRIENDS_SINCE: Duration = Duration::from_hours(6 * 24);
+/// The time since all friendships began.
+pub const FRIENDSHIP_AGE: Duration = Duration::from_hours(6 * 24);
 
-/// How long the requests have waited.
-pub const WAITING_SINCE: Duration = Duration::from_hours(20);
+/// The time since the pending requests were sent.
+pub const REQUEST_AGE: Duration = Duration::from_hours(20);
 
-/// A room and what happened in it.
+/// A room and its conversation.
 #[derive(Debug)]
 pub struct Chat {
-    /// Who is in it; the first makes it.
-    pub people: &'static [&'static str],
-    /// Its name, if it is a group.
-    pub group: Option<&'static str>,
-    /// How long ago it began.
-    pub began_ago: Duration,
-    pub lines: &'static [Line],
+    /// The usernames of the members; the first one creates the room.
+    pub members: &'static [&'static str],
+    /// The name of a group; `None` for a direct room.
+    pub group_name: Option<&'static str>,
+    /// The time since the room was created.
+    pub age: Duration,
+    pub events: &'static [ChatEvent],
 }
 
 #[derive(Clone, Copy, Debug)]
-pub enum Line {
-    /// Somebody says something.
-    Says(&'static str, &'static str),
-    /// Somebody has read everything up to here.
-    Reads(&'static str),
-    /// So many hours pass.
-    Later(u64),
+pub enum ChatEvent {
+    /// A user sends a message: the username and the content.
+    Message(&'static str, &'static str),
+    /// A user reads all messages so far.
+    Read(&'static str),
+    /// A pause, in hours.
+    Pause(u64),
 }
 
-impl Line {
-    /// How long it takes, in milliseconds.
-    pub fn takes(self) -> i64 {
+impl ChatEvent {
+    /// The time that the event takes, in milliseconds.
+    pub fn duration_ms(self) -> i64 {
         let time = match self {
-            Says(..) => Duration::from_mins(2),
-            Reads(_) => Duration::from_mins(1),
-            Later(hours) => Duration::from_hours(hours),
+            Message(..) => Duration::from_mins(2),
+            Read(_) => Duration::from_mins(1),
+            Pause(hours) => Duration::from_hours(hours),
         };
         i64::try_from(time.as_millis()).unwrap_or_default()
     }
 }
 
-use Line::{Later, Reads, Says};
+use ChatEvent::{Message, Pause, Read};
 
-/// Ana finds two unread messages from Ben and one in the group.
+/// Ana has two unread messages from Ben and one in the group.
 pub const CHATS: [Chat; 4] = [
     Chat {
-        people: &["ana", "chloe"],
-        group: None,
-        began_ago: Duration::from_hours(5 * 24),
-        lines: &[
-            Says("chloe", "Which shoes did you end up buying?"),
-            Says("ana", "The grey ones, half a size up as you said"),
-            Later(30),
-            Says("ana", "No blisters so far 🤞"),
-            Says("chloe", "Told you! Give them 50 km before you judge them"),
-            Reads("ana"),
+        members: &["ana", "chloe"],
+        group_name: None,
+        age: Duration::from_hours(5 * 24),
+        events: &[
+            Message("chloe", "Which shoes did you end up buying?"),
+            Message("ana", "The grey ones, half a size up as you said"),
+            Pause(30),
+            Message("ana", "No blisters so far 🤞"),
+            Message("chloe", "Told you! Give them 50 km before you judge them"),
+            Read("ana"),
         ],
     },
     Chat {
-        people: &["ben", "dev"],
-        group: None,
-        began_ago: Duration::from_hours(50),
-        lines: &[
-            Says("dev", "Is the gym open on the holiday?"),
-            Says("ben", "Until two"),
-            Says("dev", "Then ten o'clock, leg day?"),
-            Says("ben", "I was hoping you had forgotten. Yes"),
-            Reads("dev"),
+        members: &["ben", "dev"],
+        group_name: None,
+        age: Duration::from_hours(50),
+        events: &[
+            Message("dev", "Is the gym open on the holiday?"),
+            Message("ben", "Until two"),
+            Message("dev", "Then ten o'clock, leg day?"),
+            Message("ben", "I was hoping you had forgotten. Yes"),
+            Read("dev"),
         ],
     },
     Chat {
-        people: &["chloe", "ana", "ben"],
-        group: Some("Sunday long run"),
-        began_ago: Duration::from_hours(44),
-        lines: &[
-            Says("chloe", "Weather looks fine for Sunday. Eight o'clock at the bridge?"),
-            Says("ben", "Eight?! On a Sunday?"),
-            Says("ana", "Eight is good, it gets hot after ten"),
-            Says("ben", "Fine, but somebody brings coffee"),
-            Says("chloe", "I bring coffee, you bring the pace"),
-            Says("ana", "18 km along the river and back? My plan says easy, 6:00/km"),
-            Says("chloe", "Works for me. There is a fountain at kilometre 9, no need to carry much"),
-            Later(38),
-            Says("ben", "Great run everyone! 18.2 km, 1:51, and I only complained twice"),
-            Says("ana", "Three times. I counted"),
-            Reads("ben"),
-            Later(3),
-            Says("chloe", "Same time next week?"),
+        members: &["chloe", "ana", "ben"],
+        group_name: Some("Sunday long run"),
+        age: Duration::from_hours(44),
+        events: &[
+            Message("chloe", "Weather looks fine for Sunday. Eight o'clock at the bridge?"),
+            Message("ben", "Eight?! On a Sunday?"),
+            Message("ana", "Eight is good, it gets hot after ten"),
+            Message("ben", "Fine, but somebody brings coffee"),
+            Message("chloe", "I bring coffee, you bring the pace"),
+            Message("ana", "18 km along the river and back? My plan says easy, 6:00/km"),
+            Message("chloe", "Works for me. There is a fountain at kilometre 9, no need to carry much"),
+            Pause(38),
+            Message("ben", "Great run everyone! 18.2 km, 1:51, and I only complained twice"),
+            Message("ana", "Three times. I counted"),
+            Read("ben"),
+            Pause(3),
+            Message("chloe", "Same time next week?"),
         ],
     },
     Chat {
-        people: &["ana", "ben"],
-        group: None,
-        began_ago: Duration::from_hours(96),
-        lines: &[
-            Says("ana", "Hi Ben! Chloé says you are training for the half marathon too?"),
-            Says("ben", "Hi Ana! I am. Week 3 of 12, and my legs know it 😅"),
-            Says("ana", "Same week here. Which plan?"),
-            Says(
+        members: &["ana", "ben"],
+        group_name: None,
+        age: Duration::from_hours(96),
+        events: &[
+            Message("ana", "Hi Ben! Chloé says you are training for the half marathon too?"),
+            Message("ben", "Hi Ana! I am. Week 3 of 12, and my legs know it 😅"),
+            Message("ana", "Same week here. Which plan?"),
+            Message(
                 "ben",
                 "Four runs: intervals on Tuesday, tempo on Thursday, easy on Saturday, long on Sunday",
             ),
-            Says("ana", "Mine is almost the same, with strength on Monday instead of the easy run"),
-            Says("ben", "Strength would do me good. What do you do?"),
-            Says("ana", "Squats, lunges, calf raises, planks. Three rounds, 40 minutes"),
-            Reads("ben"),
-            Later(28),
-            Says("ben", "Intervals done: 6 × 800 m in 3:40, and the last one in 3:31!"),
-            Says("ana", "Wow! I stayed at 3:50. My watch says my heart did not like it"),
-            Says("ben", "Mine neither. What was yours?"),
-            Says("ana", "182 at the end. Normal is 170"),
-            Says("ben", "Then sleep well and take tomorrow off. It runs away from nobody"),
-            Says("ana", "Very funny. But yes"),
-            Reads("ben"),
-            Later(46),
-            Says("ana", "Rested, and the tempo run felt easy: 8 km at 5:05 💪"),
-            Says("ben", "See! I had to stop for a dog that wanted to race me. I lost"),
-            Says("ana", "Will you come on Sunday? Chloé makes a group"),
-            Reads("ana"),
-            Later(18),
-            Says("ben", "Sure. My knee says slow, my head says no, so slow it is"),
-            Says("ben", "Shall we share a ride to the bridge?"),
+            Message("ana", "Mine is almost the same, with strength on Monday instead of the easy run"),
+            Message("ben", "Strength would do me good. What do you do?"),
+            Message("ana", "Squats, lunges, calf raises, planks. Three rounds, 40 minutes"),
+            Read("ben"),
+            Pause(28),
+            Message("ben", "Intervals done: 6 × 800 m in 3:40, and the last one in 3:31!"),
+            Message("ana", "Wow! I stayed at 3:50. My watch says my heart did not like it"),
+            Message("ben", "Mine neither. What was yours?"),
+            Message("ana", "182 at the end. Normal is 170"),
+            Message("ben", "Then sleep well and take tomorrow off. It runs away from nobody"),
+            Message("ana", "Very funny. But yes"),
+            Read("ben"),
+            Pause(46),
+            Message("ana", "Rested, and the tempo run felt easy: 8 km at 5:05 💪"),
+            Message("ben", "See! I had to stop for a dog that wanted to race me. I lost"),
+            Message("ana", "Will you come on Sunday? Chloé makes a group"),
+            Read("ana"),
+            Pause(18),
+            Message("ben", "Sure. My knee says slow, my head says no, so slow it is"),
+            Message("ben", "Shall we share a ride to the bridge?"),
         ],
     },
 ];
@@ -162,30 +162,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everyone_in_the_script_exists_and_takes_part_in_what_they_say() {
-        let names: HashSet<&str> = PEOPLE.iter().map(|person| person.username).collect();
-        assert_eq!(names.len(), PEOPLE.len());
-        for (one, other) in FRIENDS.iter().chain(&WAITING) {
-            assert!(names.contains(one) && names.contains(other) && one != other);
+    fn the_script_is_consistent_and_entirely_in_the_past() {
+        let names: HashSet<&str> = USERS.iter().map(|user| user.username).collect();
+        assert_eq!(names.len(), USERS.len());
+        for (sender, receiver) in FRIENDS.iter().chain(&PENDING_REQUESTS) {
+            assert!(names.contains(sender) && names.contains(receiver) && sender != receiver);
         }
         for chat in &CHATS {
-            assert!(chat.people.iter().all(|person| names.contains(person)));
-            assert_eq!(chat.group.is_some(), chat.people.len() > 2);
-            for line in chat.lines {
-                if let Says(who, _) | Reads(who) = line {
-                    assert!(chat.people.contains(who), "{who}");
+            assert!(chat.members.iter().all(|member| names.contains(member)));
+            assert_eq!(chat.group_name.is_some(), chat.members.len() > 2);
+            for event in chat.events {
+                if let Message(user, _) | Read(user) = event {
+                    assert!(chat.members.contains(user), "{user}");
                 }
             }
-            let took: i64 = chat.lines.iter().map(|line| line.takes()).sum();
-            assert!(u128::try_from(took).unwrap() < chat.began_ago.as_millis(), "nothing lies in the future");
-            assert!(chat.began_ago < FRIENDS_SINCE);
+            let duration: i64 = chat.events.iter().map(|event| event.duration_ms()).sum();
+            assert!(u128::try_from(duration).unwrap() < chat.age.as_millis(), "no event is in the future");
+            assert!(chat.age < FRIENDSHIP_AGE);
         }
     }
 
     #[test]
-    fn faces_are_as_the_functions_take_them() {
-        let faces: HashSet<String> = PEOPLE.iter().map(|person| face(person.username)).collect();
-        assert_eq!(faces.len(), PEOPLE.len(), "everyone has their own");
-        assert!(faces.iter().all(|face| face.starts_with("https://") && face.len() <= 512));
+    fn picture_urls_are_unique_and_accepted_by_the_functions() {
+        let urls: HashSet<String> = USERS.iter().map(|user| picture_url(user.username)).collect();
+        assert_eq!(urls.len(), USERS.len());
+        assert!(urls.iter().all(|url| url.starts_with("https://") && url.len() <= 512));
     }
 }

@@ -9,16 +9,16 @@ use crate::{
     id::{RoomId, UserId},
 };
 
-/// The most people that the call which makes a room may name, the caller included: three writes for each and one for the room
+/// The most members that the call which makes a room may name, the caller included: three writes for each and one for the room
 /// are what one transaction of DynamoDB holds. Others can be added later.
 pub const MAX_INITIAL_MEMBERS: usize = 33;
 
 const NOBODY: &str = "must name someone besides you";
-const TOO_MANY: &str = "must name at most 33 people, you included";
+const TOO_MANY: &str = "must name at most 33 members, you included";
 
-/// What is wrong with people to be named for a room, whoever names them.
-pub fn participants_violation(people: &[UserId]) -> Option<&'static str> {
-    let distinct = people.iter().collect::<BTreeSet<_>>().len();
+/// What is wrong with members to be named for a room, whoever names them.
+pub fn participants_violation(members: &[UserId]) -> Option<&'static str> {
+    let distinct = members.iter().collect::<BTreeSet<_>>().len();
     match distinct {
         0 => Some(NOBODY),
         1..=MAX_INITIAL_MEMBERS => None,
@@ -38,36 +38,36 @@ pub struct NewRoom {
     /// Who makes it.
     pub creator: UserId,
     /// Everyone in it, the creator included, without repetition.
-    pub people: BTreeSet<UserId>,
+    pub members: BTreeSet<UserId>,
 }
 
 impl NewRoom {
-    /// What a caller's wish for a room comes to. Two people are a pair unless they ask for a group; three or more
+    /// What a caller's wish for a room comes to. Two members are a pair unless they ask for a group; three or more
     /// are a group whatever was asked.
     pub fn new(creator: UserId, others: &[UserId], is_group: bool, name: Option<&str>) -> Result<Self> {
-        let people: BTreeSet<UserId> = others.iter().copied().chain([creator]).collect();
-        if people.len() == 1 {
+        let members: BTreeSet<UserId> = others.iter().copied().chain([creator]).collect();
+        if members.len() == 1 {
             return Err(Error::invalid("participant_ids", NOBODY));
         }
-        if people.len() > MAX_INITIAL_MEMBERS {
+        if members.len() > MAX_INITIAL_MEMBERS {
             return Err(Error::invalid("participant_ids", TOO_MANY));
         }
         let name = name.map(str::trim).filter(|name| !name.is_empty());
-        let mut others = people.iter().copied().filter(|person| *person != creator);
+        let mut others = members.iter().copied().filter(|person| *person != creator);
         Ok(match (others.next(), others.next()) {
             (Some(other), None) if !is_group => Self {
                 id: RoomId::direct(creator, other),
                 kind: RoomKind::Direct,
                 name: None,
                 creator,
-                people,
+                members,
             },
             _ => Self {
                 id: RoomId::random(),
                 kind: RoomKind::Group,
                 name: name.map(str::to_owned),
                 creator,
-                people,
+                members,
             },
         })
     }
@@ -88,13 +88,13 @@ impl NewRoom {
             is_closed: false,
             deleted_by: None,
             expires_at: None,
-            member_count: self.people.len(),
-            first_members: first_members(self.people.iter().copied()),
+            member_count: self.members.len(),
+            first_members: first_members(self.members.iter().copied()),
             pinned: Vec::new(),
         }
     }
 
-    /// What one of its people may do in it at its beginning.
+    /// What one of its members may do in it at its beginning.
     pub fn role(&self, user: UserId) -> Role {
         match self.kind {
             RoomKind::Group if user == self.creator => Role::Owner,

@@ -1,52 +1,47 @@
-//! Deletions that are not finished: each is noted by the transaction that begins it, and crossed out once nothing is left. So what
-//! a call that died has left can be found, and what was still being said when its place was taken away.
+//! Pending deletions: the transaction that begins a deletion stores one, and it is removed once the deletion is complete.
+//! The scheduled function finds there what a failed call left undone.
 
 use crate::{
     clock::Timestamp,
     domain::accounts::{DeletionTarget, PendingDeletion},
-    error::{Error, Result},
+    error::Result,
     store::{
         Store,
         db::{
-            item::{Query, attributes, read, value},
+            item::{Condition, Query, read, value},
             keys,
+            transaction::Transaction,
         },
     },
 };
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 
 impl Store {
-    /// The deletions that are not finished and began before a time, and errors for those that cannot be read.
+    /// The pending deletions that began before a time, and an error for each that cannot be read.
     pub async fn pending_deletions(&self, before: Timestamp) -> Result<Vec<Result<PendingDeletion>>> {
         let items = self.table.query(Query::of(keys::deletions()).consistent()).await?;
         let deletions = items.into_iter().map(read::<PendingDeletion>);
         let is_due =
-            |noted: &Result<PendingDeletion>| !matches!(noted, Ok(deletion) if deletion.since >= before);
+            |found: &Result<PendingDeletion>| !matches!(found, Ok(deletion) if deletion.since >= before);
         Ok(deletions.filter(is_due).collect())
     }
 
-    /// A write of a transaction: a deletion has begun.
-    pub(in crate::store) fn begin_deletion(
-        &self,
-        of: DeletionTarget,
-        since: Timestamp,
-    ) -> Result<TransactWriteItem> {
+    /// Removes a pending deletion, unless a new one of the same target has begun since.
+    pub async fn complete_deletion(&self, deletion: PendingDeletion) -> Result<()> {
+        let is_same = Condition::of("since = :since").attribute(":since", value(deletion.since)?);
+        let mut tx = self.transaction();
+        tx.delete_if(keys::deletion(deletion.of), is_same);
+        tx.commit_through_conflicts().await.map(drop)
+    }
+}
+
+impl<R> Transaction<'_, R> {
+    /// Begins a deletion.
+    pub(in crate::store) fn begin_deletion(&mut self, of: DeletionTarget, since: Timestamp) -> &mut Self {
         self.put(keys::deletion(of), PendingDeletion { of, since })
     }
 
-    /// A write of a transaction: a deletion is finished.
-    pub(in crate::store) fn end_deletion(&self, of: DeletionTarget) -> Result<TransactWriteItem> {
+    /// Completes a deletion.
+    pub(in crate::store) fn end_deletion(&mut self, of: DeletionTarget) -> &mut Self {
         self.delete(keys::deletion(of))
-    }
-
-    /// Notes that a deletion is finished, unless the same has begun anew since.
-    pub async fn complete_deletion(&self, deletion: PendingDeletion) -> Result<()> {
-        let delete = Delete::builder().table_name(self.table.name());
-        let delete = delete
-            .set_key(Some(attributes(keys::deletion(deletion.of))))
-            .condition_expression("since = :since");
-        let delete = delete.expression_attribute_values(":since", value(deletion.since)?);
-        let delete = delete.build().map_err(Error::internal)?;
-        self.table.transact(&[TransactWriteItem::builder().delete(delete).build()]).await.map(drop)
     }
 }

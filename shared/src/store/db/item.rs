@@ -55,6 +55,70 @@ impl Query {
     }
 }
 
+/// A condition on one item, in DynamoDB's expression language.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    expression: String,
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+/// The parts of a condition, as requests take them.
+type ConditionParts =
+    (Option<String>, Option<HashMap<String, String>>, Option<HashMap<String, AttributeValue>>);
+
+impl Condition {
+    /// A condition without placeholders, or whose placeholders follow.
+    pub fn of(expression: impl Into<String>) -> Self {
+        Self { expression: expression.into(), names: HashMap::new(), values: HashMap::new() }
+    }
+
+    /// The item exists.
+    pub fn exists() -> Self {
+        Self::of("attribute_exists(pk)")
+    }
+
+    /// The item does not exist.
+    pub fn not_exists() -> Self {
+        Self::of("attribute_not_exists(pk)")
+    }
+
+    /// The item is at the revision that was read.
+    pub fn at_revision(rev: u64) -> Self {
+        Self::of("rev = :rev").attribute(":rev", number(rev))
+    }
+
+    /// The attribute name behind a `#placeholder`.
+    #[must_use]
+    pub fn name(mut self, placeholder: &str, name: &str) -> Self {
+        self.names.insert(placeholder.to_owned(), name.to_owned());
+        self
+    }
+
+    /// The value behind a `:placeholder`.
+    #[must_use]
+    pub fn attribute(mut self, placeholder: &str, value: AttributeValue) -> Self {
+        self.values.insert(placeholder.to_owned(), value);
+        self
+    }
+
+    pub(super) fn parts(condition: Option<Self>) -> ConditionParts {
+        condition.map_or((None, None, None), |Self { expression, names, values }| {
+            (Some(expression), non_empty(names), non_empty(values))
+        })
+    }
+}
+
+/// A number as an attribute.
+pub fn number(number: u64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// DynamoDB refuses an empty map of names or values.
+pub(super) fn non_empty<T>(map: HashMap<String, T>) -> Option<HashMap<String, T>> {
+    (!map.is_empty()).then_some(map)
+}
+
 /// One conditional change of one item.
 #[derive(Clone, Debug)]
 pub struct Update {

@@ -4,3 +4,4 @@ pub mod capacity;
 pub mod item;
 pub mod keys;
 pub mod table;
+pub mod transaction;

@@ -3,10 +3,7 @@
 //! Every call asks for its consumed capacity. The SDK retries what is retryable within a bound; what is left of
 //! throttling or contention comes out as [`Error::Busy`].
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
@@ -27,7 +24,7 @@ use crate::{
     error::{Cause, Error, Result},
     store::db::{
         capacity::{has_read, has_written},
-        item::{Item, Query, Update, attributes, read},
+        item::{Item, Query, Update, attributes, non_empty, read},
         keys::Key,
     },
 };
@@ -221,12 +218,6 @@ impl Table {
         Err(Error::Busy(Cause::from("items stay unprocessed")))
     }
 
-    /// Writes all or nothing, once. `false` if a condition failed or another write was in the way: what was read is not what
-    /// is there any more.
-    pub async fn transact_as_read(&self, writes: Vec<TransactWriteItem>) -> Result<bool> {
-        Ok(self.transact_once(&writes).await? == Transacted::Written)
-    }
-
     /// Writes all or nothing, once. Where another write was in the way, no condition need have failed.
     pub async fn transact_once(&self, writes: &[TransactWriteItem]) -> Result<Transacted> {
         match self.send_transaction(writes).await {
@@ -368,8 +359,4 @@ fn refused<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(
         Some(code) if RETRYABLE.contains(&code) => Error::Busy(error.into()),
         _ => Error::internal(error),
     }
-}
-
-pub(in crate::store) fn non_empty<T>(map: HashMap<String, T>) -> Option<HashMap<String, T>> {
-    (!map.is_empty()).then_some(map)
 }

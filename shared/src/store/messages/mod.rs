@@ -1,4 +1,4 @@
-//! The message log: idempotent append, and reading by position.
+//! The message log: idempotent append, and reads by position.
 
 pub mod changes;
 pub mod views;
@@ -25,70 +25,70 @@ use crate::{
     },
 };
 
-/// How many slots a send tries before it gives way. Each lost slot holds a message of somebody else, so this many
-/// others committed meanwhile.
+/// The maximum number of positions that a send tries. Each lost position holds a message of another sender, so this many
+/// others were committed meanwhile.
 const MAX_SLOTS: u64 = 256;
 
-/// A message that is in the log, and the room as it was read just before.
+/// A message in the log, and the room as it was read just before.
 #[derive(Clone, Debug)]
 pub struct Committed {
-    /// The message as it stands, with what its readers see beside it.
+    /// The message with what its readers see beside it.
     pub full_message: FullMessage,
-    /// The room and the roster that authorised it.
+    /// The room and the members that authorized it.
     pub room: RoomWithMembers,
 }
 
 impl Committed {
-    /// The message as it stands.
+    /// The message.
     pub fn message(&self) -> &Message {
         &self.full_message.message
     }
 }
 
 impl Store {
-    /// Appends a message at the next position of its room, exactly once however often the same send is tried.
+    /// Appends a message at the next position of its room, exactly once however often the request is retried.
     ///
-    /// Two sequential round trips where no other sender interferes; one more for each slot lost to another.
-    pub async fn append(&self, send: &SendRequest, now: Timestamp) -> Result<Committed> {
-        self.append_if(async { Ok(()) }, send, now).await
+    /// Two sequential round trips without concurrent senders; one more for each position lost to another sender.
+    pub async fn append(&self, request: &SendRequest, now: Timestamp) -> Result<Committed> {
+        self.append_if(async { Ok(()) }, request, now).await
     }
 
-    /// Appends a message if it is admitted. That is decided beside the reads, to its end, and before anything else: a send
-    /// that leads nowhere counts as well.
+    /// Appends a message if `admission` allows it. The admission runs concurrently with the reads, always to its end, and
+    /// before any other refusal: a request that fails counts too.
     pub async fn append_if(
         &self,
         admission: impl Future<Output = Result<()>>,
-        send: &SendRequest,
+        request: &SendRequest,
         now: Timestamp,
     ) -> Result<Committed> {
-        let room_id = send.draft.room_id;
+        let room_id = request.draft.room_id;
         let reads = async {
             futures::try_join!(
                 self.room_with_members(room_id),
-                self.newest_messages(send),
-                self.replied(room_id, send.draft.reply_to_id),
-                self.forwarded_message(send),
+                self.newest_messages(request),
+                self.replied(room_id, request.draft.reply_to_id),
+                self.forwarded_message(request),
             )
         };
         let (admitted, found) = futures::join!(admission, reads);
         admitted?;
         let (room, earlier, replied, forwarded) = found?;
-        let member = room.member(send.sender_id)?.clone();
+        let member = room.member(request.sender_id)?.clone();
         let tail = earlier.first().map_or(0, |newest| newest.seq);
-        if let Some(after_seq) = send.after_seq {
+        if let Some(after_seq) = request.after_seq {
             log::check_search_bound(after_seq, tail)?;
         }
-        // Minted before the first write, so that the SDK's own retries cannot double the message.
+        // Generated before the first write, so that the SDK's own retries cannot double the message.
         let client_message_id =
-            send.client_message_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        let is_this = |message: &Message| message.is_send(send.sender_id, &client_message_id);
+            request.client_message_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let is_this = |message: &Message| message.is_send(request.sender_id, &client_message_id);
         if let Some(message) = earlier.into_iter().find(is_this) {
             return Ok(Committed { full_message: self.full_message(message).await?, room });
         }
-        let draft = send.draft_to_append(&member, replied.as_ref(), forwarded)?;
+        let draft = request.draft_to_append(&member, replied.as_ref(), forwarded)?;
         for seq in tail + 1..=tail + MAX_SLOTS {
             let message = Message {
-                is_forwarded: send.forwarded.is_some(),
+                is_forwarded: request.forwarded.is_some(),
                 ..message_at(seq, &draft, &member, &client_message_id, now)
             };
             match self.table.put_new(item(keys::message(room_id, seq), &message)?).await? {
@@ -104,25 +104,25 @@ impl Store {
                 }
             }
         }
-        Err(Error::Busy("every slot was taken".into()))
+        Err(Error::Busy("every position was taken".into()))
     }
 
-    /// The newest messages, newest first, as far back as an earlier try of this send can lie; at least the newest.
-    async fn newest_messages(&self, send: &SendRequest) -> Result<Vec<Message>> {
-        let first = send.after_seq.unwrap_or(1).max(1);
-        let back = match (&send.client_message_id, send.after_seq) {
+    /// The newest messages, newest first, as far back as an earlier attempt of this request can be; at least the newest.
+    async fn newest_messages(&self, request: &SendRequest) -> Result<Vec<Message>> {
+        let first = request.after_seq.unwrap_or(1).max(1);
+        let count = match (&request.client_message_id, request.after_seq) {
             (None, _) => 1,
             (Some(_), None) => log::DEFAULT_SEARCH,
             (Some(_), Some(_)) => log::MAX_SEARCH + 1,
         };
-        let query = Query::of(keys::messages_from(send.draft.room_id, first)).consistent().newest_first();
-        let newest = self.table.query(query.limit(usize::try_from(back).unwrap_or(usize::MAX))).await?;
+        let query = Query::of(keys::messages_from(request.draft.room_id, first)).consistent().newest_first();
+        let newest = self.table.query(query.limit(usize::try_from(count).unwrap_or(usize::MAX))).await?;
         newest.into_iter().map(read).collect()
     }
 
-    async fn forwarded_message(&self, send: &SendRequest) -> Result<Option<Message>> {
-        match send.forwarded {
-            Some((room, id)) => self.message_seen_by(send.sender_id, room, id).await,
+    async fn forwarded_message(&self, request: &SendRequest) -> Result<Option<Message>> {
+        match request.forwarded {
+            Some((room, id)) => self.message_seen_by(request.sender_id, room, id).await,
             None => Ok(None),
         }
     }
@@ -133,8 +133,8 @@ impl Store {
         self.table.query(query).await?.pop().map(read).transpose()
     }
 
-    /// The messages in a window of the log as a member sees them, newest first. It costs what the window holds, however
-    /// long the log is: two sequential round trips, and one more where there are replies or reactions.
+    /// The messages in a window of the log as a member sees them, newest first. The cost depends on the window only, not on
+    /// the length of the log: two sequential round trips, and one more where there are replies or reactions.
     pub async fn history(
         &self,
         room: RoomId,
@@ -166,7 +166,7 @@ impl Store {
         self.views_among(&room_with_members, reader, messages).await
     }
 
-    /// Messages of a room as one of its members sees them, in the same order.
+    /// Messages of a room as one of its members sees them, in the given order.
     pub(in crate::store) async fn views_among(
         &self,
         room: &RoomWithMembers,
@@ -183,7 +183,7 @@ impl Store {
     }
 }
 
-/// A message as it enters the log.
+/// A message as it is appended.
 pub(in crate::store) fn message_at(
     seq: u64,
     draft: &Draft,

@@ -1,4 +1,4 @@
-//! What readers see beside a message: what it answers, as that stands now, and who put which emoji to it.
+//! What readers see beside a message: the message it replies to, and the reactions.
 
 use crate::{
     domain::{
@@ -24,14 +24,14 @@ use crate::{
 use std::collections::{BTreeMap, HashMap};
 
 impl Store {
-    /// A message with all that any of its readers may see beside it. One round trip, or none where there is nothing.
+    /// A message with all that any of its readers may see beside it. At most one round trip.
     pub async fn full_message(&self, message: Message) -> Result<FullMessage> {
         let (replied, reacted) =
             futures::try_join!(self.replied(message.room_id, message.reply_to_id), self.reacted(&message))?;
         Ok(FullMessage { message, replied, reacted })
     }
 
-    /// The message that another of its room answers, if it answers one.
+    /// The message that a reply refers to.
     pub(in crate::store) async fn replied(
         &self,
         room: RoomId,
@@ -52,10 +52,10 @@ impl Store {
         reactions.collect()
     }
 
-    /// Adds to views what their reader sees beside the messages; each view comes with the first position that the
-    /// reader sees in its room. One round trip, or none where there is nothing.
+    /// Completes views with what the reader sees beside the messages; each view comes with the first position that the
+    /// reader sees in its room. At most one round trip.
     pub async fn complete_views(&self, reader: UserId, views: &mut [(&mut View, u64)]) -> Result<()> {
-        let answered: BTreeMap<MessageId, Key> = views
+        let replied_to: BTreeMap<MessageId, Key> = views
             .iter()
             .filter_map(|(view, from_seq)| Some((view, view.answers(*from_seq)?)))
             .map(|(view, id)| (id, keys::message(view.message.room_id, id.seq())))
@@ -63,10 +63,10 @@ impl Store {
         let messages = views.iter().map(|(view, _)| &view.message);
         let mut known: HashMap<MessageId, Message> = messages
             .clone()
-            .filter(|message| answered.contains_key(&message.id))
+            .filter(|message| replied_to.contains_key(&message.id))
             .map(|message| (message.id, message.clone()))
             .collect();
-        let replied = answered.iter().filter(|(id, _)| !known.contains_key(id)).map(|(_, key)| key.clone());
+        let replied = replied_to.iter().filter(|(id, _)| !known.contains_key(id)).map(|(_, key)| key.clone());
         let reacted = messages
             .filter(|message| !message.reactions.is_empty())
             .map(|message| keys::reaction(message.room_id, message.seq, reader));
@@ -88,7 +88,7 @@ impl Store {
         Ok(())
     }
 
-    /// Who put which emoji to a message that `reader` sees, in the order of their ids.
+    /// The reactions to a message that `reader` sees, by user, in the order of their ids.
     pub async fn reactions_to(
         &self,
         room: RoomId,
@@ -104,16 +104,16 @@ impl Store {
         if message.ok_or(Error::NotFound)?.is_deleted() {
             return Ok(Page { items: Vec::new(), next: None });
         }
-        let people: Vec<UserId> = reactions.items.iter().map(|reaction| reaction.user_id).collect();
-        let mut profiles = self.profiles(&people).await?;
-        let known = reactions.items.into_iter().filter_map(|Reaction { user_id, emojis, at, .. }| {
+        let users: Vec<UserId> = reactions.items.iter().map(|reaction| reaction.user_id).collect();
+        let mut profiles = self.profiles(&users).await?;
+        let found = reactions.items.into_iter().filter_map(|Reaction { user_id, emojis, at, .. }| {
             let profile = profiles.remove(&user_id)?;
             Some(UserReactions { profile, emojis, at })
         });
-        Ok(Page { items: known.collect(), next: reactions.next })
+        Ok(Page { items: found.collect(), next: reactions.next })
     }
 
-    /// The message of this id, if `reader` is in its room and sees it there.
+    /// The message with this id, if `reader` is a member of its room and sees it there.
     pub(in crate::store) async fn message_seen_by(
         &self,
         reader: UserId,
@@ -133,7 +133,7 @@ impl Store {
     }
 }
 
-/// The messages among some items, and the rest.
+/// Splits items into messages and others.
 pub(in crate::store) fn split_messages(items: Vec<Item>) -> Result<(Vec<Message>, Vec<Item>)> {
     let (messages, rest): (Vec<Item>, Vec<Item>) =
         items.into_iter().partition(|item| item::sk(item).starts_with(keys::MESSAGE));

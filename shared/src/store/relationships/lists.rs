@@ -1,4 +1,8 @@
-//! The requests, friends and blocks that each side of a pair lists.
+//! The lists of a user: friends, requests and blocks. Each entry stands in for the state of a pair.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
 
 use crate::{
     domain::{
@@ -19,7 +23,6 @@ use crate::{
         },
     },
 };
-use serde::Serialize;
 
 impl Store {
     /// A pending request that `me` received.
@@ -32,7 +35,7 @@ impl Store {
         self.table.get(keys::request_out(me, request), true).await
     }
 
-    /// A person's pending requests, newest first.
+    /// A user's pending requests, newest first.
     pub async fn requests(
         &self,
         me: UserId,
@@ -46,47 +49,50 @@ impl Store {
         self.page(Query::of(range.clone()).newest_first(), &range, page).await
     }
 
-    /// Who a person's friends are, in the order of their ids.
+    /// The ids of a user's friends, in order.
     pub async fn friend_ids(&self, me: UserId) -> Result<Vec<UserId>> {
         let friends = self.table.query(Query::of(keys::friends(me)).consistent()).await?.into_iter();
         friends.map(|item| Ok(read::<Friend>(item)?.user_id)).collect()
     }
 
-    /// A person's friends and their profiles, in the order of their ids.
+    /// A user's friends with their profiles, in the order of their ids.
     pub async fn friends(&self, me: UserId, page: PageRequest) -> Result<Page<(Friend, Profile)>> {
         let range = keys::friends(me);
         let friends: Page<Friend> = self.page(Query::of(range.clone()), &range, page).await?;
         self.with_profiles(friends).await
     }
 
-    /// The friends of `me` who are somebody's friends too, and their profiles, in the order of their ids.
+    /// The common friends of two users with their profiles, in the order of their ids. Reads both lists, of at most 5,000
+    /// entries each.
     pub async fn mutual_friends(
         &self,
         me: UserId,
         other: UserId,
         page: PageRequest,
     ) -> Result<Page<(Friend, Profile)>> {
-        let mut common = self.common_friends(me, other).await?;
+        let (mut common, theirs) = futures::try_join!(self.all_friends(me), self.all_friends(other))?;
+        let theirs: HashSet<UserId> = theirs.into_iter().map(|friend| friend.user_id).collect();
+        common.retain(|friend| theirs.contains(&friend.user_id));
         if let Some(cursor) = page.cursor {
             common.retain(|friend| friend.user_id.to_string() > cursor);
         }
-        let more = page.limit.is_some_and(|limit| common.len() > limit);
+        let has_more = page.limit.is_some_and(|limit| common.len() > limit);
         common.truncate(page.limit.unwrap_or(usize::MAX));
-        let next = common.last().filter(|_| more).map(|last| last.user_id.to_string());
+        let next = common.last().filter(|_| has_more).map(|last| last.user_id.to_string());
         self.with_profiles(Page { items: common, next }).await
     }
 
     async fn with_profiles(&self, friends: Page<Friend>) -> Result<Page<(Friend, Profile)>> {
         let ids: Vec<UserId> = friends.items.iter().map(|friend| friend.user_id).collect();
         let mut profiles = self.profiles(&ids).await?;
-        let known = friends.items.into_iter().filter_map(|friend| {
+        let found = friends.items.into_iter().filter_map(|friend| {
             let profile = profiles.remove(&friend.user_id)?;
             Some((friend, profile))
         });
-        Ok(Page { items: known.collect(), next: friends.next })
+        Ok(Page { items: found.collect(), next: friends.next })
     }
 
-    /// Whom a person blocks, in the order of their ids, with the profiles of those whom the person saw when they did.
+    /// The users that `me` blocks, in the order of their ids, with the profiles of those that `me` saw when blocking.
     pub async fn blocks(&self, me: UserId, page: PageRequest) -> Result<Page<(Block, Option<Profile>)>> {
         let range = keys::blocks(me);
         let blocks: Page<Block> = self.page(Query::of(range.clone()), &range, page).await?;
@@ -98,20 +104,40 @@ impl Store {
         }))
     }
 
-    /// Everyone with whom a person is friends, in the order of their ids.
-    pub(in crate::store) async fn all_friends(&self, user: UserId) -> Result<Vec<Friend>> {
+    /// The block of one user by another, if there is one.
+    pub async fn block(&self, me: UserId, blocked: UserId) -> Result<Option<Block>> {
+        self.table.get(keys::block(me, blocked), true).await
+    }
+
+    /// All friends of a user, in the order of their ids.
+    pub async fn all_friends(&self, user: UserId) -> Result<Vec<Friend>> {
         let range = keys::friends(user);
         Ok(self.page(Query::of(range.clone()), &range, PageRequest::default()).await?.items)
     }
 
-    /// Some of those with whom a person is friends, in the order of their ids.
-    pub(in crate::store) async fn some_friends(&self, user: UserId, limit: usize) -> Result<Vec<UserId>> {
+    /// The ids of the first `limit` friends of a user, in order. Eventually consistent.
+    pub async fn first_friends(&self, user: UserId, limit: usize) -> Result<Vec<UserId>> {
         let items = self.table.query(Query::of(keys::friends(user)).limit(limit)).await?;
+        items.into_iter().map(|item| Ok(read::<Friend>(item)?.user_id)).collect()
+    }
+
+    /// The ids of at most `limit` friends of a user, in order: those from `first` to `last`, both included, and above
+    /// `after`.
+    pub async fn friends_between(
+        &self,
+        user: UserId,
+        (first, last): (UserId, UserId),
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>> {
+        let after = after.map(|friend| keys::friend(user, friend).sk);
+        let range = Query::of(keys::friends_between(user, first, last)).consistent();
+        let items = self.table.query(range.after(after).limit(limit)).await?;
         items.into_iter().map(|item| Ok(read::<Friend>(item)?.user_id)).collect()
     }
 }
 
-/// An item of a side's list.
+/// The body of an entry.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(in crate::store) enum Entry {
@@ -120,8 +146,8 @@ pub(in crate::store) enum Entry {
     Block(Block),
 }
 
-/// The items that both sides' lists hold while a pair is as it is.
-pub(in crate::store) fn listed(pair: &Pair) -> Vec<(Key, Entry)> {
+/// The entries of both users' lists that the state of a pair requires.
+pub(in crate::store) fn entries(pair: &Pair) -> Vec<(Key, Entry)> {
     let sides = [(pair.low, pair.high), (pair.high, pair.low)];
     let mut entries = match &pair.state {
         State::Strangers | State::Rejected { .. } => Vec::new(),
@@ -137,7 +163,7 @@ pub(in crate::store) fn listed(pair: &Pair) -> Vec<(Key, Entry)> {
     };
     for (me, user_id) in sides {
         if let Some(since) = pair.blocked_by(me) {
-            // An entry is written once, when its block is made: whatever stands beside it was there before.
+            // An entry is written once, with its block: a block of the other user existed before.
             let is_unseen = pair.blocked_by(user_id).is_some();
             entries.push((keys::block(me, user_id), Entry::Block(Block { user_id, since, is_unseen })));
         }

@@ -1,10 +1,11 @@
-//! Pairs of people: the one place of truth of what two are to each other. Each step of a pair is one transaction with
-//! both sides' lists and counts, and with the pair's direct room where it closes or opens.
+//! The relationship of two users: one item per pair is the source of truth. Each change is one transaction with both users'
+//! lists and quotas, and with the direct room where it closes or opens.
 
-pub mod access;
-pub mod degrees;
-pub mod lists;
-pub mod suggestions;
+mod lists;
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
@@ -12,27 +13,22 @@ use crate::{
         relationships::{Pair, RelationshipAction, RelationshipChange, State},
         rooms::Room,
     },
-    error::{Error, Result},
+    error::Result,
     id::{RoomId, UserId},
     store::{
         Store,
-        accounts::is_back,
+        accounts::account_recreated,
         db::{
-            item::{self, read},
-            keys,
-            table::{Transacted, wait_before_retry},
+            item::{Condition, number, read},
+            keys::{self, Key},
+            transaction::{Attempt, Transaction, retrying},
         },
-        number,
-        relationships::lists::listed,
-        users::quotas::{Given, Writes},
+        relationships::lists::{Entry, entries},
+        users::quotas::QuotaChange,
     },
 };
-use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
-use serde::{Deserialize, Serialize};
-
-/// A pair as the table has it.
+/// A pair as stored.
 #[derive(Serialize, Deserialize)]
 struct StoredPair {
     low: UserId,
@@ -60,12 +56,8 @@ impl From<&Pair> for StoredPair {
     }
 }
 
-/// How often a pair that others keep moving is read again. Each time somebody else's step was taken, so two people
-/// on a few devices never come near.
-const MAX_TRIES: u32 = 16;
-
 impl Store {
-    /// What two people are to each other.
+    /// The relationship of two users.
     pub async fn pair(&self, a: UserId, b: UserId) -> Result<Pair> {
         let strangers = Pair::strangers(a, b);
         let stored: Option<StoredPair> =
@@ -73,7 +65,7 @@ impl Store {
         Ok(stored.map_or(strangers, Pair::from))
     }
 
-    /// What one person is to each of some others, of whom nothing may be stored.
+    /// The relationships of one user with others.
     pub async fn pairs(&self, me: UserId, others: &[UserId]) -> Result<HashMap<UserId, Pair>> {
         let strangers = others.iter().map(|other| (*other, Pair::strangers(me, *other)));
         let mut pairs: HashMap<UserId, Pair> = strangers.collect();
@@ -85,8 +77,8 @@ impl Store {
         Ok(pairs)
     }
 
-    /// Lets `actor` do something to what is between them and another. If somebody else moved it since it was read, it is
-    /// read again and the rule is asked again; [`Error::Busy`] if that never ends.
+    /// Applies an action of `actor` to the relationship with another user. After an intervening change it is read again,
+    /// and the rule decides again.
     pub async fn update_relationship(
         &self,
         actor: UserId,
@@ -94,113 +86,93 @@ impl Store {
         action: RelationshipAction,
         now: Timestamp,
     ) -> Result<RelationshipChange> {
-        for attempt in 1..=MAX_TRIES {
+        retrying("the relationship keeps changing", || async {
             let (before, room) =
-                futures::try_join!(self.pair(actor, other), self.room_at_stake(actor, other, action))?;
+                futures::try_join!(self.pair(actor, other), self.affected_room(actor, other, action))?;
             let after = before.after(actor, action, now)?;
-            let moved = RelationshipChange { before, after };
-            if moved.before == moved.after {
-                return Ok(moved);
+            let change = RelationshipChange { before, after };
+            if change.before == change.after {
+                return Ok(Attempt::Done(change));
             }
-            let mut writes = self.step(&moved, actor, room, now)?;
-            let last = writes.all.len();
+            let mut tx = self.transaction();
+            tx.update_pair(&change, actor)?.close_or_open(&change, room, now);
             if action == RelationshipAction::DeleteAccount {
-                writes.push(self.check_deleted(actor)?);
+                tx.check_deleted(actor).or_refuse(account_recreated());
             }
-            match self.table.transact(&writes.all).await {
-                Ok(Transacted::Written) => return Ok(moved),
-                Ok(Transacted::Refused(at)) if at.contains(&last) => return Err(is_back()),
-                Ok(Transacted::Refused(at)) => self.check_gifts(&writes, &at, actor).await?,
-                // Others whose counts this step moves are in the way for longer than one call tries.
-                Err(Error::Busy(_)) => {}
-                Err(error) => return Err(error),
-            }
-            wait_before_retry(attempt).await;
-        }
-        Err(Error::Busy("the pair is changed all the time".into()))
+            Ok(tx.commit().await?.map(|()| change))
+        })
+        .await
     }
 
-    /// The direct room of two, if it exists and an action can close or open it.
-    async fn room_at_stake(&self, a: UserId, b: UserId, action: RelationshipAction) -> Result<Option<Room>> {
+    /// The direct room of two users, if it exists and the action can close or open it.
+    async fn affected_room(&self, a: UserId, b: UserId, action: RelationshipAction) -> Result<Option<Room>> {
         if !action.concerns_blocks() {
             return Ok(None);
         }
         self.table.get(keys::meta(RoomId::direct(a, b)), true).await
     }
+}
 
-    fn step(
-        &self,
-        moved: &RelationshipChange,
-        actor: UserId,
-        room: Option<Room>,
-        now: Timestamp,
-    ) -> Result<Writes> {
-        let RelationshipChange { before, after } = moved;
-        let (old, new) = (listed(before), listed(after));
-        let keys = |entries: &[(keys::Key, _)], key: &keys::Key| entries.iter().any(|(kept, _)| kept == key);
-        let is_given = |entry: &&(keys::Key, _)| !keys(&old, &entry.0);
-        let mut writes = Writes::default();
-        writes.push(self.put_pair(before, after)?);
-        for who in [actor, before.other(actor)] {
-            let changes = Pair::COUNTED.map(|what| (what, after.adds(what, who) - before.adds(what, who)));
-            let changes: Vec<_> = changes.into_iter().filter(|(_, change)| *change != 0).collect();
-            let gets = new.iter().filter(is_given).any(|(key, _)| keys::user_of(&key.pk) == Some(who));
-            let given = if gets { Given::Something } else { Given::Nothing };
-            self.count(&mut writes, who, &changes, given)?;
+impl<R> Transaction<'_, R> {
+    /// Replaces the pair, and updates both users' quotas and lists.
+    fn update_pair(&mut self, change: &RelationshipChange, actor: UserId) -> Result<&mut Self> {
+        let RelationshipChange { before, after } = change;
+        let (old, new) = (entries(before), entries(after));
+        let contains = |entries: &[(Key, Entry)], key: &Key| entries.iter().any(|(listed, _)| listed == key);
+        let is_added = |entry: &&(Key, Entry)| !contains(&old, &entry.0);
+        self.put_pair(before, after);
+        for user in [actor, before.other(actor)] {
+            let quota = Pair::COUNTED.into_iter().fold(QuotaChange::of(user, actor), |quota, counted| {
+                quota.add(counted, after.adds(counted, user) - before.adds(counted, user))
+            });
+            let receives = new.iter().filter(is_added).any(|(key, _)| keys::user_of(&key.pk) == Some(user));
+            self.quota(if receives { quota.if_active() } else { quota })?;
         }
-        for (key, _) in old.iter().filter(|(key, _)| !keys(&new, key)) {
-            writes.push(self.delete(key.clone())?);
+        for (key, _) in old.iter().filter(|(key, _)| !contains(&new, key)) {
+            self.delete(key.clone());
         }
-        for (key, entry) in new.iter().filter(is_given) {
-            writes.push(self.put(key.clone(), entry)?);
+        for (key, entry) in new.iter().filter(is_added) {
+            self.put(key.clone(), entry);
         }
-        writes.extend(self.shut_or_open(moved, room, now)?);
-        Ok(writes)
+        Ok(self)
     }
 
-    /// The direct room closes with the first block, and opens with the end of the last one. Where there is none, none may
-    /// be made while its people are blocked: the making of it is under the condition of [`Store::check_unblocked`].
-    fn shut_or_open(
-        &self,
-        moved: &RelationshipChange,
-        room: Option<Room>,
-        now: Timestamp,
-    ) -> Result<Vec<TransactWriteItem>> {
-        let is_closed = moved.after.is_blocked();
-        if is_closed == moved.before.is_blocked() {
-            return Ok(Vec::new());
+    fn put_pair(&mut self, before: &Pair, after: &Pair) {
+        let key = keys::pair(after.low, after.high);
+        let as_read = if before.version == 0 {
+            Condition::not_exists()
+        } else {
+            let at_version = Condition::of("#version = :version").name("#version", "version");
+            at_version.attribute(":version", number(before.version))
+        };
+        self.replace_if(key, StoredPair::from(after), as_read);
+    }
+
+    /// Closes the direct room with the first block, and opens it with the end of the last one. A room that does not exist
+    /// cannot be created while its users are blocked: its creation checks [`Transaction::check_unblocked`].
+    fn close_or_open(&mut self, change: &RelationshipChange, room: Option<Room>, now: Timestamp) {
+        let is_closed = change.after.is_blocked();
+        if is_closed == change.before.is_blocked() {
+            return;
         }
         match room {
             Some(room) => {
                 let (members_version, rev) = (room.members_version + 1, room.rev + 1);
                 let after = Room { members_version, rev, is_closed, ..room.clone() };
-                self.revision(&room, &after, None, now)
+                self.revision(&room, &after, None, now);
             }
             None if is_closed => {
-                let direct = RoomId::direct(moved.after.low, moved.after.high);
-                Ok(vec![self.check(keys::meta(direct), "attribute_not_exists(pk)")?])
+                let direct = RoomId::direct(change.after.low, change.after.high);
+                self.check(keys::meta(direct), Condition::not_exists());
             }
-            None => Ok(Vec::new()),
+            None => {}
         }
     }
 
-    /// A condition of a transaction: neither of the two blocks the other.
-    pub(in crate::store) fn check_unblocked(&self, a: UserId, b: UserId) -> Result<TransactWriteItem> {
+    /// Neither of two users blocks the other.
+    pub(in crate::store) fn check_unblocked(&mut self, a: UserId, b: UserId) -> &mut Self {
         let Pair { low, high, .. } = Pair::strangers(a, b);
-        let nobody = "attribute_not_exists(blocked_by_low) AND attribute_not_exists(blocked_by_high)";
-        self.check(keys::pair(low, high), nobody)
-    }
-
-    fn put_pair(&self, before: &Pair, after: &Pair) -> Result<TransactWriteItem> {
-        let item = item::item(keys::pair(after.low, after.high), StoredPair::from(after))?;
-        let put = Put::builder().table_name(self.table.name()).set_item(Some(item));
-        let put = if before.version == 0 {
-            put.condition_expression("attribute_not_exists(pk)")
-        } else {
-            put.condition_expression("#version = :version")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_values(":version", number(before.version))
-        };
-        Ok(TransactWriteItem::builder().put(put.build().map_err(Error::internal)?).build())
+        let unblocked = "attribute_not_exists(blocked_by_low) AND attribute_not_exists(blocked_by_high)";
+        self.check(keys::pair(low, high), Condition::of(unblocked))
     }
 }

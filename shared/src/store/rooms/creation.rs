@@ -1,4 +1,4 @@
-//! The making of rooms.
+//! The creation of rooms.
 
 use std::collections::HashMap;
 
@@ -14,50 +14,53 @@ use crate::{
         Store,
         db::{
             keys,
-            table::{Transacted, wait_before_retry},
+            transaction::{Attempt, Outcome, Transaction, retrying_with},
         },
-        messages::changes::MAX_TRIES,
         rooms::MyRoom,
-        users::quotas::{Given, Writes},
+        users::quotas::QuotaChange,
     },
 };
 
+/// The direct room exists, or one of the two users blocks the other.
+struct Exists;
+
 impl Store {
-    /// Makes a room; `None` if it is a pair's and they have it already, or one blocks the other. An error if one of its
-    /// people is gone or in too many rooms. Who has changed their profile since it was read is shown as it is now.
+    /// Creates a room in one transaction. `None` if it is a direct room that exists, or whose users block each other. An
+    /// error if a member's account is deleted or in too many rooms. A profile that changed since it was read is read
+    /// again.
     pub async fn create_room(
         &self,
-        new_room: &NewRoom,
-        mut profiles: HashMap<UserId, Profile>,
+        new: &NewRoom,
+        profiles: HashMap<UserId, Profile>,
         now: Timestamp,
     ) -> Result<Option<RoomWithMembers>> {
-        let room = new_room.room(now);
-        let people: Vec<UserId> = new_room.people.iter().copied().collect();
-        for attempt in 1..=MAX_TRIES {
-            let mut writes = Writes::default();
-            writes.push(self.put_new(keys::meta(room.id), &room)?);
-            if let (RoomKind::Direct, [low, high]) = (room.kind, &people[..]) {
-                writes.push(self.check_unblocked(*low, *high)?);
+        let room = new.room(now);
+        let users: Vec<UserId> = new.members.iter().copied().collect();
+        retrying_with("the members' profiles keep changing", profiles, |profiles| async {
+            let profiles: HashMap<UserId, Profile> = profiles;
+            let mut tx: Transaction<'_, Exists> = self.transaction();
+            tx.put_new(keys::meta(room.id), &room).or_refuse(Exists);
+            if let (RoomKind::Direct, [low, high]) = (room.kind, &users[..]) {
+                tx.check_unblocked(*low, *high).or_refuse(Exists);
             }
-            let mut members = Vec::with_capacity(people.len());
-            for user in &people {
+            let mut members = Vec::with_capacity(users.len());
+            for user in &users {
                 let profile = profiles.get(user).ok_or(Error::NotFound)?;
-                let member = Member::new(ShownMember::new(profile, now), new_room.role(*user), 1);
-                writes.push(self.put_new(keys::member(room.id, *user), &member)?);
-                writes.push(self.put_new(keys::my_room(*user, room.id), MyRoom::new(room.id, now))?);
-                self.count(&mut writes, *user, &[(Quota::Rooms, 1)], Given::Place(profile.rev))?;
+                let member = Member::new(ShownMember::new(profile, now), new.role(*user), 1);
+                tx.put_new(keys::member(room.id, *user), &member).or_refuse(Exists);
+                tx.put_new(keys::my_room(*user, room.id), MyRoom::new(room.id, now)).or_refuse(Exists);
+                let joins = QuotaChange::of(*user, new.creator).add(Quota::Rooms, 1);
+                tx.quota(joins.if_profile_at(profile.rev))?;
                 members.push(member);
             }
-            match self.table.transact(&writes.all).await? {
-                Transacted::Written => return Ok(Some(RoomWithMembers { room, members })),
-                Transacted::Refused(at) if writes.are_gifts(&at) => {
-                    self.check_gifts(&writes, &at, new_room.creator).await?;
-                    profiles = self.profiles(&people).await?;
+            match tx.try_commit().await? {
+                Outcome::Committed => {
+                    Ok(Attempt::Done(Some(RoomWithMembers { room: room.clone(), members })))
                 }
-                Transacted::Refused(_) => return Ok(None),
+                Outcome::Refused(_) => Ok(Attempt::Done(None)),
+                Outcome::Stale => Ok(Attempt::Again(self.profiles(&users).await?)),
             }
-            wait_before_retry(attempt).await;
-        }
-        Err(Error::Busy("the people change all the time".into()))
+        })
+        .await
     }
 }

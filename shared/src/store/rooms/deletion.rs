@@ -1,4 +1,4 @@
-//! The end of a group: it is closed in one transaction, and then all that is left of it is removed.
+//! The deletion of a group: one transaction closes it, then its items are deleted in batches.
 
 use crate::{
     clock::Timestamp,
@@ -12,68 +12,65 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Query, key},
+            item::{Condition, Query, key},
             keys,
-            table::{Transacted, wait_before_retry},
+            transaction::{Attempt, Outcome, Transaction, retrying},
         },
-        messages::changes::{KEPT, MAX_TRIES, changed_all_the_time},
-        users::quotas::{Given, Writes},
+        messages::changes::{KEPT, ROOM_IS_BUSY},
+        users::quotas::QuotaChange,
     },
 };
 
-/// So many people lose a room by one transaction: two writes each, of the hundred that DynamoDB takes.
-const PEOPLE_AT_ONCE: usize = 50;
+/// Members per transaction that removes the room from their lists: two writes each, of at most 100.
+const MEMBERS_PER_TRANSACTION: usize = 50;
 
-/// So many items of a room are removed in one call. A partition takes about a thousand writes a second: this many are
-/// done well within a function's time.
-const MAX_REMOVED: usize = 2000;
+/// Items of a room deleted per call. A partition takes about 1,000 writes per second, so these finish well within a
+/// function's timeout.
+const MAX_DELETED: usize = 2000;
 
 impl Store {
-    /// Closes a group for good, if `actor` may, and gives it with everyone who is to hear of it. From then on it exists for
-    /// nobody. Who has closed it may do so again, to finish the rest.
+    /// Closes a group permanently, if `actor` may, and returns it with its former members. The user who closed it may
+    /// call again, to delete the rest; to any other user the group no longer exists.
     pub async fn close_group(
         &self,
         room_id: RoomId,
         actor: UserId,
         now: Timestamp,
     ) -> Result<RoomWithMembers> {
-        for attempt in 1..=MAX_TRIES {
+        retrying(ROOM_IS_BUSY, || async {
             let before = self.open_or_closed_room(room_id).await?.ok_or(Error::NotFound)?;
             if before.room.deleted_by == Some(actor) {
-                return Ok(before);
+                return Ok(Attempt::Done(before));
             }
             if before.room.is_closed {
                 return Err(Error::NotFound);
             }
             group::check_delete(&before.room, before.member(actor)?)?;
             let room = before.room.with_members_changed().closed_for_good(actor);
-            let mut writes = self.revision(&before.room, &room, None, now)?;
-            writes.push(self.begin_deletion(DeletionTarget::Room(room.id), now)?);
-            if self.table.transact_as_read(writes).await? {
-                return Ok(RoomWithMembers { room, members: before.members });
-            }
-            wait_before_retry(attempt).await;
-        }
-        Err(changed_all_the_time())
+            let mut tx = self.transaction();
+            tx.revision(&before.room, &room, None, now).begin_deletion(DeletionTarget::Room(room.id), now);
+            Ok(tx.commit().await?.map(|()| RoomWithMembers { room, members: before.members }))
+        })
+        .await
     }
 
-    /// Removes what is left of a closed group: first what leads to it, then its people, messages and records. Its own item
-    /// stays until the table collects it, so that whoever deleted it may ask again. Its deletion is not crossed out: what
-    /// somebody was still saying may come afterwards.
+    /// Deletes the items of a closed group: first its entries in the members' lists, then members, messages and records.
+    /// The room's own item stays until its TTL, so that the deletion may be repeated. The pending deletion stays too,
+    /// because a message in flight may still arrive.
     ///
-    /// Each part may be removed twice. A large room is not done in one call: `false` then, until it is.
-    pub async fn clear_room(&self, closed: &RoomWithMembers, now: Timestamp) -> Result<bool> {
+    /// Idempotent. A large room takes several calls: `false` until it is done.
+    pub async fn delete_room_items(&self, closed: &RoomWithMembers, now: Timestamp) -> Result<bool> {
         let room_id = closed.room.id;
-        for people in closed.member_ids().chunks(PEOPLE_AT_ONCE) {
-            self.take_from_lists(room_id, people).await?;
+        for members in closed.member_ids().chunks(MEMBERS_PER_TRANSACTION) {
+            self.remove_from_lists(room_id, members).await?;
         }
-        let left = Query::of(keys::whole_room(room_id)).consistent().limit(MAX_REMOVED + 1);
-        let mut left: Vec<_> = self.table.query(left).await?.iter().filter_map(key).collect();
-        left.retain(|key| *key != keys::meta(room_id));
-        let more = left.len() > MAX_REMOVED;
-        left.truncate(MAX_REMOVED);
-        self.table.delete_all(left).await?;
-        if more {
+        let rest = Query::of(keys::whole_room(room_id)).consistent().limit(MAX_DELETED + 1);
+        let mut rest: Vec<_> = self.table.query(rest).await?.iter().filter_map(key).collect();
+        rest.retain(|key| *key != keys::meta(room_id));
+        let has_more = rest.len() > MAX_DELETED;
+        rest.truncate(MAX_DELETED);
+        self.table.delete_all(rest).await?;
+        if has_more {
             return Ok(false);
         }
         let room = Room {
@@ -82,34 +79,33 @@ impl Store {
             first_members: Vec::new(),
             ..closed.room.clone()
         };
-        match self.table.transact(&[self.replace(keys::meta(room_id), &room, room.rev)?]).await? {
-            Transacted::Written => Ok(true),
-            Transacted::Refused(_) => Err(changed_all_the_time()),
+        let mut tx = self.transaction();
+        tx.replace(keys::meta(room_id), &room, room.rev);
+        match tx.commit_through_conflicts().await? {
+            Attempt::Done(()) => Ok(true),
+            Attempt::Again(()) => Err(Error::Busy(ROOM_IS_BUSY.into())),
         }
     }
 
-    /// Takes a room out of the lists of some of its people that still have it, and out of their counts.
-    async fn take_from_lists(&self, room: RoomId, people: &[UserId]) -> Result<()> {
-        let mut left = people.to_vec();
-        while !left.is_empty() {
-            let mut writes = Writes::default();
-            for user in &left {
-                writes.push(self.delete_existing(keys::my_room(*user, room))?);
-                self.count(&mut writes, *user, &[(Quota::Rooms, -1)], Given::Nothing)?;
+    /// Removes a room from the lists and quotas of those members that still have it.
+    async fn remove_from_lists(&self, room: RoomId, members: &[UserId]) -> Result<()> {
+        let mut remaining = members.to_vec();
+        while !remaining.is_empty() {
+            let mut tx: Transaction<'_, UserId> = self.transaction();
+            for user in &remaining {
+                tx.delete_if(keys::my_room(*user, room), Condition::exists()).or_refuse(*user);
+                tx.quota(QuotaChange::of(*user, *user).add(Quota::Rooms, -1))?;
             }
-            match self.table.transact(&writes.all).await? {
-                Transacted::Written => break,
-                // Two writes each, of which the first one is under condition.
-                Transacted::Refused(at) => {
-                    let mut place = 0..;
-                    left.retain(|_| place.next().is_some_and(|n: usize| !at.contains(&(2 * n))));
-                }
+            match tx.try_commit_through_conflicts().await? {
+                Outcome::Committed => break,
+                Outcome::Stale => return Err(Error::Busy(ROOM_IS_BUSY.into())),
+                Outcome::Refused(removed) => remaining.retain(|user| !removed.contains(user)),
             }
         }
         Ok(())
     }
 
-    /// A group that is closed for good, with who is still in it.
+    /// A permanently closed group, with its remaining members.
     pub async fn deleted_group(&self, room: RoomId) -> Result<Option<RoomWithMembers>> {
         let found = self.open_or_closed_room(room).await?;
         Ok(found.filter(|found| found.room.deleted_by.is_some()))

@@ -1,5 +1,4 @@
-//! What becomes of a group: the group itself, who is in it, the lists that hold it, and the system message that says so,
-//! in one transaction.
+//! Changes of a group: one transaction changes the group, its members, their lists, and appends the system message.
 
 use crate::{
     clock::Timestamp,
@@ -19,212 +18,218 @@ use crate::{
         db::{
             item::Update,
             keys,
-            table::{Transacted, wait_before_retry},
+            transaction::{Attempt, Transaction, retrying},
         },
-        messages::{
-            Committed,
-            changes::{MAX_TRIES, changed_all_the_time},
-            message_at,
-        },
+        messages::{Committed, changes::ROOM_IS_BUSY, message_at},
         rooms::MyRoom,
-        users::quotas::{Given, Writes},
+        users::quotas::QuotaChange,
     },
 };
 
-/// What has become of a group.
+/// The result of a change of a group.
 #[derive(Clone, Debug)]
 pub struct GroupChange {
-    /// The system message, and the group and its people as they are now.
-    pub said: Committed,
-    /// Those who were in it before and have another role now.
+    /// The system message, and the group and its members after the change.
+    pub message: Committed,
+    /// The members whose role changed.
     pub role_changes: Vec<Member>,
 }
 
+impl GroupChange {
+    /// The new owner, if the change replaced the owner.
+    pub fn new_owner_id(&self) -> Option<UserId> {
+        self.role_changes.first().map(|successor| successor.shown.user_id)
+    }
+}
+
+/// The group before and after an action, and what its transaction needs beside that.
+struct Step<'a> {
+    before: &'a RoomWithMembers,
+    after: &'a RoomWithMembers,
+    actor: UserId,
+    /// The revision of the new member's profile, if the action adds one.
+    profile_rev: Option<u64>,
+}
+
 impl Store {
-    /// Does something to a group, if the actor may. `None` if it is so already, and nothing is written. Two sequential
-    /// round trips, and as many more for each change of somebody else in between.
+    /// Applies an action to a group, if the rules allow it. `None` if it changes nothing. Two sequential round trips,
+    /// and as many for each intervening change.
     pub async fn update_group(
         &self,
         room_id: RoomId,
-        actor: UserId,
-        deed: &GroupAction,
-        now: Timestamp,
-    ) -> Result<Option<GroupChange>> {
-        self.change_group_leaving(room_id, actor, deed, Leaving::Now, now).await
-    }
-
-    async fn change_group_leaving(
-        &self,
-        room_id: RoomId,
         actor_id: UserId,
-        deed: &GroupAction,
-        leaving: Leaving,
+        action: &GroupAction,
         now: Timestamp,
     ) -> Result<Option<GroupChange>> {
-        for attempt in 1..=MAX_TRIES {
-            let (mut before, newest, (deed, place)) = futures::try_join!(
+        retrying(ROOM_IS_BUSY, || async {
+            let (before, newest, (action, profile_rev)) = futures::try_join!(
                 self.room_with_members(room_id),
                 self.newest_message(room_id),
-                self.as_of_now(deed),
+                self.with_current_profile(action),
             )?;
-            if leaving == Leaving::ForGood {
-                before.hide_name(actor_id);
-            }
-            let actor = before.member(actor_id)?;
-            let seq = newest.map_or(0, |message| message.seq) + 1;
-            let Some(outcome) = deed.apply(&before.room, &before.members, actor, seq)? else {
-                return Ok(None);
+            let tail = newest.map_or(0, |message| message.seq);
+            let Some((message, after)) = apply(&action, &before, actor_id, tail + 1, now)? else {
+                return Ok(Attempt::Done(None));
             };
-            let said = system_message(room_id, seq, actor, &outcome.said, now);
-            let after = RoomWithMembers { room: outcome.room, members: outcome.members };
-            let mut writes = Writes::default();
-            writes.extend(self.revision(&before.room, &after.room, None, now)?);
-            writes.push(self.put_new(keys::message(room_id, seq), &said)?);
-            self.member_writes(&mut writes, &before, &after, leaving, place)?;
-            if after.room.is_closed {
-                writes.push(self.begin_deletion(DeletionTarget::Room(room_id), now)?);
-            }
-            match self.table.transact_once(&writes.all).await? {
-                Transacted::Written => {
-                    let role_changes = role_changes(&before, &after);
-                    let said = Committed { full_message: FullMessage::fresh(said), room: after };
-                    return Ok(Some(GroupChange { said, role_changes }));
-                }
-                Transacted::Refused(at) => self.check_gifts(&writes, &at, actor_id).await?,
-            }
-            wait_before_retry(attempt).await;
-        }
-        Err(changed_all_the_time())
+            let step = Step { before: &before, after: &after, actor: actor_id, profile_rev };
+            let mut tx = self.transaction();
+            tx.group_step(&step, &message, now)?.leave_lists(&step)?;
+            let committed = tx.commit().await?;
+            Ok(committed.map(|()| Some(GroupChange::new(message, &before, after))))
+        })
+        .await
     }
 
-    /// A deed as it is to be done now: somebody is added as their profile shows them at this revision of it. A change of it
-    /// finds the rooms that it has to follow into by the list of them, which does not hold this one yet.
-    async fn as_of_now(&self, deed: &GroupAction) -> Result<(GroupAction, Given)> {
-        let GroupAction::Add(shown, role) = deed else { return Ok((deed.clone(), Given::Nothing)) };
+    /// The action with the new member's profile at its current revision, which a change of the profile checks: such a
+    /// change finds the rooms to update in the user's list, where this room is not yet.
+    async fn with_current_profile(&self, action: &GroupAction) -> Result<(GroupAction, Option<u64>)> {
+        let GroupAction::Add(shown, role) = action else { return Ok((action.clone(), None)) };
         let profile = self.profile(shown.user_id).await?.ok_or(Error::NotFound)?;
-        Ok((GroupAction::Add(ShownMember::new(&profile, shown.joined_at), *role), Given::Place(profile.rev)))
+        let shown = ShownMember::new(&profile, shown.joined_at);
+        Ok((GroupAction::Add(shown, *role), Some(profile.rev)))
     }
 
-    /// Adds somebody to a group. `None` if they are in it already, in that role if one is named.
+    /// Adds a user to a group. `None` if the user is a member, with that role if one is given.
     pub async fn join(
         &self,
         room_id: RoomId,
         actor: UserId,
-        newcomer: &Profile,
+        new_member: &Profile,
         role: Option<Role>,
         now: Timestamp,
     ) -> Result<Option<GroupChange>> {
-        let shown = ShownMember::new(newcomer, now);
+        let shown = ShownMember::new(new_member, now);
         self.update_group(room_id, actor, &GroupAction::Add(shown, role), now).await
     }
 
-    /// Takes somebody out of a group, themselves or by another; `None` if they are not in it. Where its owner leaves, it
-    /// also says who owns it now; where nobody is left, its deletion has begun.
+    /// Removes a member from a group; `actor` may be the member. `None` if the user is not a member. If the owner leaves,
+    /// the successor is the new owner; if the last member leaves, the deletion of the group begins.
     pub async fn leave(
         &self,
         room_id: RoomId,
         actor: UserId,
-        leaver: UserId,
+        member: UserId,
         now: Timestamp,
-    ) -> Result<Option<(Committed, Option<UserId>)>> {
-        self.update_group(room_id, actor, &GroupAction::Remove(leaver), now).await.map(left)
+    ) -> Result<Option<GroupChange>> {
+        self.update_group(room_id, actor, &GroupAction::Remove(member), now).await
     }
 
-    /// Takes somebody out of a group who is gone. `None` if they are not in it, or it is a direct room.
-    pub async fn leave_for_good(
+    /// Removes a deleted account from a group. The room stays in the account's list until its name is removed from the
+    /// messages. `None` if the user is not a member, or the room is direct.
+    pub async fn leave_deleted_account(
         &self,
         room_id: RoomId,
-        leaver: UserId,
+        user: UserId,
         now: Timestamp,
-    ) -> Result<Option<(Committed, Option<UserId>)>> {
+    ) -> Result<Option<GroupChange>> {
         if let Some(room) = self.open_or_closed_room(room_id).await?
             && room.room.kind == RoomKind::Direct
         {
             return Ok(None);
         }
-        let deed = GroupAction::Remove(leaver);
-        match self.change_group_leaving(room_id, leaver, &deed, Leaving::ForGood, now).await {
+        let left = retrying(ROOM_IS_BUSY, || async {
+            let (mut before, newest) =
+                futures::try_join!(self.room_with_members(room_id), self.newest_message(room_id))?;
+            before.hide_name(user);
+            let tail = newest.map_or(0, |message| message.seq);
+            let Some((message, after)) = apply(&GroupAction::Remove(user), &before, user, tail + 1, now)?
+            else {
+                return Ok(Attempt::Done(None));
+            };
+            let step = Step { before: &before, after: &after, actor: user, profile_rev: None };
+            let mut tx = self.transaction();
+            tx.group_step(&step, &message, now)?.check_deleted(user);
+            let committed = tx.commit().await?;
+            Ok(committed.map(|()| Some(GroupChange::new(message, &before, after))))
+        });
+        match left.await {
             Err(Error::NotFound) => Ok(None),
-            change => change.map(left),
+            left => left,
         }
     }
+}
 
-    /// Adds the writes that make one roster of another.
-    fn member_writes(
-        &self,
-        writes: &mut Writes,
-        before: &RoomWithMembers,
-        after: &RoomWithMembers,
-        leaving: Leaving,
-        place: Given,
-    ) -> Result<()> {
+/// The system message at `seq` and the group after an action; `None` if the action changes nothing.
+fn apply(
+    action: &GroupAction,
+    before: &RoomWithMembers,
+    actor_id: UserId,
+    seq: u64,
+    now: Timestamp,
+) -> Result<Option<(Message, RoomWithMembers)>> {
+    let actor = before.member(actor_id)?;
+    let outcome = action.apply(&before.room, &before.members, actor, seq)?;
+    Ok(outcome.map(|outcome| {
+        let message = system_message(before.room.id, seq, actor, &outcome.said, now);
+        (message, RoomWithMembers { room: outcome.room, members: outcome.members })
+    }))
+}
+
+impl<R> Transaction<'_, R> {
+    /// The writes of every change of a group, without those of the lists of members who leave.
+    fn group_step(&mut self, step: &Step, message: &Message, now: Timestamp) -> Result<&mut Self> {
+        let Step { before, after, actor, profile_rev } = step;
         let room_id = before.room.id;
+        self.revision(&before.room, &after.room, None, now);
+        self.put_new(keys::message(room_id, message.seq), message);
         for member in &after.members {
             let user_id = member.shown.user_id;
             if before.member(user_id).is_err() {
-                writes.push(self.put_new(keys::member(room_id, user_id), member)?);
-                // Whatever an earlier membership may have left there.
-                let mine = MyRoom::new(room_id, member.shown.joined_at);
-                writes.push(self.put(keys::my_room(user_id, room_id), mine)?);
-                self.count(writes, user_id, &[(Quota::Rooms, 1)], place)?;
+                self.put_new(keys::member(room_id, user_id), member);
+                // An earlier membership may have left an entry.
+                self.put(keys::my_room(user_id, room_id), MyRoom::new(room_id, member.shown.joined_at));
+                let joins = QuotaChange::of(user_id, *actor).add(Quota::Rooms, 1);
+                self.quota(profile_rev.iter().fold(joins, |joins, rev| joins.if_profile_at(*rev)))?;
             }
         }
         for member in role_changes(before, after) {
             let key = keys::member(room_id, member.shown.user_id);
-            // Positions move without a revision: only the role may be written.
+            // Receipts advance without a revision: only the role may be written.
             let update = Update::of(key, "SET #role = :role").name("#role", "role");
-            writes.push(self.update(update.only_if("attribute_exists(pk)").value(":role", member.role)?)?);
+            self.update(update.only_if("attribute_exists(pk)").value(":role", member.role)?);
         }
-        for leaver in before.member_ids() {
-            if after.member(leaver).is_err() {
-                writes.push(self.delete(keys::member(room_id, leaver))?);
-                match leaving {
-                    Leaving::Now => {
-                        writes.push(self.delete(keys::my_room(leaver, room_id))?);
-                        // Of who is gone, the deletion takes the name out of the room, which it finds in their list.
-                        self.count(writes, leaver, &[(Quota::Rooms, -1)], Given::Something)?;
-                    }
-                    // The room stays in their list until their name is out of it.
-                    Leaving::ForGood => writes.push(self.check_deleted(leaver)?),
-                }
-            }
+        for user in leaving(before, after) {
+            self.delete(keys::member(room_id, user));
         }
-        Ok(())
+        if after.room.is_closed {
+            self.begin_deletion(DeletionTarget::Room(room_id), now);
+        }
+        Ok(self)
+    }
+
+    /// Removes the room from the lists and quotas of members who leave. A deleted account does not leave this way: its
+    /// deletion finds the rooms to anonymize in its list.
+    fn leave_lists(&mut self, step: &Step) -> Result<&mut Self> {
+        for user in leaving(step.before, step.after) {
+            self.delete(keys::my_room(user, step.before.room.id));
+            self.quota(QuotaChange::of(user, step.actor).add(Quota::Rooms, -1).if_active())?;
+        }
+        Ok(self)
     }
 }
 
-/// How somebody leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leaving {
-    /// They may come back.
-    Now,
-    /// They have deleted their account.
-    ForGood,
+impl GroupChange {
+    fn new(message: Message, before: &RoomWithMembers, after: RoomWithMembers) -> Self {
+        let role_changes = role_changes(before, &after);
+        let message = Committed { full_message: FullMessage::fresh(message), room: after };
+        Self { message, role_changes }
+    }
 }
 
-/// What somebody's leaving has come to: the message that says so, and who owns the group now if its owner left.
-fn left(change: Option<GroupChange>) -> Option<(Committed, Option<UserId>)> {
-    change.map(|GroupChange { said, role_changes }| {
-        (said, role_changes.first().map(|successor| successor.shown.user_id))
-    })
+fn leaving(before: &RoomWithMembers, after: &RoomWithMembers) -> impl Iterator<Item = UserId> {
+    before.member_ids().into_iter().filter(|user| after.member(*user).is_err())
 }
 
 fn role_changes(before: &RoomWithMembers, after: &RoomWithMembers) -> Vec<Member> {
-    let is_other =
+    let is_changed =
         |member: &&Member| before.member(member.shown.user_id).is_ok_and(|before| before.role != member.role);
-    after.members.iter().filter(is_other).cloned().collect()
+    after.members.iter().filter(is_changed).cloned().collect()
 }
 
-/// What the log says at a position of something that `actor` did.
-fn system_message(
-    room_id: RoomId,
-    seq: u64,
-    actor: &Member,
-    happening: &SystemEvent,
-    now: Timestamp,
-) -> Message {
-    let content = happening.sentence(&actor.shown.username);
-    let (kind, payload) = (Kind::System, happening.payload());
+/// The system message of an event that `actor` caused.
+fn system_message(room_id: RoomId, seq: u64, actor: &Member, event: &SystemEvent, now: Timestamp) -> Message {
+    let content = event.sentence(&actor.shown.username);
+    let (kind, payload) = (Kind::System, event.payload());
     let draft = Draft { room_id, content, kind, media_url: None, reply_to_id: None, payload };
     message_at(seq, &draft, actor, &uuid::Uuid::new_v4().to_string(), now)
 }

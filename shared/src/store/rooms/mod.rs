@@ -1,4 +1,4 @@
-//! Rooms, their members, and each person's list of rooms.
+//! Rooms, their members, and each user's list of rooms.
 
 mod creation;
 mod deletion;
@@ -12,10 +12,7 @@ use crate::{
         messages::{Message, view::View},
         page::{Page, PageRequest},
         receipts::{MessageStatus, ReceiptPosition},
-        rooms::{
-            Member, Room, RoomWithMembers, settings::RoomSettings,
-            summary::RoomSummary,
-        },
+        rooms::{Member, Room, RoomWithMembers, settings::RoomSettings, summary::RoomSummary},
     },
     error::{Error, Result},
     id::{RoomId, UserId},
@@ -31,13 +28,13 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-/// How far a room's log has come, at least: moved forward only, and never trusted without a look at the log.
+/// The head hint: a lower bound of a room's newest position. It only advances, and is always checked against the log.
 #[derive(Serialize, Deserialize)]
 struct Head {
     seq: u64,
 }
 
-/// One room, as its member has it.
+/// An entry of a member's list of rooms.
 #[derive(Serialize, Deserialize)]
 pub(in crate::store) struct MyRoom {
     pub room_id: RoomId,
@@ -47,24 +44,24 @@ pub(in crate::store) struct MyRoom {
 }
 
 impl MyRoom {
-    /// As it is at the beginning of a membership.
+    /// The entry of a new membership.
     pub fn new(room_id: RoomId, joined_at: Timestamp) -> Self {
         Self { room_id, joined_at, settings: RoomSettings::default() }
     }
 }
 
 impl Store {
-    /// A room and everyone in it, as of now, unless it is closed. Whether the caller is one of them is for the caller to check, by
-    /// [`RoomWithMembers::member`].
+    /// A room that is open, with its members. The caller checks membership by [`RoomWithMembers::member`].
     ///
-    /// The room's own item is read first: a query is no snapshot, and whoever joins or leaves while it goes on moves the
-    /// room's revision beyond what was read. So a change under the condition of that revision knows all members.
+    /// The room's own item is read first, because a query is not a snapshot: a member who joins or leaves during the query
+    /// advances the room's revision beyond what was read. So a change under the condition of that revision knows all
+    /// members.
     pub async fn room_with_members(&self, room: RoomId) -> Result<RoomWithMembers> {
         let found = self.open_or_closed_room(room).await?;
         found.filter(|found| !found.room.is_closed).ok_or(Error::NotFound)
     }
 
-    /// The same of a room that may be closed; `None` if there is none.
+    /// The same for a room that may be closed; `None` if it does not exist.
     pub(in crate::store) async fn open_or_closed_room(
         &self,
         room: RoomId,
@@ -82,7 +79,7 @@ impl Store {
         Ok(room.map(|room| RoomWithMembers { room, members }))
     }
 
-    /// Moves the head hint forward.
+    /// Advances the head hint.
     pub async fn advance_head(&self, room: RoomId, seq: u64) -> Result<()> {
         let update = Update::of(keys::head(room), "SET seq = :seq")
             .only_if("attribute_not_exists(seq) OR seq < :seq")
@@ -90,7 +87,7 @@ impl Store {
         self.table.update(update).await.map(drop)
     }
 
-    /// Moves a member's read position forward. `false` if it was there already, or the person is no member.
+    /// Advances a member's read position. `false` if it does not advance, or the user is not a member.
     pub async fn advance_read(&self, room: RoomId, user: UserId, seq: u64, now: Timestamp) -> Result<bool> {
         let update = Update::of(keys::member(room, user), "SET read_seq = :seq, read_at = :now")
             .only_if("read_seq < :seq")
@@ -99,8 +96,8 @@ impl Store {
         Ok(self.table.update(update).await?.is_some())
     }
 
-    /// Moves a member's delivered position forward. `false` if it was there already, or the person is no member. What
-    /// was read is delivered.
+    /// Advances a member's delivered position. `false` if it does not advance, or the user is not a member. Reading implies
+    /// delivery.
     pub async fn advance_delivered(
         &self,
         room: RoomId,
@@ -115,9 +112,8 @@ impl Store {
         Ok(self.table.update(update).await?.is_some())
     }
 
-    /// A person's rooms, newest activity first: six sequential round trips at the most, however many rooms. The last
-    /// three are for rooms whose head hint lags, for large groups in which the reader spoke last, and for replies and
-    /// reactions.
+    /// A user's rooms, newest activity first: at most six sequential round trips, however many rooms. The last three are for
+    /// rooms whose head hint lags, for large groups whose last message is the reader's, and for replies and reactions.
     pub async fn my_rooms(&self, me: UserId, page: PageRequest) -> Result<Page<RoomSummary>> {
         let start = page.cursor.as_deref().map(RoomSummary::position_of_cursor).transpose()?;
         let (ids, settings) = self.listed_rooms(me).await?;
@@ -127,23 +123,23 @@ impl Store {
             .into_iter()
             .filter(|summary| start.is_none_or(|start| summary.list_position() > start))
             .collect();
-        let more = page.limit.is_some_and(|limit| items.len() > limit);
+        let has_more = page.limit.is_some_and(|limit| items.len() > limit);
         items.truncate(page.limit.unwrap_or(usize::MAX));
-        let next = items.last().filter(|_| more).map(RoomSummary::cursor);
+        let next = items.last().filter(|_| has_more).map(RoomSummary::cursor);
         Ok(Page { items, next })
     }
 
-    /// One room, if it is one of this person's.
+    /// One of a user's rooms, as a list shows it; `None` if the user is not a member.
     pub async fn my_room(&self, me: UserId, room: RoomId) -> Result<Option<RoomSummary>> {
         Ok(self.summaries(me, &[room], HashMap::new()).await?.pop())
     }
 
-    /// The ids of a person's rooms, in their order.
+    /// The ids of a user's rooms, in order.
     pub async fn room_ids(&self, me: UserId) -> Result<Vec<RoomId>> {
         Ok(self.listed_rooms(me).await?.0)
     }
 
-    /// The ids of a person's rooms, in their order, and how they keep each.
+    /// The ids of a user's rooms, in order, and the settings of each.
     pub(in crate::store) async fn listed_rooms(
         &self,
         me: UserId,
@@ -154,7 +150,7 @@ impl Store {
         Ok((ids, listed.into_iter().map(|mine| (mine.room_id, mine.settings)).collect()))
     }
 
-    /// One room with everyone in it, if it is one of this person's.
+    /// One of a user's rooms, with all members.
     pub async fn whole_room(&self, me: UserId, room: RoomId) -> Result<RoomSummary> {
         let (room, newest, settings) = futures::try_join!(
             self.room_with_members(room),
@@ -170,8 +166,8 @@ impl Store {
         Ok(RoomSummary { room, me: member, others: members, last_message, tail, settings })
     }
 
-    /// Some rooms as they are shown to one of their members, in the same order; those that are not the person's, and
-    /// closed ones, are left out. Settings that are known already are not read again.
+    /// Some rooms as a list shows them to one of their members, in the given order, without closed rooms and rooms of which
+    /// the user is not a member. Settings that are given are not read again.
     pub(in crate::store) async fn summaries(
         &self,
         me: UserId,
@@ -185,7 +181,7 @@ impl Store {
         let mut found = by_key(self.table.batch_get(keys, true).await?);
         let mut summaries = Vec::with_capacity(rooms.len());
         for id in rooms.iter().copied() {
-            // A room or a membership that is gone is one that was left while the list was read.
+            // A missing room or membership was left while the list was read.
             let (Some(room), Some(member)) =
                 (found.remove(&keys::meta(id)), found.remove(&keys::member(id, me)))
             else {
@@ -211,7 +207,7 @@ impl Store {
         Ok(summaries)
     }
 
-    /// Checks each head hint against the log, and adds the newest message and the others that are shown.
+    /// Checks each head hint against the log, and adds the newest message and the shown members.
     async fn complete(&self, summaries: &mut [RoomSummary]) -> Result<()> {
         let mut keys = Vec::new();
         for summary in &*summaries {
@@ -248,7 +244,7 @@ impl Store {
         Ok(())
     }
 
-    /// How far everyone but the reader has come. Only a large room has to be read for that.
+    /// The receipts of all members but the reader. Only a large room needs a read.
     pub(in crate::store) async fn position_of_others(
         &self,
         summary: &RoomSummary,

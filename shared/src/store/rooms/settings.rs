@@ -1,4 +1,4 @@
-//! How each person keeps their rooms.
+//! Each member's own settings of a room.
 
 use crate::{
     domain::rooms::{
@@ -18,10 +18,10 @@ use crate::{
 };
 
 impl Store {
-    /// Sets how somebody keeps a room that they are in. Two sequential round trips.
+    /// Changes a member's settings of a room. Two sequential round trips.
     ///
-    /// Each setting is written by itself, so that two devices which set different ones at once both do. The person's
-    /// item of the room goes with their membership, and nothing but that is the condition.
+    /// Each setting is written on its own, so that concurrent changes of different settings both apply. The only condition
+    /// is the member's entry, which is deleted with the membership.
     pub async fn change_room_settings(
         &self,
         me: UserId,
@@ -34,7 +34,7 @@ impl Store {
         Ok(read::<MyRoom>(changed)?.settings)
     }
 
-    /// How somebody keeps a room; as at the beginning where they are not in it.
+    /// A member's settings of a room; the defaults for a user who is not a member.
     pub(in crate::store) async fn room_settings(&self, me: UserId, room: RoomId) -> Result<RoomSettings> {
         let mine: Option<MyRoom> = self.table.get(keys::my_room(me, room), true).await?;
         Ok(mine.map(|mine| mine.settings).unwrap_or_default())
@@ -42,15 +42,15 @@ impl Store {
 }
 
 fn settings_update(me: UserId, room: RoomId, change: &RoomSettingsChange) -> Result<Update> {
-    let wanted = [
+    let fields = [
         ("muted_until", change.muted_until.as_ref().map(|time| time.map(item::value).transpose())),
         ("is_pinned", change.is_pinned.map(|is| item::value(is).map(Some))),
         ("is_archived", change.is_archived.map(|is| item::value(is).map(Some))),
         ("theme", change.theme.as_ref().map(|theme| theme.as_ref().map(item::value).transpose())),
     ];
     let (mut sets, mut removes, mut values) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, wanted) in wanted {
-        match wanted.transpose()? {
+    for (name, field) in fields {
+        match field.transpose()? {
             Some(Some(value)) => {
                 sets.push(format!("{name} = :{name}"));
                 values.push((format!(":{name}"), value));

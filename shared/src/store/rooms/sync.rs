@@ -1,4 +1,4 @@
-//! Catching up: what a client misses of the rooms that it holds, whole or not at all.
+//! Synchronization: what a client misses of each room, completely or not at all.
 
 use crate::{
     clock::Timestamp,
@@ -22,24 +22,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-/// The most rooms in one answer.
+/// The maximum number of rooms per page.
 const MAX_ROOMS: usize = 100;
 
-/// The most that the messages of one answer may weigh, in bytes of JSON. The answer is escaped once more on its way to
-/// the gateway, and its rooms and previews come on top: together they stay below the 6 MB that a function can answer.
+/// The maximum size of the messages of one page, in bytes of JSON. The response is escaped once more on its way to the
+/// gateway, and rooms and previews come on top: together they stay below the 6 MB that a function can return.
 const MAX_BYTES: usize = 1024 * 1024;
 
-/// So many rooms are read at once.
+/// Rooms read concurrently.
 const CONCURRENT_ROOMS: usize = 16;
 
-/// A room that a client may be behind in.
-struct Behind {
+/// A room that a client may have to catch up on.
+struct RoomToSync {
     summary: RoomSummary,
-    /// How far the client has it, and how much it misses; nothing where it has to load the room anew.
+    /// The client's position, and how much it misses; `None` if it has to reload the room.
     catches_up: Option<(SyncPosition, SyncPosition)>,
 }
 
-impl Behind {
+impl RoomToSync {
     fn new(held: Option<SyncPosition>, summary: RoomSummary) -> Self {
         let (me, now) = (&summary.me, summary.sync_position());
         let missing = |held: SyncPosition| {
@@ -48,27 +48,26 @@ impl Behind {
         Self { catches_up: held.and_then(missing), summary }
     }
 
-    /// How many messages and changes have to be read.
+    /// The number of messages and changes to read.
     fn missing(&self) -> u64 {
         self.catches_up.map_or(0, |(_, missing)| missing.seq + missing.rev)
     }
 }
 
 impl Store {
-    /// What somebody's client that holds rooms up to `held` misses, of the rooms after `after`: of all that are theirs, or
-    /// of those that it holds.
+    /// What a client with the positions `held` misses, of the rooms of `scope` after the room `after`.
     ///
-    /// Revisions and newest positions are read first, then what leads up to them: that is there for certain, and stands
-    /// at its revision or a later one. What came since then comes with the next call.
+    /// Revisions and newest positions are read first, then the messages and changes up to them: these exist, at that
+    /// revision or a later one. Anything newer comes with the next call.
     pub async fn sync(
         &self,
         me: UserId,
         held: &BTreeMap<RoomId, SyncPosition>,
-        which: SyncScope,
+        scope: SyncScope,
         after: Option<RoomId>,
         now: Timestamp,
     ) -> Result<SyncPage> {
-        let (mine, settings) = match which {
+        let (mine, settings) = match scope {
             SyncScope::All => self.listed_rooms(me).await?,
             SyncScope::Named => (held.keys().copied().collect(), HashMap::new()),
         };
@@ -76,18 +75,18 @@ impl Store {
         let mut ids: Vec<RoomId> = ahead.take(MAX_ROOMS + 1).collect();
         let mut is_last = ids.len() <= MAX_ROOMS;
         ids.truncate(MAX_ROOMS);
-        let mut rooms: Vec<Behind> = self
+        let mut rooms: Vec<RoomToSync> = self
             .summaries(me, &ids, settings)
             .await?
             .into_iter()
-            .map(|summary| Behind::new(held.get(&summary.room.id).copied(), summary))
+            .map(|summary| RoomToSync::new(held.get(&summary.room.id).copied(), summary))
             .collect();
-        let gone = |id: &RoomId| ids.contains(id) && rooms.iter().all(|room| room.summary.room.id != *id);
-        let left = held.keys().copied().filter(|id| !mine.contains(id) || gone(id)).collect();
+        let is_left = |id: &RoomId| ids.contains(id) && rooms.iter().all(|room| room.summary.room.id != *id);
+        let left = held.keys().copied().filter(|id| !mine.contains(id) || is_left(id)).collect();
 
-        is_last &= keep_while(&mut rooms, MAX_CATCH_UP, Behind::missing);
-        let news = rooms.into_iter().map(|room| self.room_news(me, room, now));
-        let mut rooms: Vec<RoomSync> = stream::iter(news).buffered(CONCURRENT_ROOMS).try_collect().await?;
+        is_last &= keep_while(&mut rooms, MAX_CATCH_UP, RoomToSync::missing);
+        let synced = rooms.into_iter().map(|room| self.sync_room(me, room, now));
+        let mut rooms: Vec<RoomSync> = stream::iter(synced).buffered(CONCURRENT_ROOMS).try_collect().await?;
         is_last &= keep_while(&mut rooms, MAX_BYTES, RoomSync::bytes);
 
         let views = rooms.iter_mut().flat_map(|room| {
@@ -99,8 +98,8 @@ impl Store {
         Ok(SyncPage { rooms, left, next })
     }
 
-    async fn room_news(&self, me: UserId, room: Behind, now: Timestamp) -> Result<RoomSync> {
-        let Behind { summary, catches_up } = room;
+    async fn sync_room(&self, me: UserId, room: RoomToSync, now: Timestamp) -> Result<RoomSync> {
+        let RoomToSync { summary, catches_up } = room;
         let others = self.position_of_others(&summary).await?;
         let messages = match catches_up {
             None => None,
@@ -109,15 +108,15 @@ impl Store {
         let seen = |messages: Vec<Message>| {
             messages.into_iter().map(|message| View::at(others, message, me)).collect::<Vec<_>>()
         };
-        let messages = messages.map(|(new, again)| CatchUp { new: seen(new), changed: seen(again) });
-        let mut news = RoomSync { held: summary.sync_position(), summary, others, messages };
-        if news.bytes() > MAX_BYTES {
-            news.messages = None;
+        let messages = messages.map(|(new, changed)| CatchUp { new: seen(new), changed: seen(changed) });
+        let mut synced = RoomSync { held: summary.sync_position(), summary, others, messages };
+        if synced.bytes() > MAX_BYTES {
+            synced.messages = None;
         }
-        Ok(news)
+        Ok(synced)
     }
 
-    /// The missing messages and those that changed; `None` where a record of a change is gone.
+    /// The missing messages and the changed ones; `None` if a record of a change is missing.
     async fn catch_up(
         &self,
         summary: &RoomSummary,
@@ -135,10 +134,10 @@ impl Store {
             items.into_iter().map(read).collect::<Result<Vec<Message>>>()
         };
         let (new, changes) = futures::try_join!(new, self.changes(room, held.rev, missing.rev))?;
-        let are_whole = changes.iter().all(|change| change.expires_at > now.seconds())
+        let is_complete = changes.iter().all(|change| change.expires_at > now.seconds())
             && changes.len() as u64 == missing.rev
             && new.len() as u64 == missing.seq;
-        if !are_whole {
+        if !is_complete {
             return Ok(None);
         }
         let is_held = |seq: &u64| (summary.me.from_seq..=held.seq).contains(seq);
@@ -146,12 +145,12 @@ impl Store {
             changes.into_iter().filter_map(|change| change.seq).filter(is_held).collect();
         let keys = targets.into_iter().map(|seq| keys::message(room, seq));
         let items = self.table.batch_get(keys, true).await?.into_iter();
-        let mut again = items.map(read).collect::<Result<Vec<Message>>>()?;
-        again.sort_by_key(|message| message.seq);
-        Ok(Some((new, again)))
+        let mut changed = items.map(read).collect::<Result<Vec<Message>>>()?;
+        changed.sort_by_key(|message| message.seq);
+        Ok(Some((new, changed)))
     }
 
-    /// The records of so many changes above a revision.
+    /// The records of `count` changes above a revision.
     async fn changes(&self, room: RoomId, rev: u64, count: u64) -> Result<Vec<Change>> {
         if count == 0 {
             return Ok(Vec::new());
@@ -162,17 +161,17 @@ impl Store {
     }
 }
 
-/// Drops what does not fit a bound, from the first that does not; whether everything did. Each fits alone.
+/// Truncates items at the first that exceeds a bound on the total weight. Returns whether all fit.
 fn keep_while<T, N: Copy + std::ops::SubAssign + PartialOrd>(
     items: &mut Vec<T>,
-    mut left: N,
+    mut remaining: N,
     weight: impl Fn(&T) -> N,
 ) -> bool {
     let fit = items.iter().take_while(|item| {
         let weight = weight(item);
-        let fits = weight <= left;
+        let fits = weight <= remaining;
         if fits {
-            left -= weight;
+            remaining -= weight;
         }
         fits
     });

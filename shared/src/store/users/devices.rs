@@ -1,32 +1,29 @@
-//! People's devices, and whose a push token is: one device's, of one person. A phone that changes hands brings nothing to
-//! its former owner.
+//! Devices and push tokens. A push token belongs to one device of one user, so a phone that changes hands receives nothing
+//! for its former owner.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::users::{device::Device, quota::Quota},
-    error::{Error, Result},
+    error::Result,
     id::{DeviceId, UserId},
     store::{
         Store,
-        accounts::is_back,
+        accounts::account_recreated,
         db::{
-            item::{self, Update},
+            item::{Condition, Update},
             keys::{self, Key},
-            table::{Transacted, wait_before_retry},
+            transaction::{Attempt, Transaction, retrying},
         },
-        users::{
-            quotas::{Given, Writes},
-            sha256_hex,
-        },
+        users::{quotas::QuotaChange, sha256_hex},
     },
 };
 
-/// How often a device or a token that others keep changing is read again.
-const MAX_TRIES: u32 = 16;
+/// Why a change of a device gives up.
+const DEVICE_IS_BUSY: &str = "the device keeps changing";
 
-/// A device as the table has it.
+/// A device as stored.
 #[derive(Serialize, Deserialize)]
 struct StoredDevice {
     #[serde(flatten)]
@@ -34,87 +31,77 @@ struct StoredDevice {
     rev: u64,
 }
 
-/// Which device a push token belongs to.
+/// The device that a push token belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Claim {
     user_id: UserId,
     device_id: DeviceId,
 }
 
-/// The condition that a claim is still somebody's device's.
-const IS_OF: &str = "user_id = :user AND device_id = :device";
+impl Claim {
+    /// The token belongs to this device.
+    fn is_holder(self) -> Condition {
+        Condition::of("user_id = :user AND device_id = :device")
+            .attribute(":user", AttributeValue::S(self.user_id.to_string()))
+            .attribute(":device", AttributeValue::S(self.device_id.to_string()))
+    }
+}
 
 impl Store {
-    /// Registers a device, or says anew what it is. Its push token is no other device's any more, whoever's that was.
-    /// Refused for one more than there may be.
+    /// Registers a device, or updates it. Its push token moves here from any other device. Refused beyond the quota.
     pub async fn register_device(&self, user: UserId, device: &Device) -> Result<()> {
         let claim = Claim { user_id: user, device_id: device.id };
-        for attempt in 1..=MAX_TRIES {
+        retrying(DEVICE_IS_BUSY, || async {
             let (before, holder) = futures::try_join!(
                 self.table.get::<StoredDevice>(keys::device(user, device.id), true),
                 self.holder(device.push_token.as_deref()),
             )?;
             let is_held = device.push_token.is_none() || holder == Some(claim);
             if is_held && before.as_ref().is_some_and(|before| before.device.is_same_as(device)) {
-                return Ok(());
+                return Ok(Attempt::Done(()));
             }
-            let mut writes = self.put_device(user, before.as_ref(), device)?;
+            let mut tx = self.transaction();
+            tx.put_device(user, before.as_ref(), device)?;
             if let Some(token) = &device.push_token {
-                writes.extend(self.take_token(token, holder, claim)?);
+                tx.take_token(token, holder, claim)?;
             }
-            let old = before.and_then(|before| before.device.push_token);
-            if let Some(old) = old.filter(|old| device.push_token.as_ref() != Some(old)) {
-                writes.push(self.release_token(&old, claim)?);
+            let previous = before.and_then(|before| before.device.push_token);
+            if let Some(previous) = previous.filter(|previous| device.push_token.as_ref() != Some(previous)) {
+                tx.release_token(&previous, claim);
             }
-            match self.table.transact(&writes.all).await {
-                Ok(Transacted::Written) => return Ok(()),
-                Ok(Transacted::Refused(at)) => self.check_gifts(&writes, &at, user).await?,
-                // Others whose counts or tokens this moves may be in the way for longer than one call tries.
-                Err(Error::Busy(_)) => {}
-                Err(error) => return Err(error),
-            }
-            wait_before_retry(attempt).await;
-        }
-        Err(Error::Busy("the device is changed all the time".into()))
+            tx.commit().await
+        })
+        .await
     }
 
-    /// Forgets a device and its push token. One that is not there is forgotten already.
+    /// Deletes a device and releases its push token. Idempotent.
     pub async fn forget_device(&self, user: UserId, id: DeviceId) -> Result<()> {
-        self.forget_device_if(user, id, None).await
+        self.delete_device(user, id, false).await
     }
 
-    /// The same for a device of somebody who is gone.
+    /// The same for a device of a deleted account, unless the account has been recreated.
     pub async fn forget_device_of_deleted_account(&self, user: UserId, id: DeviceId) -> Result<()> {
-        self.forget_device_if(user, id, Some(self.check_deleted(user)?)).await
+        self.delete_device(user, id, true).await
     }
 
-    async fn forget_device_if(
-        &self,
-        user: UserId,
-        id: DeviceId,
-        condition: Option<TransactWriteItem>,
-    ) -> Result<()> {
-        for attempt in 1..=MAX_TRIES {
+    async fn delete_device(&self, user: UserId, id: DeviceId, only_if_deleted: bool) -> Result<()> {
+        retrying(DEVICE_IS_BUSY, || async {
             let key = keys::device(user, id);
             let Some(before) = self.table.get::<StoredDevice>(key.clone(), true).await? else {
-                return Ok(());
+                return Ok(Attempt::Done(()));
             };
-            let mut writes = Writes::default();
-            writes.push(self.delete_at(key, before.rev)?);
-            self.count(&mut writes, user, &[(Quota::Devices, -1)], Given::Nothing)?;
+            let mut tx = self.transaction();
+            tx.delete_if(key, Condition::at_revision(before.rev));
+            tx.quota(QuotaChange::of(user, user).add(Quota::Devices, -1))?;
             if let Some(token) = &before.device.push_token {
-                writes.push(self.release_token(token, Claim { user_id: user, device_id: id })?);
+                tx.release_token(token, Claim { user_id: user, device_id: id });
             }
-            let last = writes.all.len();
-            writes.extend(condition.clone());
-            match self.table.transact(&writes.all).await {
-                Ok(Transacted::Written) => return Ok(()),
-                Ok(Transacted::Refused(at)) if at.contains(&last) => return Err(is_back()),
-                Ok(Transacted::Refused(_)) | Err(Error::Busy(_)) => wait_before_retry(attempt).await,
-                Err(error) => return Err(error),
+            if only_if_deleted {
+                tx.check_deleted(user).or_refuse(account_recreated());
             }
-        }
-        Err(Error::Busy("the device is changed all the time".into()))
+            tx.commit().await
+        })
+        .await
     }
 
     async fn holder(&self, token: Option<&str>) -> Result<Option<Claim>> {
@@ -123,60 +110,42 @@ impl Store {
             None => Ok(None),
         }
     }
-
-    /// The device in the place of what it was; a new one counts.
-    fn put_device(&self, user: UserId, before: Option<&StoredDevice>, device: &Device) -> Result<Writes> {
-        let key = keys::device(user, device.id);
-        let stored = |rev| StoredDevice { device: device.clone(), rev };
-        let mut writes = Writes::default();
-        if let Some(before) = before {
-            writes.push(self.replace(key, stored(before.rev + 1), before.rev)?);
-        } else {
-            writes.push(self.put_new(key, stored(1))?);
-            self.count(&mut writes, user, &[(Quota::Devices, 1)], Given::Something)?;
-        }
-        Ok(writes)
-    }
-
-    /// The token becomes a device's, and ceases to be that of the one which holds it.
-    fn take_token(&self, token: &str, holder: Option<Claim>, claim: Claim) -> Result<Vec<TransactWriteItem>> {
-        let key = token_key(token);
-        match holder {
-            None => Ok(vec![self.put_new(key, claim)?]),
-            Some(holder) if holder == claim => Ok(Vec::new()),
-            Some(holder) => {
-                let lost = Update::of(
-                    keys::device(holder.user_id, holder.device_id),
-                    "REMOVE push_token SET rev = rev + :one",
-                );
-                let lost = lost.only_if("push_token = :token").value(":one", 1)?.value(":token", token)?;
-                Ok(vec![self.replace_claim(key, holder, claim)?, self.update(lost)?])
-            }
-        }
-    }
-
-    fn replace_claim(&self, key: Key, holder: Claim, claim: Claim) -> Result<TransactWriteItem> {
-        let put = Put::builder().table_name(self.table.name()).set_item(Some(item::item(key, claim)?));
-        let [user, device] = holder.values();
-        let put = put.condition_expression(IS_OF).expression_attribute_values(":user", user);
-        let put = put.expression_attribute_values(":device", device).build().map_err(Error::internal)?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    /// The token is nobody's any more.
-    fn release_token(&self, token: &str, holder: Claim) -> Result<TransactWriteItem> {
-        let key = item::attributes(token_key(token));
-        let delete = Delete::builder().table_name(self.table.name()).set_key(Some(key));
-        let [user, device] = holder.values();
-        let delete = delete.condition_expression(IS_OF).expression_attribute_values(":user", user);
-        let delete = delete.expression_attribute_values(":device", device).build();
-        Ok(TransactWriteItem::builder().delete(delete.map_err(Error::internal)?).build())
-    }
 }
 
-impl Claim {
-    fn values(self) -> [AttributeValue; 2] {
-        [self.user_id.to_string(), self.device_id.to_string()].map(AttributeValue::S)
+impl<R> Transaction<'_, R> {
+    /// Replaces a device, or creates it and counts it.
+    fn put_device(&mut self, user: UserId, before: Option<&StoredDevice>, device: &Device) -> Result<()> {
+        let key = keys::device(user, device.id);
+        let stored = |rev| StoredDevice { device: device.clone(), rev };
+        if let Some(before) = before {
+            self.replace(key, stored(before.rev + 1), before.rev);
+        } else {
+            self.put_new(key, stored(1));
+            self.quota(QuotaChange::of(user, user).add(Quota::Devices, 1).if_active())?;
+        }
+        Ok(())
+    }
+
+    /// Moves a push token to a device from the one that holds it.
+    fn take_token(&mut self, token: &str, holder: Option<Claim>, claim: Claim) -> Result<()> {
+        match holder {
+            None => {
+                self.put_new(token_key(token), claim);
+            }
+            Some(holder) if holder == claim => {}
+            Some(holder) => {
+                let device = keys::device(holder.user_id, holder.device_id);
+                let lose = Update::of(device, "REMOVE push_token SET rev = rev + :one");
+                let lose = lose.only_if("push_token = :token").value(":one", 1)?.value(":token", token)?;
+                self.replace_if(token_key(token), claim, holder.is_holder()).update(lose);
+            }
+        }
+        Ok(())
+    }
+
+    /// Releases a push token.
+    fn release_token(&mut self, token: &str, holder: Claim) {
+        self.delete_if(token_key(token), holder.is_holder());
     }
 }
 

@@ -6,7 +6,7 @@ pub(in crate::store) mod profiles;
 pub(in crate::store) mod quotas;
 mod rate_limits;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,6 @@ use crate::{
     clock::Timestamp,
     domain::{
         accounts::{Account, AccountDeletion},
-        relationships::Pair,
         users::{
             profile::{Profile, TokenProfile},
             settings::Settings,
@@ -29,7 +28,7 @@ use crate::{
         db::{
             item::{Query, read, sk},
             keys,
-            table::Transacted,
+            transaction::{Outcome, Transaction},
         },
         users::profiles::search_keys,
     },
@@ -41,198 +40,148 @@ pub(in crate::store) struct Claim {
     pub user_id: UserId,
 }
 
-/// An item that says no more than that it is there.
+/// An item without attributes.
 #[derive(Serialize)]
-struct Nothing {}
+struct Empty {}
 
-/// How many indexed ends a search reads at a time, and how often: one person may stand among them many times.
-const SEARCH_ITEMS: usize = 100;
-const SEARCH_READS: usize = 5;
+/// Entries of the search index per page.
+const ENTRIES_PER_PAGE: usize = 100;
 
-/// For so many people of one search friends in common are looked for, each of which may read a list of 5,000: for twice as
-/// many as a search shows at the most.
-const MAX_SEARCH_LOOKUPS: usize = 40;
+/// Why a profile was not created.
+#[derive(Clone, Copy)]
+enum Conflict {
+    ProfileExists,
+    UsernameTaken,
+    EmailTaken,
+}
 
 impl Store {
-    /// What is known of somebody, if anything.
+    /// A user's account, active or deleted; `None` if there never was one.
     pub async fn account(&self, user: UserId) -> Result<Option<Account>> {
         self.table.get(keys::profile(user), true).await
     }
 
-    /// A person's profile. Who has deleted their account has none.
+    /// A user's profile. A deleted account has none.
     pub async fn profile(&self, user: UserId) -> Result<Option<Profile>> {
-        Ok(self.account(user).await?.and_then(here))
+        Ok(self.account(user).await?.and_then(Account::profile))
     }
 
-    /// Profiles by id; those that do not exist are left out.
+    /// The profiles of those of some users who exist.
     pub async fn profiles(&self, users: &[UserId]) -> Result<HashMap<UserId, Profile>> {
         let keys = users.iter().copied().map(keys::profile);
         let items = self.table.batch_get(keys, true).await?;
         let mut profiles = HashMap::with_capacity(items.len());
         for item in items {
-            profiles.extend(here(read(item)?).map(|profile| (profile.id, profile)));
+            profiles.extend(read::<Account>(item)?.profile().map(|profile| (profile.id, profile)));
         }
         Ok(profiles)
     }
 
-    /// The person's profile, made now if they come for the first time.
+    /// The user's profile, created on the first visit.
     pub async fn profile_or_new(
         &self,
         user: UserId,
-        newcomer: &TokenProfile,
+        token: &TokenProfile,
         now: Timestamp,
     ) -> Result<Profile> {
         let account = self.account(user).await?;
-        self.profile_after(account, user, newcomer, now).await
+        self.profile_after(account, user, token, now).await
     }
 
-    /// The same, where it is known what was there: nothing, a profile, or what is left of an account that was deleted.
+    /// The same, for an account that has been read: none, active or deleted.
     pub async fn profile_after(
         &self,
         before: Option<Account>,
         user: UserId,
-        newcomer: &TokenProfile,
+        token: &TokenProfile,
         now: Timestamp,
     ) -> Result<Profile> {
-        let left = match before {
+        let previous_deletion = match before {
             Some(Account::Active(profile)) => return Ok(profile),
             Some(Account::Deleted(AccountDeletion { is_pending: true, .. })) => {
-                return Err(Error::Busy("the account before is still being deleted".into()));
+                return Err(Error::Busy("the deletion of the previous account is pending".into()));
             }
-            Some(Account::Deleted(departure)) => Some(departure.deleted_at),
+            Some(Account::Deleted(deletion)) => Some(deletion.deleted_at),
             None => None,
         };
-        let mut email_claim = newcomer.email.as_deref().map(email_hash);
-        let mut names = username::candidates(newcomer.username.as_deref(), user).into_iter().peekable();
+        let mut email_claim = token.email.as_deref().map(email_hash);
+        let mut names = username::candidates(token.username.as_deref(), user).into_iter().peekable();
         while let Some(name) = names.peek() {
             let profile = Profile {
                 id: user,
                 username: name.clone(),
-                display_name: newcomer.display_name.clone(),
-                avatar_url: newcomer.avatar_url.clone(),
+                display_name: token.display_name.clone(),
+                avatar_url: token.avatar_url.clone(),
                 settings: Settings::default(),
                 created_at: now,
                 rev: 1,
                 email_claim: email_claim.clone(),
-                previous_deletion: left,
+                previous_deletion,
                 rooms_outdated: false,
             };
             match self.create_profile(&profile).await? {
-                Created::Yes => return Ok(profile),
-                Created::UserExists => break,
-                Created::UsernameTaken => drop(names.next()),
-                Created::EmailTaken => email_claim = None,
+                None => return Ok(profile),
+                Some(Conflict::ProfileExists) => break,
+                Some(Conflict::UsernameTaken) => drop(names.next()),
+                Some(Conflict::EmailTaken) => email_claim = None,
             }
         }
-        // Another call of the same person, at the same moment, was first. Nobody else can have taken every candidate:
-        // the last one holds the whole id.
-        self.profile(user).await?.ok_or_else(|| Error::internal("a new profile could not be made"))
+        // A concurrent call of the same user was first. No other user can hold every candidate: the last one contains the
+        // whole id.
+        self.profile(user).await?.ok_or_else(|| Error::internal("a new profile could not be created"))
     }
 
-    /// Profile, claims and search index in one transaction, each new or none at all.
-    async fn create_profile(&self, profile: &Profile) -> Result<Created> {
-        let folded = username::fold(&profile.username);
+    /// Creates profile, claims and search index in one transaction.
+    async fn create_profile(&self, profile: &Profile) -> Result<Option<Conflict>> {
         let claim = Claim { user_id: profile.id };
-        let mut writes = vec![
-            match profile.previous_deletion {
-                None => self.put_new(keys::profile(profile.id), profile)?,
-                Some(_) => self.put_recreated_profile(profile)?,
-            },
-            self.put_new(keys::username_claim(&folded), &claim)?,
-        ];
+        let mut tx: Transaction<'_, Conflict> = self.transaction();
+        match profile.previous_deletion {
+            None => tx.put_new(keys::profile(profile.id), profile),
+            Some(_) => tx.put_recreated_profile(profile),
+        }
+        .or_refuse(Conflict::ProfileExists);
+        let folded = username::fold(&profile.username);
+        tx.put_new(keys::username_claim(&folded), &claim).or_refuse(Conflict::UsernameTaken);
         if profile.previous_deletion.is_some() {
-            // Those of the account before say that its person is gone.
-            writes.push(self.put(keys::quotas(profile.id), Nothing {})?);
-            writes.push(self.put(keys::presence(profile.id), Nothing {})?);
+            // Those of the previous account are marked as deleted.
+            tx.put(keys::quotas(profile.id), Empty {}).put(keys::presence(profile.id), Empty {});
         }
         for key in search_keys(profile) {
-            writes.push(self.put(key, &claim)?);
+            tx.put(key, &claim);
         }
-        let email_at = writes.len();
         if let Some(email) = &profile.email_claim {
-            writes.push(self.put_new(keys::email_claim(email), &claim)?);
+            tx.put_new(keys::email_claim(email), &claim).or_refuse(Conflict::EmailTaken);
         }
-        Ok(match self.table.transact(&writes).await? {
-            Transacted::Written => Created::Yes,
-            Transacted::Refused(at) if at.contains(&0) => Created::UserExists,
-            Transacted::Refused(at) if at.contains(&email_at) && !at.contains(&1) => Created::EmailTaken,
-            Transacted::Refused(_) => Created::UsernameTaken,
-        })
+        match tx.try_commit_through_conflicts().await? {
+            Outcome::Committed => Ok(None),
+            Outcome::Refused(conflicts) => Ok(conflicts.first().copied()),
+            Outcome::Stale => Err(Error::internal("a write without a condition failed")),
+        }
     }
 
-    /// The people whom `caller` may find by `query` (folded, at least two characters): those whose username holds it, and
-    /// the one whose e-mail address it is. What they are to the caller goes with them. In the order of the index; the caller
-    /// is never among them.
-    pub async fn search_users(
+    /// One page of the users whose username contains `query`, and where the next page starts, if there is one. A user may
+    /// appear several times.
+    pub async fn users_by_name(
         &self,
         query: &str,
-        caller: UserId,
-        limit: usize,
-    ) -> Result<Vec<(Profile, Pair)>> {
-        let (mut found, by_email) =
-            futures::try_join!(self.users_named(query, caller, limit), self.user_of_email(query))?;
-        if let Some(owner) = by_email.filter(|owner| *owner != caller) {
-            let owner = self.can_see(caller, owner).await;
-            let owner = match owner {
-                Err(Error::NotFound) => None,
-                owner => Some(owner?).filter(|(owner, _)| owner.settings.findable_by_email),
-            };
-            found.retain(|(named, _)| owner.as_ref().is_none_or(|(owner, _)| owner.id != named.id));
-            found.splice(0..0, owner);
-            found.truncate(limit);
-        }
-        Ok(found)
-    }
-
-    /// Those whose username holds `query` are looked at a few at a time, until enough of them may be found.
-    async fn users_named(&self, query: &str, caller: UserId, limit: usize) -> Result<Vec<(Profile, Pair)>> {
+        after: Option<String>,
+    ) -> Result<(Vec<UserId>, Option<String>)> {
         let range = keys::search(&username::partition(query), query);
-        let (mut seen, mut found, mut last) = (HashSet::from([caller]), Vec::new(), None);
-        let (nearness, mut looks) = (self.nearness(caller), MAX_SEARCH_LOOKUPS);
-        for _ in 0..SEARCH_READS {
-            let page = self.table.query(Query::of(range.clone()).after(last).limit(SEARCH_ITEMS)).await?;
-            let is_whole = page.len() < SEARCH_ITEMS;
-            last = page.last().map(|item| sk(item).to_owned());
-            let named = page.into_iter().map(|item| Ok(read::<Claim>(item)?.user_id));
-            let mut named: Vec<UserId> = named.collect::<Result<_>>()?;
-            named.retain(|user| seen.insert(*user));
-            for some in named.chunks(limit) {
-                found.extend(self.findable(&nearness, some, &mut looks).await?);
-                if found.len() >= limit {
-                    found.truncate(limit);
-                    return Ok(found);
-                }
-            }
-            if is_whole {
-                break;
-            }
-        }
-        Ok(found)
+        let page = self.table.query(Query::of(range).after(after).limit(ENTRIES_PER_PAGE)).await?;
+        let is_full = page.len() >= ENTRIES_PER_PAGE;
+        let next = page.last().filter(|_| is_full).map(|item| sk(item).to_owned());
+        let users = page.into_iter().map(|item| Ok(read::<Claim>(item)?.user_id));
+        Ok((users.collect::<Result<_>>()?, next))
     }
 
-    async fn user_of_email(&self, query: &str) -> Result<Option<UserId>> {
+    /// The user with an e-mail address; `None` also if the text is not an address.
+    pub async fn user_of_email(&self, query: &str) -> Result<Option<UserId>> {
         if !query.contains('@') {
             return Ok(None);
         }
         let claim: Option<Claim> = self.table.get(keys::email_claim(&email_hash(query)), false).await?;
         Ok(claim.map(|claim| claim.user_id))
     }
-}
-
-/// The profile of somebody who is here.
-fn here(account: Account) -> Option<Profile> {
-    match account {
-        Account::Active(profile) => Some(profile),
-        Account::Deleted(_) => None,
-    }
-}
-
-/// How an attempt to make a profile ended.
-enum Created {
-    Yes,
-    UserExists,
-    UsernameTaken,
-    EmailTaken,
 }
 
 /// The hex SHA-256 of a folded address: the table holds no addresses.

@@ -1,8 +1,6 @@
-//! Changes of profiles, and the rooms that show them and follow.
+//! Changes of profiles, and the rooms that show them.
 
 use std::collections::BTreeSet;
-
-use aws_sdk_dynamodb::types::TransactWriteItem;
 
 use crate::{
     clock::Timestamp,
@@ -18,115 +16,106 @@ use crate::{
     store::{
         Store,
         db::{
-            item::Update,
+            item::{Condition, Update},
             keys::{self, Key},
-            table::{Transacted, wait_before_retry},
+            transaction::{Attempt, Transaction, retrying},
         },
-        messages::changes::{MAX_TRIES, changed_all_the_time},
+        messages::changes::ROOM_IS_BUSY,
         users::Claim,
     },
 };
 
-/// The place of the profile's own write in its change.
-const PROFILE: usize = 0;
-
 const USERNAME_TAKEN: Refusal =
-    Refusal { status: 409, code: "username_taken", detail: "Somebody else has this username." };
+    Refusal { status: 409, code: "username_taken", detail: "This username is taken." };
 
 impl Store {
-    /// Changes somebody's profile, with what their counts say of it: a new username with its claim and its place in the search index, in one transaction.
-    /// Nothing is written where nothing changes.
+    /// Changes a profile: a new username with its claim and search index, in one transaction. Nothing is written where
+    /// nothing changes.
     pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
-        for attempt in 1..=MAX_TRIES {
+        retrying("the profile keeps changing", || async {
             let before = self.profile(user).await?.ok_or(Error::NotFound)?;
             let after = before.changed(change);
             if after == before {
-                return Ok(after);
+                return Ok(Attempt::Done(after));
             }
-            let mut writes = vec![
-                self.replace(keys::profile(user), &after, before.rev)?,
-                self.note_profile(user, after.rev)?,
-            ];
-            writes.extend(self.rename(&before, &after)?);
-            match self.table.transact(&writes).await? {
-                Transacted::Written => return Ok(after),
-                Transacted::Refused(at) if !at.contains(&PROFILE) => return Err(USERNAME_TAKEN.into()),
-                Transacted::Refused(_) => wait_before_retry(attempt).await,
-            }
-        }
-        Err(Error::Busy("the profile is changed all the time".into()))
+            let mut tx = self.transaction();
+            tx.replace(keys::profile(user), &after, before.rev).set_profile_rev(user, after.rev)?;
+            tx.rename(&before, &after);
+            Ok(tx.commit().await?.map(|()| after))
+        })
+        .await
     }
 
-    /// What goes with another username. The only condition among it is that nobody else has it.
-    fn rename(&self, before: &Profile, after: &Profile) -> Result<Vec<TransactWriteItem>> {
-        let (old, new) = (username::fold(&before.username), username::fold(&after.username));
-        if old == new {
-            return Ok(Vec::new());
-        }
-        let claim = Claim { user_id: after.id };
-        let mut writes =
-            vec![self.put_new(keys::username_claim(&new), &claim)?, self.delete(keys::username_claim(&old))?];
-        let (old, new) = (search_keys(before), search_keys(after));
-        for key in new.difference(&old) {
-            writes.push(self.put(key.clone(), &claim)?);
-        }
-        for key in old.difference(&new) {
-            writes.push(self.delete(key.clone())?);
-        }
-        Ok(writes)
-    }
-
-    /// Shows somebody in one of their rooms as their profile says, which is a change of that room. `None` if it shows
-    /// them so already, or they are not in it.
+    /// Updates how a room shows one of its members, which is a change of the room. `None` if the room is up to date, or
+    /// the user is not a member.
     pub async fn update_member_profile(
         &self,
         room: RoomId,
         user: UserId,
         now: Timestamp,
     ) -> Result<Option<RoomWithMembers>> {
-        for attempt in 1..=MAX_TRIES {
+        retrying(ROOM_IS_BUSY, || async {
             let found = futures::try_join!(self.open_or_closed_room(room), self.profile(user))?;
-            let (Some(mut room), Some(profile)) = found else { return Ok(None) };
+            let (Some(mut room), Some(profile)) = found else { return Ok(Attempt::Done(None)) };
             let mut members = room.members.iter_mut();
             let Some(member) = members.find(|member| member.shown.user_id == user && !member.is_deleted)
             else {
-                return Ok(None);
+                return Ok(Attempt::Done(None));
             };
             let shown = ShownMember::new(&profile, member.shown.joined_at);
             if shown == member.shown {
-                return Ok(None);
+                return Ok(Attempt::Done(None));
             }
             member.shown = shown;
             let after = Room { rev: room.room.rev + 1, ..room.room.clone() };
-            let mut writes = self.revision(&room.room, &after, None, now)?;
-            writes.push(self.update(shown_update(after.id, &member.shown)?)?);
-            // Of two changes that are followed at once, the later one counts.
-            writes.push(self.check_at(keys::profile(user), profile.rev)?);
-            if self.table.transact_as_read(writes).await? {
+            let mut tx = self.transaction();
+            tx.revision(&room.room, &after, None, now).update(shown_update(after.id, &member.shown)?);
+            // Of two concurrent changes of the profile, the later one stays.
+            tx.check(keys::profile(user), Condition::at_revision(profile.rev));
+            Ok(tx.commit().await?.map(|()| {
                 room.room = after;
-                return Ok(Some(room));
-            }
-            wait_before_retry(attempt).await;
-        }
-        Err(changed_all_the_time())
+                Some(room)
+            }))
+        })
+        .await
     }
 
-    /// Notes that all rooms show somebody as their profile says, unless it has changed since.
+    /// Stores that all rooms show the profile as it is, unless it has changed since.
     pub async fn mark_rooms_updated(&self, profile: &Profile) -> Result<()> {
         let update = Update::of(keys::profile(profile.id), "REMOVE rooms_outdated").only_if("rev = :rev");
         self.table.update(update.value(":rev", profile.rev)?).await.map(drop)
     }
 }
 
-/// Where somebody stands in the search index.
+impl<R: From<Refusal>> Transaction<'_, R> {
+    /// Moves the claim and the search index to a new username.
+    fn rename(&mut self, before: &Profile, after: &Profile) {
+        let (old, new) = (username::fold(&before.username), username::fold(&after.username));
+        if old == new {
+            return;
+        }
+        let claim = Claim { user_id: after.id };
+        self.put_new(keys::username_claim(&new), &claim).or_refuse(USERNAME_TAKEN);
+        self.delete(keys::username_claim(&old));
+        let (old, new) = (search_keys(before), search_keys(after));
+        for key in new.difference(&old) {
+            self.put(key.clone(), &claim);
+        }
+        for key in old.difference(&new) {
+            self.delete(key.clone());
+        }
+    }
+}
+
+/// The keys of a profile in the search index.
 pub(in crate::store) fn search_keys(profile: &Profile) -> BTreeSet<Key> {
     let folded = username::fold(&profile.username);
     let suffixes = username::suffixes(&folded).into_iter();
     suffixes.map(|suffix| keys::search_suffix(&username::partition(suffix), suffix, profile.id)).collect()
 }
 
-/// The part of a membership that follows the profile. The rest, such as positions, may move at the same time.
-pub(in crate::store) fn shown_update(room: RoomId, shown: &ShownMember) -> Result<Update> {
+/// Updates the part of a membership that shows the profile. Receipts may advance concurrently.
+fn shown_update(room: RoomId, shown: &ShownMember) -> Result<Update> {
     let ShownMember { user_id, username, avatar_url, hides_reads, joined_at: _ } = shown;
     let key = keys::member(room, *user_id);
     let update = match avatar_url {

@@ -1,8 +1,8 @@
-//! How many of each thing a person has: one item a person, moved by the very transactions that give or take one. It also
-//! says whether they are gone, so that nothing new comes to somebody who is deleting their account; and at which revision
-//! their profile is, so that no room begins to show them as they were before.
-
-use aws_sdk_dynamodb::types::TransactWriteItem;
+//! Quotas: one item per user holds how many requests, friends, blocks, devices and rooms the user has. The transactions
+//! that add or remove one also change the item, under the condition of its limit.
+//!
+//! The item also holds whether the account is deleted, so that a deleted account gets nothing new, and the revision of
+//! the profile, so that a new membership never shows an outdated profile.
 
 use crate::{
     domain::{
@@ -13,145 +13,132 @@ use crate::{
     id::UserId,
     store::{
         Store,
-        db::{item::Update, keys},
+        db::{
+            item::{Condition, Update},
+            keys,
+            transaction::Transaction,
+        },
     },
 };
 
-/// The condition that somebody has not deleted their account.
+/// The account is not deleted.
 const IS_ACTIVE: &str = "attribute_not_exists(is_deleted)";
 
-/// The condition that somebody's profile is at a revision. It begins at the first one, which is not noted.
+/// The profile is at a revision. The first revision is not stored.
 const IS_PROFILE_REV: &str = "(attribute_not_exists(profile_rev) OR profile_rev = :profile_rev)";
 
-/// What a transaction gives somebody.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::store) enum Given {
-    /// Nothing: it only takes.
-    Nothing,
-    /// Something new, which they have to be here for.
-    Something,
-    /// A place in a room, which shows them as their profile is at this revision.
-    Place(u64),
+/// What one transaction changes of a user's quotas, and the conditions for it.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct QuotaChange {
+    user: UserId,
+    is_own: bool,
+    changes: Vec<(Quota, i64)>,
+    requires_active: bool,
+    profile_rev: Option<u64>,
 }
 
-/// The writes of one transaction, and which of them give something to somebody.
-#[derive(Default)]
-pub(in crate::store) struct Writes {
-    pub all: Vec<TransactWriteItem>,
-    gifts: Vec<Gift>,
+impl QuotaChange {
+    /// No change of a user's quotas, by `actor`: who acts decides the wording of a refusal.
+    pub fn of(user: UserId, actor: UserId) -> Self {
+        let is_own = user == actor;
+        Self { user, is_own, changes: Vec::new(), requires_active: false, profile_rev: None }
+    }
+
+    /// Adds `count` to a quota. One transaction adds to at most one quota of a user.
+    pub fn add(mut self, quota: Quota, count: i64) -> Self {
+        if count != 0 {
+            self.changes.push((quota, count));
+        }
+        self
+    }
+
+    /// Requires that the account is not deleted, and that no quota which grows is exhausted.
+    pub fn if_active(mut self) -> Self {
+        self.requires_active = true;
+        self
+    }
+
+    /// Requires that the account is active and its profile at this revision.
+    pub fn if_profile_at(mut self, rev: u64) -> Self {
+        self.profile_rev = Some(rev);
+        self.if_active()
+    }
+
+    fn growing(&self) -> Option<Quota> {
+        self.changes.iter().find(|(_, count)| *count > 0).map(|(quota, _)| *quota)
+    }
+
+    fn update(&self) -> Result<Update> {
+        let terms: Vec<String> = (0..self.changes.len()).map(|n| format!("#n{n} :n{n}")).collect();
+        let mut update = Update::of(keys::quotas(self.user), format!("ADD {}", terms.join(", ")));
+        let mut conditions = vec![IS_ACTIVE.to_owned()];
+        if let Some(rev) = self.profile_rev {
+            conditions.push(IS_PROFILE_REV.to_owned());
+            update = update.value(":profile_rev", rev)?;
+        }
+        for (n, (quota, count)) in self.changes.iter().enumerate() {
+            update = update.name(format!("#n{n}"), attribute(*quota)).value(&format!(":n{n}"), count)?;
+            if *count > 0 {
+                conditions.push(format!("(attribute_not_exists(#n{n}) OR #n{n} < :limit)"));
+                update = update.value(":limit", quota.limit())?;
+            }
+        }
+        Ok(if self.requires_active { update.only_if(conditions.join(" AND ")) } else { update })
+    }
 }
 
-/// A write that somebody's counts can refuse.
-struct Gift {
-    at: usize,
-    to: UserId,
-    given: Given,
-    /// What may be too many.
-    counted: Option<Quota>,
+impl<R> Transaction<'_, R> {
+    /// Changes a user's quotas under the conditions of the change.
+    pub(in crate::store) fn quota(&mut self, change: QuotaChange) -> Result<&mut Self> {
+        if !change.changes.is_empty() {
+            self.update(change.update()?);
+        } else if change.requires_active {
+            self.check(keys::quotas(change.user), Condition::of(IS_ACTIVE));
+        } else {
+            return Ok(self);
+        }
+        Ok(if change.requires_active { self.or_refuse_quota(change) } else { self })
+    }
+
+    /// Marks a user's quotas as those of a deleted account: they grow no more.
+    pub(in crate::store) fn close_quotas(&mut self, user: UserId) -> Result<&mut Self> {
+        let close = Update::of(keys::quotas(user), "SET is_deleted = :deleted").value(":deleted", true)?;
+        Ok(self.update(close))
+    }
+
+    /// Stores the revision of a user's profile.
+    pub(in crate::store) fn set_profile_rev(&mut self, user: UserId, rev: u64) -> Result<&mut Self> {
+        let set = Update::of(keys::quotas(user), "SET profile_rev = :rev").value(":rev", rev)?;
+        Ok(self.update(set))
+    }
 }
 
 impl Store {
-    /// Adds to a transaction that somebody has more or fewer of some things, under the conditions of what it gives them.
-    pub(in crate::store) fn count(
-        &self,
-        writes: &mut Writes,
-        to: UserId,
-        changes: &[(Quota, i64)],
-        given: Given,
-    ) -> Result<()> {
-        let at = writes.all.len();
-        if changes.is_empty() {
-            if given == Given::Something {
-                writes.gifts.push(Gift { at, to, given, counted: None });
-                writes.all.push(self.check(keys::quotas(to), IS_ACTIVE)?);
-            }
-            return Ok(());
-        }
-        let terms: Vec<String> = (0..changes.len()).map(|n| format!("#n{n} :n{n}")).collect();
-        let mut update = Update::of(keys::quotas(to), format!("ADD {}", terms.join(", ")));
-        let (mut conditions, mut counted) = (vec![IS_ACTIVE.to_owned()], None);
-        if let Given::Place(profile_rev) = given {
-            conditions.push(IS_PROFILE_REV.to_owned());
-            update = update.value(":profile_rev", profile_rev)?;
-        }
-        for (n, (what, change)) in changes.iter().enumerate() {
-            update = update.name(format!("#n{n}"), attribute(*what)).value(&format!(":n{n}"), change)?;
-            if *change > 0 {
-                // No step gives two things to one person.
-                counted = Some(*what);
-                conditions.push(format!("(attribute_not_exists(#n{n}) OR #n{n} < :limit)"));
-                update = update.value(":limit", what.limit())?;
-            }
-        }
-        if given != Given::Nothing {
-            writes.gifts.push(Gift { at, to, given, counted });
-            update = update.only_if(conditions.join(" AND "));
-        }
-        writes.all.push(self.update(update)?);
-        Ok(())
-    }
-
-    /// What it means that the writes at these places of a transaction of `actor`'s were refused: an error if that is only because
-    /// somebody cannot have what it gives them. Otherwise something else has changed, and is to be read again.
-    pub(in crate::store) async fn check_gifts(
-        &self,
-        writes: &Writes,
-        refused: &[usize],
-        actor: UserId,
-    ) -> Result<()> {
-        let gift = writes.gifts.iter().find(|gift| refused.contains(&gift.at));
-        let Some(gift) = gift.filter(|_| writes.are_gifts(refused)) else { return Ok(()) };
-        let is_own = gift.to == actor;
-        match (self.account(gift.to).await?, gift.counted) {
-            (Some(Account::Deleted(_)), _) if is_own => Err(TOKEN_BEFORE_DELETION),
+    /// Why a change of a quota failed: an error if the account is deleted or the quota exhausted. Otherwise the account
+    /// or its profile has changed, and the caller has to read again.
+    pub(in crate::store) async fn check_quota_failure(&self, change: &QuotaChange) -> Result<()> {
+        match (self.account(change.user).await?, change.growing()) {
+            (Some(Account::Deleted(_)), _) if change.is_own => Err(TOKEN_BEFORE_DELETION),
             (Some(Account::Deleted(_)), _) => Err(Error::NotFound),
-            (Some(Account::Active(profile)), _) if gift.given.is_as_before(profile.rev) => Ok(()),
-            (_, Some(counted)) => Err(counted.refusal(is_own).into()),
-            // They were gone, and are back.
+            (Some(Account::Active(profile)), _)
+                if change.profile_rev.is_some_and(|rev| rev != profile.rev) =>
+            {
+                Ok(())
+            }
+            (_, Some(quota)) => Err(quota.refusal(change.is_own).into()),
+            // The account was deleted when the transaction was tried, and has been recreated since.
             (_, None) => Ok(()),
         }
     }
-
-    /// A write of a transaction: nothing new comes to somebody any more.
-    pub(in crate::store) fn close_quotas(&self, user: UserId) -> Result<TransactWriteItem> {
-        self.update(Update::of(keys::quotas(user), "SET is_deleted = :gone").value(":gone", true)?)
-    }
-
-    /// A write of a transaction: somebody's profile is at another revision.
-    pub(in crate::store) fn note_profile(&self, user: UserId, rev: u64) -> Result<TransactWriteItem> {
-        self.update(Update::of(keys::quotas(user), "SET profile_rev = :rev").value(":rev", rev)?)
-    }
 }
 
-/// Where a person's counts keep something.
-fn attribute(counted: Quota) -> &'static str {
-    match counted {
+/// The attribute that holds a quota.
+fn attribute(quota: Quota) -> &'static str {
+    match quota {
         Quota::RequestsSent => "requests_sent",
         Quota::Friends => "friends",
         Quota::Blocks => "blocks",
         Quota::Devices => "devices",
         Quota::Rooms => "rooms",
-    }
-}
-
-impl Given {
-    /// Whether it shows somebody as they were before this revision of their profile.
-    fn is_as_before(self, rev: u64) -> bool {
-        matches!(self, Self::Place(shown) if shown != rev)
-    }
-}
-
-impl Writes {
-    pub fn push(&mut self, write: TransactWriteItem) {
-        self.all.push(write);
-    }
-
-    /// Whether the writes at these places all give something to somebody.
-    pub fn are_gifts(&self, places: &[usize]) -> bool {
-        places.iter().all(|at| self.gifts.iter().any(|gift| gift.at == *at))
-    }
-
-    pub fn extend(&mut self, writes: impl IntoIterator<Item = TransactWriteItem>) {
-        self.all.extend(writes);
     }
 }

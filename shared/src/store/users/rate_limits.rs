@@ -1,79 +1,72 @@
-//! How far each person is ahead of the pace of what they do: one item for each kind of deed, moved forward only.
+//! The state of rate limits: one item per user and kind of action holds the theoretical arrival time (TAT).
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     clock::Timestamp,
     domain::users::rate_limit::{RateLimit, RateLimitedAction, Verdict},
-    error::{Cause, Error, Result},
+    error::{Error, Result},
     id::UserId,
     store::{
         Store,
         db::{
             item::{Item, Update},
             keys,
-            table::wait_before_retry,
+            transaction::{Attempt, retrying_with},
         },
     },
 };
 
-/// How often a time that others keep moving is looked at again. Each look that does not decide means that one more was
-/// admitted meanwhile, or that the clock of somebody who decides is wrong.
-const MAX_LOOKS: u32 = 8;
-
-/// The theoretical arrival time, in milliseconds since 1970.
+/// The attribute with the TAT, in milliseconds since 1970.
 const TAT: &str = "tat";
 
 impl Store {
-    /// Notes one call of a person, or [`Error::RateLimited`] if it comes too early.
+    /// Counts one action of a user, or [`Error::RateLimited`].
     ///
-    /// One write where the person was idle, one more where they were not; a refused call changes nothing. However many
-    /// come at once, no more are admitted than the limit says: each of the changes is conditional.
+    /// One write for an idle user, and one more otherwise; a refused action changes nothing. However many actions are
+    /// concurrent, no more than the limit are allowed: every write is conditional.
     pub async fn check_rate_limit(
         &self,
         user: UserId,
-        what: RateLimitedAction,
+        action: RateLimitedAction,
         limit: RateLimit,
         now: Timestamp,
     ) -> Result<()> {
-        // At least until then an admitted call counts; whatever else is admitted later says so again.
+        // An allowed action counts until then; a later one extends it.
         let expires_at = limit.over(now).seconds() + 1;
-        let change = |expression: &str| {
-            let update = Update::of(
-                keys::rate(user, what.name()),
-                format!("SET tat = {expression}, expires_at = :expires_at"),
-            );
-            update.value(":expires_at", expires_at)
+        let set = |expression: &str| {
+            let change = format!("SET tat = {expression}, expires_at = :expires_at");
+            Update::of(keys::rate(user, action.name()), change).value(":expires_at", expires_at)
         };
         let from_now = now.plus(limit.interval()).milliseconds();
-        let idle = change(":next")?
+        let idle = set(":next")?
             .only_if("attribute_not_exists(tat) OR tat <= :now")
             .value(":next", from_now)?
             .value(":now", now.milliseconds())?;
-        let Err(mut there) = self.table.update_or_item(idle).await? else { return Ok(()) };
-        for attempt in 1..=MAX_LOOKS {
-            let held = tat(&there);
-            if let Verdict::Refused { retry_after } = limit.judge(held, now) {
+        let Err(existing) = self.table.update_or_item(idle).await? else { return Ok(()) };
+        retrying_with("the rate limit keeps changing", existing, |existing: Item| async {
+            let mut existing = existing;
+            let stored = tat(&existing);
+            if let Verdict::Refused { retry_after } = limit.judge(stored, now) {
                 return Err(Error::RateLimited { retry_after });
             }
-            let register_connection = if limit.counting(held, now).is_some() {
-                change("tat + :interval")?
+            let allow = if limit.counting(stored, now).is_some() {
+                set("tat + :interval")?
                     .only_if("tat > :now AND tat <= :latest")
                     .value(":interval", limit.interval().num_milliseconds())?
                     .value(":now", now.milliseconds())?
                     .value(":latest", limit.latest(now).milliseconds())?
             } else {
-                // Not a time that can be: it gives way to one that can.
-                let held = there.remove(TAT).unwrap_or(AttributeValue::Null(true));
-                change(":next")?.only_if("tat = :held").value(":next", from_now)?.attribute(":held", held)
+                // An impossible time is replaced.
+                let stored = existing.remove(TAT).unwrap_or(AttributeValue::Null(true));
+                set(":next")?.only_if("tat = :stored").value(":next", from_now)?.attribute(":stored", stored)
             };
-            match self.table.update_or_item(register_connection).await? {
-                Ok(_) => return Ok(()),
-                Err(other) => there = other,
+            match self.table.update_or_item(allow).await? {
+                Ok(_) => Ok(Attempt::Done(())),
+                Err(changed) => Ok(Attempt::Again(changed)),
             }
-            wait_before_retry(attempt).await;
-        }
-        Err(Error::Busy(Cause::from("the pace is changed all the time")))
+        })
+        .await
     }
 }
 

@@ -1,5 +1,5 @@
-//! A proxy before the database and the gateway's connections: sees every call of every function, holds one that a test waits for, and answers in the
-//! database's place where a test says so.
+//! A proxy in front of the database and the gateway's connections. It records every call of every function,
+//! blocks a call that a test waits for, and answers in place of the database.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -14,25 +14,25 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::task::TaskTracker;
 
-/// A call that went by.
+/// A recorded call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seen {
-    /// The access key of whoever called: a function's logical id.
+    /// The access key of the caller: a function's logical id.
     pub caller: String,
-    /// DynamoDB's name of the operation, or the method of a call to a connection.
+    /// The DynamoDB operation, or the HTTP method of a call to a connection.
     pub operation: String,
-    /// The request.
+    /// The request body.
     pub body: String,
 }
 
-type Wanted = Box<dyn Fn(&Seen) -> bool + Send + Sync>;
+type Matcher = Box<dyn Fn(&Seen) -> bool + Send + Sync>;
 
-/// Tells the test that its call has come, and gives it the means to let go.
-type Catch = oneshot::Sender<oneshot::Sender<()>>;
+/// Notifies the test that the call has arrived, with a sender that releases it.
+type Arrival = oneshot::Sender<oneshot::Sender<()>>;
 
-/// An answer in the database's place.
+/// An answer in place of the database's.
 struct Prepared {
-    wanted: Wanted,
+    matches: Matcher,
     status: StatusCode,
     answer: Value,
 }
@@ -43,37 +43,37 @@ struct Inner {
     sockets: OnceLock<String>,
     calls: TaskTracker,
     seen: Mutex<Vec<Seen>>,
-    holds: Mutex<Vec<(Wanted, Catch)>>,
+    holds: Mutex<Vec<(Matcher, Arrival)>>,
     answers: Mutex<Vec<Arc<Prepared>>>,
     client: reqwest::Client,
 }
 
-/// The proxy; it lives as long as its test.
+/// The proxy. It runs until the test ends.
 #[derive(Clone)]
 pub struct Proxy {
     url: String,
     inner: Arc<Inner>,
 }
 
-/// A call that will be or is held.
-pub struct Held(oneshot::Receiver<oneshot::Sender<()>>);
+/// A blocked call, or one that will be blocked.
+pub struct BlockedCall(oneshot::Receiver<oneshot::Sender<()>>);
 
-/// While it lives, the proxy answers in the database's place.
-pub struct StandIn {
+/// A guard: until it is dropped, the proxy answers in place of the database.
+pub struct InjectedAnswer {
     inner: Arc<Inner>,
     prepared: Arc<Prepared>,
 }
 
-impl Drop for StandIn {
+impl Drop for InjectedAnswer {
     fn drop(&mut self) {
         self.inner.answers.lock().unwrap().retain(|prepared| !Arc::ptr_eq(prepared, &self.prepared));
     }
 }
 
-impl Held {
-    /// Waits until the call has come. It goes on when the returned guard is dropped.
+impl BlockedCall {
+    /// Waits until the call has arrived. The call continues when the returned guard is dropped.
     pub async fn caught(self) -> oneshot::Sender<()> {
-        tokio::time::timeout(super::PATIENCE, self.0).await.expect("the call comes in time").unwrap()
+        tokio::time::timeout(super::PATIENCE, self.0).await.expect("the call arrives in time").unwrap()
     }
 }
 
@@ -96,7 +96,7 @@ impl Proxy {
         self.inner.sockets.set(sockets.to_owned()).unwrap();
     }
 
-    /// Waits until every call that came has been forwarded and answered, also those whose caller is gone.
+    /// Waits until every call so far is forwarded and answered, including calls of killed functions.
     pub async fn settled(&self) {
         self.inner.calls.close();
         self.inner.calls.wait().await;
@@ -108,34 +108,42 @@ impl Proxy {
         self.inner.seen.lock().unwrap().clone()
     }
 
-    /// Holds the next call that is wanted, before the database sees it.
-    pub fn hold(&self, wanted: impl Fn(&Seen) -> bool + Send + Sync + 'static) -> Held {
-        let (caught, waiting) = oneshot::channel();
-        self.inner.holds.lock().unwrap().push((Box::new(wanted), caught));
-        Held(waiting)
+    /// Blocks the next matching call before it reaches the database.
+    pub fn hold(&self, matches: impl Fn(&Seen) -> bool + Send + Sync + 'static) -> BlockedCall {
+        let (arrival, arrived) = oneshot::channel();
+        self.inner.holds.lock().unwrap().push((Box::new(matches), arrival));
+        BlockedCall(arrived)
     }
 
-    /// Answers the calls that are wanted in the database's place.
-    pub fn answer(&self, wanted: impl Fn(&Seen) -> bool + Send + Sync + 'static, answer: Value) -> StandIn {
-        self.stand_in(Box::new(wanted), StatusCode::OK, answer)
+    /// Answers matching calls in place of the database.
+    pub fn answer(
+        &self,
+        matches: impl Fn(&Seen) -> bool + Send + Sync + 'static,
+        answer: Value,
+    ) -> InjectedAnswer {
+        self.inject(Box::new(matches), StatusCode::OK, answer)
     }
 
-    /// Answers the calls that are wanted with an error of DynamoDB, named by its code.
-    pub fn fail(&self, wanted: impl Fn(&Seen) -> bool + Send + Sync + 'static, code: &str) -> StandIn {
-        let ours = code == "InternalServerError";
-        let status = if ours { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
+    /// Answers matching calls with the DynamoDB error of this code.
+    pub fn fail(
+        &self,
+        matches: impl Fn(&Seen) -> bool + Send + Sync + 'static,
+        code: &str,
+    ) -> InjectedAnswer {
+        let is_internal = code == "InternalServerError";
+        let status = if is_internal { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
         let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
-        self.stand_in(Box::new(wanted), status, json!({"__type": kind, "message": "as the test wants it"}))
+        self.inject(Box::new(matches), status, json!({"__type": kind, "message": "injected by the test"}))
     }
 
-    fn stand_in(&self, wanted: Wanted, status: StatusCode, answer: Value) -> StandIn {
-        let prepared = Arc::new(Prepared { wanted, status, answer });
+    fn inject(&self, matches: Matcher, status: StatusCode, answer: Value) -> InjectedAnswer {
+        let prepared = Arc::new(Prepared { matches, status, answer });
         self.inner.answers.lock().unwrap().push(Arc::clone(&prepared));
-        StandIn { inner: Arc::clone(&self.inner), prepared }
+        InjectedAnswer { inner: Arc::clone(&self.inner), prepared }
     }
 }
 
-/// What was sent arrives, as it may on a real network, even if its sender has died meanwhile.
+/// Forwards a call even if its caller dies meanwhile, as a real network may.
 async fn pass(
     State(inner): State<Arc<Inner>>,
     method: Method,
@@ -160,26 +168,26 @@ async fn forward(inner: Arc<Inner>, method: Method, uri: Uri, headers: HeaderMap
     };
     let hold = {
         let mut holds = inner.holds.lock().unwrap();
-        let place = holds.iter().position(|(wanted, _)| wanted(&seen));
-        place.map(|place| holds.remove(place).1)
+        let index = holds.iter().position(|(matches, _)| matches(&seen));
+        index.map(|index| holds.remove(index).1)
     };
     let prepared = {
         let answers = inner.answers.lock().unwrap();
-        answers.iter().find(|prepared| (prepared.wanted)(&seen)).cloned()
+        answers.iter().find(|prepared| (prepared.matches)(&seen)).cloned()
     };
     inner.seen.lock().unwrap().push(seen);
-    if let Some(caught) = hold {
+    if let Some(arrival) = hold {
         let (release, released) = oneshot::channel::<()>();
-        if caught.send(release).is_ok() {
-            // Either word of the guard lets go: that it was used, or that it was dropped.
+        if arrival.send(release).is_ok() {
+            // The guard releases the call both when it is used and when it is dropped.
             let _ = released.await;
         }
     }
     if let Some(prepared) = prepared {
-        return (prepared.status, kind_of_answer(true), prepared.answer.to_string()).into_response();
+        return (prepared.status, content_type(true), prepared.answer.to_string()).into_response();
     }
-    let of_database = headers.contains_key("x-amz-target");
-    let target = if of_database { &inner.database } else { &inner.sockets };
+    let to_database = headers.contains_key("x-amz-target");
+    let target = if to_database { &inner.database } else { &inner.sockets };
     let target = format!("{}{}", target.get().expect("the proxy has a target"), uri.path());
     let mut request = inner.client.request(method, target).body(body);
     for name in ["authorization", "content-type", "x-amz-date", "x-amz-target"] {
@@ -190,7 +198,7 @@ async fn forward(inner: Arc<Inner>, method: Method, uri: Uri, headers: HeaderMap
             let status = StatusCode::from_u16(answer.status().as_u16()).unwrap();
             let kind = answer.headers().get("x-amzn-errortype").cloned();
             let mut response =
-                (status, kind_of_answer(of_database), answer.bytes().await.unwrap()).into_response();
+                (status, content_type(to_database), answer.bytes().await.unwrap()).into_response();
             if let Some(kind) = kind {
                 response.headers_mut().insert("x-amzn-errortype", kind);
             }
@@ -200,8 +208,8 @@ async fn forward(inner: Arc<Inner>, method: Method, uri: Uri, headers: HeaderMap
     }
 }
 
-fn kind_of_answer(of_database: bool) -> [(&'static str, &'static str); 1] {
-    [("content-type", if of_database { "application/x-amz-json-1.0" } else { "application/json" })]
+fn content_type(to_database: bool) -> [(&'static str, &'static str); 1] {
+    [("content-type", if to_database { "application/x-amz-json-1.0" } else { "application/json" })]
 }
 
 /// The access key in an AWS signature: `AWS4-HMAC-SHA256 Credential=KEY/20260101/…`.

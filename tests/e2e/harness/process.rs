@@ -1,4 +1,4 @@
-//! The command as a process of its own.
+//! The `local` command as a separate process.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{Actor, PATIENCE, kill};
 
-/// The command with these arguments.
+/// The `local` command with these arguments.
 pub fn local(arguments: &[&str]) -> Command {
     let program = local::binaries_beside_this_program().join("local");
     assert!(program.is_file(), "`cargo test --workspace` builds {}", program.display());
@@ -19,7 +19,7 @@ pub fn local(arguments: &[&str]) -> Command {
     command
 }
 
-/// The command that serves: on any ports but the given one, with its data in a folder.
+/// The command that runs a stack: with this HTTP address, any other ports, and its data in a folder.
 pub fn serve(http: &str, folder: &Path) -> Command {
     let mut command =
         local(&["--no-build", "--http", http, "--ws", "127.0.0.1:0", "--dynamodb", "127.0.0.1:0"]);
@@ -27,23 +27,23 @@ pub fn serve(http: &str, folder: &Path) -> Command {
     command
 }
 
-/// A serving command.
+/// A running stack.
 pub struct Process {
     pub child: Child,
     pub ready: Value,
 }
 
 impl Process {
-    /// Without demo data, as most tests want it.
+    /// Starts a stack without demo users.
     pub async fn start(folder: &Path) -> Self {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         Self::start_with(folder, &["--no-demo"], log.into()).await
     }
 
-    /// With further arguments, and somewhere for its log.
+    /// Starts a stack with further arguments and this destination of its log.
     pub async fn start_with(folder: &Path, arguments: &[&str], log: Stdio) -> Self {
         let ready_file = folder.join("ready.json");
-        // One that a killed stack left would be read before the new one is written.
+        // A file left by a killed stack would be read before the new one is written.
         let _ = std::fs::remove_file(&ready_file);
         let mut command = serve("127.0.0.1:0", folder);
         command.args(arguments).arg("--ready-file").arg(&ready_file);
@@ -72,7 +72,7 @@ impl Process {
         }
     }
 
-    /// The HTTP API's address, host and port.
+    /// The host and port of the HTTP API.
     pub fn http(&self) -> &str {
         self.ready["http"].as_str().unwrap().trim_start_matches("http://")
     }
@@ -87,13 +87,13 @@ impl Process {
     }
 }
 
-/// Ends a process with a signal, and waits until it is gone.
+/// Ends a process with a signal and waits for its exit code.
 pub async fn end(mut child: Child, signal: &str) -> Option<i32> {
     kill(signal, child.id().unwrap());
     tokio::time::timeout(PATIENCE, child.wait()).await.expect("ends in time").unwrap().code()
 }
 
-/// The lines that a process writes to its standard error, which it was started with as a pipe.
+/// The lines of a process's standard error, which must be a pipe.
 pub fn log_of(child: &mut Child) -> Lines<BufReader<ChildStderr>> {
     BufReader::new(child.stderr.take().unwrap()).lines()
 }

@@ -1,12 +1,12 @@
-//! Who does something too often is told when to go on; nobody and nothing else is affected, and nothing is changed.
+//! Rate limits: a rejected call has a `Retry-After`, changes nothing, and affects no other user or action.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::world::{Actor, Answer, World, befriend, paced};
+use crate::harness::{Actor, Answer, TestStack, make_friends, rate_limited};
 
-/// The seconds that a refused call says to wait.
+/// The `Retry-After` seconds of a rate limited response.
 #[track_caller]
 fn retry_after(answer: &Answer) -> u64 {
     answer.problem(429, "rate_limited");
@@ -15,62 +15,62 @@ fn retry_after(answer: &Answer) -> u64 {
     seconds
 }
 
-async fn try_to_say(who: &Actor, room: &str, name: &str) -> Answer {
+async fn try_send(user: &Actor, room: &str, name: &str) -> Answer {
     let message = json!({"chat_room_id": room, "content": name, "client_message_id": name, "after_seq": 0});
-    who.post("/chat/messages", message).await
+    user.post("/chat/messages", message).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_messages_are_refused_until_it_is_time_and_then_each_is_there_once() {
-    let world = World::with(paced("messages=3/3600s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn messages_over_the_limit_are_rejected_and_a_retry_stores_each_once() {
+    let stack = TestStack::with(rate_limited("messages=3/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (room, mut at_ben) = (ana.room_with(&ben).await, ben.socket().await);
     for n in 1..=3 {
-        try_to_say(&ana, &room, &format!("m{n}")).await.ok();
+        try_send(&ana, &room, &format!("m{n}")).await.ok();
         at_ben.expect("new_message").await;
     }
-    let seconds = retry_after(&try_to_say(&ana, &room, "m4").await);
+    let seconds = retry_after(&try_send(&ana, &room, "m4").await);
     assert!((1100..=1200).contains(&seconds), "{seconds}");
-    // An earlier message, too, is too many; so is one that leads nowhere.
-    retry_after(&try_to_say(&ana, &room, "m1").await);
-    retry_after(&try_to_say(&ana, &uuid::Uuid::new_v4().to_string(), "m1").await);
+    // Retries of earlier messages count as well, and so do messages to missing rooms.
+    retry_after(&try_send(&ana, &room, "m1").await);
+    retry_after(&try_send(&ana, &uuid::Uuid::new_v4().to_string(), "m1").await);
     at_ben.expect_nothing_more().await;
 
-    // Others, and whatever else she does.
-    try_to_say(&ben, &room, "from ben").await.ok();
+    // Other users and Ana's other actions are not limited.
+    try_send(&ben, &room, "from ben").await.ok();
     ana.put(&format!("/chat/rooms/{room}/read")).await.ok();
     ana.get("/friends/search?query=be").await.ok();
 
-    let later = world.later(&ana, Duration::from_secs(seconds));
-    assert_eq!(try_to_say(&later, &room, "m4").await.ok()["seq"], 5);
-    retry_after(&try_to_say(&later, &room, "m5").await);
+    let later = stack.later(&ana, Duration::from_secs(seconds));
+    assert_eq!(try_send(&later, &room, "m4").await.ok()["seq"], 5);
+    retry_after(&try_send(&later, &room, "m5").await);
     let history = ben.history(&room).await;
-    let said: Vec<_> = history.iter().map(|message| message["content"].as_str().unwrap()).collect();
-    assert_eq!(said, ["m1", "m2", "m3", "from ben", "m4"]);
+    let contents: Vec<_> = history.iter().map(|message| message["content"].as_str().unwrap()).collect();
+    assert_eq!(contents, ["m1", "m2", "m3", "from ben", "m4"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_messages_at_once_just_the_burst_gets_through() {
-    let world = World::with(paced("messages=5/3600s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn only_the_burst_of_many_concurrent_messages_is_accepted() {
+    let stack = TestStack::with(rate_limited("messages=5/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let names: Vec<String> = (0..16).map(|n| format!("m{n}")).collect();
-    let answers = futures::future::join_all(names.iter().map(|name| try_to_say(&ana, &room, name))).await;
-    let (sent, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    let answers = futures::future::join_all(names.iter().map(|name| try_send(&ana, &room, name))).await;
+    let (sent, rejected): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
     assert_eq!(sent.len(), 5);
-    for answer in refused {
+    for answer in rejected {
         retry_after(answer);
     }
     assert_eq!(ben.history(&room).await.len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_of_the_socket_and_of_rest_are_counted_together() {
-    let world = World::with(paced("messages=2/3600s,frames=20/3600s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn messages_over_sockets_and_rest_share_one_limit() {
+    let stack = TestStack::with(rate_limited("messages=2/3600s,frames=20/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (room, mut at_ana) = (ana.room_with(&ben).await, ana.socket().await);
     let mut at_ben = ben.socket().await;
-    ana.say(&room, "by rest").await;
+    ana.send_message(&room, "by rest").await;
     for socket in [&mut at_ana, &mut at_ben] {
         socket.expect("new_message").await;
     }
@@ -79,23 +79,23 @@ async fn messages_of_the_socket_and_of_rest_are_counted_together() {
     at_ana.expect("message_sent").await;
     at_ben.expect("new_message").await;
     at_ana.send_text(&json!({"type": "send_message", "ref": 7, "data": message}).to_string()).await;
-    let refused = at_ana.expect("error").await;
-    assert_eq!((&refused["ref"], &refused["data"]["code"]), (&json!(7), &json!("rate_limited")));
-    let seconds = refused["data"]["retry_after"].as_u64().unwrap();
+    let rejected = at_ana.expect("error").await;
+    assert_eq!((&rejected["ref"], &rejected["data"]["code"]), (&json!(7), &json!("rate_limited")));
+    let seconds = rejected["data"]["retry_after"].as_u64().unwrap();
     assert!((1700..=1800).contains(&seconds), "{seconds}");
     retry_after(&ana.post("/chat/messages", message).await);
-    // The connection is as good as before, and nobody heard of it.
+    // The connection stays open, and no other frame was sent.
     at_ana.expect_nothing_more().await;
     at_ben.expect_nothing_more().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn frames_of_all_types_are_counted_together_and_apart_from_messages() {
-    let world = World::with(paced("frames=5/3600s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn all_frame_types_share_one_limit_separate_from_messages() {
+    let stack = TestStack::with(rate_limited("frames=5/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
-    ben.say(&room, "hello").await;
-    // The first one is its `hello`.
+    ben.send_message(&room, "hello").await;
+    // The first frame is the `hello` of the connection.
     let mut at_ana = ana.socket().await;
     let data = json!({"chat_room_id": room, "seq": 1});
     at_ana.expect_nothing_more().await;
@@ -115,8 +115,8 @@ async fn frames_of_all_types_are_counted_together_and_apart_from_messages() {
         ("dance", json!({})),
     ] {
         at_ana.send(frame, data).await;
-        let refused = at_ana.expect("error").await;
-        assert_eq!(refused["data"]["code"], "rate_limited", "{frame}");
+        let rejected = at_ana.expect("error").await;
+        assert_eq!(rejected["data"]["code"], "rate_limited", "{frame}");
     }
     retry_after(&ana.put(&format!("/chat/rooms/{room}/read")).await);
     at_ana.send("send_message", json!({"chat_room_id": room, "content": "still"})).await;
@@ -124,40 +124,41 @@ async fn frames_of_all_types_are_counted_together_and_apart_from_messages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_call_leaves_everything_as_it_was() {
-    let world = World::with(paced("requests=1/3600s,rooms=2/3600s,changes=3/3600s,searches=1/60s")).await;
-    let [ana, ben, cleo] = world.actors(["ana", "ben", "cleo"]).await;
-    befriend(&ana, &ben).await;
+async fn a_rate_limited_call_changes_nothing() {
+    let stack =
+        TestStack::with(rate_limited("requests=1/3600s,rooms=2/3600s,changes=3/3600s,searches=1/60s")).await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    make_friends(&ana, &ben).await;
     retry_after(&ana.post("/friends/requests", json!({"receiver_id": cleo.id})).await);
     assert_eq!(cleo.get("/friends/requests").await.ok(), json!([]));
 
     let (direct, group) = (ana.room_with(&ben).await, ana.group_with(&[&ben]).await);
     retry_after(&ana.post("/chat/rooms", json!({"participant_ids": [cleo.id]})).await);
     assert_eq!(cleo.get("/chat/rooms").await.ok(), json!([]));
-    assert_eq!(ana.room_with(&ben).await, direct, "a room that is there is not made");
+    assert_eq!(ana.room_with(&ben).await, direct, "an existing room is not created again");
 
-    let said = ana.say(&group, "hello").await;
-    ana.edit(&said, "hello!").await.ok();
-    ana.react(&said, "👍").await.ok();
-    ana.pin(&said).await.ok();
+    let message = ana.send_message(&group, "hello").await;
+    ana.edit(&message, "hello!").await.ok();
+    ana.react(&message, "👍").await.ok();
+    ana.pin(&message).await.ok();
     let before = ana.room(&group).await.ok();
-    let refused: Vec<Answer> = vec![
-        ana.edit(&said, "hello?").await,
-        ana.react(&said, "🔥").await,
-        ana.unreact(&said, "👍").await,
-        ana.unpin(&said).await,
-        ana.delete_message(&said).await,
+    let rejected: Vec<Answer> = vec![
+        ana.edit(&message, "hello?").await,
+        ana.react(&message, "🔥").await,
+        ana.unreact(&message, "👍").await,
+        ana.unpin(&message).await,
+        ana.delete_message(&message).await,
         ana.add(&group, &cleo).await,
         ana.remove(&group, &ben).await,
     ];
-    let waits: BTreeSet<u64> = refused.iter().map(retry_after).collect();
+    let waits: BTreeSet<u64> = rejected.iter().map(retry_after).collect();
     assert!(waits.into_iter().all(|seconds| (1100..=1200).contains(&seconds)));
     assert_eq!(ana.room(&group).await.ok(), before);
     let shown = ben.message(&group, 1).await;
-    let told = |message: &Value| [message["content"].clone(), message["reactions"][0]["count"].clone()];
-    assert_eq!(told(&shown), [json!("hello!"), json!(1)]);
-    let later = world.later(&ana, Duration::from_mins(20));
-    later.edit(&said, "hello?").await.ok();
+    let summary = |message: &Value| [message["content"].clone(), message["reactions"][0]["count"].clone()];
+    assert_eq!(summary(&shown), [json!("hello!"), json!(1)]);
+    let later = stack.later(&ana, Duration::from_mins(20));
+    later.edit(&message, "hello?").await.ok();
 
     ana.get("/friends/search?query=be").await.ok();
     let seconds = retry_after(&ana.get("/friends/search?query=be").await);
@@ -166,14 +167,14 @@ async fn a_refused_call_leaves_everything_as_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_malformed_is_refused_before_it_is_counted() {
-    let world = World::with(paced("messages=1/3600s,searches=1/60s")).await;
-    let [ana, ben] = world.actors(["ana", "ben"]).await;
+async fn invalid_calls_do_not_count() {
+    let stack = TestStack::with(rate_limited("messages=1/3600s,searches=1/60s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     for _ in 0..3 {
         ana.post("/chat/messages", json!({"chat_room_id": room})).await.problem(422, "validation_failed");
         ana.get("/friends/search?query=b").await.problem(422, "validation_failed");
     }
-    ana.say(&room, "hello").await;
+    ana.send_message(&room, "hello").await;
     ana.get("/friends/search?query=be").await.ok();
 }

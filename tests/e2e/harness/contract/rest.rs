@@ -1,4 +1,4 @@
-//! Whether a call and its answer are as `openapi.yaml` says.
+//! Checks calls and their answers against `openapi.yaml`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,15 +9,15 @@ use jsonschema::Validator;
 use reqwest::{Url, header::HeaderMap};
 use serde_json::Value;
 
-use super::schema::{OPENAPI, faults, from_text, resolve, validator};
+use super::schema::{OPENAPI, from_text, resolve, validator, violations};
 
-/// One answer that the contract knows: an operation, a status and a content type.
+/// A documented answer: an operation id, a status and a content type.
 pub type Documented = (String, u16, String);
 
-/// Stands where an answer has no content, and so no type of it.
+/// The content type of an answer without content.
 const NO_CONTENT: &str = "none";
 
-/// A call as it was made, and what came back.
+/// A call and its answer.
 pub struct Exchange<'a> {
     pub method: &'a str,
     pub url: &'a str,
@@ -27,7 +27,7 @@ pub struct Exchange<'a> {
     pub text: &'a str,
 }
 
-/// Every operation.
+/// The operations of `openapi.yaml`.
 pub static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
     let paths = OPENAPI["paths"].as_object().unwrap().iter();
     let operations = paths.flat_map(|(path, item)| {
@@ -37,17 +37,17 @@ pub static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
     operations.collect()
 });
 
-/// What a path that is not in the contract is answered with.
+/// The answer to a path that is not documented.
 static UNKNOWN_PATH: LazyLock<Reply> =
     LazyLock::new(|| Reply::read(&OPENAPI["components"]["responses"]["NotFound"]));
 
-/// Headers that the gateway and the connection add to every answer.
+/// Headers that the gateway and HTTP itself add to every answer.
 const COMMON_HEADERS: [&str; 5] = ["apigw-requestid", "content-length", "content-type", "date", "vary"];
 
-/// One operation.
+/// A documented operation.
 pub struct Operation {
     pub id: String,
-    /// In capitals.
+    /// In upper case.
     pub method: String,
     pub path: String,
     parameters: Vec<Parameter>,
@@ -57,7 +57,7 @@ pub struct Operation {
 
 struct Parameter {
     name: String,
-    place: String,
+    location: String,
     required: bool,
     schema: Value,
     validator: Validator,
@@ -73,30 +73,30 @@ struct Reply {
     contents: BTreeMap<String, Validator>,
 }
 
-/// Checks an exchange, and says what of the contract it exercised; nothing if the path is not in it.
+/// Checks an exchange and returns the documented answer. `None` if the path is not documented.
 pub fn check(exchange: &Exchange) -> Option<Documented> {
     let url = Url::parse(exchange.url).unwrap();
     let found = OPERATIONS.iter().filter_map(|operation| {
         let parameters = operation.matches(exchange.method, url.path())?;
         Some((operation, parameters))
     });
-    // The most literal one, as the gateway chooses.
+    // The gateway prefers the route with the fewest path parameters.
     let found = found.min_by_key(|(_, parameters)| parameters.len());
-    let fault = match &found {
-        Some((operation, parameters)) => operation.fault(exchange, &url, parameters),
-        None if exchange.status == 404 => UNKNOWN_PATH.fault(exchange),
-        None => Some("it is not in openapi.yaml, so it must be a 404".to_owned()),
+    let violation = match &found {
+        Some((operation, parameters)) => operation.violation(exchange, &url, parameters),
+        None if exchange.status == 404 => UNKNOWN_PATH.violation(exchange),
+        None => Some("the path is not in openapi.yaml, so the status must be 404".to_owned()),
     };
-    let id = found.as_ref().map_or("nothing that is documented", |(operation, _)| operation.id.as_str());
-    if let Some(fault) = fault {
+    let id = found.as_ref().map_or("an undocumented path", |(operation, _)| operation.id.as_str());
+    if let Some(violation) = violation {
         let Exchange { method, url, body, status, text, .. } = exchange;
         let body = body.unwrap_or("no body");
-        panic!("against the contract: {id}\n{method} {url}\n{body}\nanswered {status}\n{text}\n{fault}");
+        panic!("contract violation: {id}\n{method} {url}\n{body}\n{status}\n{text}\n{violation}");
     }
     found.map(|(operation, _)| (operation.id.clone(), exchange.status, content_type(exchange.headers)))
 }
 
-/// Every answer that is documented.
+/// Every documented answer.
 pub fn documented() -> BTreeSet<Documented> {
     let replies = OPERATIONS.iter().flat_map(|operation| {
         operation.replies.iter().flat_map(|(status, reply)| {
@@ -135,73 +135,80 @@ impl Operation {
         }
     }
 
-    /// The parameters of a path that is this operation's.
+    /// The path parameters of a call of this operation. `None` if the call is of another one.
     fn matches(&self, method: &str, path: &str) -> Option<BTreeMap<String, String>> {
-        let (own, asked) = (self.path.split('/'), path.split('/'));
-        if method != self.method || own.clone().count() != asked.clone().count() {
+        let (template, actual) = (self.path.split('/'), path.split('/'));
+        if method != self.method || template.clone().count() != actual.clone().count() {
             return None;
         }
         let mut parameters = BTreeMap::new();
-        for (own, asked) in own.zip(asked) {
-            match own.strip_prefix('{').and_then(|own| own.strip_suffix('}')) {
-                Some(name) if !asked.is_empty() => drop(parameters.insert(name.to_owned(), asked.to_owned())),
-                None if own == asked => {}
+        for (template, actual) in template.zip(actual) {
+            match template.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                Some(name) if !actual.is_empty() => {
+                    drop(parameters.insert(name.to_owned(), actual.to_owned()))
+                }
+                None if template == actual => {}
                 _ => return None,
             }
         }
         Some(parameters)
     }
 
-    fn fault(&self, exchange: &Exchange, url: &Url, in_path: &BTreeMap<String, String>) -> Option<String> {
+    fn violation(
+        &self,
+        exchange: &Exchange,
+        url: &Url,
+        in_path: &BTreeMap<String, String>,
+    ) -> Option<String> {
         let Some(reply) = self.replies.get(&exchange.status) else {
             return Some("its status is not documented".to_owned());
         };
-        let of_call = || {
+        let call_violation = || {
             let in_query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
-            let places = [("path", in_path), ("query", &in_query)];
-            self.body_fault(exchange.body).or_else(|| {
+            let locations = [("path", in_path), ("query", &in_query)];
+            self.body_violation(exchange.body).or_else(|| {
                 self.parameters.iter().find_map(|parameter| {
-                    let (_, given) = places.iter().find(|(place, _)| *place == parameter.place)?;
-                    parameter.fault(given.get(&parameter.name).map(String::as_str))
+                    let (_, value) =
+                        locations.iter().find(|(location, _)| *location == parameter.location)?;
+                    parameter.violation(value.get(&parameter.name).map(String::as_str))
                 })
             })
         };
-        // What was taken must have been right. What was refused may have been anything.
-        let taken = (200..300).contains(&exchange.status);
-        reply.fault(exchange).or_else(|| taken.then(of_call).flatten())
+        // An accepted call must be valid. A rejected call may be anything.
+        let is_accepted = (200..300).contains(&exchange.status);
+        reply.violation(exchange).or_else(|| is_accepted.then(call_violation).flatten())
     }
 
-    fn body_fault(&self, body: Option<&str>) -> Option<String> {
-        let own = self.body.as_ref()?;
+    fn body_violation(&self, body: Option<&str>) -> Option<String> {
+        let documented = self.body.as_ref()?;
         match body.map(serde_json::from_str) {
-            None => own.required.then(|| "it was taken without its body".to_owned()),
-            Some(Err(error)) => Some(format!("its body was taken, and is no JSON: {error}")),
-            Some(Ok(body)) => {
-                faults(&own.validator, &body).map(|fault| format!("its body was taken, but {fault}"))
-            }
+            None => documented.required.then(|| "a call without its required body was accepted".to_owned()),
+            Some(Err(error)) => Some(format!("a body that is not JSON was accepted: {error}")),
+            Some(Ok(body)) => violations(&documented.validator, &body)
+                .map(|violation| format!("an invalid body was accepted: {violation}")),
         }
     }
 }
 
 impl Parameter {
-    /// Parameters have a name of their own; headers have theirs from where they stand.
+    /// A parameter contains its name. The name of a header is its key in the answer's `headers`.
     fn read(name: Option<&str>, parameter: &Value) -> Self {
         let parameter = resolve(&OPENAPI, parameter);
         Self {
             name: name.or(parameter["name"].as_str()).unwrap().to_owned(),
-            place: parameter["in"].as_str().unwrap_or("header").to_owned(),
+            location: parameter["in"].as_str().unwrap_or("header").to_owned(),
             required: parameter["required"] == true,
             validator: validator(&OPENAPI, &parameter["schema"]),
             schema: parameter["schema"].clone(),
         }
     }
 
-    fn fault(&self, given: Option<&str>) -> Option<String> {
-        let Self { name, place, .. } = self;
-        match given {
-            None => self.required.then(|| format!("{place} {name} is missing")),
-            Some(text) => faults(&self.validator, &from_text(&OPENAPI, &self.schema, text))
-                .map(|fault| format!("{place} {name}={text} {fault}")),
+    fn violation(&self, value: Option<&str>) -> Option<String> {
+        let Self { name, location, .. } = self;
+        match value {
+            None => self.required.then(|| format!("{location} {name} is missing")),
+            Some(text) => violations(&self.validator, &from_text(&OPENAPI, &self.schema, text))
+                .map(|violation| format!("{location} {name}={text} {violation}")),
         }
     }
 }
@@ -214,7 +221,7 @@ impl Reply {
         Self { headers: headers.collect(), contents: contents(reply) }
     }
 
-    /// The content types that it may have.
+    /// The documented content types.
     fn kinds(&self) -> Vec<&str> {
         if self.contents.is_empty() {
             return vec![NO_CONTENT];
@@ -222,7 +229,7 @@ impl Reply {
         self.contents.keys().map(String::as_str).collect()
     }
 
-    fn fault(&self, exchange: &Exchange) -> Option<String> {
+    fn violation(&self, exchange: &Exchange) -> Option<String> {
         let kind = content_type(exchange.headers);
         if !self.kinds().contains(&kind.as_str()) {
             return Some(format!("its content type {kind} is not documented"));
@@ -231,22 +238,22 @@ impl Reply {
             let common = COMMON_HEADERS.contains(name) || name.starts_with("access-control-");
             !common && !self.headers.contains_key(*name)
         });
-        let of_headers = || {
+        let header_violation = || {
             self.headers.iter().find_map(|(name, header)| {
-                header.fault(exchange.headers.get(name).map(|value| value.to_str().unwrap()))
+                header.violation(exchange.headers.get(name).map(|value| value.to_str().unwrap()))
             })
         };
-        self.content_fault(&kind, exchange.text)
+        self.content_violation(&kind, exchange.text)
             .or_else(|| unknown.map(|name| format!("its header {name} is not documented")))
-            .or_else(of_headers)
+            .or_else(header_violation)
     }
 
-    fn content_fault(&self, kind: &str, text: &str) -> Option<String> {
+    fn content_violation(&self, kind: &str, text: &str) -> Option<String> {
         match self.contents.get(kind) {
-            None => (!text.is_empty()).then(|| "it has content, and none is documented".to_owned()),
+            None => (!text.is_empty()).then(|| "it has content, but no content is documented".to_owned()),
             Some(validator) => match serde_json::from_str(text) {
-                Ok(body) => faults(validator, &body),
-                Err(error) => Some(format!("its body is no JSON: {error}")),
+                Ok(body) => violations(validator, &body),
+                Err(error) => Some(format!("its body is not JSON: {error}")),
             },
         }
     }

@@ -1,4 +1,4 @@
-//! What people do in rooms, beside talking.
+//! Actions on messages and rooms.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,14 +11,14 @@ pub fn path_of(message: &Value) -> String {
     format!("/chat/rooms/{room}/messages/{id}")
 }
 
-/// A message of one's own as the others in the room see it: without its status.
+/// The sender's message as the other members see it: without its delivery status.
 pub fn as_others_see(message: &Value) -> Value {
     let mut seen = message.clone();
     seen["status"] = Value::Null;
     seen
 }
 
-/// A room but for who is online, which the answers of actions do not look up.
+/// A room without presence, which the answers to actions do not contain.
 pub fn without_presence(mut room: Value) -> Value {
     for participant in room["participants"].as_array_mut().unwrap() {
         participant["is_online"] = Value::Null;
@@ -61,7 +61,7 @@ impl Actor {
         self.get(&format!("/chat/rooms/{room}/pins")).await.ok()
     }
 
-    /// Answers a message.
+    /// Replies to a message.
     pub async fn reply(&self, message: &Value, content: &str) -> Value {
         let reply = json!({
             "chat_room_id": message["chat_room_id"], "content": content, "reply_to_id": message["id"]
@@ -69,14 +69,14 @@ impl Actor {
         self.post("/chat/messages", reply).await.ok()
     }
 
-    /// Hands a message on to a room.
+    /// Forwards a message to a room.
     pub async fn forward(&self, message: &Value, room: &str) -> Answer {
         let (from, id) = (&message["chat_room_id"], &message["id"]);
         let body = json!({"chat_room_id": room, "forward_room_id": from, "forward_message_id": id});
         self.post("/chat/messages", body).await
     }
 
-    /// The message at a position, as this person sees it.
+    /// The message with this `seq`, as the actor sees it.
     pub async fn message(&self, room: &str, seq: u64) -> Value {
         let path = format!("/chat/rooms/{room}/messages?limit=1&before_seq={}", seq + 1);
         let page = self.get(&path).await.ok();
@@ -84,17 +84,17 @@ impl Actor {
         page[0].clone()
     }
 
-    /// One room, with everyone in it.
+    /// Gets a room with its members.
     pub async fn room(&self, room: &str) -> Answer {
         self.get(&format!("/chat/rooms/{room}")).await
     }
 
-    /// Brings somebody into a group.
-    pub async fn add(&self, room: &str, who: &Self) -> Answer {
-        self.put(&format!("/chat/rooms/{room}/participants/{}", who.id)).await
+    /// Adds a user to a group.
+    pub async fn add(&self, room: &str, user: &Self) -> Answer {
+        self.put(&format!("/chat/rooms/{room}/participants/{}", user.id)).await
     }
 
-    /// Calls a group otherwise, or changes what else there is to change of it.
+    /// Updates a group's name, avatar, description or history visibility.
     pub async fn update_room(&self, room: &str, change: Value) -> Answer {
         self.call(Method::PATCH, &format!("/chat/rooms/{room}"), Some(change.to_string())).await
     }
@@ -104,29 +104,29 @@ impl Actor {
         self.delete(&format!("/chat/rooms/{room}")).await
     }
 
-    /// Sets how this person keeps a room.
-    pub async fn keep_room(&self, room: &str, change: Value) -> Answer {
+    /// Updates the actor's own settings of a room.
+    pub async fn update_room_settings(&self, room: &str, change: Value) -> Answer {
         self.call(Method::PATCH, &format!("/chat/rooms/{room}/settings"), Some(change.to_string())).await
     }
 
-    /// Gives somebody a role in a group, which brings them in if they are not in it.
-    pub async fn set_role(&self, room: &str, who: &Self, role: &str) -> Answer {
-        let path = format!("/chat/rooms/{room}/participants/{}", who.id);
+    /// Sets a user's role in a group. Adds the user if they are not a member.
+    pub async fn set_role(&self, room: &str, user: &Self, role: &str) -> Answer {
+        let path = format!("/chat/rooms/{room}/participants/{}", user.id);
         self.call(Method::PUT, &path, Some(json!({"role": role}).to_string())).await
     }
 
-    /// Makes somebody leave a group; oneself leaves.
-    pub async fn remove(&self, room: &str, who: &Self) -> Answer {
-        self.delete(&format!("/chat/rooms/{room}/participants/{}", who.id)).await
+    /// Removes a member from a group, or leaves it if `user` is the actor.
+    pub async fn remove(&self, room: &str, user: &Self) -> Answer {
+        self.delete(&format!("/chat/rooms/{room}/participants/{}", user.id)).await
     }
 
-    /// What a device misses that holds these rooms: `{room: {seq, rev}}`.
+    /// Syncs a device that has these rooms: `{room: {seq, rev}}`.
     pub async fn sync(&self, rooms: Value) -> Value {
         self.post("/chat/sync", json!({"rooms": rooms})).await.ok()
     }
 }
 
-/// What one field of each item of a list is.
+/// The value of one field in each item of a list.
 pub fn each<'a>(list: &'a Value, field: &str) -> Vec<&'a Value> {
     list.as_array().unwrap().iter().map(|item| &item[field]).collect()
 }

@@ -1,11 +1,11 @@
-//! What people do to each other.
+//! Friend requests, friendships and blocks.
 
 use serde_json::{Value, json};
 
 use super::{Actor, Answer};
 
 impl Actor {
-    pub async fn ask(&self, other: &Self) -> Answer {
+    pub async fn send_request(&self, other: &Self) -> Answer {
         self.post("/friends/requests", json!({"receiver_id": other.id})).await
     }
 
@@ -29,12 +29,11 @@ impl Actor {
         self.delete(&format!("/friends/blocks/{}", other.id)).await
     }
 
-    /// The usernames in a list of people, in alphabetical order.
+    /// The usernames in a list of users, sorted.
     pub async fn names(&self, path: &str) -> Vec<String> {
-        let people = self.get(path).await.ok();
-        let people = people.as_array().unwrap().iter();
-        let mut names: Vec<_> =
-            people.map(|person| person["username"].as_str().unwrap().to_owned()).collect();
+        let users = self.get(path).await.ok();
+        let users = users.as_array().unwrap().iter();
+        let mut names: Vec<_> = users.map(|user| user["username"].as_str().unwrap().to_owned()).collect();
         names.sort();
         names
     }

@@ -1,4 +1,4 @@
-//! An issuer with keys of its own, and the place where it publishes them: a real HTTP server, which may also misbehave.
+//! A token issuer with its own keys, published by a real HTTP server that can also misbehave.
 
 use std::sync::{
     Arc, Mutex,
@@ -19,16 +19,16 @@ use tokio::net::TcpListener;
 use super::in_seconds;
 use crate::key_pair::KeyPair;
 
-/// For whom the tokens are, where nothing else is said.
+/// The `aud` of tokens, unless a test sets another.
 pub const AUDIENCE: &str = "athlytiq-chat";
 
-/// What is answered where the keys should be.
+/// The response at the URL of the keys.
 #[derive(Clone)]
 pub enum Reply {
     Keys(Vec<Value>),
     Status(StatusCode),
     RedirectTo(String),
-    /// More than anybody should read.
+    /// A body without end.
     Endless,
     Silence,
 }
@@ -39,7 +39,7 @@ struct Site {
     sent: AtomicUsize,
 }
 
-/// The issuer; it lives as long as its test.
+/// The issuer. Its server runs until the test ends.
 pub struct Issuer {
     /// Its `iss`.
     pub name: String,
@@ -69,22 +69,22 @@ impl Issuer {
         *self.site.reply.lock().unwrap() = reply;
     }
 
-    /// How often it was asked for anything.
+    /// The number of requests so far.
     pub fn asked(&self) -> usize {
         self.site.asked.load(Ordering::SeqCst)
     }
 
-    /// How many bytes of an endless answer were taken off its hands.
+    /// The number of bytes of endless bodies that were read so far.
     pub fn sent(&self) -> usize {
         self.site.sent.load(Ordering::SeqCst)
     }
 
-    /// How functions are told of it.
+    /// Its entry in `JWT_ISSUERS`.
     pub fn config(&self) -> Value {
         json!({"issuer": self.name, "jwks_url": self.url, "audience": AUDIENCE})
     }
 
-    /// Claims of a good token of it.
+    /// The claims of a valid token.
     pub fn claims(&self, subject: &str) -> Value {
         json!({"iss": self.name, "aud": AUDIENCE, "sub": subject, "iat": in_seconds(0), "exp": in_seconds(3600)})
     }

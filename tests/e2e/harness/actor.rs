@@ -1,4 +1,4 @@
-//! People who call the API.
+//! Callers of the API.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{
     http_client, in_seconds, signed,
 };
 
-/// Someone with or without a token.
+/// A caller, with or without a token.
 #[derive(Clone)]
 pub struct Actor {
     pub id: String,
@@ -22,23 +22,23 @@ pub struct Actor {
     http: reqwest::Client,
     base: String,
     ws: String,
-    /// So much later than now come the calls.
+    /// Advances the clock of the actor's calls.
     later: Duration,
 }
 
 impl Actor {
-    /// Gets a development token, as the README says.
+    /// Signs in with a development token, as the README describes.
     pub async fn sign_in(http: reqwest::Client, base: &str, ws: &str, name: &str) -> Self {
-        let asked =
+        let response =
             http.post(format!("{base}/local/token")).json(&json!({"username": name})).send().await.unwrap();
-        let status = asked.status();
-        let answer: Value = asked.json().await.unwrap();
+        let status = response.status();
+        let answer: Value = response.json().await.unwrap();
         assert_eq!(status, 200, "{answer}");
-        let anyone = Self::with_token(http, base, ws, answer["access_token"].as_str());
-        Self { id: answer["user_id"].as_str().unwrap().to_owned(), name: name.to_owned(), ..anyone }
+        let actor = Self::with_token(http, base, ws, answer["access_token"].as_str());
+        Self { id: answer["user_id"].as_str().unwrap().to_owned(), name: name.to_owned(), ..actor }
     }
 
-    /// Signs in at a stack of which only the addresses are known.
+    /// Signs in to the stack at these addresses.
     pub async fn sign_in_at(base: &str, ws: &str, name: &str) -> Self {
         Self::sign_in(http_client(), base, ws, name).await
     }
@@ -48,14 +48,14 @@ impl Actor {
         Self { id: String::new(), name: String::new(), token, http, base, ws, later: Duration::ZERO }
     }
 
-    /// The same person, so much later: their calls come then, with a token that is still good.
+    /// The actor, with the clock of its calls advanced by `later` and a token that is still valid then.
     pub fn later(&self, secret: &str, later: Duration) -> Self {
         let expires = in_seconds(i64::try_from(later.as_secs()).unwrap() + 3600);
         let token = signed(secret, &json!({"sub": self.id, "exp": expires}));
         Self { token: Some(token), ..self.after(later) }
     }
 
-    /// The same person with the same token, whose calls come so much later.
+    /// The actor with the same token and the clock of its calls advanced by `later`.
     pub fn after(&self, later: Duration) -> Self {
         Self { later, ..self.clone() }
     }
@@ -80,12 +80,12 @@ impl Actor {
         self.call(Method::PATCH, path, Some(body.to_string())).await
     }
 
-    /// Any call below the API's base path.
+    /// Calls a path below the API's base path.
     pub async fn call(&self, method: Method, path: &str, body: Option<String>) -> Answer {
         self.try_call(method, path, body).await.unwrap()
     }
 
-    /// A call that may not come through. If it does, it is held against the contract.
+    /// Same as [`Self::call`], except that it may fail. The exchange is checked against the contract.
     pub async fn try_call(
         &self,
         method: Method,
@@ -113,57 +113,57 @@ impl Actor {
         Ok(Answer { status, headers, text, documented })
     }
 
-    /// A live socket that has said hello.
+    /// An open socket that has sent `hello`.
     pub async fn socket(&self) -> Socket {
-        let mut socket = self.try_socket().await.unwrap_or_else(|status| panic!("refused with {status}"));
+        let mut socket = self.try_socket().await.unwrap_or_else(|status| panic!("rejected with {status}"));
         socket.send("hello", json!({})).await;
         let hello = socket.expect("connection_established").await;
         assert_eq!(hello["data"]["user_id"], self.id.as_str());
         socket
     }
 
-    /// A live socket of a device that says so as it is opened.
+    /// An open socket that names its device in the handshake and has sent `hello`.
     pub async fn socket_of(&self, device: &str) -> Socket {
         let token = self.token.as_ref().expect("a token");
         let url = format!("{}?token={token}&device_id={device}", self.ws);
         let socket = Socket::connect(&url, None).await;
-        let mut socket = socket.unwrap_or_else(|status| panic!("refused with {status}"));
+        let mut socket = socket.unwrap_or_else(|status| panic!("rejected with {status}"));
         socket.send("hello", json!({})).await;
         socket.expect("connection_established").await;
         socket
     }
 
-    /// Registers a device, by its path, with a push token.
+    /// Registers a device, given by its path, with a push token.
     pub async fn register(&self, path: &str, push_token: &str) -> Answer {
         let body = json!({"platform": "android", "push_token": push_token}).to_string();
         self.call(Method::PUT, path, Some(body)).await
     }
 
-    /// A socket, or the status with which it was refused.
+    /// A socket, or the status that rejects the handshake.
     pub async fn try_socket(&self) -> Result<Socket, u16> {
         let token = self.token.as_ref().map(|token| format!("?token={token}")).unwrap_or_default();
         Socket::connect(&format!("{}{token}", self.ws), None).await
     }
 
-    /// A socket at a door that may be closed.
+    /// A socket, or `None` if the connection fails.
     pub async fn reach_socket(&self) -> Option<Socket> {
         let token = self.token.as_ref()?;
         Socket::reach(&format!("{}?token={token}", self.ws)).await
     }
 
-    /// A socket that brings the token in the header, as clients other than browsers can.
+    /// A socket with the token in the header, which clients other than browsers can send.
     pub async fn socket_by_header(&self) -> Result<Socket, u16> {
         Socket::connect(&self.ws, self.token.as_deref()).await
     }
 
-    /// The direct room with someone.
+    /// The id of the direct room with another user.
     pub async fn room_with(&self, other: &Self) -> String {
         let room =
             self.post("/chat/rooms", json!({"participant_ids": [other.id], "is_group": false})).await.ok();
         room["id"].as_str().unwrap().to_owned()
     }
 
-    /// A group with some people.
+    /// The id of a new group with these users.
     pub async fn group_with(&self, others: &[&Self]) -> String {
         let ids: Vec<&str> = others.iter().map(|other| other.id.as_str()).collect();
         let room = self
@@ -173,12 +173,12 @@ impl Actor {
         room["id"].as_str().unwrap().to_owned()
     }
 
-    /// Says something in a room.
-    pub async fn say(&self, room: &str, content: &str) -> Value {
+    /// Sends a text message to a room.
+    pub async fn send_message(&self, room: &str, content: &str) -> Value {
         self.post("/chat/messages", json!({"chat_room_id": room, "content": content})).await.ok()
     }
 
-    /// Everything said in a room, oldest first.
+    /// All messages of a room that the actor sees, oldest first.
     pub async fn history(&self, room: &str) -> Vec<Value> {
         let mut messages = Vec::new();
         loop {
@@ -194,18 +194,18 @@ impl Actor {
     }
 }
 
-/// What a call brought back.
+/// The response to a call.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
-    /// What of the contract it is; nothing if the path is not in it.
+    /// The documented answer that it exercises. `None` if the path is not documented.
     pub documented: Option<Documented>,
 }
 
 impl Answer {
-    /// The JSON of a 200.
+    /// The JSON body. Asserts status 200.
     #[track_caller]
     pub fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);
@@ -213,13 +213,13 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap()
     }
 
-    /// Makes sure that it is a 204, and says nothing.
+    /// Asserts status 204 and an empty body.
     #[track_caller]
     pub fn nothing(&self) {
         assert_eq!((self.status, self.text.as_str()), (204, ""));
     }
 
-    /// The one field that a refused call names as bad.
+    /// Asserts that the call is rejected because of this field alone.
     #[track_caller]
     pub fn bad_field(&self, field: &str) {
         let problem = self.problem(422, "validation_failed");
@@ -227,7 +227,7 @@ impl Answer {
         assert_eq!((named.len(), &named[0]["field"]), (1, &json!(field)), "{problem}");
     }
 
-    /// The problem that the call ran into, in the contract's form.
+    /// The problem document. Asserts its status, its code and its form.
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text);

@@ -1,12 +1,12 @@
-//! What tests are made of: a stack, actors who call it, their sockets, and a proxy before its database.
+//! Shared helpers: a stack, the actors that call it, their sockets, and a proxy in front of the database.
 
 mod actor;
 mod chat;
-mod circle;
 pub mod contract;
 mod issuer;
 pub mod process;
 mod proxy;
+mod relationships;
 mod socket;
 mod token;
 
@@ -18,86 +18,86 @@ pub use issuer::{AUDIENCE, Issuer, Reply};
 use local::{LogLines, Options, Stack};
 pub use proxy::{Proxy, Seen};
 use serde_json::{Value, json};
-pub use socket::{Socket, heard_at};
+pub use socket::{Socket, next_on_each};
 pub use token::{in_seconds, signed};
 
-/// The longest that anything in a test may take; only a test that fails waits for it.
+/// The timeout of every wait in a test. Only a failing test reaches it.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A stack in which people may do things only so often, as `RATE_LIMITS` says it.
-pub fn paced(limits: &str) -> Options {
+/// Options of a stack with these rate limits, in the syntax of `RATE_LIMITS`.
+pub fn rate_limited(limits: &str) -> Options {
     let env = [("RATE_LIMITS".to_owned(), limits.to_owned())].into();
     Options { env, ..Options::default() }
 }
 
-/// A stack of its own for one test.
-pub struct World {
-    pub stack: Stack,
+/// A local stack that serves one test.
+pub struct TestStack {
+    pub local: Stack,
     http: reqwest::Client,
 }
 
-impl World {
+impl TestStack {
     pub async fn new() -> Self {
         Self::with(Options::default()).await
     }
 
     pub async fn with(options: Options) -> Self {
-        // What the stack and its functions say is shown with a test that fails.
+        // The test runner shows the log of the stack and its functions only for a failing test.
         let log = tracing_subscriber::fmt().event_format(LogLines::new(false)).with_test_writer();
         let _ = log.try_init();
-        let stack = Stack::start(options).await.unwrap();
-        Self { stack, http: http_client() }
+        let local = Stack::start(options).await.unwrap();
+        Self { local, http: http_client() }
     }
 
-    /// A world whose functions reach the database through a proxy that the test can watch and stop.
+    /// A stack whose functions reach the database and the connections through a proxy that the test controls.
     pub async fn with_proxy() -> (Self, Proxy) {
         Self::with_proxy_and(Options::default()).await
     }
 
-    /// The same, with other options.
+    /// Same as [`Self::with_proxy`], with other options.
     pub async fn with_proxy_and(mut options: Options) -> (Self, Proxy) {
         let proxy = Proxy::start().await;
         options.env.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url().to_owned());
         options.env.insert("SOCKET_ENDPOINT".to_owned(), format!("{}/live", proxy.url()));
-        let world = Self::with(options).await;
-        let sockets = world.stack.ws_url().replace("ws://", "http://");
-        proxy.forward_to(world.stack.dynamodb_url(), sockets.trim_end_matches("/live"));
-        (world, proxy)
+        let stack = Self::with(options).await;
+        let sockets = stack.local.ws_url().replace("ws://", "http://");
+        proxy.forward_to(stack.local.dynamodb_url(), sockets.trim_end_matches("/live"));
+        (stack, proxy)
     }
 
-    /// Someone who is signed in under this name.
+    /// A signed-in user with this username.
     pub async fn actor(&self, name: &str) -> Actor {
-        Actor::sign_in(self.http.clone(), self.stack.http_url(), self.stack.ws_url(), name).await
+        Actor::sign_in(self.http.clone(), self.local.http_url(), self.local.ws_url(), name).await
     }
 
-    /// Several people, signed in.
+    /// Signed-in users with these usernames.
     pub async fn actors<const N: usize>(&self, names: [&str; N]) -> [Actor; N] {
         let actors = futures::future::join_all(names.map(|name| self.actor(name))).await;
-        actors.try_into().unwrap_or_else(|_| panic!("as many as names"))
+        actors.try_into().unwrap_or_else(|_| panic!("one actor per name"))
     }
 
-    /// Someone, so much later.
+    /// The actor, with the clock of its calls advanced by `later` and a token that is still valid then.
     pub fn later(&self, actor: &Actor, later: Duration) -> Actor {
-        actor.later(self.stack.jwt_secret(), later)
+        actor.later(self.local.jwt_secret(), later)
     }
 
-    /// Someone with a good token who has never been here.
-    pub fn newcomer(&self) -> Actor {
+    /// A user with a valid token who has not called the API yet.
+    pub fn new_user(&self) -> Actor {
         let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
-        self.stranger(Some(&signed(self.stack.jwt_secret(), &claims)))
+        self.stranger(Some(&signed(self.local.jwt_secret(), &claims)))
     }
 
-    /// Someone who brings this instead of a token.
+    /// A caller with this text as its token, or without a token.
     pub fn stranger(&self, token: Option<&str>) -> Actor {
-        Actor::with_token(self.http.clone(), self.stack.http_url(), self.stack.ws_url(), token)
+        Actor::with_token(self.http.clone(), self.local.http_url(), self.local.ws_url(), token)
     }
 
-    /// Calls the database itself, past everything.
+    /// Calls the database directly.
     pub async fn database(&self, operation: &str, mut body: Value) -> Value {
-        body["TableName"] = self.stack.table_name().into();
+        body["TableName"] = self.local.table_name().into();
         let call = self
             .http
-            .post(self.stack.dynamodb_url())
+            .post(self.local.dynamodb_url())
             .header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
         let call = call
             .header("content-type", "application/x-amz-json-1.0")
@@ -111,25 +111,25 @@ impl World {
         answer
     }
 
-    /// Makes a member of a group one of its admins, without a revision that says so.
-    pub async fn make_admin(&self, room: &str, who: &Actor) {
-        self.set(room, &format!("MEMBER#{}", who.id), "role", json!({"S": "admin"})).await;
+    /// Makes a member of a group an admin, directly in the table and without a new revision.
+    pub async fn make_admin(&self, room: &str, user: &Actor) {
+        self.set(room, &format!("MEMBER#{}", user.id), "role", json!({"S": "admin"})).await;
     }
 
-    /// As if a group had as many members as it can, whom it would take long to add.
+    /// Sets a group's member count to the maximum of 256, because adding the members would take long.
     pub async fn fill(&self, room: &str) {
         self.set(room, "META", "member_count", json!({"N": "256"})).await;
     }
 
-    /// Shuts a room, as a block does with the direct room of its two people.
+    /// Closes a room, as a block closes the direct room of the two users.
     pub async fn close(&self, room: &str) {
         self.set(room, "META", "is_closed", json!({"BOOL": true})).await;
     }
 
-    /// As if somebody had so many requests, friends, blocks or rooms, which would take long to make.
-    pub async fn count(&self, who: &Actor, attribute: &str, n: u64) {
+    /// Sets a user's quota of requests, friends, blocks or rooms, because creating them would take long.
+    pub async fn set_quota(&self, user: &Actor, attribute: &str, n: u64) {
         let update = json!({
-            "Key": {"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "COUNTS"}},
+            "Key": {"pk": {"S": format!("USER#{}", user.id)}, "sk": {"S": "QUOTAS"}},
             "UpdateExpression": "SET #attribute = :value",
             "ExpressionAttributeNames": {"#attribute": attribute},
             "ExpressionAttributeValues": {":value": {"N": n.to_string()}},
@@ -137,15 +137,15 @@ impl World {
         self.database("UpdateItem", update).await;
     }
 
-    /// Lets somebody choose who does something, which no call does.
-    pub async fn choose(&self, who: &Actor, setting: &str, circle: &str) {
-        self.set_setting(who, setting, json!({"S": circle})).await;
+    /// Sets the audience of a privacy setting directly in the table, because no call sets it.
+    pub async fn set_audience(&self, user: &Actor, setting: &str, audience: &str) {
+        self.set_setting(user, setting, json!({"S": audience})).await;
     }
 
-    /// Changes one of a person's settings.
-    pub async fn set_setting(&self, who: &Actor, setting: &str, value: Value) {
+    /// Changes one of a user's settings.
+    pub async fn set_setting(&self, user: &Actor, setting: &str, value: Value) {
         let update = json!({
-            "Key": {"pk": {"S": format!("USER#{}", who.id)}, "sk": {"S": "PROFILE"}},
+            "Key": {"pk": {"S": format!("USER#{}", user.id)}, "sk": {"S": "PROFILE"}},
             "UpdateExpression": "SET settings.#setting = :value",
             "ConditionExpression": "attribute_exists(pk)",
             "ExpressionAttributeNames": {"#setting": setting},
@@ -166,30 +166,30 @@ impl World {
         self.database("UpdateItem", update).await;
     }
 
-    /// Kills every process of a function, as if the machine had failed.
+    /// Kills every process of a function, as a machine failure does.
     pub fn kill(&self, binary: &str) {
-        let pids = self.stack.function_pids(binary);
-        assert!(!pids.is_empty(), "{binary} runs");
+        let pids = self.local.function_pids(binary);
+        assert!(!pids.is_empty(), "{binary} is running");
         for pid in pids {
             kill("KILL", pid);
         }
     }
 
-    /// The same, and waits until the stack knows, so that the next call goes to another process.
+    /// Kills every process of a function and waits until the stack notices. The next call starts a new one.
     pub async fn replace(&self, binary: &str) {
-        let killed = self.stack.function_pids(binary);
+        let killed = self.local.function_pids(binary);
         self.kill(binary);
-        let gone = async {
+        let noticed = async {
             let mut ticks = tokio::time::interval(Duration::from_millis(5));
-            while self.stack.function_pids(binary).iter().any(|pid| killed.contains(pid)) {
+            while self.local.function_pids(binary).iter().any(|pid| killed.contains(pid)) {
                 ticks.tick().await;
             }
         };
-        tokio::time::timeout(PATIENCE, gone).await.expect("known in time");
+        tokio::time::timeout(PATIENCE, noticed).await.expect("the stack notices in time");
     }
 }
 
-/// Kills a process that may be gone already.
+/// Kills a process that may have ended already.
 pub fn kill_if_there(pid: u32) {
     let killed = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).output();
     assert!(killed.is_ok());
@@ -205,8 +205,8 @@ pub fn http_client() -> reqwest::Client {
     reqwest::Client::builder().timeout(PATIENCE).build().unwrap()
 }
 
-/// Makes two people friends.
-pub async fn befriend(a: &Actor, b: &Actor) {
+/// Makes two users friends.
+pub async fn make_friends(a: &Actor, b: &Actor) {
     let request = a.post("/friends/requests", json!({"receiver_id": b.id})).await.ok();
     b.put(&format!("/friends/requests/{}?action=accepted", request["id"].as_str().unwrap())).await.ok();
 }

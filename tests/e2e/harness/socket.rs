@@ -1,4 +1,4 @@
-//! A client's end of a WebSocket.
+//! The client side of a WebSocket.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,18 +15,18 @@ use tokio_tungstenite::{
 
 use super::{PATIENCE, contract::frames::FRAMES};
 
-/// A live socket. What comes is held against the contract, and so is what was sent if it was taken.
+/// An open socket. Received frames and accepted sent frames are checked against the contract.
 pub struct Socket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    /// The last frame of each type that was sent.
+    /// The last sent frame of each type.
     sent: BTreeMap<String, Value>,
-    /// The names of the frames that have come, or were sent and taken as far as one can see.
+    /// The names of the frames that were received, or sent and accepted as far as the client can tell.
     pub exercised: BTreeSet<String>,
     is_open: bool,
 }
 
 impl Socket {
-    /// Connects, or says with which status it was refused.
+    /// Connects, or returns the status that rejects the handshake.
     pub async fn connect(url: &str, bearer: Option<&str>) -> Result<Self, u16> {
         let mut request = url.into_client_request().unwrap();
         if let Some(token) = bearer {
@@ -39,7 +39,7 @@ impl Socket {
         }
     }
 
-    /// Connects where that may fail in any way.
+    /// Connects, or returns `None` on any failure.
     pub async fn reach(url: &str) -> Option<Self> {
         connect_async(url).await.ok().map(|(stream, _)| Self::of(stream))
     }
@@ -75,7 +75,7 @@ impl Socket {
                 match self.stream.next().await {
                     Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                    other => panic!("no frame but {other:?}"),
+                    other => panic!("expected a frame, got {other:?}"),
                 }
             }
         });
@@ -84,14 +84,14 @@ impl Socket {
         frame
     }
 
-    /// Sends a frame on a connection that may have ended; `None` if it has.
+    /// Sends a frame on a connection that may have ended. Returns `None` if it has.
     pub async fn try_send(&mut self, kind: &str, data: Value) -> Option<()> {
         let frame = json!({"type": kind, "data": data}).to_string();
         self.is_open &= self.stream.send(Message::text(frame)).await.is_ok();
         self.is_open.then_some(())
     }
 
-    /// The next frame of a connection that may end, if one comes in this time.
+    /// The next frame of a connection that may end, if one arrives within `wait`.
     pub async fn next_within(&mut self, wait: Duration) -> Option<Value> {
         let next = async {
             loop {
@@ -113,14 +113,14 @@ impl Socket {
         frame.inspect(|frame| drop(FRAMES.check_received(frame)))
     }
 
-    /// Whether it has not ended, as far as was noticed.
+    /// Whether no call has noticed the end of the connection yet.
     pub fn is_open(&self) -> bool {
         self.is_open
     }
 
     fn check(&mut self, frame: &Value) {
         let name = FRAMES.check_received(frame);
-        // An answer is to the last frame of its kind, as long as nobody sends the next one before it has come.
+        // Tests await each answer before the next frame of a type, so an answer belongs to the last one sent.
         if let Some(kind) = FRAMES.answered_by(&name)
             && let Some(sent) = self.sent.get(kind).filter(|sent| sent.get("ref") == frame.get("ref"))
         {
@@ -130,20 +130,20 @@ impl Socket {
         self.exercised.insert(name);
     }
 
-    /// The next frame, which must be of this type.
+    /// The next frame. Asserts its type.
     pub async fn expect(&mut self, kind: &str) -> Value {
         let frame = self.next().await;
         assert_eq!(frame["type"], kind, "{frame}");
         frame
     }
 
-    /// Makes sure that nothing else was on its way: an answered ping is the very next frame.
+    /// Asserts that no other frame is pending: the answer to a ping is the next frame.
     pub async fn expect_nothing_more(&mut self) {
         self.send("ping", json!({"timestamp": "nothing more"})).await;
         assert_eq!(self.expect("pong").await["data"], json!({"timestamp": "nothing more"}));
     }
 
-    /// The close code with which the other end ends it.
+    /// Waits until the server closes the connection and returns the close code.
     pub async fn closed(&mut self) -> u16 {
         let code = tokio::time::timeout(PATIENCE, async {
             loop {
@@ -157,23 +157,23 @@ impl Socket {
         code.await.expect("a close in time")
     }
 
-    /// Ends it in order.
+    /// Closes the connection with a closing handshake.
     pub async fn close(mut self) {
         self.stream.close(None).await.unwrap();
         while let Some(Ok(_)) = self.stream.next().await {}
     }
 
-    /// Cuts the connection without a word.
+    /// Drops the connection without a closing handshake.
     pub fn cut(self) {
         drop(self.stream.into_inner());
     }
 }
 
-/// The data of the next frame at each of some devices, which must be of this type.
-pub async fn heard_at<const N: usize>(devices: [&mut Socket; N], kind: &str) -> [Value; N] {
-    let mut heard = Vec::new();
+/// The data of the next frame of each device. Asserts the type of each.
+pub async fn next_on_each<const N: usize>(devices: [&mut Socket; N], kind: &str) -> [Value; N] {
+    let mut frames = Vec::new();
     for device in devices {
-        heard.push(device.expect(kind).await["data"].take());
+        frames.push(device.expect(kind).await["data"].take());
     }
-    heard.try_into().unwrap_or_else(|_| unreachable!("one of each device"))
+    frames.try_into().unwrap_or_else(|_| unreachable!("one frame per device"))
 }

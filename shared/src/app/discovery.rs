@@ -1,0 +1,149 @@
+//! Discovery: search by username or e-mail address, and suggestions of friends of friends.
+
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
+
+use futures::{StreamExt, TryStreamExt, future::try_join_all, stream};
+
+use crate::{
+    App,
+    app::access::Access,
+    domain::{
+        relationships::{
+            Pair, RelationshipStatus,
+            access::Degree,
+            suggestions::{FRIENDS_ASKED, FRIENDS_SEEN, MAX_SUGGESTIONS, by_common_friends},
+        },
+        users::profile::Profile,
+    },
+    error::{Error, Result},
+    id::UserId,
+};
+
+/// The maximum number of index pages that a search reads. One user may appear in several entries of the index.
+const MAX_SEARCH_PAGES: usize = 5;
+
+/// The maximum number of users per search for whom common friends are looked for, each of which may read a list of 5,000:
+/// twice the number of results.
+const MAX_SEARCH_LOOKUPS: usize = 40;
+
+/// Lists of friends read concurrently.
+const CONCURRENT_LISTS: usize = 16;
+
+/// The maximum number of candidates whose profiles are read.
+const MAX_CANDIDATES: usize = 5 * MAX_SUGGESTIONS;
+
+impl App {
+    /// The users that `caller` finds by `query` (folded, at least two characters), with their relationships: the user with
+    /// that e-mail address, then those whose username contains it, in the order of the index. Never the caller.
+    pub async fn search_users(
+        &self,
+        query: &str,
+        caller: UserId,
+        limit: usize,
+    ) -> Result<Vec<(Profile, Pair)>> {
+        let (mut found, by_email) =
+            futures::try_join!(self.search_by_name(query, caller, limit), self.store.user_of_email(query))?;
+        if let Some(owner) = by_email.filter(|owner| *owner != caller) {
+            let owner = match self.visible_profile(caller, owner).await {
+                Err(Error::NotFound) => None,
+                owner => Some(owner?).filter(|(owner, _)| owner.settings.findable_by_email),
+            };
+            found.retain(|(named, _)| owner.as_ref().is_none_or(|(owner, _)| owner.id != named.id));
+            found.splice(0..0, owner);
+            found.truncate(limit);
+        }
+        Ok(found)
+    }
+
+    /// Reads matching usernames page by page until enough users may be found.
+    async fn search_by_name(
+        &self,
+        query: &str,
+        caller: UserId,
+        limit: usize,
+    ) -> Result<Vec<(Profile, Pair)>> {
+        let (mut seen, mut found, mut after) = (HashSet::from([caller]), Vec::new(), None);
+        let (access, mut lookups) = (self.access(caller), MAX_SEARCH_LOOKUPS);
+        for _ in 0..MAX_SEARCH_PAGES {
+            let (mut matching, next) = self.store.users_by_name(query, after).await?;
+            matching.retain(|user| seen.insert(*user));
+            for some in matching.chunks(limit) {
+                found.extend(self.findable(&access, some, &mut lookups).await?);
+                if found.len() >= limit {
+                    found.truncate(limit);
+                    return Ok(found);
+                }
+            }
+            if next.is_none() {
+                break;
+            }
+            after = next;
+        }
+        Ok(found)
+    }
+
+    /// Those of some users that the caller may find, with their relationships, in the given order. Looks for common
+    /// friends at most `lookups` times; users beyond that are not found.
+    async fn findable(
+        &self,
+        access: &Access<'_>,
+        users: &[UserId],
+        lookups: &mut usize,
+    ) -> Result<Vec<(Profile, Pair)>> {
+        let mut candidates = self.unblocked_profiles(access.me(), users).await?;
+        candidates.retain(|(profile, pair)| {
+            let needs_lookup =
+                profile.settings.findable_by.includes_without_lookup(pair.are_friends()).is_none();
+            let is_within_bound = !needs_lookup || *lookups > 0;
+            *lookups -= usize::from(needs_lookup && is_within_bound);
+            is_within_bound
+        });
+        let decisions = candidates.iter().map(|(profile, pair)| access.may_find(profile, pair));
+        let decisions = try_join_all(decisions).await?;
+        let found = candidates.into_iter().zip(decisions).filter(|(_, may_find)| *may_find);
+        Ok(found.map(|(found, _)| found).collect())
+    }
+
+    /// Those of some users who exist, without a block in either direction, and their relationships, in the given order.
+    async fn unblocked_profiles(&self, me: UserId, users: &[UserId]) -> Result<Vec<(Profile, Pair)>> {
+        let (mut profiles, mut pairs) =
+            futures::try_join!(self.store.profiles(users), self.store.pairs(me, users))?;
+        let existing = users.iter().filter_map(|user| profiles.remove(user).zip(pairs.remove(user)));
+        Ok(existing.filter(|(_, pair)| !pair.is_blocked()).collect())
+    }
+
+    /// Friends of the user's latest friends with their number of common friends, the highest first. Users with a pending
+    /// request or a block in either direction, and users who are not findable, are left out.
+    pub async fn suggestions(&self, me: UserId) -> Result<Vec<(Profile, u64)>> {
+        let mut mine = self.store.all_friends(me).await?;
+        mine.sort_by_key(|friend| Reverse(friend.since));
+        let mine: Vec<UserId> = mine.into_iter().map(|friend| friend.user_id).collect();
+        let asked: Vec<UserId> = mine.iter().copied().take(FRIENDS_ASKED).collect();
+        let lists = stream::iter(asked).map(|friend| self.store.first_friends(friend, FRIENDS_SEEN));
+        let theirs: Vec<Vec<UserId>> = lists.buffered(CONCURRENT_LISTS).try_collect().await?;
+        let ranked = by_common_friends(me, &mine, theirs);
+        let candidates: Vec<UserId> = ranked.iter().take(MAX_CANDIDATES).map(|(user, _)| *user).collect();
+        let counts: HashMap<UserId, u64> = ranked.into_iter().collect();
+        let mut suggested = Vec::new();
+        for some in candidates.chunks(MAX_SUGGESTIONS) {
+            let found = self.unblocked_profiles(me, some).await?;
+            let new = found.into_iter().filter(|(profile, pair)| {
+                // The lists that the candidates come from prove the degree.
+                let is_findable = profile.settings.findable_by.includes(Degree::FriendOfFriend);
+                is_findable && pair.relationship_status(me) == RelationshipStatus::None
+            });
+            suggested.extend(new.filter_map(|(profile, _)| {
+                let count = *counts.get(&profile.id)?;
+                Some((profile, count))
+            }));
+            if suggested.len() >= MAX_SUGGESTIONS {
+                break;
+            }
+        }
+        suggested.truncate(MAX_SUGGESTIONS);
+        Ok(suggested)
+    }
+}

@@ -1,0 +1,136 @@
+//! Removes the name of a deleted account from messages. The messages stay.
+
+use futures::{TryStreamExt, stream};
+use serde::Deserialize;
+
+use crate::{
+    clock::Timestamp,
+    domain::{
+        accounts::{DeletionTarget, anonymized},
+        messages::Message,
+        rooms::Member,
+    },
+    error::{Error, Result},
+    id::{RoomId, UserId},
+    store::{
+        Store,
+        db::{
+            item::{Condition, Query, Update, read},
+            keys,
+            transaction::{Attempt, retrying_with},
+        },
+        messages::changes::ROOM_IS_BUSY,
+    },
+};
+
+/// The progress in one room, stored in the deleted account's entry of it.
+#[derive(Deserialize)]
+struct Anonymization {
+    /// All messages up to this position are anonymized.
+    #[serde(default)]
+    anonymized_to: u64,
+}
+
+/// The user is not a member of the room.
+const HAS_LEFT: &str = "attribute_not_exists(pk) OR attribute_exists(is_deleted)";
+
+/// Messages between two writes of the progress.
+const MESSAGES_PER_STEP: usize = 500;
+
+/// Messages written concurrently.
+const CONCURRENT_MESSAGES: usize = 16;
+
+impl Store {
+    /// Anonymizes the messages of a room, then removes the room from the account's list. The progress is stored there, so
+    /// a repeated call continues; the final position is stored for [`Self::anonymize_late_messages`].
+    pub async fn anonymize(&self, room: RoomId, user: UserId, now: Timestamp) -> Result<()> {
+        let entry = keys::my_room(user, room);
+        let progress: Option<Anonymization> = self.table.get(entry.clone(), true).await?;
+        let Some(Anonymization { mut anonymized_to }) = progress else { return Ok(()) };
+        loop {
+            let messages = self.messages_after(room, anonymized_to).await?;
+            self.anonymize_all(&messages, user).await?;
+            anonymized_to = messages.last().map_or(anonymized_to, |message| message.seq);
+            let mut tx = self.transaction();
+            if messages.len() < MESSAGES_PER_STEP {
+                let rest = DeletionTarget::SenderName { user, room, after_seq: anonymized_to };
+                tx.delete(entry).begin_deletion(rest, now).check_deleted(user);
+                // The account may have been recreated and deleted again: then the room is yet to be left.
+                tx.check(keys::member(room, user), Condition::of(HAS_LEFT));
+                return tx.commit_through_conflicts().await.map(drop);
+            }
+            let progress = Update::of(entry.clone(), "SET anonymized_to = :to");
+            tx.update(progress.only_if("attribute_exists(pk)").value(":to", anonymized_to)?);
+            tx.check_deleted(user);
+            if let Attempt::Again(()) = tx.commit_through_conflicts().await? {
+                // A concurrent call has finished.
+                return Ok(());
+            }
+        }
+    }
+
+    /// Anonymizes messages that were in flight when all messages up to `after_seq` were anonymized. If the user is a
+    /// member again, messages since then keep the new name.
+    pub async fn anonymize_late_messages(
+        &self,
+        room: RoomId,
+        user: UserId,
+        mut after_seq: u64,
+        now: Timestamp,
+    ) -> Result<()> {
+        let is_user = |member: &Member| member.shown.user_id == user && !member.is_deleted;
+        let found = self.open_or_closed_room(room).await?;
+        let rejoined = found.and_then(|found| found.members.into_iter().find(is_user));
+        let until = rejoined.map_or(now, |member| member.shown.joined_at);
+        loop {
+            let mut messages = self.messages_after(room, after_seq).await?;
+            let Some(last) = messages.last().map(|message| message.seq) else { return Ok(()) };
+            after_seq = last;
+            messages.retain(|message| message.created_at < until);
+            self.anonymize_all(&messages, user).await?;
+        }
+    }
+
+    async fn messages_after(&self, room: RoomId, seq: u64) -> Result<Vec<Message>> {
+        let range = Query::of(keys::messages_from(room, seq + 1)).consistent().limit(MESSAGES_PER_STEP);
+        self.table.query(range).await?.into_iter().map(read).collect()
+    }
+
+    async fn anonymize_all(&self, messages: &[Message], user: UserId) -> Result<()> {
+        let messages = stream::iter(messages.iter().cloned().map(Ok));
+        let anonymize = |message| self.anonymize_message(message, user);
+        messages.try_for_each_concurrent(CONCURRENT_MESSAGES, anonymize).await
+    }
+
+    /// Names change without a revision. A concurrent change of the message replaces it only as it was read, names included.
+    async fn anonymize_message(&self, message: Message, user: UserId) -> Result<()> {
+        retrying_with(ROOM_IS_BUSY, Some(message), |message: Option<Message>| async {
+            // A message that was deleted with its room holds no name.
+            let Some(message) = message else { return Ok(Attempt::Done(())) };
+            let Some(after) = anonymized(&message, user) else { return Ok(Attempt::Done(())) };
+            if self.table.update(anonymization(&message, &after)?).await?.is_some() {
+                return Ok(Attempt::Done(()));
+            }
+            Ok(Attempt::Again(self.table.get(keys::message(after.room_id, after.seq), true).await?))
+        })
+        .await
+    }
+}
+
+/// Writes the names and texts of an anonymized message. The condition includes the content: a system message may lose
+/// several names concurrently.
+fn anonymization(before: &Message, after: &Message) -> Result<Update> {
+    let key = keys::message(after.room_id, after.seq);
+    let mut update = Update::of(key, "SET sender_username = :name, content = :content")
+        .only_if("rev = :rev AND content = :before")
+        .value(":rev", after.rev)?
+        .value(":name", &after.sender_username)?
+        .value(":content", &after.content)?
+        .value(":before", &before.content)?;
+    if after.payload != before.payload {
+        update.expression.push_str(", payload = :payload");
+        let payload = serde_json::to_string(&after.payload).map_err(Error::internal)?;
+        update = update.value(":payload", payload)?;
+    }
+    Ok(update)
+}

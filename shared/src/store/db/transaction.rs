@@ -1,0 +1,271 @@
+//! Transactions: writes and conditions that DynamoDB applies together or not at all, each with the refusal that its
+//! failed condition means; and the loop that repeats a transaction after an intervening write.
+
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update as UpdateItem};
+use serde::Serialize;
+
+use crate::{
+    error::{Error, Result},
+    store::{
+        Store,
+        db::{
+            item::{Condition, Update, attributes, item, non_empty},
+            keys::Key,
+            table::{Transacted, wait_before_retry},
+        },
+        users::quotas::QuotaChange,
+    },
+};
+
+/// The maximum number of attempts. Each failed attempt means that another write succeeded, so a handful of concurrent
+/// writers always succeed.
+const MAX_ATTEMPTS: u32 = 16;
+
+/// The result of one attempt.
+#[derive(Debug)]
+pub enum Attempt<T, S = ()> {
+    /// The operation is complete.
+    Done(T),
+    /// Another write intervened: read again, decide again. With what the next attempt needs to know.
+    Again(S),
+}
+
+impl<T, S> Attempt<T, S> {
+    /// The same attempt with another result.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Attempt<U, S> {
+        match self {
+            Self::Done(result) => Attempt::Done(f(result)),
+            Self::Again(state) => Attempt::Again(state),
+        }
+    }
+}
+
+/// Repeats `attempt` until it is done, with full jitter in between. Each attempt reads, decides and commits.
+/// [`Error::Busy`] with the reason `busy` after 16 attempts.
+pub async fn retrying<T, Running>(busy: &'static str, attempt: impl Fn() -> Running) -> Result<T>
+where
+    Running: Future<Output = Result<Attempt<T>>>,
+{
+    retrying_with(busy, (), |()| attempt()).await
+}
+
+/// The same for attempts that pass on what they have read.
+pub async fn retrying_with<T, S, Running>(
+    busy: &'static str,
+    mut state: S,
+    attempt: impl Fn(S) -> Running,
+) -> Result<T>
+where
+    Running: Future<Output = Result<Attempt<T, S>>>,
+{
+    for attempts in 1..=MAX_ATTEMPTS {
+        match attempt(state).await? {
+            Attempt::Done(result) => return Ok(result),
+            Attempt::Again(next) => state = next,
+        }
+        wait_before_retry(attempts).await;
+    }
+    Err(Error::Busy(busy.into()))
+}
+
+/// The result of a transaction whose refusals are of type `R`.
+#[derive(Debug)]
+pub enum Outcome<R> {
+    /// All writes were applied.
+    Committed,
+    /// No write was applied: an item is not as it was read, or a concurrent transaction conflicts.
+    Stale,
+    /// No write was applied: the refusals of all failed conditions, in the order of the writes. At least one.
+    Refused(Vec<R>),
+}
+
+/// What a failed condition means.
+enum OnFailure<R> {
+    /// The item is not as it was read.
+    Stale,
+    /// The operation is refused.
+    Refuse(R),
+    /// The account is deleted, its quota is exhausted, or its profile changed.
+    Quota(QuotaChange),
+}
+
+/// A transaction under construction: at most 100 writes and conditions, each of another item.
+///
+/// A failed condition means that the item is not as it was read, unless [`or_refuse`](Self::or_refuse) says otherwise.
+pub struct Transaction<'a, R = Error> {
+    store: &'a Store,
+    writes: Vec<TransactWriteItem>,
+    on_failure: Vec<OnFailure<R>>,
+    /// The first error of the construction, reported by the commit.
+    error: Option<Error>,
+}
+
+impl Store {
+    /// An empty transaction.
+    pub(in crate::store) fn transaction<R>(&self) -> Transaction<'_, R> {
+        Transaction { store: self, writes: Vec::new(), on_failure: Vec::new(), error: None }
+    }
+}
+
+impl<R> Transaction<'_, R> {
+    /// Creates an item; none may exist.
+    pub fn put_new(&mut self, key: Key, body: impl Serialize) -> &mut Self {
+        self.put_if(key, body, Some(Condition::not_exists()))
+    }
+
+    /// Writes an item, whatever exists.
+    pub fn put(&mut self, key: Key, body: impl Serialize) -> &mut Self {
+        self.put_if(key, body, None)
+    }
+
+    /// Replaces an item that is at the revision `rev`.
+    pub fn replace(&mut self, key: Key, body: impl Serialize, rev: u64) -> &mut Self {
+        self.put_if(key, body, Some(Condition::at_revision(rev)))
+    }
+
+    /// Replaces an item under a condition.
+    pub fn replace_if(&mut self, key: Key, body: impl Serialize, condition: Condition) -> &mut Self {
+        self.put_if(key, body, Some(condition))
+    }
+
+    fn put_if(&mut self, key: Key, body: impl Serialize, condition: Option<Condition>) -> &mut Self {
+        let table = self.store.table.name();
+        let write = item(key, body).and_then(|item| {
+            let put = Put::builder().table_name(table).set_item(Some(item));
+            let (expression, names, values) = Condition::parts(condition);
+            let put = put.set_condition_expression(expression).set_expression_attribute_names(names);
+            let put = put.set_expression_attribute_values(values).build().map_err(Error::internal)?;
+            Ok(TransactWriteItem::builder().put(put).build())
+        });
+        self.add(write)
+    }
+
+    /// Updates an item.
+    pub fn update(&mut self, update: Update) -> &mut Self {
+        let table = self.store.table.name();
+        let change = UpdateItem::builder().table_name(table).set_key(Some(attributes(update.key)));
+        let change = change.update_expression(update.expression);
+        let change = change.set_condition_expression(update.condition);
+        let change = change.set_expression_attribute_names(non_empty(update.names));
+        let change = change.set_expression_attribute_values(non_empty(update.values));
+        let change = change.build().map_err(Error::internal);
+        self.add(change.map(|change| TransactWriteItem::builder().update(change).build()))
+    }
+
+    /// Deletes an item, whether or not it exists.
+    pub fn delete(&mut self, key: Key) -> &mut Self {
+        self.delete_under(key, None)
+    }
+
+    /// Deletes an item under a condition.
+    pub fn delete_if(&mut self, key: Key, condition: Condition) -> &mut Self {
+        self.delete_under(key, Some(condition))
+    }
+
+    fn delete_under(&mut self, key: Key, condition: Option<Condition>) -> &mut Self {
+        let delete = Delete::builder().table_name(self.store.table.name()).set_key(Some(attributes(key)));
+        let (expression, names, values) = Condition::parts(condition);
+        let delete = delete.set_condition_expression(expression).set_expression_attribute_names(names);
+        let delete = delete.set_expression_attribute_values(values).build().map_err(Error::internal);
+        self.add(delete.map(|delete| TransactWriteItem::builder().delete(delete).build()))
+    }
+
+    /// A condition on an item that the transaction does not write.
+    pub fn check(&mut self, key: Key, condition: Condition) -> &mut Self {
+        let check =
+            ConditionCheck::builder().table_name(self.store.table.name()).set_key(Some(attributes(key)));
+        let (expression, names, values) = Condition::parts(Some(condition));
+        let check = check.set_condition_expression(expression).set_expression_attribute_names(names);
+        let check = check.set_expression_attribute_values(values).build().map_err(Error::internal);
+        self.add(check.map(|check| TransactWriteItem::builder().condition_check(check).build()))
+    }
+
+    /// The refusal that a failed condition of the last write means.
+    pub fn or_refuse(&mut self, refusal: impl Into<R>) -> &mut Self {
+        self.fail_with(OnFailure::Refuse(refusal.into()))
+    }
+
+    /// A failed condition of the last write is one of the quota.
+    pub(in crate::store) fn or_refuse_quota(&mut self, change: QuotaChange) -> &mut Self {
+        self.fail_with(OnFailure::Quota(change))
+    }
+
+    fn fail_with(&mut self, meaning: OnFailure<R>) -> &mut Self {
+        if let Some(last) = self.on_failure.last_mut() {
+            *last = meaning;
+        }
+        self
+    }
+
+    fn add(&mut self, write: Result<TransactWriteItem>) -> &mut Self {
+        match write {
+            Ok(write) => {
+                self.writes.push(write);
+                self.on_failure.push(OnFailure::Stale);
+            }
+            Err(error) => self.error = self.error.take().or(Some(error)),
+        }
+        self
+    }
+
+    /// Sends the transaction once. A conflict with a concurrent transaction is [`Outcome::Stale`].
+    pub async fn try_commit(mut self) -> Result<Outcome<R>> {
+        self.check_built()?;
+        let transacted = self.store.table.transact_once(&self.writes).await?;
+        self.outcome(transacted).await
+    }
+
+    /// Sends the transaction until it does not conflict with a concurrent transaction. [`Error::Busy`] after 6 attempts.
+    pub async fn try_commit_through_conflicts(mut self) -> Result<Outcome<R>> {
+        self.check_built()?;
+        let transacted = self.store.table.transact(&self.writes).await?;
+        self.outcome(transacted).await
+    }
+
+    fn check_built(&mut self) -> Result<()> {
+        self.error.take().map_or(Ok(()), Err)
+    }
+
+    /// What the result means: stale as soon as one of the failed conditions says so, since the others were decided by
+    /// what was read then.
+    async fn outcome(self, transacted: Transacted) -> Result<Outcome<R>> {
+        let failed = match transacted {
+            Transacted::Written => return Ok(Outcome::Committed),
+            Transacted::Refused(failed) => failed,
+        };
+        let mut refusals = Vec::new();
+        let mut quotas = Vec::new();
+        for (index, meaning) in self.on_failure.into_iter().enumerate() {
+            match meaning {
+                _ if !failed.contains(&index) => {}
+                OnFailure::Stale => return Ok(Outcome::Stale),
+                OnFailure::Refuse(refusal) => refusals.push(refusal),
+                OnFailure::Quota(change) => quotas.push(change),
+            }
+        }
+        if let (true, Some(change)) = (refusals.is_empty(), quotas.into_iter().next()) {
+            self.store.check_quota_failure(&change).await?;
+        }
+        Ok(if refusals.is_empty() { Outcome::Stale } else { Outcome::Refused(refusals) })
+    }
+}
+
+impl Transaction<'_, Error> {
+    /// Sends the transaction once, as the end of an attempt. A refusal is an error.
+    pub async fn commit(self) -> Result<Attempt<()>> {
+        attempt(self.try_commit().await?)
+    }
+
+    /// The same until it does not conflict with a concurrent transaction, for a transaction that needs no new read then.
+    pub async fn commit_through_conflicts(self) -> Result<Attempt<()>> {
+        attempt(self.try_commit_through_conflicts().await?)
+    }
+}
+
+fn attempt(outcome: Outcome<Error>) -> Result<Attempt<()>> {
+    match outcome {
+        Outcome::Committed => Ok(Attempt::Done(())),
+        Outcome::Stale => Ok(Attempt::Again(())),
+        Outcome::Refused(refusals) => refusals.into_iter().next().map_or(Ok(Attempt::Again(())), Err),
+    }
+}
