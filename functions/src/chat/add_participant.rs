@@ -1,4 +1,4 @@
-//! `PUT /api/v1/chat/rooms/{room_id}/participants/{user_id}`: bring somebody into a group, or give them another role.
+//! `PUT /api/v1/chat/rooms/{room_id}/participants/{user_id}`: add a participant, or set their role.
 
 use shared::{
     App,
@@ -18,10 +18,10 @@ async fn main() -> Result<(), Fatal> {
 pub(crate) async fn add_participant(
     app: App,
     me: Me,
-    Path(at): Path<ParticipantPath>,
-    wish: Option<Body<ParticipantPut>>,
+    Path(path): Path<ParticipantPath>,
+    body: Option<Body<ParticipantPut>>,
 ) -> Reply<ChatRoom> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    let role = wish.and_then(|Body(wish)| wish.role);
-    Ok(Json(app.put_participant(at.room_id, me.id, at.user_id, role).await?))
+    let role = body.and_then(|Body(body)| body.role);
+    Ok(Json(app.put_participant(path.room_id, me.id, path.user_id, role).await?))
 }

@@ -1,4 +1,4 @@
-//! `PUT /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions/{emoji}`: put an emoji to a message.
+//! `PUT /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions/{emoji}`: add a reaction.
 
 use shared::{
     App,
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(add_reaction).await
 }
 
-pub(crate) async fn add_reaction(app: App, me: Me, Path(at): Path<ReactionPath>) -> Reply<Message> {
+pub(crate) async fn add_reaction(app: App, me: Me, Path(path): Path<ReactionPath>) -> Reply<Message> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    Ok(Json(app.change_message(&at.message, me.id, &MessageAction::React(at.emoji)).await?.into()))
+    Ok(Json(app.change_message(&path.message, me.id, &MessageAction::React(path.emoji)).await?.into()))
 }

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/chat/rooms/{room_id}/messages/{message_id}`: empty a message; its place in the log stays.
+//! `DELETE /api/v1/chat/rooms/{room_id}/messages/{message_id}`: delete a message, except its position.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/chat/rooms/{room_id}`: delete a group, with all that was said in it.
+//! `DELETE /api/v1/chat/rooms/{room_id}`: delete a group with all its messages.
 
 use shared::{
     App, Result,

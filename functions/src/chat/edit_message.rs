@@ -1,4 +1,4 @@
-//! `PATCH /api/v1/chat/rooms/{room_id}/messages/{message_id}`: the sender finds other words, within a day.
+//! `PATCH /api/v1/chat/rooms/{room_id}/messages/{message_id}`: edit a message.
 
 use shared::{
     App,

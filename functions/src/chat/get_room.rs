@@ -1,4 +1,4 @@
-//! `GET /api/v1/chat/rooms/{room_id}`: one room, with everyone in it.
+//! `GET /api/v1/chat/rooms/{room_id}`: get a room with all its participants.
 
 use shared::{
     App,

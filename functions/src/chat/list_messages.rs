@@ -1,4 +1,4 @@
-//! `GET /api/v1/chat/rooms/{room_id}/messages`: what was said, newest first.
+//! `GET /api/v1/chat/rooms/{room_id}/messages`: list messages, newest first.
 
 use shared::{
     App,

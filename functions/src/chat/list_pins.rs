@@ -1,4 +1,4 @@
-//! `GET /api/v1/chat/rooms/{room_id}/pins`: the pinned messages of a room, the newest pin first.
+//! `GET /api/v1/chat/rooms/{room_id}/pins`: list the pinned messages of a room, newest pin first.
 
 use shared::{
     App,

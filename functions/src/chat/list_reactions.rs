@@ -1,4 +1,4 @@
-//! `GET /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions`: who put which emoji to a message.
+//! `GET /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions`: list reactions, grouped by user.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `GET /api/v1/chat/rooms`: the caller's rooms, newest activity first.
+//! `GET /api/v1/chat/rooms`: list the caller's rooms, newest activity first.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `PUT /api/v1/chat/rooms/{room_id}/read`: the caller has read everything in a room.
+//! `PUT /api/v1/chat/rooms/{room_id}/read`: mark all messages of a room as read.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `PUT /api/v1/chat/rooms/{room_id}/messages/{message_id}/pin`: keep a message in view of everyone in the room.
+//! `PUT /api/v1/chat/rooms/{room_id}/messages/{message_id}/pin`: pin a message.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/chat/rooms/{room_id}/participants/{user_id}`: leave a group, or make somebody leave it.
+//! `DELETE /api/v1/chat/rooms/{room_id}/participants/{user_id}`: remove a participant, or leave a group.
 
 use shared::{
     App, Result,
@@ -18,9 +18,9 @@ async fn main() -> Result<(), Fatal> {
 pub(crate) async fn remove_participant(
     app: App,
     me: Me,
-    Path(at): Path<ParticipantPath>,
+    Path(path): Path<ParticipantPath>,
 ) -> Result<Option<Json<()>>> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    app.remove_participant(at.room_id, me.id, at.user_id).await?;
+    app.remove_participant(path.room_id, me.id, path.user_id).await?;
     Ok(None)
 }

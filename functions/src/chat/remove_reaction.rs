@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions/{emoji}`: take one's emoji back from a message.
+//! `DELETE /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions/{emoji}`: remove a reaction.
 
 use shared::{
     App,
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(remove_reaction).await
 }
 
-pub(crate) async fn remove_reaction(app: App, me: Me, Path(at): Path<ReactionPath>) -> Reply<Message> {
+pub(crate) async fn remove_reaction(app: App, me: Me, Path(path): Path<ReactionPath>) -> Reply<Message> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    Ok(Json(app.change_message(&at.message, me.id, &MessageAction::Unreact(at.emoji)).await?.into()))
+    Ok(Json(app.change_message(&path.message, me.id, &MessageAction::Unreact(path.emoji)).await?.into()))
 }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/chat/messages`: say something in a room.
+//! `POST /api/v1/chat/messages`: send a message.
 
 use shared::{
     App,

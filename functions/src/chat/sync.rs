@@ -1,4 +1,4 @@
-//! `POST /api/v1/chat/sync`: all that a client misses of its rooms.
+//! `POST /api/v1/chat/sync`: get the rooms, messages and changes that a client misses.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/chat/rooms/{room_id}/messages/{message_id}/pin`: no longer keep a message in view.
+//! `DELETE /api/v1/chat/rooms/{room_id}/messages/{message_id}/pin`: unpin a message.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `PATCH /api/v1/chat/rooms/{room_id}`: call a group otherwise, or change its picture, description or what newcomers see.
+//! `PATCH /api/v1/chat/rooms/{room_id}`: update a group's name, avatar, description or history visibility.
 
 use shared::{
     App,
@@ -20,8 +20,8 @@ pub(crate) async fn update_room(
     app: App,
     me: Me,
     Path(room): Path<RoomId>,
-    Body(details): Body<GroupPatch>,
+    Body(patch): Body<GroupPatch>,
 ) -> Reply<ChatRoom> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    Ok(Json(app.update_room(room, me.id, details).await?))
+    Ok(Json(app.update_room(room, me.id, patch).await?))
 }

@@ -1,4 +1,4 @@
-//! `PATCH /api/v1/chat/rooms/{room_id}/settings`: mute, pin or archive a room for oneself, or change its looks.
+//! `PATCH /api/v1/chat/rooms/{room_id}/settings`: update the caller's own settings of a room.
 
 use shared::{
     App,

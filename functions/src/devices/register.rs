@@ -1,4 +1,4 @@
-//! `PUT /api/v1/devices/{device_id}`: register a device of the caller's, or say anew what it is.
+//! `PUT /api/v1/devices/{device_id}`: register or update a device.
 
 use shared::{
     App, Result,

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/devices/{device_id}`: sign a device of the caller's out, and end its connections.
+//! `DELETE /api/v1/devices/{device_id}`: sign out a device and close its connections.
 
 use shared::{
     App, Result,

@@ -1,4 +1,4 @@
-//! `PUT /api/v1/friends/blocks/{user_id}`: shut somebody out, whether or not there is anybody.
+//! `PUT /api/v1/friends/blocks/{user_id}`: block a user. Succeeds even if the user does not exist.
 
 use shared::{
     App, Result,

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/friends/requests/{request_id}`: take a request back.
+//! `DELETE /api/v1/friends/requests/{request_id}`: cancel a friend request.
 
 use shared::{
     App, Error, Result,

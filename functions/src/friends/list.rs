@@ -1,4 +1,4 @@
-//! `GET /api/v1/friends`: the caller's friends.
+//! `GET /api/v1/friends`: list friends.
 
 use shared::{
     App,

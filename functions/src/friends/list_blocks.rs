@@ -1,4 +1,4 @@
-//! `GET /api/v1/friends/blocks`: whom the caller blocks.
+//! `GET /api/v1/friends/blocks`: list blocked users.
 
 use shared::{
     App,

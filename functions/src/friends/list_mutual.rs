@@ -1,4 +1,4 @@
-//! `GET /api/v1/friends/{user_id}/mutual`: the caller's friends who are somebody's friends too.
+//! `GET /api/v1/friends/{user_id}/mutual`: list the friends in common with a user.
 
 use shared::{
     App,

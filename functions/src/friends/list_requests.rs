@@ -1,4 +1,4 @@
-//! `GET /api/v1/friends/requests`: the requests that wait for the caller, or with `direction=sent` for others.
+//! `GET /api/v1/friends/requests`: list pending friend requests, received or sent (`direction=sent`).
 
 use shared::{
     App,
@@ -21,9 +21,9 @@ pub(crate) async fn list_requests(
     Query(list): Query<RequestList>,
 ) -> PageReply<FriendRequest> {
     let requests = app.store.requests(me.id, list.direction, list.page).await?;
-    let people: Vec<_> =
+    let users: Vec<_> =
         requests.items.iter().flat_map(|request| [request.sender_id, request.receiver_id]).collect();
-    let profiles = app.store.profiles(&people).await?;
+    let profiles = app.store.profiles(&users).await?;
     let items = requests.items.iter().map(|request| FriendRequest::pending(request, &profiles)).collect();
     Ok(JsonPage(Page { items, next: requests.next }))
 }

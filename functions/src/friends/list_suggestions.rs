@@ -1,4 +1,4 @@
-//! `GET /api/v1/friends/suggestions`: people whom the caller may know, those with the most friends in common first.
+//! `GET /api/v1/friends/suggestions`: list friend suggestions, most friends in common first.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `PUT /api/v1/friends/requests/{request_id}?action=accepted|rejected`: answer a request.
+//! `PUT /api/v1/friends/requests/{request_id}?action=accepted|rejected`: respond to a friend request.
 
 use shared::{
     App, Error,

@@ -1,4 +1,4 @@
-//! `GET /api/v1/friends/search?query=`: people by a part of their username, or by their e-mail if they allow it.
+//! `GET /api/v1/friends/search?query=`: search users by a part of the username or by e-mail address.
 
 use shared::{
     App,
@@ -10,7 +10,7 @@ use shared::{
     wire::{relationships::UserSearch, users::FoundUser},
 };
 
-/// The plan's bound.
+/// The maximum number of search results.
 const MAX_RESULTS: usize = 20;
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,7 +25,7 @@ pub(crate) async fn search_users(
 ) -> Reply<Vec<FoundUser>> {
     app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
     let found = app.search_users(&search.query, me.id, MAX_RESULTS).await?;
-    let shown =
+    let users =
         found.into_iter().map(|(profile, pair)| FoundUser::new(profile, pair.relationship_status(me.id)));
-    Ok(Json(shown.collect()))
+    Ok(Json(users.collect()))
 }

@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/friends/blocks/{user_id}`: let somebody in again.
+//! `DELETE /api/v1/friends/blocks/{user_id}`: unblock a user.
 
 use shared::{
     App, Result,

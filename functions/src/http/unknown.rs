@@ -1,5 +1,5 @@
-//! `$default`: every path that no other route serves. The plan's `GET /api/v1/friends/` is one of them, because an
-//! HTTP API does not fold trailing slashes.
+//! `$default`: paths without a route. `GET /api/v1/friends/` is one of them, because an HTTP API treats a
+//! path with a trailing slash as another path.
 
 use shared::{
     App, Result,
@@ -12,10 +12,10 @@ use shared::{
     wire::relationships::ListedFriend,
 };
 
-const NO_SUCH_CALL: Refusal = Refusal {
+const UNKNOWN_ROUTE: Refusal = Refusal {
     status: 404,
     code: "not_found",
-    detail: "There is no such call: look at the method and the path.",
+    detail: "There is no such endpoint. Check the method and the path.",
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,13 +25,13 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<ListedFriend>>> {
     match call.method_and_path() {
-        // The gateway sends browsers' preflights here, and adds to the answer what they ask for.
+        // API Gateway sends CORS preflight requests here and adds the CORS headers to the response.
         ("OPTIONS", _) => Ok(None),
         ("GET", "/api/v1/friends/") => {
             let me = Me::from_call(&app, &call).await?;
             let Query(page) = Query::<PageRequest>::from_call(&app, &call).await?;
             Ok(Some(JsonPage(app.with_presence(app.store.friends(me.id, page).await?).await?)))
         }
-        _ => Err(NO_SUCH_CALL.into()),
+        _ => Err(UNKNOWN_ROUTE.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! `rate(15 minutes)`: finish what the deletions of accounts and rooms have left.
+//! `rate(15 minutes)`: complete pending deletions of accounts and rooms.
 
 use shared::{
     App, Result,

@@ -1,4 +1,4 @@
-//! `POST /api/v1/reports`: report a person or a message to the moderators.
+//! `POST /api/v1/reports`: report a user or a message to the moderators.
 
 use shared::{
     App,
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(create).await
 }
 
-pub(crate) async fn create(app: App, me: Me, Body(complaint): Body<NewReport>) -> Reply<Reported> {
+pub(crate) async fn create(app: App, me: Me, Body(report): Body<NewReport>) -> Reply<Reported> {
     app.check_rate_limit(me.id, RateLimitedAction::Reports).await?;
-    Ok(Json(app.report(me.id, complaint).await?.into()))
+    Ok(Json(app.report(me.id, report).await?.into()))
 }

@@ -1,4 +1,4 @@
-//! The authorizer of `$connect`: lets in whoever brings a good token.
+//! The authorizer of `$connect`: accepts a connection with a valid token.
 
 use shared::serve::{Fatal, authorizer::serve};
 

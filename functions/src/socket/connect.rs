@@ -1,4 +1,4 @@
-//! `$connect`: remember the connection. Nothing can be pushed to it from here.
+//! `$connect`: register the connection. It accepts pushes only after this function has returned.
 
 use shared::{
     App,

@@ -1,5 +1,5 @@
-//! `$disconnect`: forget the connection, and tell friends if it was the last. Best effort of the gateway: what it misses,
-//! expiry and 410s find.
+//! `$disconnect`: remove the connection, and notify friends if it was the last one. API Gateway calls this on
+//! a best-effort basis; expiry and responses with status 410 remove the connections that it misses.
 
 use shared::{
     App, BestEffort,

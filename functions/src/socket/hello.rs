@@ -1,4 +1,4 @@
-//! `hello`: make sure that the connection is known, and say so; then friends hear that its person is online, if they were not.
+//! `hello`: confirm the connection, and notify friends if the user came online.
 
 use shared::{
     App, BestEffort,
@@ -21,12 +21,12 @@ pub(crate) async fn hello(app: App, caller: Caller, origin: Origin, Data(hello):
     let now = app.now();
     let device_id = hello.device_id.or(caller.connection.device_id);
     let connection = Connection { device_id, ..caller.connection };
-    let is_news = app.push.mark_online(&connection, caller.token_expires).await?;
+    let came_online = app.push.mark_online(&connection, caller.token_expires).await?;
     let event = Event::ConnectionEstablished { user_id: caller.id, server_time: now };
     let answer = Frame { event: &event, reference: origin.reference.as_ref() };
     app.push.answer(connection, &answer, now).await?;
-    if is_news {
-        app.push.notify_status(caller.id, now).await.can_fail("telling who came online");
+    if came_online {
+        app.push.notify_status(caller.id, now).await.can_fail("online notification");
     }
     Ok(None)
 }

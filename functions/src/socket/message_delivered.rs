@@ -1,4 +1,4 @@
-//! `message_delivered`: this device has everything up to a position. The room is told.
+//! `message_delivered`: mark messages as delivered to this device up to a position, and notify the room.
 
 use shared::{
     App,
@@ -19,9 +19,9 @@ async fn main() -> Result<(), Fatal> {
 pub(crate) async fn message_delivered(
     app: App,
     caller: Caller,
-    Data(reached): Data<MessageDelivered>,
+    Data(delivered): Data<MessageDelivered>,
 ) -> Answer {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
-    app.advance_receipt(ReceiptKind::Delivered, reached.room_id, caller.id, Some(reached.seq)).await?;
+    app.advance_receipt(ReceiptKind::Delivered, delivered.room_id, caller.id, Some(delivered.seq)).await?;
     Ok(None)
 }

@@ -1,4 +1,4 @@
-//! `message_read`: the person has read up to a position, or everything. The room is told.
+//! `message_read`: mark messages as read up to a position, or all of them, and notify the room.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `ping`: keeps the connection from idling, and says that we are here.
+//! `ping`: reply with `pong`. Keeps the connection from the idle timeout.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `send_message`: say something in a room. The answer, `message_sent`, goes out with the pushes to the others.
+//! `send_message`: send a message. The reply `message_sent` is sent with the pushes to the other members.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `typing_start`: the person is writing something. The others in the room are told, and nothing is kept.
+//! `typing_start`: notify the other members that the user is typing. Nothing is stored.
 
 use shared::{
     App,

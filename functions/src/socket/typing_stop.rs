@@ -1,4 +1,4 @@
-//! `typing_stop`: the person writes no more. The others in the room are told, and nothing is kept.
+//! `typing_stop`: notify the other members that the user has stopped typing. Nothing is stored.
 
 use shared::{
     App,

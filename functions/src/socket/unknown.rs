@@ -1,4 +1,4 @@
-//! `$default`: every frame that no other route serves, also those that are not JSON.
+//! `$default`: frames of an unknown type, and frames that are not JSON.
 
 use shared::{
     App, Error,
@@ -11,7 +11,7 @@ use shared::{
 };
 
 const UNKNOWN_TYPE: Refusal =
-    Refusal { status: 400, code: "unknown_type", detail: "There is no such type of frame." };
+    Refusal { status: 400, code: "unknown_type", detail: "There is no such frame type." };
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Fatal> {

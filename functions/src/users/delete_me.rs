@@ -1,4 +1,4 @@
-//! `DELETE /api/v1/users/me`: delete one's account. The same call again finishes what one that died has left.
+//! `DELETE /api/v1/users/me`: delete the caller's account. A retry resumes an incomplete deletion.
 
 use shared::{
     App, Result,

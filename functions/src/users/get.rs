@@ -1,4 +1,4 @@
-//! `GET /api/v1/users/{user_id}`: somebody's profile, as the caller may see it.
+//! `GET /api/v1/users/{user_id}`: get a user's profile, as far as the caller may see it.
 
 use shared::{
     App,

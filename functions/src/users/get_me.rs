@@ -1,4 +1,4 @@
-//! `GET /api/v1/users/me`: the caller's own profile. It also finishes what calls that died have left to do.
+//! `GET /api/v1/users/me`: get the caller's profile. Completes what earlier calls left incomplete.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `PATCH /api/v1/users/me`: change one's own profile and settings.
+//! `PATCH /api/v1/users/me`: update the caller's profile and settings.
 
 use shared::{
     App,

@@ -14,7 +14,7 @@ use crate::{
         relationships::{
             Pair, RelationshipStatus,
             access::Degree,
-            suggestions::{FRIENDS_ASKED, FRIENDS_SEEN, MAX_SUGGESTIONS, by_common_friends},
+            suggestions::{MAX_FRIENDS_PER_FRIEND, MAX_FRIENDS_READ, MAX_SUGGESTIONS, by_common_friends},
         },
         users::profile::Profile,
     },
@@ -121,8 +121,9 @@ impl App {
         let mut mine = self.store.all_friends(me).await?;
         mine.sort_by_key(|friend| Reverse(friend.since));
         let mine: Vec<UserId> = mine.into_iter().map(|friend| friend.user_id).collect();
-        let asked: Vec<UserId> = mine.iter().copied().take(FRIENDS_ASKED).collect();
-        let lists = stream::iter(asked).map(|friend| self.store.first_friends(friend, FRIENDS_SEEN));
+        let asked: Vec<UserId> = mine.iter().copied().take(MAX_FRIENDS_READ).collect();
+        let lists =
+            stream::iter(asked).map(|friend| self.store.first_friends(friend, MAX_FRIENDS_PER_FRIEND));
         let theirs: Vec<Vec<UserId>> = lists.buffered(CONCURRENT_LISTS).try_collect().await?;
         let ranked = by_common_friends(me, &mine, theirs);
         let candidates: Vec<UserId> = ranked.iter().take(MAX_CANDIDATES).map(|(user, _)| *user).collect();

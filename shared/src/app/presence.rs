@@ -35,9 +35,9 @@ impl App {
         )?;
         let presence = |user: UserId| presences.get(&user).copied().unwrap_or_default();
         let shown = profiles.iter().filter_map(|(user, profile)| {
-            Some((*user, presence(*user).across(pairs.get(user)?, &profile.settings)))
+            Some((*user, presence(*user).shown_in_pair(pairs.get(user)?, &profile.settings)))
         });
-        Ok(shown.chain([(me, presence(me).to_self())]).collect())
+        Ok(shown.chain([(me, presence(me).shown_to_self())]).collect())
     }
 
     /// A user that `me` may see, with their relationship and the user's presence as `me` may know it.
@@ -47,7 +47,11 @@ impl App {
         let ((profile, pair), presences) =
             futures::try_join!(self.visible_profile(me, other), self.store.presences(&users, now))?;
         let presence = presences.get(&other).copied().unwrap_or_default();
-        let shown = if me == other { presence.to_self() } else { presence.across(&pair, &profile.settings) };
+        let shown = if me == other {
+            presence.shown_to_self()
+        } else {
+            presence.shown_in_pair(&pair, &profile.settings)
+        };
         Ok((profile, pair, shown))
     }
 

@@ -14,7 +14,7 @@ impl App {
             Target::User(user) => self.user_evidence(reporter, user).await?,
             Target::Message(room, message) => self.message_evidence(reporter, room, message).await?,
         };
-        self.store.put_report(new.report(reporter, evidence, now)?, now).await
+        self.store.put_report(new.into_report(reporter, evidence, now)?, now).await
     }
 
     /// The profile of a user whom the reporter may see, or has met: a block, in either direction, must not prevent a

@@ -138,7 +138,7 @@ impl App {
     /// Updates a group's name, avatar, description or history visibility, and notifies the group. Returns the room as the
     /// actor sees it.
     pub async fn update_room(&self, room_id: RoomId, actor: UserId, patch: GroupPatch) -> Result<ChatRoom> {
-        let action = GroupAction::Change(patch);
+        let action = GroupAction::Update(patch);
         if let Some(changed) = self.store.update_group(room_id, actor, &action, self.now()).await? {
             let room = &changed.message.room;
             let notified = self.notify_room(room, |reader| Some(room_event(room, reader))).await;

@@ -1,4 +1,4 @@
-//! Deleted accounts: which tokens they outlive, and how what somebody said is shown once its sender is gone.
+//! Account deletion: which tokens it invalidates, and how the messages of a deleted account are anonymized.
 
 use crate::{
     clock::Timestamp,
@@ -12,25 +12,25 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What is left of a deleted account.
+/// The record of a deleted account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountDeletion {
-    /// Whose it was.
+    /// The user.
     pub id: UserId,
-    /// When it was deleted. Tokens of that second and before prove nothing any more.
+    /// When the account was deleted. Tokens issued in or before this second are invalid.
     pub deleted_at: Timestamp,
-    /// Whether there is something left to do.
+    /// Whether the deletion is not complete yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_pending: bool,
 }
 
-/// What is known of somebody.
+/// The stored state of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Account {
-    /// They have deleted their account.
+    /// The account is deleted.
     Deleted(AccountDeletion),
-    /// They are here.
+    /// The account exists.
     Active(Profile),
 }
 
@@ -43,65 +43,65 @@ impl Account {
         }
     }
 
-    /// When they last deleted an account.
+    /// When the user last deleted an account.
     pub fn deleted_at(&self) -> Option<Timestamp> {
         match self {
             Self::Active(profile) => profile.previous_deletion,
-            Self::Deleted(departure) => Some(departure.deleted_at),
+            Self::Deleted(deletion) => Some(deletion.deleted_at),
         }
     }
 }
 
-/// A token from before a deletion proves nothing.
-pub const TOKEN_BEFORE_DELETION: Error = Error::InvalidToken("from before the account was deleted");
+/// The error for a token that was issued before the account was deleted.
+pub const TOKEN_BEFORE_DELETION: Error = Error::InvalidToken("issued before the account was deleted");
 
-/// Whether a token that was issued at `issued_at` (seconds since 1970) is from before a deletion. Of one that does not
-/// say when it was issued, nobody can know that it is not.
+/// Whether a deletion invalidates a token that was issued at `issued_at` (seconds since 1970). A token
+/// without this time is invalid too, because it may be older than the deletion.
 pub fn invalidates_token(deleted_at: Timestamp, issued_at: Option<i64>) -> bool {
     issued_at.is_none_or(|issued_at| issued_at <= deleted_at.seconds())
 }
 
-/// A message without the name of somebody who is gone; `None` if it does not hold it. What they said stays, anonymized.
+/// The message without the username of a deleted account, `None` if it has none. The content stays.
 pub fn anonymized(message: &Message, user: UserId) -> Option<Message> {
     let mut after = message.clone();
     if message.sender_id == user {
         username::DELETED.clone_into(&mut after.sender_username);
     }
     if message.kind == Kind::System
-        && let Some(happening) = SystemEvent::of_payload(message.payload.as_ref())
+        && let Some(event) = SystemEvent::from_payload(message.payload.as_ref())
     {
-        let happening = happening.without_username_of(user);
-        after.content = happening.sentence(&after.sender_username);
-        after.payload = happening.payload();
+        let event = event.without_username_of(user);
+        after.content = event.sentence(&after.sender_username);
+        after.payload = event.payload();
     }
     (after != *message).then_some(after)
 }
 
-/// What a deletion still has to delete.
+/// The target of a pending deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeletionTarget {
-    /// The rest of a deleted account.
+    /// The remaining data of a deleted account.
     Account(UserId),
-    /// The rest of a deleted room.
+    /// The remaining data of a deleted room.
     Room(RoomId),
-    /// The sender's name on messages that were still in flight when all messages up to a position were anonymized.
+    /// The sender's name on messages that were in flight during the anonymization.
     SenderName {
         /// The deleted account.
         user: UserId,
         /// The room.
         room: RoomId,
-        /// The messages up to this position are anonymized.
+        /// Messages up to this position are already anonymized.
         after_seq: u64,
     },
 }
 
-/// A deletion that has begun and is not complete.
+/// A deletion that has started and is not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PendingDeletion {
     /// The target.
     pub of: DeletionTarget,
-    /// When the deletion began.
+    /// When the deletion started.
     pub since: Timestamp,
 }
 
@@ -114,15 +114,15 @@ mod tests {
     };
 
     #[test]
-    fn a_token_of_the_second_of_the_deletion_is_from_before_it() {
+    fn a_deletion_invalidates_tokens_issued_in_or_before_its_second() {
         let deleted_at = Timestamp::from_milliseconds(1_770_000_000_500).unwrap();
-        for (issued_at, outlived) in [
+        for (issued_at, is_invalid) in [
             (None, true),
             (Some(1_769_999_999), true),
             (Some(1_770_000_000), true),
             (Some(1_770_000_001), false),
         ] {
-            assert_eq!(invalidates_token(deleted_at, issued_at), outlived, "{issued_at:?}");
+            assert_eq!(invalidates_token(deleted_at, issued_at), is_invalid, "{issued_at:?}");
         }
     }
 
@@ -150,23 +150,23 @@ mod tests {
     }
 
     #[test]
-    fn a_message_loses_the_name_of_its_sender_and_of_whom_the_log_speaks() {
+    fn anonymizing_replaces_the_name_of_the_sender_and_of_the_subject_of_a_system_message() {
         let [ana, ben, cleo] = [1, 2, 3].map(|n| UserId::from(uuid::Uuid::from_u128(n)));
         let added =
             SystemEvent::ParticipantAdded { user_id: ben, username: "ben".to_owned(), role: Role::Member };
-        let said = Message {
+        let message_about_ben = Message {
             kind: Kind::System,
             content: added.sentence("ana"),
             payload: added.payload(),
             ..message()
         };
-        let without_ben = anonymized(&said, ben).unwrap();
+        let without_ben = anonymized(&message_about_ben, ben).unwrap();
         assert_eq!((&*without_ben.content, &*without_ben.sender_username), ("ana added Deleted user", "ana"));
         assert_eq!(without_ben.payload.as_ref().unwrap()["username"], "Deleted user");
         let without_both = anonymized(&without_ben, ana).unwrap();
         assert_eq!(without_both.content, "Deleted user added Deleted user");
         assert_eq!(without_both.sender_username, "Deleted user");
-        assert_eq!(anonymized(&said, cleo), None);
+        assert_eq!(anonymized(&message_about_ben, cleo), None);
         assert_eq!(anonymized(&without_both, ana), None);
         let text = anonymized(&message(), ana).unwrap();
         assert_eq!((&*text.content, &*text.sender_username), ("ana says hi", "Deleted user"));

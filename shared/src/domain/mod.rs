@@ -1,5 +1,5 @@
-//! The rules of the chat domain: pure functions without I/O and without a clock. Each takes what was read, and
-//! returns the new state or the reason for a refusal.
+//! The rules of the chat domain: pure functions without I/O and without a clock. Each takes the current state
+//! and returns the new state or a refusal.
 
 pub mod accounts;
 pub mod messages;

@@ -1,21 +1,21 @@
-//! How far a room's messages have come: delivered and read.
+//! Receipts: the positions up to which members have received and read a room's messages.
 
 use serde::Serialize;
 
 use crate::domain::rooms::Member;
 
-/// How far all of some members have come: the least of their positions.
+/// The minimum receipt positions of several members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiptPosition {
-    /// All of them have read up to there.
+    /// All of them have read the messages up to this position.
     pub read_seq: u64,
-    /// A device of each of them has everything up to there.
+    /// Each of them has a device with the messages up to this position.
     pub delivered_seq: u64,
 }
 
 impl ReceiptPosition {
-    /// How far everyone but `reader` has come, as far as `reader` may know. Where there is nobody else, nothing has come
-    /// anywhere.
+    /// The positions of all members except `reader`, as far as `reader` may see them. Both are 0 if there are
+    /// no other members.
     pub fn by_others(members: &[Member], reader: &Member) -> Self {
         let others = || members.iter().filter(|member| member.shown.user_id != reader.shown.user_id);
         let read = others().map(|member| member.read_seq_shown_to(reader)).min();
@@ -24,20 +24,20 @@ impl ReceiptPosition {
     }
 }
 
-/// How far a message has come, as its sender sees it.
+/// The delivery status of a message, as its sender sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MessageStatus {
-    /// It is in the log.
+    /// The message is in the log.
     Sent,
-    /// A device of every other member has it.
+    /// A device of every other member has the message.
     Delivered,
-    /// Every other member has read it.
+    /// Every other member has read the message.
     Read,
 }
 
 impl MessageStatus {
-    /// The status of the message at `seq`, when its sender's others have come so far.
+    /// The status of the message at `seq`, given the positions of the members other than its sender.
     pub fn of(seq: u64, others: ReceiptPosition) -> Self {
         if others.read_seq >= seq {
             Self::Read
@@ -52,10 +52,10 @@ impl MessageStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::rooms::tests::{member, withholding};
+    use crate::domain::rooms::tests::{hiding_reads, member};
 
     #[test]
-    fn a_message_is_as_far_as_the_last_of_the_others() {
+    fn the_status_follows_the_member_furthest_behind() {
         let me = member(1, 5, 5);
         let status = |members: &[Member]| MessageStatus::of(5, ReceiptPosition::by_others(members, &me));
         assert_eq!(status(&[member(1, 5, 5)]), MessageStatus::Sent);
@@ -65,16 +65,16 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_never_read_where_one_of_the_others_or_its_sender_withholds_that() {
+    fn the_status_is_never_read_if_the_sender_or_a_recipient_hides_read_receipts() {
         let me = member(1, 5, 5);
-        let members = [me.clone(), member(2, 9, 0), withholding(member(3, 9, 0))];
+        let members = [me.clone(), member(2, 9, 0), hiding_reads(member(3, 9, 0))];
         let status = |seq, me| MessageStatus::of(seq, ReceiptPosition::by_others(&members, me));
         assert_eq!([status(1, &me), status(9, &me)], [MessageStatus::Delivered; 2]);
         assert_eq!(status(10, &me), MessageStatus::Sent);
-        let both_show = [me.clone(), member(2, 9, 0)];
-        let status = |me| MessageStatus::of(9, ReceiptPosition::by_others(&both_show, me));
+        let visible = [me.clone(), member(2, 9, 0)];
+        let status = |me| MessageStatus::of(9, ReceiptPosition::by_others(&visible, me));
         assert_eq!(
-            (status(&me), status(&withholding(me.clone()))),
+            (status(&me), status(&hiding_reads(me.clone()))),
             (MessageStatus::Read, MessageStatus::Delivered)
         );
     }

@@ -1,5 +1,6 @@
-//! Reports to the moderators: what may be reported and why, and what is kept of it as evidence.
+//! Reports to the moderators: their targets, reasons and evidence.
 
+use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,39 +10,42 @@ use crate::{
     id::{MessageId, ReportId, RoomId, UserId},
 };
 
-/// The longest text that goes with a report, in characters.
+/// The maximum length of a report's text, in characters.
 pub const MAX_TEXT_CHARS: usize = 1000;
 
-/// So many messages before a reported one are kept with it.
+/// The maximum number of messages before a reported message that are kept as evidence.
 pub const MESSAGES_BEFORE: u64 = 10;
 
-const YOURSELF: Refusal =
-    Refusal { status: 400, code: "cannot_report_yourself", detail: "This is yourself, or your own message." };
+const YOURSELF: Refusal = Refusal {
+    status: 400,
+    code: "cannot_report_yourself",
+    detail: "You can't report yourself or your own message.",
+};
 
-/// Why something is reported.
+/// The reason of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// Unwanted advertising, or the same again and again.
+    /// Unwanted advertising or repeated content.
     Spam,
-    /// Somebody will not leave somebody alone.
+    /// Repeated unwanted contact, bullying or insults.
     Harassment,
-    /// Contempt for a group of people.
+    /// Hatred of a group of people.
     Hate,
-    /// Violence, or threats of it.
+    /// Violence or threats of violence.
     Violence,
     /// Sexual content.
     Nudity,
-    /// Somebody may harm themselves.
+    /// Signs that a person may harm themselves.
     SelfHarm,
-    /// Somebody pretends to be another.
+    /// A user pretends to be another person.
     Impersonation,
-    /// What the text says.
+    /// Any other reason; the text explains it.
     Other,
 }
 
 impl Reason {
-    /// All of them, as the API spells them.
+    /// All reasons with their names in the API.
     pub const ALL: [(&'static str, Self); 8] = [
         ("spam", Self::Spam),
         ("harassment", Self::Harassment),
@@ -54,56 +58,56 @@ impl Reason {
     ];
 }
 
-/// What is reported.
+/// The target of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A person.
+    /// A user.
     User(UserId),
     /// A message.
     Message(RoomId, MessageId),
 }
 
-/// A report as somebody makes it.
+/// A report as the reporter submits it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewReport {
-    /// What is reported.
+    /// The reported user or message.
     pub target: Target,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// In the reporter's own words.
+    /// The reporter's explanation.
     pub text: Option<String>,
 }
 
-/// What was reported, as it was at that time: what becomes of it later changes nothing here.
+/// A copy of the reported data at the time of the report. Later changes and deletions do not affect it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Evidence {
-    /// A person.
+    /// A user.
     User {
-        /// Who.
+        /// The user.
         user_id: UserId,
-        /// As they were shown; nothing of somebody who is gone.
+        /// The public profile; `None` if the account was deleted.
         profile: Option<ReportedProfile>,
     },
     /// A message.
     Message {
         /// The message.
         message: Box<Message>,
-        /// Those just before it that the reporter sees, oldest first.
+        /// The preceding messages that the reporter sees, oldest first.
         before: Vec<Message>,
     },
 }
 
-/// What others see of a person.
+/// The public part of a profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ReportedProfile {
-    /// Their username.
+    /// The username.
     pub username: String,
-    /// Their name.
+    /// The display name.
     pub display_name: Option<String>,
-    /// Their picture.
+    /// The URL of the avatar.
     pub avatar_url: Option<String>,
-    /// When they first came.
+    /// When the profile was created.
     pub created_at: Timestamp,
 }
 
@@ -114,28 +118,28 @@ impl From<Profile> for ReportedProfile {
     }
 }
 
-/// A report as moderators find it.
+/// A report as it is stored for moderators.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Its id.
+    /// See [`NewReport::id`].
     pub id: ReportId,
-    /// When it was made.
+    /// When the report was made.
     pub created_at: Timestamp,
-    /// Who made it.
+    /// The reporter.
     pub reporter_id: UserId,
-    /// Who is reported: the person, or the sender of the message.
+    /// The reported user, or the sender of the reported message.
     pub reported_id: UserId,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// In the reporter's own words.
+    /// The reporter's explanation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// What was reported.
+    /// A copy of the reported data.
     pub evidence: Evidence,
 }
 
 impl NewReport {
-    /// Its id: the same for the same person, target and reason on one day (UTC), so that a repeated call is one report.
+    /// The report's id, derived from reporter, target, reason and day (UTC), so that retries are idempotent.
     pub fn id(&self, reporter: UserId, now: Timestamp) -> ReportId {
         let target = match self.target {
             Target::User(user) => format!("user {user}"),
@@ -144,8 +148,8 @@ impl NewReport {
         ReportId::derived(&format!("{reporter} {target} {:?} {}", self.reason, now.day()))
     }
 
-    /// The report that it makes, by somebody who sees what they report.
-    pub fn report(self, reporter: UserId, evidence: Evidence, now: Timestamp) -> Result<Report> {
+    /// The report to store. The caller has checked that the reporter can see the target.
+    pub fn into_report(self, reporter: UserId, evidence: Evidence, now: Timestamp) -> Result<Report> {
         let reported_id = match &evidence {
             Evidence::User { user_id, .. } => *user_id,
             Evidence::Message { message, .. } => message.sender_id,
@@ -159,10 +163,10 @@ impl NewReport {
     }
 }
 
-/// What is wrong with the words of a report.
+/// Why a text is not valid for a report; `None` if it is.
 pub fn text_violation(text: &str) -> Option<&'static str> {
     if text.chars().count() > MAX_TEXT_CHARS {
-        Some("must have at most 1000 characters")
+        Some(formatcp!("must have at most {MAX_TEXT_CHARS} characters"))
     } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         Some("must not contain control characters")
     } else {
@@ -182,12 +186,12 @@ mod tests {
     }
 
     #[test]
-    fn a_report_is_the_same_for_one_person_target_and_reason_on_one_day() {
+    fn the_id_is_the_same_for_one_reporter_target_reason_and_day() {
         let [ana, ben, cleo] = [(); 3].map(|()| UserId::from(Uuid::new_v4()));
         let noon: Timestamp = "2026-01-31T12:00:00.000Z".parse().unwrap();
         let id = about(ben, Reason::Spam).id(ana, noon);
-        let worded = NewReport { text: Some("again".into()), ..about(ben, Reason::Spam) };
-        assert_eq!(worded.id(ana, noon.plus(Duration::hours(11))), id);
+        let with_text = NewReport { text: Some("again".into()), ..about(ben, Reason::Spam) };
+        assert_eq!(with_text.id(ana, noon.plus(Duration::hours(11))), id);
         for other in [
             about(ben, Reason::Spam).id(ana, noon.plus(Duration::hours(12))),
             about(ben, Reason::Hate).id(ana, noon),
@@ -199,22 +203,22 @@ mod tests {
     }
 
     #[test]
-    fn nobody_reports_themselves() {
+    fn a_user_cannot_report_themselves() {
         let ana = UserId::from(Uuid::new_v4());
         let evidence = Evidence::User { user_id: ana, profile: None };
         let now = Timestamp::from_seconds(1_770_000_000);
-        assert!(about(ana, Reason::Other).report(ana, evidence, now).is_err());
+        assert!(about(ana, Reason::Other).into_report(ana, evidence, now).is_err());
     }
 
     #[test]
-    fn words_are_bounded_in_characters() {
+    fn a_text_is_limited_in_characters_and_has_no_control_characters() {
         assert_eq!(text_violation(&"é".repeat(MAX_TEXT_CHARS)), None);
         assert!(text_violation(&"x".repeat(MAX_TEXT_CHARS + 1)).is_some());
         assert!(text_violation("a\u{0}b").is_some() && text_violation("two\nlines").is_none());
     }
 
     #[test]
-    fn reasons_are_spelled_in_the_table_as_in_the_api() {
+    fn reasons_have_the_same_names_in_the_table_and_in_the_api() {
         for (name, reason) in Reason::ALL {
             assert_eq!(serde_json::to_value(reason).unwrap(), name);
         }

@@ -1,12 +1,12 @@
-//! Synchronization: what a client holds of a room, and what it misses.
+//! Synchronization: the state of a room that a client holds, and the messages that it misses.
 
 use crate::{
     domain::{messages::view::View, receipts::ReceiptPosition, rooms::summary::RoomSummary},
     id::RoomId,
 };
 
-/// The maximum of missing messages and changes that a sync returns for one room. A client further behind reloads the
-/// room, which costs both sides less.
+/// The maximum number of messages and changes that a sync returns for one room. For a client further behind,
+/// reloading the room is cheaper.
 pub const MAX_CATCH_UP: u64 = 500;
 
 /// The state of a room that a client holds: all messages up to a position, as of a revision.
@@ -19,11 +19,11 @@ pub struct SyncPosition {
 }
 
 impl SyncPosition {
-    /// The number of newest messages and of last changes that the client misses of a room at `now`. The member sees
-    /// the log above `hidden_seq`, and joined at the revision `joined_rev`.
+    /// The number of messages (`seq`) and of changes (`rev`) that the client misses in a room at position
+    /// `now`. The member sees the log above `hidden_seq` and joined at revision `joined_rev`.
     ///
-    /// `None` if the client has to reload the room: it is too far behind, its position never existed, or it holds the
-    /// room from an earlier membership.
+    /// `None` if the client has to reload the room: it is too far behind, its position never existed, or its
+    /// state is from an earlier membership.
     pub fn missing(self, hidden_seq: u64, joined_rev: u64, now: Self) -> Option<Self> {
         if self.seq > now.seq || self.rev > now.rev || self.rev < joined_rev {
             return None;
@@ -42,32 +42,32 @@ pub enum SyncScope {
     Named,
 }
 
-/// What a client misses of its rooms.
+/// A page of the rooms of a sync.
 #[derive(Clone, Debug)]
 pub struct SyncPage {
     /// The rooms of this page, in the order of their ids.
     pub rooms: Vec<RoomSync>,
-    /// Rooms that the client holds and that the user is not a member of.
+    /// Rooms that the client holds and of which the user is not a member.
     pub left: Vec<RoomId>,
     /// The next page starts after this room; `None` on the last page.
     pub next: Option<RoomId>,
 }
 
-/// What a client misses of one room.
+/// The state of one room that a client needs to catch up.
 #[derive(Clone, Debug)]
 pub struct RoomSync {
-    /// The room as a list shows it.
+    /// The room as a list of rooms shows it.
     pub summary: RoomSummary,
     /// The receipts of the other members.
     pub others: ReceiptPosition,
-    /// The client's position after it has applied this.
+    /// The client's position once it has applied this page.
     pub held: SyncPosition,
     /// The missing messages; `None` if the client has to reload the room.
     pub messages: Option<CatchUp>,
 }
 
 impl RoomSync {
-    /// The approximate size of the messages, in bytes of JSON.
+    /// The approximate size of the messages as JSON, in bytes.
     pub fn bytes(&self) -> usize {
         let views = self.messages.iter().flat_map(|messages| messages.new.iter().chain(&messages.changed));
         views.map(|view| serde_json::to_string(&view.message).map_or(0, |json| json.len())).sum()
@@ -84,7 +84,7 @@ pub struct CatchUp {
 }
 
 impl CatchUp {
-    /// All messages, new and changed.
+    /// The new and the changed messages.
     pub fn views_mut(&mut self) -> impl Iterator<Item = &mut View> {
         self.new.iter_mut().chain(&mut self.changed)
     }

@@ -40,7 +40,7 @@ impl Input for MessageCreate {
             room_id: room_id.unwrap_or_else(RoomId::random),
             content: fields.optional("content").unwrap_or_default(),
             kind: fields.choice("message_type", &Kind::SENDABLE).unwrap_or(Kind::Text),
-            media_url: fields.optional::<String>("media_url").map(|url| messages::normal_url(&url)),
+            media_url: fields.optional::<String>("media_url").map(|url| messages::normalize_url(&url)),
             reply_to_id: fields.optional("reply_to_id"),
             payload: fields.optional("payload"),
         };
@@ -52,7 +52,7 @@ impl Input for MessageCreate {
         let is_forward = fields.has("forward_room_id") || fields.has("forward_message_id");
         let forwarded = if is_forward { forwarded(fields) } else { None };
         if !is_forward {
-            for violation in draft.faults(fields.media_origins()) {
+            for violation in draft.violations(fields.media_origins()) {
                 fields.violation(&violation.field, &violation.message);
             }
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     clock::Timestamp,
     domain::{
-        messages::normal_url,
+        messages::normalize_url,
         rooms::{
             self, Member, Role, Room, RoomKind, RoomWithMembers, caller_last, new_room,
             patch::{self, GroupPatch, HistoryVisibility},
@@ -201,7 +201,7 @@ impl Input for ParticipantPut {
 impl Input for GroupPatch {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (name, description) = (fields.change::<String>("name"), fields.change::<String>("description"));
-        let avatar_url = fields.change::<String>("avatar_url").map(|url| url.map(|url| normal_url(&url)));
+        let avatar_url = fields.change::<String>("avatar_url").map(|url| url.map(|url| normalize_url(&url)));
         let history_visibility = fields.choice("history_visibility", &HistoryVisibility::CHOICES);
         let media_origins = fields.media_origins();
         for (field, violation) in [

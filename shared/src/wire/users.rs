@@ -7,7 +7,7 @@ use url::Url;
 use crate::{
     clock::Timestamp,
     domain::{
-        messages::{lies_under, normal_url},
+        messages::{is_under, normalize_url},
         relationships::{RelationshipStatus, access::Audience},
         users::{
             presence::ShownPresence,
@@ -31,7 +31,7 @@ impl Input for ProfileChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let username: Option<String> = fields.optional("username");
         let username = username.map(|name| username::tidy(&name));
-        if let Some(message) = username.as_deref().and_then(username::fault) {
+        if let Some(message) = username.as_deref().and_then(username::violation) {
             fields.violation("username", message);
         }
         let display_name = patch(fields, "display_name").map(|name| username::tidy(&name));
@@ -40,7 +40,7 @@ impl Input for ProfileChange {
         {
             fields.violation("display_name", message);
         }
-        let avatar_url = patch(fields, "avatar_url").map(|url| normal_url(&url));
+        let avatar_url = patch(fields, "avatar_url").map(|url| normalize_url(&url));
         if let Patch::Set(url) = &avatar_url
             && !is_avatar(url, fields.media_origins())
         {
@@ -76,7 +76,7 @@ fn is_avatar(url: &str, media_origins: &[String]) -> bool {
     let is_plain_https =
         |url: Url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
     url.len() <= MAX_AVATAR_BYTES
-        && (Url::parse(url).is_ok_and(is_plain_https) || lies_under(url, media_origins))
+        && (Url::parse(url).is_ok_and(is_plain_https) || is_under(url, media_origins))
 }
 
 fn settings_change(fields: &mut Fields) -> SettingsChange {

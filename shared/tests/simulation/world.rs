@@ -132,7 +132,7 @@ impl World {
         let profiles = app.store.profiles(&ids).await.unwrap();
         for (id, kind, name, members) in foundings {
             let people = members.iter().copied().collect();
-            let new_room = NewRoom { id, kind, name, creator: ids[0], people };
+            let new_room = NewRoom { id, kind, name, creator: ids[0], members: people };
             app.store.create_room(&new_room, profiles.clone(), app.now()).await.unwrap().unwrap();
         }
         let rooms = vec![group.to_string(), direct.to_string()];

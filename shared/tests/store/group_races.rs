@@ -55,7 +55,7 @@ pub async fn change(
 
 /// A change of the name.
 pub fn named(name: &str) -> GroupAction {
-    GroupAction::Change(GroupPatch { name: Some(Some(name.to_owned())), ..GroupPatch::default() })
+    GroupAction::Update(GroupPatch { name: Some(Some(name.to_owned())), ..GroupPatch::default() })
 }
 
 fn any_action(backend: &TestBackend, actor: UserId, users: &[Profile]) -> GroupAction {
@@ -91,7 +91,7 @@ fn expected_event(before: &RoomWithMembers, actor: UserId, action: &GroupAction)
         GroupAction::Remove(user) => {
             SystemEvent::ParticipantRemoved { user_id: *user, username: username(*user) }
         }
-        GroupAction::Change(GroupPatch { name: Some(name), .. }) => {
+        GroupAction::Update(GroupPatch { name: Some(name), .. }) => {
             SystemEvent::RoomChanged { changed: vec![GroupField::Name], name: name.clone() }
         }
         other => panic!("no system event for {other:?}"),
@@ -112,10 +112,10 @@ fn check_order(
         assert_eq!((&outcome.room, &outcome.members), (&after.room, &after.members), "{action:?}");
         assert_eq!((message.kind, message.sender_id), (Kind::System, actor));
         assert_eq!(
-            SystemEvent::of_payload(message.payload.as_ref()),
+            SystemEvent::from_payload(message.payload.as_ref()),
             Some(expected_event(&current, actor, &action))
         );
-        assert_eq!(message.content, outcome.said.sentence(&acting.shown.username));
+        assert_eq!(message.content, outcome.event.sentence(&acting.shown.username));
         current = after.clone();
     }
     current

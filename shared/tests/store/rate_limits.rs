@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shared::{
     Error, Result,
     clock::Timestamp,
-    domain::users::rate_limit::{RateLimit, RateLimitedAction, Verdict},
+    domain::users::rate_limit::{Decision, RateLimit, RateLimitedAction},
     id::UserId,
     store::{
         Store,
@@ -66,12 +66,12 @@ async fn the_table_admits_what_the_rule_admits() {
             let outcome = admitted(
                 backend.app.store.check_rate_limit(user, RateLimitedAction::Changes, limit, now).await,
             );
-            match limit.judge(stored, now) {
-                Verdict::Admitted { next } => {
+            match limit.check(stored, now) {
+                Decision::Allowed { next } => {
                     assert_eq!(outcome, Ok(()));
                     stored = Some(next);
                 }
-                Verdict::Refused { retry_after } => assert_eq!(outcome, Err(retry_after)),
+                Decision::Limited { retry_after } => assert_eq!(outcome, Err(retry_after)),
             }
             let item = rate_items(&backend, user).remove(0);
             assert_eq!(item["tat"]["N"], stored.unwrap().milliseconds().to_string());

@@ -51,15 +51,19 @@ async fn check_consistent(backend: &TestBackend, a: UserId, b: UserId) -> Pair {
     for user in [a, b] {
         let other = pair.other(user);
         let expected = [
-            ("REQUEST#OUT#", "requests_sent", pair.adds(Quota::RequestsSent, user)),
-            ("FRIEND#", "friends", pair.adds(Quota::Friends, user)),
-            ("BLOCK#", "blocks", pair.adds(Quota::Blocks, user)),
+            ("REQUEST#OUT#", "requests_sent", pair.contribution(Quota::RequestsSent, user)),
+            ("FRIEND#", "friends", pair.contribution(Quota::Friends, user)),
+            ("BLOCK#", "blocks", pair.contribution(Quota::Blocks, user)),
         ];
         for (prefix, attribute, n) in expected {
             assert_eq!(listed(backend, user, prefix), n, "{prefix} of {pair:?}");
             assert_eq!(quota(backend, user, attribute), n, "{attribute} of {pair:?}");
         }
-        assert_eq!(listed(backend, user, "REQUEST#IN#"), pair.adds(Quota::RequestsSent, other), "{pair:?}");
+        assert_eq!(
+            listed(backend, user, "REQUEST#IN#"),
+            pair.contribution(Quota::RequestsSent, other),
+            "{pair:?}"
+        );
     }
     pair
 }

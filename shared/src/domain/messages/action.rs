@@ -1,73 +1,83 @@
-//! What may become of a message after it was sent, and by whom: edits, deletions, reactions and pins.
+//! Actions on messages and the permissions that they require: edits, deletions, reactions and pins.
 
 use chrono::Duration;
+use const_format::formatcp;
 
 use crate::{
     clock::Timestamp,
     domain::{
         messages::{
             Kind, Message, content_violation,
-            reaction::{self, Emoji, MAX_KINDS_AT_A_MESSAGE, MAX_KINDS_OF_A_PERSON},
+            reaction::{self, Emoji, MAX_REACTIONS_PER_MESSAGE, MAX_REACTIONS_PER_USER},
         },
         rooms::{Member, NOT_ALLOWED, Role, Room, RoomKind},
     },
     error::{Error, Refusal, Result},
 };
 
-/// A sender may change their words for so long.
-const EDIT_WINDOW: Duration = Duration::hours(24);
+/// A sender can edit a message for this time.
+const EDIT_HOURS: i64 = 24;
+const EDIT_WINDOW: Duration = Duration::hours(EDIT_HOURS);
 
-/// So many messages of a room may be pinned.
+/// The maximum number of pinned messages in a room.
 const MAX_PINS: usize = 50;
 
 const NOT_THE_SENDER: Refusal =
-    Refusal { status: 403, code: "not_the_sender", detail: "Only its sender can edit a message." };
-const TOO_LATE: Refusal =
-    Refusal { status: 403, code: "too_late", detail: "A message can be edited for 24 hours." };
+    Refusal { status: 403, code: "not_the_sender", detail: "Only the sender can edit a message." };
+const TOO_LATE: Refusal = Refusal {
+    status: 403,
+    code: "too_late",
+    detail: formatcp!("Messages can be edited for {EDIT_HOURS} hours."),
+};
 const FORWARDED: Refusal =
-    Refusal { status: 403, code: "forwarded", detail: "A forwarded message cannot be edited." };
+    Refusal { status: 403, code: "forwarded", detail: "Forwarded messages can't be edited." };
 const DELETED: Refusal =
     Refusal { status: 409, code: "message_deleted", detail: "This message has been deleted." };
 const TOO_MANY_REACTIONS: Refusal = Refusal {
     status: 409,
     code: "too_many_reactions",
-    detail: "A message takes 20 kinds of reactions, and 5 of each person.",
+    detail: formatcp!(
+        "At most {MAX_REACTIONS_PER_MESSAGE} different reactions per message, {MAX_REACTIONS_PER_USER} per person."
+    ),
 };
-const TOO_MANY_PINS: Refusal =
-    Refusal { status: 409, code: "too_many_pins", detail: "At most 50 messages of a room can be pinned." };
+const TOO_MANY_PINS: Refusal = Refusal {
+    status: 409,
+    code: "too_many_pins",
+    detail: formatcp!("At most {MAX_PINS} messages can be pinned in a room."),
+};
 
-/// What somebody wants to become of a message.
+/// An action on a message. All actions are idempotent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageAction {
-    /// Other words.
+    /// Replace the content.
     Edit(String),
-    /// Empty it.
+    /// Delete the message. Its position in the log stays.
     Delete,
-    /// Put an emoji to it.
+    /// Add a reaction of the actor.
     React(Emoji),
-    /// Take one's emoji back.
+    /// Remove a reaction of the actor.
     Unreact(Emoji),
-    /// Keep it in view of everyone.
+    /// Pin the message for all members.
     Pin,
-    /// No longer.
+    /// Unpin the message.
     Unpin,
 }
 
-/// A message that somebody wants to change, and all that decides whether they may.
+/// The message of an action, with the data that the permission check needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     /// The room.
     pub room: Room,
-    /// Who acts.
+    /// The actor.
     pub actor: Member,
     /// The message.
     pub message: Message,
-    /// What the actor has put to it, in the order of first use.
+    /// The actor's reactions, in the order of first use.
     pub mine: Vec<Emoji>,
 }
 
 impl Target {
-    /// Whether the actor helps to run the room. In a direct room nobody stands above the other.
+    /// Whether the actor manages the room. A direct room has no managers.
     fn manages_room(&self) -> bool {
         self.room.kind == RoomKind::Group && matches!(self.actor.role, Role::Owner | Role::Admin)
     }
@@ -76,11 +86,11 @@ impl Target {
         self.message.sender_id == self.actor.shown.user_id && self.message.kind != Kind::System
     }
 
-    fn not_deleted(&self) -> Result<()> {
+    fn check_not_deleted(&self) -> Result<()> {
         if self.message.is_deleted() { Err(DELETED.into()) } else { Ok(()) }
     }
 
-    fn may_pin(&self) -> Result<()> {
+    fn check_may_pin(&self) -> Result<()> {
         if self.manages_room() || self.room.kind == RoomKind::Direct {
             Ok(())
         } else {
@@ -90,7 +100,7 @@ impl Target {
 }
 
 impl MessageAction {
-    /// What becomes of the target: the same if there is nothing to do, so that an action may be repeated.
+    /// The target after the action, unchanged if the action has no effect.
     pub fn apply(&self, mut target: Target, now: Timestamp) -> Result<Target> {
         match self {
             Self::Edit(content) => edit(&mut target, content, now)?,
@@ -104,7 +114,7 @@ impl MessageAction {
             }
             Self::Pin => pin(&mut target)?,
             Self::Unpin => {
-                target.may_pin()?;
+                target.check_may_pin()?;
                 unpin(&mut target);
             }
         }
@@ -116,7 +126,7 @@ fn edit(target: &mut Target, content: &str, now: Timestamp) -> Result<()> {
     if !target.is_own() {
         return Err(NOT_THE_SENDER.into());
     }
-    target.not_deleted()?;
+    target.check_not_deleted()?;
     let message = &mut target.message;
     if message.is_forwarded {
         return Err(FORWARDED.into());
@@ -127,9 +137,9 @@ fn edit(target: &mut Target, content: &str, now: Timestamp) -> Result<()> {
     if now.since(message.created_at) >= EDIT_WINDOW {
         return Err(TOO_LATE.into());
     }
-    let stands_alone = message.media_url.is_none() && message.payload.is_none();
-    if let Some(fault) = content_violation(content, stands_alone) {
-        return Err(Error::invalid("content", fault));
+    let is_content_required = message.media_url.is_none() && message.payload.is_none();
+    if let Some(violation) = content_violation(content, is_content_required) {
+        return Err(Error::invalid("content", violation));
     }
     content.clone_into(&mut message.content);
     message.edited_at = Some(now);
@@ -153,13 +163,13 @@ fn delete(target: &mut Target, now: Timestamp) -> Result<()> {
 }
 
 fn react(target: &mut Target, emoji: &Emoji) -> Result<()> {
-    target.not_deleted()?;
+    target.check_not_deleted()?;
     if target.mine.contains(emoji) {
         return Ok(());
     }
     let tallies = &mut target.message.reactions;
     let is_new = tallies.iter().all(|tally| tally.emoji != *emoji);
-    if target.mine.len() >= MAX_KINDS_OF_A_PERSON || is_new && tallies.len() >= MAX_KINDS_AT_A_MESSAGE {
+    if target.mine.len() >= MAX_REACTIONS_PER_USER || is_new && tallies.len() >= MAX_REACTIONS_PER_MESSAGE {
         return Err(TOO_MANY_REACTIONS.into());
     }
     reaction::add(tallies, emoji);
@@ -168,8 +178,8 @@ fn react(target: &mut Target, emoji: &Emoji) -> Result<()> {
 }
 
 fn pin(target: &mut Target) -> Result<()> {
-    target.may_pin()?;
-    target.not_deleted()?;
+    target.check_may_pin()?;
+    target.check_not_deleted()?;
     let (pinned, id) = (&mut target.room.pinned, target.message.id);
     if pinned.contains(&id) {
         return Ok(());

@@ -1,22 +1,26 @@
-//! Positions in a room's log: dense, from 1, in the order of their commits.
+//! Positions in a room's log: from 1, without gaps, in commit order.
+
+use const_format::formatcp;
 
 use crate::error::{Refusal, Result};
 
-/// Without a bound from the client, a retry is looked for among this many of the newest messages.
+/// The number of newest messages that are searched for a retry if the client gives no `after_seq`.
 pub const DEFAULT_SEARCH: u64 = 100;
 
-/// No retry is looked for further back than this; the client pages for its own message instead.
+/// The maximum number of messages that are searched for a retry. Beyond it, the client searches the history.
 pub const MAX_SEARCH: u64 = 1000;
 
 const BAD_POSITION: Refusal =
-    Refusal { status: 422, code: "bad_position", detail: "after_seq lies beyond the newest message." };
+    Refusal { status: 422, code: "bad_position", detail: "after_seq is beyond the newest message." };
 const POSITION_TOO_OLD: Refusal = Refusal {
     status: 409,
     code: "position_too_old",
-    detail: "after_seq lies more than 1000 messages back: look for the message in the history, and send it again if it is absent.",
+    detail: formatcp!(
+        "after_seq is over {MAX_SEARCH} messages back. Resend only if the history lacks the message."
+    ),
 };
 
-/// Checks a client's `after_seq` against the newest position.
+/// Checks a client's `after_seq` against the newest position `tail`.
 pub fn check_search_bound(after_seq: u64, tail: u64) -> Result<()> {
     if after_seq > tail {
         return Err(BAD_POSITION.into());
@@ -27,27 +31,28 @@ pub fn check_search_bound(after_seq: u64, tail: u64) -> Result<()> {
     Ok(())
 }
 
-/// How many messages a member has not read. Posting counts as reading; what lies below `from_seq` never counts.
+/// The number of unread messages. A sender has read up to their own message. Messages below `from_seq`,
+/// which the member does not see, do not count.
 pub fn unread(tail: u64, read_seq: u64, from_seq: u64) -> u64 {
     tail.saturating_sub(read_seq.max(from_seq.saturating_sub(1)))
 }
 
-/// Which part of the log a reader asks for. Answers are newest first in every case.
+/// The part of the log to read. Results are always newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Window {
-    /// The newest, after skipping `offset` of them.
+    /// The newest messages, without the `offset` newest ones.
     Newest {
-        /// How many to skip.
+        /// The number of messages to skip.
         offset: u64,
     },
-    /// Those right below a position.
+    /// The messages directly below a position.
     Before(u64),
-    /// Those right above a position.
+    /// The messages directly above a position.
     After(u64),
 }
 
 impl Window {
-    /// Chooses by what the caller gave: at most one of the three, else there is no such window.
+    /// The window for the caller's parameters, at most one of them, else `None`. The default is the newest.
     pub fn choose(offset: Option<u64>, before: Option<u64>, after: Option<u64>) -> Option<Self> {
         match (offset, before, after) {
             (offset, None, None) => Some(Self::Newest { offset: offset.unwrap_or_default() }),
@@ -57,8 +62,8 @@ impl Window {
         }
     }
 
-    /// The positions `(first, last)` to read, both included, for a reader who sees from `from_seq` to `tail`.
-    /// `None` where there is nothing to read.
+    /// The positions `(first, last)` to read, both inclusive, for a reader who sees `from_seq` to `tail`.
+    /// `None` if there is nothing to read.
     pub fn positions(self, limit: u64, from_seq: u64, tail: u64) -> Option<(u64, u64)> {
         let (first, last) = match self {
             Self::Newest { offset } => {
@@ -87,7 +92,7 @@ mod tests {
     use crate::Error;
 
     #[test]
-    fn the_newest_page_ends_at_the_tail_and_older_ones_follow() {
+    fn the_newest_page_ends_at_the_tail_and_offsets_give_older_pages() {
         let newest = |offset| Window::Newest { offset }.positions(50, 1, 120);
         assert_eq!(newest(0), Some((71, 120)));
         assert_eq!(newest(50), Some((21, 70)));
@@ -98,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn scrolling_goes_on_from_a_position_either_way() {
+    fn a_page_continues_from_a_position_in_either_direction() {
         assert_eq!(Window::Before(21).positions(50, 1, 120), Some((1, 20)));
         assert_eq!(Window::Before(1).positions(50, 1, 120), None);
         assert_eq!(Window::After(70).positions(20, 1, 120), Some((71, 90)));
@@ -107,14 +112,14 @@ mod tests {
     }
 
     #[test]
-    fn only_one_kind_of_window_at_a_time() {
+    fn a_window_has_at_most_one_parameter() {
         assert_eq!(Window::choose(Some(1), Some(2), None), None);
         assert_eq!(Window::choose(None, Some(2), Some(1)), None);
         assert_eq!(Window::choose(None, None, None), Some(Window::Newest { offset: 0 }));
     }
 
     #[test]
-    fn a_search_bound_lies_within_the_last_thousand() {
+    fn after_seq_is_within_the_newest_1000_messages() {
         assert!(check_search_bound(0, 0).is_ok());
         assert!(check_search_bound(0, 1000).is_ok());
         assert!(matches!(check_search_bound(0, 1001), Err(Error::Refused(POSITION_TOO_OLD))));
@@ -122,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn unread_counts_from_the_read_position_or_the_join() {
+    fn unread_messages_count_from_the_read_position_or_the_first_visible_one() {
         assert_eq!(unread(10, 4, 1), 6);
         assert_eq!(unread(10, 0, 8), 3);
         assert_eq!(unread(10, 12, 1), 0);
@@ -130,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_window_shows_more_than_its_limit_or_anything_outside_the_readers_bounds(
+        fn no_window_exceeds_its_limit_or_the_visible_positions(
             kind in 0..3u8, at in any::<u64>(), limit in 1..=100u64, from_seq in 1..500u64, tail in 0..1000u64,
         ) {
             let window = match kind { 0 => Window::Newest { offset: at }, 1 => Window::Before(at), _ => Window::After(at) };

@@ -1,4 +1,4 @@
-//! Messages: what one is, and what may be sent.
+//! Messages: their data, and the validation of what users send.
 
 pub mod action;
 pub mod log;
@@ -8,6 +8,7 @@ pub mod view;
 
 pub use send::SendRequest;
 
+use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
@@ -19,37 +20,38 @@ use crate::{
     id::{MessageId, RoomId, UserId},
 };
 
-/// The longest content, in characters.
+/// The maximum length of the content, in characters.
 pub const MAX_CONTENT_CHARS: usize = 4000;
 
-/// The longest `media_url`, in bytes.
+/// The maximum length of `media_url`, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// The largest payload, in bytes of JSON. With the longest content it fits a 32 KB frame.
+/// The maximum size of the payload as JSON, in bytes. Together with the longest content it fits into a
+/// WebSocket frame of 32 KB, the limit of API Gateway.
 pub const MAX_PAYLOAD_BYTES: usize = 4096;
 
-/// What a message is about. The first five are the plan's.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Words.
+    /// A text.
     Text,
-    /// A picture, at `media_url`.
+    /// An image at `media_url`.
     Image,
-    /// A file, at `media_url`.
+    /// A file at `media_url`.
     File,
-    /// A place.
+    /// A location; the payload has the details.
     Location,
-    /// A workout.
+    /// A workout; the payload has the details.
     Workout,
-    /// A recording, at `media_url`.
+    /// A voice recording at `media_url`; the payload has the details.
     Voice,
-    /// Written by the system about the room; nobody can send one.
+    /// A system message about an event of the room. Users cannot send one.
     System,
 }
 
 impl Kind {
-    /// Those that people send, as the API spells them.
+    /// The kinds that users can send, with their names in the API.
     pub const SENDABLE: [(&'static str, Self); 6] = [
         ("text", Self::Text),
         ("image", Self::Image),
@@ -64,55 +66,55 @@ impl Kind {
     }
 }
 
-/// What somebody wants to say, within the bounds of what may be said.
+/// The content of a message to send.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
-    /// Where.
+    /// The room.
     pub room_id: RoomId,
-    /// The words; empty only beside media or a payload.
+    /// The text. It may be empty if there is a `media_url` or a payload.
     pub content: String,
-    /// What it is about.
+    /// The kind.
     pub kind: Kind,
-    /// A picture, file or recording.
+    /// The URL of an image, file or recording.
     pub media_url: Option<String>,
-    /// The message of the same room that this one answers.
+    /// The message of the same room to which this one replies.
     pub reply_to_id: Option<MessageId>,
-    /// Details of a location, a workout or a recording.
+    /// The details of a location, a workout or a recording.
     pub payload: Option<Map<String, Value>>,
 }
 
 impl Draft {
-    /// Everything about it that may not be said, by field.
-    pub fn faults(&self, media_origins: &[String]) -> Vec<FieldError> {
-        let mut faults = Vec::new();
-        let mut fault = |field: &str, message: &str| {
-            faults.push(FieldError { field: field.to_owned(), message: message.to_owned() });
+    /// All violations, by field.
+    pub fn violations(&self, media_origins: &[String]) -> Vec<FieldError> {
+        let mut violations = Vec::new();
+        let mut add = |field: &str, message: &str| {
+            violations.push(FieldError { field: field.to_owned(), message: message.to_owned() });
         };
-        let stands_alone = self.media_url.is_none() && self.payload.is_none();
-        if let Some(problem) = content_violation(&self.content, stands_alone) {
-            fault("content", problem);
+        let is_content_required = self.media_url.is_none() && self.payload.is_none();
+        if let Some(violation) = content_violation(&self.content, is_content_required) {
+            add("content", violation);
         }
-        if self.media_url.as_deref().is_some_and(|url| !lies_under(url, media_origins)) {
-            fault("media_url", "must lie under an allowed origin");
+        if self.media_url.as_deref().is_some_and(|url| !is_under(url, media_origins)) {
+            add("media_url", "must be under an allowed origin");
         }
         if let Some(payload) = &self.payload {
             if !self.kind.may_have_payload() {
-                fault("payload", "goes only with a location, a workout or a voice message");
+                add("payload", "is only allowed in a location, a workout or a voice message");
             } else if serde_json::to_string(payload).map_or(usize::MAX, |json| json.len()) > MAX_PAYLOAD_BYTES
             {
-                fault("payload", "must have at most 4096 bytes");
+                add("payload", formatcp!("must have at most {MAX_PAYLOAD_BYTES} bytes"));
             }
         }
-        faults
+        violations
     }
 }
 
-/// What is wrong with the words of a message, which may be missing only beside something else.
-pub fn content_violation(content: &str, stands_alone: bool) -> Option<&'static str> {
-    if stands_alone && content.trim().is_empty() {
+/// Why a content is not valid; `None` if it is. If `is_required`, it must not be blank.
+pub fn content_violation(content: &str, is_required: bool) -> Option<&'static str> {
+    if is_required && content.trim().is_empty() {
         Some("must not be blank")
     } else if content.chars().count() > MAX_CONTENT_CHARS {
-        Some("must have at most 4000 characters")
+        Some(formatcp!("must have at most {MAX_CONTENT_CHARS} characters"))
     } else if content.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         Some("must not contain control characters")
     } else {
@@ -120,14 +122,14 @@ pub fn content_violation(content: &str, stands_alone: bool) -> Option<&'static s
     }
 }
 
-/// A URL in the one form that everybody reads alike; what is no URL stays as it is. The form that is checked is the form
-/// that is kept, so that no client can read another host in it.
-pub fn normal_url(url: &str) -> String {
+/// The URL in its normalized form (WHATWG); a text that is not a URL stays as it is. The normalized form is
+/// both checked and stored, so that no client can parse another host from it.
+pub fn normalize_url(url: &str) -> String {
     Url::parse(url).map_or_else(|_| url.to_owned(), String::from)
 }
 
-/// Whether a URL has the scheme, host and port of one of the origins, and lies below its path if it has one.
-pub fn lies_under(url: &str, origins: &[String]) -> bool {
+/// Whether a URL has the scheme, host and port of one of the origins, and is below its path if it has one.
+pub fn is_under(url: &str, origins: &[String]) -> bool {
     if url.len() > MAX_URL_BYTES {
         return false;
     }
@@ -140,59 +142,59 @@ pub fn lies_under(url: &str, origins: &[String]) -> bool {
         })
 }
 
-/// A message as it stands in the log.
+/// A message in the log of a room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// Its id, which holds `seq`.
+    /// The id, which contains `seq`.
     pub id: MessageId,
-    /// The room that it is in.
+    /// The room.
     pub room_id: RoomId,
-    /// Its position in the room, from 1, without gaps.
+    /// The position in the room, from 1, without gaps.
     pub seq: u64,
-    /// The room's revision at its last change; 0 while unchanged.
+    /// The room's revision at the last change of the message; 0 if it was never changed.
     pub rev: u64,
-    /// Who said it.
+    /// The sender.
     pub sender_id: UserId,
-    /// The sender's username as it was then.
+    /// The sender's username at the time of sending.
     pub sender_username: String,
-    /// The sender's own name for it: with `sender_id` it tells a repeated send from a new one.
+    /// The client's id of the message. Together with `sender_id` it identifies a retry.
     pub client_message_id: String,
-    /// What it is about.
+    /// The kind.
     pub kind: Kind,
-    /// The words.
+    /// The text.
     pub content: String,
-    /// A picture, file or recording.
+    /// The URL of an image, file or recording.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_url: Option<String>,
-    /// The message that this one answers.
+    /// The message to which this one replies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to_id: Option<MessageId>,
-    /// Details of a location, a workout or a recording. Kept as JSON text: the table's own numbers, names and nesting
-    /// have bounds that JSON has not, and it would not give back what it was given.
+    /// The details of a location, a workout or a recording. Stored as JSON text, because DynamoDB limits
+    /// numbers and nesting more than JSON does and would change the value.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "json_text")]
     pub payload: Option<Map<String, Value>>,
-    /// When it was committed, by the clock of the function that did it. Order is by `seq`, not by this.
+    /// When the message was committed, by the clock of the function. The order is by `seq`.
     pub created_at: Timestamp,
-    /// Whether it was taken over from another message.
+    /// Whether the message was forwarded from another one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_forwarded: bool,
-    /// When its words were last changed.
+    /// When the message was last edited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Timestamp>,
-    /// When it was emptied. Its place and its names stay for ever.
+    /// When the message was deleted. Its position and ids stay permanently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_at: Option<Timestamp>,
-    /// How many people put which emoji to it.
+    /// The number of users per emoji, in the order of first use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<Tally>,
 }
 
-/// An object as a text of JSON.
+/// Serializes an object as JSON text.
 mod json_text {
     use serde::{Deserialize, Deserializer, Serializer, de, ser};
     use serde_json::{Map, Value};
 
-    #[expect(clippy::ref_option, reason = "serde hands it over so")]
+    #[expect(clippy::ref_option, reason = "serde passes a reference")]
     pub fn serialize<S: Serializer>(payload: &Option<Map<String, Value>>, to: S) -> Result<S::Ok, S::Error> {
         match payload {
             Some(object) => to.serialize_some(&serde_json::to_string(object).map_err(ser::Error::custom)?),
@@ -207,12 +209,12 @@ mod json_text {
 }
 
 impl Message {
-    /// Whether this is the very message that a repeated send means, whatever its content was.
+    /// Whether a request with this sender and client id is a retry of this message, whatever its content.
     pub fn is_send(&self, sender_id: UserId, client_message_id: &str) -> bool {
         self.sender_id == sender_id && self.client_message_id == client_message_id
     }
 
-    /// Whether nothing but its place is left of it.
+    /// Whether the message is deleted: only its position and ids are left.
     pub fn is_deleted(&self) -> bool {
         self.deleted_at.is_some()
     }
@@ -235,40 +237,41 @@ mod tests {
         }
     }
 
-    fn faults(draft: &Draft) -> Vec<String> {
+    fn violations(draft: &Draft) -> Vec<String> {
         let origins = ["https://media.example.com".to_owned(), "https://cdn.example.com/athlytiq".to_owned()];
-        draft.faults(&origins).into_iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect()
+        let errors = draft.violations(&origins).into_iter();
+        errors.map(|error| format!("{} {}", error.field, error.message)).collect()
     }
 
     #[test]
-    fn content_is_neither_blank_nor_long_nor_full_of_controls() {
-        assert_eq!(faults(&draft()), Vec::<String>::new());
-        assert_eq!(faults(&Draft { content: " \n".into(), ..draft() }), ["content must not be blank"]);
-        assert_eq!(faults(&Draft { content: "é".repeat(4000), ..draft() }), Vec::<String>::new());
-        assert_eq!(faults(&Draft { content: "é".repeat(4001), ..draft() }).len(), 1);
-        assert_eq!(faults(&Draft { content: "a\u{7}b".into(), ..draft() }).len(), 1);
-        assert_eq!(faults(&Draft { content: "line\r\n\tnext".into(), ..draft() }), Vec::<String>::new());
+    fn content_is_not_blank_and_limited_in_length_and_characters() {
+        assert_eq!(violations(&draft()), Vec::<String>::new());
+        assert_eq!(violations(&Draft { content: " \n".into(), ..draft() }), ["content must not be blank"]);
+        assert_eq!(violations(&Draft { content: "é".repeat(4000), ..draft() }), Vec::<String>::new());
+        assert_eq!(violations(&Draft { content: "é".repeat(4001), ..draft() }).len(), 1);
+        assert_eq!(violations(&Draft { content: "a\u{7}b".into(), ..draft() }).len(), 1);
+        assert_eq!(violations(&Draft { content: "line\r\n\tnext".into(), ..draft() }), Vec::<String>::new());
     }
 
     #[test]
-    fn content_may_be_empty_beside_media_or_a_payload() {
+    fn content_can_be_empty_with_a_media_url_or_a_payload() {
         let image = Draft {
             content: String::new(),
             kind: Kind::Image,
             media_url: Some("https://media.example.com/a.jpg".into()),
             ..draft()
         };
-        assert_eq!(faults(&image), Vec::<String>::new());
+        assert_eq!(violations(&image), Vec::<String>::new());
         let payload = json!({"latitude": 1.5}).as_object().cloned();
         let place =
             Draft { content: String::new(), kind: Kind::Location, payload: payload.clone(), ..draft() };
-        assert_eq!(faults(&place), Vec::<String>::new());
-        assert_eq!(faults(&Draft { payload, ..draft() }).len(), 1);
+        assert_eq!(violations(&place), Vec::<String>::new());
+        assert_eq!(violations(&Draft { payload, ..draft() }).len(), 1);
     }
 
     #[test]
-    fn a_media_url_lies_under_an_allowed_origin() {
-        let with = |url: &str| faults(&Draft { media_url: Some(url.into()), ..draft() }).is_empty();
+    fn a_media_url_is_under_an_allowed_origin() {
+        let with = |url: &str| violations(&Draft { media_url: Some(url.into()), ..draft() }).is_empty();
         assert!(with("https://media.example.com/a/b.jpg"));
         assert!(with("https://cdn.example.com/athlytiq/a.jpg"));
         for url in [
@@ -287,9 +290,9 @@ mod tests {
         ] {
             assert!(!with(url), "{url}");
         }
-        let disguised = normal_url("https://media.example.com\\@evil.example/a");
+        let disguised = normalize_url("https://media.example.com\\@evil.example/a");
         assert_eq!(disguised, "https://media.example.com/@evil.example/a");
-        let nowhere = Draft { media_url: Some("https://media.example.com/a".into()), ..draft() };
-        assert_eq!(nowhere.faults(&[]).len(), 1);
+        let with_media = Draft { media_url: Some("https://media.example.com/a".into()), ..draft() };
+        assert_eq!(with_media.violations(&[]).len(), 1);
     }
 }

@@ -1,23 +1,23 @@
-//! Reactions: which emoji there are, and how many of them may stand at a message.
+//! Reactions: the valid emoji, and the number of each at a message.
 
 use crate::{clock::Timestamp, domain::users::profile::Profile};
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// So many kinds of emoji may one person put to a message.
-pub const MAX_KINDS_OF_A_PERSON: usize = 5;
+/// The maximum number of reactions of one user to a message.
+pub const MAX_REACTIONS_PER_USER: usize = 5;
 
-/// So many kinds of emoji may stand at a message.
-pub const MAX_KINDS_AT_A_MESSAGE: usize = 20;
+/// The maximum number of different reactions to a message.
+pub const MAX_REACTIONS_PER_MESSAGE: usize = 20;
 
-/// One emoji of the Unicode list, in its fully qualified form, so that one picture is one reaction however a keyboard
-/// spells it.
+/// An emoji of the Unicode list in its fully qualified form. Emoji that look the same are therefore the same
+/// reaction, whatever code points a keyboard sends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Emoji(String);
 
-/// The text is not one emoji.
+/// The text is not a single emoji.
 #[derive(Debug, thiserror::Error)]
 #[error("must be one emoji")]
 pub struct NotAnEmoji;
@@ -36,16 +36,16 @@ impl fmt::Display for Emoji {
     }
 }
 
-/// How many people put an emoji to a message.
+/// The number of users who reacted to a message with an emoji.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tally {
-    /// Which emoji.
+    /// The emoji.
     pub emoji: Emoji,
-    /// How many people, at least one.
+    /// The number of users, at least 1.
     pub count: u64,
 }
 
-/// Counts one more; a new kind comes last.
+/// Adds one reaction. A new emoji is added to the end.
 pub fn add(tallies: &mut Vec<Tally>, emoji: &Emoji) {
     match tallies.iter_mut().find(|tally| tally.emoji == *emoji) {
         Some(tally) => tally.count += 1,
@@ -53,7 +53,7 @@ pub fn add(tallies: &mut Vec<Tally>, emoji: &Emoji) {
     }
 }
 
-/// Counts one less; a kind that nobody is left of is gone.
+/// Removes one reaction. An emoji without reactions is removed.
 pub fn remove(tallies: &mut Vec<Tally>, emoji: &Emoji) {
     for tally in &mut *tallies {
         if tally.emoji == *emoji {
@@ -70,7 +70,7 @@ pub struct UserReactions {
     pub profile: Profile,
     /// The emoji, in the order of first use.
     pub emojis: Vec<Emoji>,
-    /// When they last changed.
+    /// When the reactions last changed.
     pub at: Timestamp,
 }
 
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_picture_is_one_emoji_however_it_is_spelt() {
+    fn an_emoji_is_the_same_in_each_of_its_encodings() {
         let heart: Emoji = "\u{2764}".parse().unwrap();
         assert_eq!(heart, "\u{2764}\u{fe0f}".parse().unwrap());
         assert!("👍🏽".parse::<Emoji>().is_ok() && "🏳️‍🌈".parse::<Emoji>().is_ok());
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn tallies_stand_in_the_order_of_first_use() {
+    fn tallies_are_in_the_order_of_first_use() {
         let [thumb, fire]: [Emoji; 2] = ["👍", "🔥"].map(|text| text.parse().unwrap());
         let mut tallies = Vec::new();
         for emoji in [&thumb, &fire, &thumb] {

@@ -1,4 +1,4 @@
-//! A request to send a message, identical at each retry.
+//! A request to send a message. Each retry sends the same request.
 
 use crate::{
     domain::{
@@ -14,18 +14,19 @@ use crate::{
 pub struct SendRequest {
     /// The sender.
     pub sender_id: UserId,
-    /// The content. A forwarded message replaces it.
+    /// The content. If a message is forwarded, that message's content replaces it.
     pub draft: Draft,
-    /// The message to forward, with its room.
+    /// The room and id of the message to forward.
     pub forwarded: Option<(RoomId, MessageId)>,
     /// The client's id of the message. A request without one is never a retry.
     pub client_message_id: Option<String>,
-    /// The newest position when the client queued the message: an earlier attempt can only be above it.
+    /// The newest position when the client queued the message. An earlier attempt can only be above it.
     pub after_seq: Option<u64>,
 }
 
 impl SendRequest {
-    /// The draft to append: checked against the message it replies to, or with the content of the forwarded message.
+    /// The draft to append, with the content of the forwarded message if there is one. Fails if the message
+    /// it replies to or the forwarded message is not visible to the sender.
     pub fn draft_to_append(
         &self,
         sender: &Member,

@@ -38,7 +38,8 @@ impl Audience {
         }
     }
 
-    /// Whether the audience includes a user of whom only the friendship is known. `None` if friends in common decide.
+    /// Whether the audience includes a user, given only whether they are friends. `None` if friends in common
+    /// decide.
     pub fn includes_without_lookup(self, is_friend: bool) -> Option<bool> {
         let (lowest, highest) = if is_friend {
             (Degree::Friend, Degree::Friend)

@@ -18,17 +18,17 @@ pub struct Friend {
 pub struct Block {
     /// The blocked user.
     pub user_id: UserId,
-    /// When the block was made.
+    /// When the user was blocked.
     pub since: Timestamp,
     /// Whether the blocked user had blocked first. Then the list must not reveal the user behind the id.
     #[serde(default)]
     pub is_unseen: bool,
 }
 
-/// A list of pending requests.
+/// A list of a user's pending friend requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestDirection {
-    /// Requests that wait for the user's response.
+    /// Requests that the user has received.
     Received,
     /// Requests that the user has sent.
     Sent,

@@ -1,21 +1,9 @@
-//! What two people are to each other, and how that may change: `state × action × actor → state | refusal`.
+//! The relationship of two users as a state machine: `state × action × actor → state | refusal`.
 
 pub mod access;
 pub mod lists;
 mod quotas;
 pub mod suggestions;
-
-/// A change of a pair. `before` and `after` are equal if the action changed nothing.
-#[derive(Clone, Debug)]
-pub struct RelationshipChange {
-    /// The pair before the action.
-    pub before: Pair,
-    /// The pair after the action.
-    pub after: Pair,
-}
-
-#[cfg(test)]
-mod tests;
 
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
@@ -26,69 +14,78 @@ use crate::{
     id::{RequestId, UserId},
 };
 
-/// Two people, in the order of their ids, and what they are to each other.
+/// Two users, in the order of their ids, with their relationship and blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
     /// The lesser id.
     pub low: UserId,
     /// The greater id.
     pub high: UserId,
-    /// What they are to each other.
+    /// The relationship, without blocks.
     pub state: State,
-    /// Since when the lesser id blocks the other one.
+    /// When `low` blocked `high`, if that block is in force.
     pub blocked_by_low: Option<Timestamp>,
-    /// Since when the greater id blocks the other one.
+    /// When `high` blocked `low`, if that block is in force.
     pub blocked_by_high: Option<Timestamp>,
-    /// Counts the transitions; 0 while nothing was ever stored.
+    /// The number of transitions; 0 if the pair was never stored.
     pub version: u64,
 }
 
-/// What two people are to each other.
+/// A change of a pair. `before` and `after` are equal if the action changed nothing.
+#[derive(Clone, Debug)]
+pub struct RelationshipChange {
+    /// The pair before the action.
+    pub before: Pair,
+    /// The pair after the action.
+    pub after: Pair,
+}
+
+/// The relationship of two users, without blocks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum State {
-    /// Nothing.
+    /// No relationship.
     Strangers,
-    /// One has asked, the other has not answered.
+    /// A friend request is pending.
     Pending(Request),
-    /// They are friends.
+    /// The users are friends.
     Friends {
-        /// Since the request was accepted.
+        /// When the request was accepted.
         since: Timestamp,
     },
-    /// The last request was rejected.
+    /// The last request was rejected, or ended by a block of its receiver.
     Rejected {
-        /// Who had asked.
+        /// The sender of that request.
         sender_id: UserId,
-        /// When the answer was given.
+        /// When the request was rejected.
         rejected_at: Timestamp,
     },
 }
 
-/// A request to be friends that waits for its answer.
+/// A pending friend request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// Names this one request.
+    /// Unique: a later request of the same sender has another id.
     pub request_id: RequestId,
-    /// Who asks.
+    /// The sender.
     pub sender_id: UserId,
-    /// Who is asked.
+    /// The receiver.
     pub receiver_id: UserId,
-    /// When.
+    /// When the request was sent.
     pub created_at: Timestamp,
 }
 
-/// The receiver's answer to a request.
+/// The receiver's response to a friend request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Yes.
+    /// The users become friends.
     Accepted,
-    /// No.
+    /// The sender cannot send another request for a day.
     Rejected,
 }
 
 impl Answer {
-    /// The word that the API uses for it.
+    /// The name in the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
@@ -97,99 +94,102 @@ impl Answer {
     }
 }
 
-/// What one of the two does.
+/// An action of one user of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationshipAction {
-    /// Asks to be friends, by a request of this id.
+    /// Send a friend request with this id.
     Request(RequestId),
-    /// Answers the other's request.
+    /// Respond to a request of the other user.
     Respond(RequestId, Answer),
-    /// Takes back their own request.
+    /// Cancel a request that the actor sent.
     Cancel(RequestId),
-    /// Ends the friendship.
+    /// End the friendship. Idempotent.
     Unfriend,
-    /// Shuts the other out.
+    /// Block the other user, which ends a friendship or request. Idempotent.
     Block,
-    /// Takes back their own block.
+    /// Remove the actor's block. Idempotent.
     Unblock,
-    /// Goes away for good: ends all that is between the two but the other's block.
+    /// Delete the actor's account, which ends everything except a block of the other user. Idempotent.
     DeleteAccount,
 }
 
 impl RelationshipAction {
-    /// Whether it can change who blocks whom.
+    /// Whether the action can change a block.
     pub fn concerns_blocks(self) -> bool {
         matches!(self, Self::Block | Self::Unblock | Self::DeleteAccount)
     }
 }
 
-/// How one side sees the other, for lists of people.
+/// The relationship as one of the two users sees it. A rejected request is not visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RelationshipStatus {
-    /// Nothing between them that shows.
+    /// No visible relationship.
     None,
-    /// Friends.
+    /// The users are friends.
     Friends,
-    /// I asked and wait.
+    /// The viewer has sent a request that is pending.
     RequestSent,
-    /// I was asked and have not answered.
+    /// The viewer has received a request that is pending.
     RequestReceived,
 }
 
-/// How long a rejected sender waits before the same request may be made again.
+/// The sender of a rejected request cannot send another one for this time.
 const RETRY_AFTER: Duration = Duration::hours(24);
 
-const YOURSELF: Refusal =
-    Refusal { status: 400, code: "cannot_befriend_yourself", detail: "You cannot be friends with yourself." };
+const YOURSELF: Refusal = Refusal {
+    status: 400,
+    code: "cannot_befriend_yourself",
+    detail: "You can't send a friend request to yourself.",
+};
 const BLOCK_YOURSELF: Refusal =
-    Refusal { status: 400, code: "cannot_block_yourself", detail: "You cannot block yourself." };
+    Refusal { status: 400, code: "cannot_block_yourself", detail: "You can't block yourself." };
 const ALREADY_FRIENDS: Refusal =
-    Refusal { status: 400, code: "already_friends", detail: "You are friends already." };
+    Refusal { status: 400, code: "already_friends", detail: "You are already friends." };
 const ALREADY_SENT: Refusal = Refusal {
     status: 400,
     code: "request_already_sent",
-    detail: "You have asked this person already; they have not answered yet.",
+    detail: "You have already sent this person a request.",
 };
 const WAITING: Refusal = Refusal {
     status: 400,
     code: "request_waiting",
-    detail: "This person has asked you already: accept their request.",
+    detail: "This person has already sent you a request. Accept it instead.",
 };
 const TOO_SOON: Refusal = Refusal {
     status: 400,
     code: "request_too_soon",
-    detail: "This person has declined lately: you can ask again a day after their answer.",
+    detail: "This person recently declined your request. Try again in a day.",
 };
 const YOU_BLOCKED_THEM: Refusal = Refusal {
     status: 400,
     code: "you_blocked_them",
-    detail: "You have blocked this person: unblock them first.",
+    detail: "You have blocked this person. Unblock them first.",
 };
 
 impl Pair {
-    /// Two people of whom nothing is stored.
+    /// A pair without a stored relationship.
     pub fn strangers(a: UserId, b: UserId) -> Self {
         let (low, high) = if a < b { (a, b) } else { (b, a) };
         Self { low, high, state: State::Strangers, blocked_by_low: None, blocked_by_high: None, version: 0 }
     }
 
-    /// Whether either has blocked the other: then neither exists for the other.
+    /// Whether one of the users blocks the other. Then neither can find or reach the other.
     pub fn is_blocked(&self) -> bool {
         self.blocked_by_low.is_some() || self.blocked_by_high.is_some()
     }
 
-    /// Since when this one of the two blocks the other.
-    pub fn blocked_by(&self, who: UserId) -> Option<Timestamp> {
-        if self.low == who { self.blocked_by_low } else { self.blocked_by_high }
+    /// When `user` blocked the other user, if that block is in force.
+    pub fn blocked_by(&self, user: UserId) -> Option<Timestamp> {
+        if self.low == user { self.blocked_by_low } else { self.blocked_by_high }
     }
 
-    /// Whether they are friends.
+    /// Whether the users are friends.
     pub fn are_friends(&self) -> bool {
         matches!(self.state, State::Friends { .. })
     }
 
-    /// The request that waits for its answer.
+    /// The pending request, if any.
     pub fn request(&self) -> Option<&Request> {
         match &self.state {
             State::Pending(request) => Some(request),
@@ -197,12 +197,12 @@ impl Pair {
         }
     }
 
-    /// The other one.
+    /// The user of the pair who is not `me`.
     pub fn other(&self, me: UserId) -> UserId {
         if self.low == me { self.high } else { self.low }
     }
 
-    /// How `me` sees the other one.
+    /// The relationship as `me` sees it.
     pub fn relationship_status(&self, me: UserId) -> RelationshipStatus {
         match &self.state {
             State::Friends { .. } => RelationshipStatus::Friends,
@@ -212,10 +212,10 @@ impl Pair {
         }
     }
 
-    /// The pair once `actor` has done something: at the next version, or unchanged where there was nothing to do.
+    /// The pair after an action of `actor`: at the next version, or unchanged if the action has no effect.
     ///
-    /// Who has blocked somebody is told so; who is blocked finds nobody. A refusal of one's own block comes first, so that
-    /// it does not depend on the other's.
+    /// To a blocked user, the other user does not exist. A user who blocks the other one gets a refusal that
+    /// says so; it comes first, so that it does not reveal whether the other user blocks them too.
     pub fn after(&self, actor: UserId, action: RelationshipAction, now: Timestamp) -> Result<Self> {
         let (is_self, other) = (self.low == self.high, self.other(actor));
         let state = match (action, &self.state) {
@@ -223,7 +223,7 @@ impl Pair {
             (RelationshipAction::Request(_), _) if self.blocked_by(actor).is_some() => {
                 return Err(YOU_BLOCKED_THEM.into());
             }
-            // Before the other's block, which must not be told from a plain no.
+            // Before the block of the other user, which must look like a rejection.
             (RelationshipAction::Request(_), State::Rejected { sender_id, rejected_at })
                 if *sender_id == actor && now.since(*rejected_at) < RETRY_AFTER =>
             {
@@ -233,7 +233,7 @@ impl Pair {
                 return Err(Error::NotFound);
             }
             (RelationshipAction::Request(_), State::Friends { .. }) => return Err(ALREADY_FRIENDS.into()),
-            (RelationshipAction::Request(_), State::Pending(waiting)) if waiting.sender_id == actor => {
+            (RelationshipAction::Request(_), State::Pending(request)) if request.sender_id == actor => {
                 return Err(ALREADY_SENT.into());
             }
             (RelationshipAction::Request(_), State::Pending(_)) => return Err(WAITING.into()),
@@ -262,7 +262,7 @@ impl Pair {
             (RelationshipAction::Block, _) if is_self => return Err(BLOCK_YOURSELF.into()),
             (RelationshipAction::Unfriend, State::Friends { .. }) => State::Strangers,
             (RelationshipAction::Block | RelationshipAction::DeleteAccount, state) => {
-                ended(state, actor, now)
+                state_after_ending(state, actor, now)
             }
             (RelationshipAction::Unfriend | RelationshipAction::Unblock, state) => state.clone(),
         };
@@ -284,9 +284,9 @@ impl Pair {
     }
 }
 
-/// What is left between two once one of them wants nothing of the other. Not to want somebody who asks is to say no;
-/// and an earlier no holds as long as it would have.
-fn ended(state: &State, actor: UserId, now: Timestamp) -> State {
+/// The state after `actor` ends the relationship by a block or account deletion. A request to `actor` counts
+/// as rejected, and an earlier rejection stays in force: otherwise a block would shorten the sender's wait.
+fn state_after_ending(state: &State, actor: UserId, now: Timestamp) -> State {
     match state {
         State::Pending(request) if request.receiver_id == actor => {
             State::Rejected { sender_id: request.sender_id, rejected_at: now }
@@ -295,3 +295,6 @@ fn ended(state: &State, actor: UserId, now: Timestamp) -> State {
         State::Rejected { .. } => state.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

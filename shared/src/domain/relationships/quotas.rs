@@ -1,4 +1,4 @@
-//! What a pair adds to what its people have.
+//! The contribution of a pair to the quotas of its users.
 
 use crate::{
     domain::{relationships::Pair, users::quota::Quota},
@@ -6,15 +6,15 @@ use crate::{
 };
 
 impl Pair {
-    /// What is counted of pairs.
-    pub const COUNTED: [Quota; 3] = [Quota::RequestsSent, Quota::Friends, Quota::Blocks];
+    /// The quotas that pairs contribute to.
+    pub const QUOTAS: [Quota; 3] = [Quota::RequestsSent, Quota::Friends, Quota::Blocks];
 
-    /// What it adds to what this one of the two has: one or nothing.
-    pub fn adds(&self, counted: Quota, who: UserId) -> i64 {
-        i64::from(match counted {
-            Quota::RequestsSent => self.request().is_some_and(|request| request.sender_id == who),
+    /// The contribution of the pair to a quota of `user`: 0 or 1.
+    pub fn contribution(&self, quota: Quota, user: UserId) -> i64 {
+        i64::from(match quota {
+            Quota::RequestsSent => self.request().is_some_and(|request| request.sender_id == user),
             Quota::Friends => self.are_friends(),
-            Quota::Blocks => self.blocked_by(who).is_some(),
+            Quota::Blocks => self.blocked_by(user).is_some(),
             Quota::Devices | Quota::Rooms => false,
         })
     }

@@ -1,4 +1,4 @@
-//! Whom a person may know: the friends of their friends.
+//! Friend suggestions: the friends of a user's friends.
 
 use std::{
     cmp::Reverse,
@@ -7,19 +7,19 @@ use std::{
 
 use crate::id::UserId;
 
-/// The most people that are suggested.
+/// The maximum number of suggested users.
 pub const MAX_SUGGESTIONS: usize = 20;
 
-/// So many of a person's friends are asked for theirs, the latest first: whom one has met lately leads to new people,
-/// and a list of thousands cannot be followed within a call.
-pub const FRIENDS_ASKED: usize = 100;
+/// The maximum number of a user's friends whose own friends are read, latest first. Recent friends lead to
+/// new users, and one call cannot read the friends of thousands.
+pub const MAX_FRIENDS_READ: usize = 100;
 
-/// So many friends of each of them are looked at: with twice as many, the reads of one call would cost more than all of a
-/// person's chatting in a day.
-pub const FRIENDS_SEEN: usize = 500;
+/// The maximum number of friends that are read per friend. With twice as many, the reads of one call would
+/// cost more than all messages of a user in a day.
+pub const MAX_FRIENDS_PER_FRIEND: usize = 500;
 
-/// The friends of `mine` who are neither `me` nor among `mine`, those with the most friends in common first, each with how
-/// many these are.
+/// Ranks the users in `theirs`, the friend lists of the friends `mine` of `me`: most friends in common first,
+/// each with their number. `me` and the users in `mine` are excluded.
 pub fn by_common_friends(
     me: UserId,
     mine: &[UserId],
@@ -27,8 +27,8 @@ pub fn by_common_friends(
 ) -> Vec<(UserId, u64)> {
     let known: HashSet<UserId> = mine.iter().copied().chain([me]).collect();
     let mut common: BTreeMap<UserId, u64> = BTreeMap::new();
-    for person in theirs.into_iter().flatten().filter(|person| !known.contains(person)) {
-        *common.entry(person).or_default() += 1;
+    for user in theirs.into_iter().flatten().filter(|user| !known.contains(user)) {
+        *common.entry(user).or_default() += 1;
     }
     let mut ranked: Vec<(UserId, u64)> = common.into_iter().collect();
     ranked.sort_by_key(|(_, count)| Reverse(*count));
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn friends_of_most_friends_come_first_and_nobody_whom_one_has_already() {
+    fn most_friends_in_common_come_first_and_existing_friends_are_excluded() {
         let user = |n: u128| UserId::from(Uuid::from_u128(n));
         let users = |all: &[u128]| all.iter().copied().map(user).collect::<Vec<_>>();
         let theirs = [users(&[1, 3, 7, 8]), users(&[1, 2, 8, 9]), users(&[1, 8])];

@@ -5,12 +5,12 @@ use crate::domain::{relationships::*, users::quota::Quota};
 
 const HOUR: i64 = 3600;
 
-fn people() -> (UserId, UserId) {
+fn users() -> (UserId, UserId) {
     (Uuid::from_u128(1).into(), Uuid::from_u128(2).into())
 }
 
 fn strangers() -> Pair {
-    let (ana, ben) = people();
+    let (ana, ben) = users();
     Pair::strangers(ben, ana)
 }
 
@@ -18,21 +18,21 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(1_770_000_000 + seconds)
 }
 
-fn ask(seconds: i64) -> RelationshipAction {
+fn request(seconds: i64) -> RelationshipAction {
     RelationshipAction::Request(RequestId::at(at(seconds)))
 }
 
-/// The pair with ana's request, and the request's id.
-fn asked() -> (Pair, RequestId) {
-    let (ana, _) = people();
-    let pending = strangers().after(ana, ask(0), at(0)).unwrap();
+/// The pair with a pending request of ana, and the request's id.
+fn pending() -> (Pair, RequestId) {
+    let (ana, _) = users();
+    let pending = strangers().after(ana, request(0), at(0)).unwrap();
     let id = pending.request().unwrap().request_id;
     (pending, id)
 }
 
 fn friends() -> Pair {
-    let (pending, id) = asked();
-    pending.after(people().1, RelationshipAction::Respond(id, Answer::Accepted), at(2)).unwrap()
+    let (pending, id) = pending();
+    pending.after(users().1, RelationshipAction::Respond(id, Answer::Accepted), at(2)).unwrap()
 }
 
 fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
@@ -44,10 +44,10 @@ fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
 }
 
 #[test]
-fn nobody_befriends_or_blocks_themselves() {
-    let (ana, _) = people();
+fn a_user_cannot_befriend_or_block_themselves() {
+    let (ana, _) = users();
     let alone = Pair::strangers(ana, ana);
-    assert_eq!(code(alone.after(ana, ask(0), at(0))), "cannot_befriend_yourself");
+    assert_eq!(code(alone.after(ana, request(0), at(0))), "cannot_befriend_yourself");
     assert_eq!(code(alone.after(ana, RelationshipAction::Block, at(0))), "cannot_block_yourself");
     for action in [RelationshipAction::Unfriend, RelationshipAction::Unblock] {
         assert_eq!(alone.after(ana, action, at(0)).unwrap(), alone);
@@ -55,30 +55,30 @@ fn nobody_befriends_or_blocks_themselves() {
 }
 
 #[test]
-fn a_request_is_made_once_and_answered_once_by_its_receiver() {
-    let (ana, ben) = people();
-    let (pending, id) = asked();
+fn a_request_is_sent_once_and_answered_once_by_its_receiver() {
+    let (ana, ben) = users();
+    let (pending, id) = pending();
     assert_eq!(
         (pending.relationship_status(ana), pending.relationship_status(ben)),
         (RelationshipStatus::RequestSent, RelationshipStatus::RequestReceived)
     );
-    assert_eq!(code(pending.after(ana, ask(1), at(1))), "request_already_sent");
-    assert_eq!(code(pending.after(ben, ask(1), at(1))), "request_waiting");
-    let yes = RelationshipAction::Respond(id, Answer::Accepted);
-    assert_eq!(code(pending.after(ana, yes, at(2))), "not_found");
+    assert_eq!(code(pending.after(ana, request(1), at(1))), "request_already_sent");
+    assert_eq!(code(pending.after(ben, request(1), at(1))), "request_waiting");
+    let accept = RelationshipAction::Respond(id, Answer::Accepted);
+    assert_eq!(code(pending.after(ana, accept, at(2))), "not_found");
     let other = RelationshipAction::Respond(RequestId::at(at(9)), Answer::Accepted);
     assert_eq!(code(pending.after(ben, other, at(2))), "not_found");
 
-    let friends = pending.after(ben, yes, at(2)).unwrap();
+    let friends = pending.after(ben, accept, at(2)).unwrap();
     assert_eq!(friends.state, State::Friends { since: at(2) });
-    assert_eq!(code(friends.after(ben, yes, at(3))), "not_found");
-    assert_eq!(code(friends.after(ben, ask(3), at(3))), "already_friends");
+    assert_eq!(code(friends.after(ben, accept, at(3))), "not_found");
+    assert_eq!(code(friends.after(ben, request(3), at(3))), "already_friends");
 }
 
 #[test]
-fn only_its_sender_cancels_a_request_and_only_while_it_waits() {
-    let (ana, ben) = people();
-    let (pending, id) = asked();
+fn only_the_sender_cancels_a_request_and_only_while_it_is_pending() {
+    let (ana, ben) = users();
+    let (pending, id) = pending();
     assert_eq!(code(pending.after(ben, RelationshipAction::Cancel(id), at(1))), "not_found");
     assert_eq!(
         code(pending.after(ana, RelationshipAction::Cancel(RequestId::at(at(9))), at(1))),
@@ -88,63 +88,63 @@ fn only_its_sender_cancels_a_request_and_only_while_it_waits() {
     assert_eq!(cancelled.state, State::Strangers);
     assert_eq!(code(cancelled.after(ana, RelationshipAction::Cancel(id), at(2))), "not_found");
     assert_eq!(code(friends().after(ana, RelationshipAction::Cancel(id), at(3))), "not_found");
-    assert!(cancelled.after(ana, ask(2), at(2)).is_ok());
+    assert!(cancelled.after(ana, request(2), at(2)).is_ok());
 }
 
 #[test]
-fn a_rejected_sender_waits_a_day_and_the_other_side_does_not() {
-    let (ana, ben) = people();
-    let (pending, id) = asked();
+fn the_sender_of_a_rejected_request_waits_a_day_and_its_receiver_does_not() {
+    let (ana, ben) = users();
+    let (pending, id) = pending();
     let rejected = pending.after(ben, RelationshipAction::Respond(id, Answer::Rejected), at(0)).unwrap();
     assert_eq!(rejected.relationship_status(ana), RelationshipStatus::None);
-    assert_eq!(code(rejected.after(ana, ask(0), at(24 * HOUR - 1))), "request_too_soon");
-    assert!(rejected.after(ana, ask(0), at(24 * HOUR)).is_ok());
-    assert!(rejected.after(ben, ask(1), at(1)).is_ok());
+    assert_eq!(code(rejected.after(ana, request(0), at(24 * HOUR - 1))), "request_too_soon");
+    assert!(rejected.after(ana, request(0), at(24 * HOUR)).is_ok());
+    assert!(rejected.after(ben, request(1), at(1)).is_ok());
 }
 
 #[test]
-fn no_block_shortens_the_wait_of_a_rejected_sender() {
-    let (ana, ben) = people();
-    let (pending, id) = asked();
+fn a_block_does_not_shorten_the_wait_after_a_rejection() {
+    let (ana, ben) = users();
+    let (pending, id) = pending();
     let answered = pending.after(ben, RelationshipAction::Respond(id, Answer::Rejected), at(0)).unwrap();
-    let shut_out = pending
+    let blocked_and_unblocked = pending
         .after(ben, RelationshipAction::Block, at(0))
         .unwrap()
         .after(ben, RelationshipAction::Unblock, at(1))
         .unwrap();
-    for rejected in [answered, shut_out] {
-        for who in [ana, ben] {
-            let blocked = rejected.after(who, RelationshipAction::Block, at(1)).unwrap();
-            let unblocked = blocked.after(who, RelationshipAction::Unblock, at(2)).unwrap();
-            assert_eq!(code(unblocked.after(ana, ask(3), at(3))), "request_too_soon");
+    for rejected in [answered, blocked_and_unblocked] {
+        for user in [ana, ben] {
+            let blocked = rejected.after(user, RelationshipAction::Block, at(1)).unwrap();
+            let unblocked = blocked.after(user, RelationshipAction::Unblock, at(2)).unwrap();
+            assert_eq!(code(unblocked.after(ana, request(3), at(3))), "request_too_soon");
         }
-        let parted = rejected.after(ana, RelationshipAction::DeleteAccount, at(1)).unwrap();
-        assert_eq!(code(parted.after(ana, ask(3), at(3))), "request_too_soon");
+        let deleted = rejected.after(ana, RelationshipAction::DeleteAccount, at(1)).unwrap();
+        assert_eq!(code(deleted.after(ana, request(3), at(3))), "request_too_soon");
     }
 }
 
 #[test]
-fn a_block_while_one_waits_is_no_other_than_a_no() {
-    let (ana, ben) = people();
-    let (pending, _) = asked();
+fn a_block_while_a_request_is_pending_looks_like_a_rejection() {
+    let (ana, ben) = users();
+    let (pending, _) = pending();
     let blocked = pending.after(ben, RelationshipAction::Block, at(0)).unwrap();
-    assert_eq!(code(blocked.after(ana, ask(1), at(1))), "request_too_soon");
+    assert_eq!(code(blocked.after(ana, request(1), at(1))), "request_too_soon");
 }
 
 #[test]
 fn a_friendship_ends_for_both_and_ending_it_again_changes_nothing() {
-    let (ana, ben) = people();
+    let (ana, ben) = users();
     let ended = friends().after(ana, RelationshipAction::Unfriend, at(3)).unwrap();
     assert_eq!(ended.state, State::Strangers);
     assert_eq!(ended.after(ben, RelationshipAction::Unfriend, at(4)).unwrap(), ended);
-    let (pending, _) = asked();
+    let (pending, _) = pending();
     assert_eq!(pending.after(ben, RelationshipAction::Unfriend, at(1)).unwrap(), pending);
 }
 
 #[test]
-fn a_block_ends_friendship_and_requests_and_gives_nothing_back() {
-    let (ana, ben) = people();
-    for before in [strangers(), asked().0, friends()] {
+fn a_block_ends_friendship_and_requests_and_unblocking_restores_neither() {
+    let (ana, ben) = users();
+    for before in [strangers(), pending().0, friends()] {
         let blocked = before.after(ana, RelationshipAction::Block, at(5)).unwrap();
         assert_eq!((blocked.state.clone(), blocked.is_blocked()), (State::Strangers, true));
         assert_eq!(blocked.after(ana, RelationshipAction::Block, at(6)).unwrap(), blocked);
@@ -152,43 +152,43 @@ fn a_block_ends_friendship_and_requests_and_gives_nothing_back() {
         let unblocked = blocked.after(ana, RelationshipAction::Unblock, at(7)).unwrap();
         assert_eq!((unblocked.state.clone(), unblocked.is_blocked()), (State::Strangers, false));
         assert_eq!(unblocked.after(ana, RelationshipAction::Unblock, at(8)).unwrap(), unblocked);
-        assert!(unblocked.after(ben, ask(8), at(8)).is_ok());
+        assert!(unblocked.after(ben, request(8), at(8)).is_ok());
     }
 }
 
 #[test]
-fn who_is_blocked_finds_nobody_and_who_blocks_is_told_so_whatever_the_other_does() {
-    let (ana, ben) = people();
+fn a_blocked_user_gets_not_found_and_a_blocking_user_always_gets_a_refusal() {
+    let (ana, ben) = users();
     let blocked = strangers().after(ana, RelationshipAction::Block, at(0)).unwrap();
-    assert_eq!(code(blocked.after(ben, ask(1), at(1))), "not_found");
-    assert_eq!(code(blocked.after(ana, ask(1), at(1))), "you_blocked_them");
+    assert_eq!(code(blocked.after(ben, request(1), at(1))), "not_found");
+    assert_eq!(code(blocked.after(ana, request(1), at(1))), "you_blocked_them");
     let both = blocked.after(ben, RelationshipAction::Block, at(2)).unwrap();
     assert_eq!((both.blocked_by(ana), both.blocked_by(ben)), (Some(at(0)), Some(at(2))));
-    assert_eq!(code(both.after(ana, ask(3), at(3))), "you_blocked_them");
-    assert_eq!(code(both.after(ben, ask(3), at(3))), "you_blocked_them");
+    assert_eq!(code(both.after(ana, request(3), at(3))), "you_blocked_them");
+    assert_eq!(code(both.after(ben, request(3), at(3))), "you_blocked_them");
     let one = both.after(ana, RelationshipAction::Unblock, at(4)).unwrap();
     assert!(one.is_blocked());
-    assert_eq!(code(one.after(ana, ask(5), at(5))), "not_found");
+    assert_eq!(code(one.after(ana, request(5), at(5))), "not_found");
 }
 
 #[test]
-fn who_goes_away_for_good_takes_all_along_but_the_others_block() {
-    let (ana, ben) = people();
-    for before in [strangers(), asked().0, friends()] {
-        let parted = before.after(ana, RelationshipAction::DeleteAccount, at(5)).unwrap();
-        assert_eq!(parted.state, State::Strangers);
+fn account_deletion_ends_everything_except_a_block_of_the_other_user() {
+    let (ana, ben) = users();
+    for before in [strangers(), pending().0, friends()] {
+        let deleted = before.after(ana, RelationshipAction::DeleteAccount, at(5)).unwrap();
+        assert_eq!(deleted.state, State::Strangers);
         let both = before
             .after(ana, RelationshipAction::Block, at(5))
             .unwrap()
             .after(ben, RelationshipAction::Block, at(5))
             .unwrap();
-        let parted = both.after(ana, RelationshipAction::DeleteAccount, at(6)).unwrap();
-        assert_eq!((parted.blocked_by(ana), parted.blocked_by(ben)), (None, Some(at(5))));
-        assert_eq!(parted.after(ana, RelationshipAction::DeleteAccount, at(7)).unwrap(), parted);
+        let deleted = both.after(ana, RelationshipAction::DeleteAccount, at(6)).unwrap();
+        assert_eq!((deleted.blocked_by(ana), deleted.blocked_by(ben)), (None, Some(at(5))));
+        assert_eq!(deleted.after(ana, RelationshipAction::DeleteAccount, at(7)).unwrap(), deleted);
     }
 }
 
-/// What one of two people may do on one of their devices, by number. Answers and cancellations name the last request.
+/// An action by number. Responses and cancellations name the last request.
 fn action(n: u8, last: RequestId, now: Timestamp) -> RelationshipAction {
     match n {
         0 => RelationshipAction::Request(RequestId::at(now)),
@@ -203,52 +203,66 @@ fn action(n: u8, last: RequestId, now: Timestamp) -> RelationshipAction {
 }
 
 proptest! {
-    /// Whatever two people do, each step is a refusal that changes nothing or one transition by somebody who may make
-    /// it; friendship comes only from the receiver's "yes" to a pending request, and nothing is left beside a block.
+    /// Each step of two users is a refusal without effect or one transition that its actor may make. A
+    /// friendship comes only from the receiver's acceptance of a pending request, and no friendship or
+    /// request exists beside a block.
     #[test]
-    fn any_interleaving_has_one_outcome(steps in prop::collection::vec((any::<bool>(), 0..8_u8, 0..48_i64), 1..60)) {
-        let (ana, ben) = people();
+    fn every_interleaving_of_two_users_makes_only_valid_transitions(
+        steps in prop::collection::vec((any::<bool>(), 0..8_u8, 0..48_i64), 1..60),
+    ) {
+        let (ana, ben) = users();
         let mut pair = strangers();
         let (mut last, mut hours) = (RequestId::at(at(0)), 0);
         let mut rejected: Option<(UserId, i64)> = None;
-        for (is_ana, n, later) in steps {
-            hours += later;
+        for (is_ana, n, pause) in steps {
+            hours += pause;
             let now = at(hours * HOUR);
             let me = if is_ana { ana } else { ben };
             let action = action(n, last, now);
             let Ok(next) = pair.after(me, action, now) else { continue };
-            let is_repeatable = matches!(action, RelationshipAction::Unfriend | RelationshipAction::Block | RelationshipAction::Unblock | RelationshipAction::DeleteAccount);
+            let is_idempotent = matches!(
+                action,
+                RelationshipAction::Unfriend
+                    | RelationshipAction::Block
+                    | RelationshipAction::Unblock
+                    | RelationshipAction::DeleteAccount
+            );
             if next == pair {
-                prop_assert!(is_repeatable);
+                prop_assert!(is_idempotent);
                 continue;
             }
             prop_assert_eq!(next.version, pair.version + 1);
-            if is_repeatable {
+            if is_idempotent {
                 prop_assert_eq!(&next.after(me, action, now).unwrap(), &next);
             }
-            prop_assert_eq!(next.blocked_by(next.other(me)), pair.blocked_by(pair.other(me)), "only one's own block");
-            let is_nothing = matches!(next.state, State::Strangers | State::Rejected { .. });
-            prop_assert!(is_nothing || !next.is_blocked(), "{next:?}");
-            for who in [ana, ben] {
-                for counted in Pair::COUNTED {
-                    let change = next.adds(counted, who) - pair.adds(counted, who);
-                    prop_assert!(change < 1 || counted == Quota::Friends || who == me);
+            let block_of_other = |pair: &Pair| pair.blocked_by(pair.other(me));
+            prop_assert_eq!(block_of_other(&next), block_of_other(&pair), "an action changes no block of the other user");
+            let is_ended = matches!(next.state, State::Strangers | State::Rejected { .. });
+            prop_assert!(is_ended || !next.is_blocked(), "{next:?}");
+            for user in [ana, ben] {
+                for quota in Pair::QUOTAS {
+                    let change = next.contribution(quota, user) - pair.contribution(quota, user);
+                    prop_assert!(change < 1 || quota == Quota::Friends || user == me);
                 }
             }
             match (&pair.state, &next.state) {
-                (State::Pending(ask), State::Friends { .. } | State::Rejected { .. }) => prop_assert_eq!(ask.receiver_id, me),
-                (State::Pending(ask), State::Strangers) => prop_assert_eq!(ask.sender_id, me),
-                (State::Strangers | State::Rejected { .. }, State::Pending(ask)) => {
-                    prop_assert_eq!(ask.sender_id, me);
-                    prop_assert!(rejected.is_none_or(|(who, since)| who != me || hours - since >= 24));
-                    last = ask.request_id;
+                (State::Pending(request), State::Friends { .. } | State::Rejected { .. }) => {
+                    prop_assert_eq!(request.receiver_id, me);
+                }
+                (State::Pending(request), State::Strangers) => prop_assert_eq!(request.sender_id, me),
+                (State::Strangers | State::Rejected { .. }, State::Pending(request)) => {
+                    prop_assert_eq!(request.sender_id, me);
+                    prop_assert!(rejected.is_none_or(|(sender, since)| sender != me || hours - since >= 24));
+                    last = request.request_id;
                 }
                 (State::Friends { .. }, State::Strangers) => {}
                 (before, after) if before == after => prop_assert_ne!(pair.blocked_by(me), next.blocked_by(me)),
-                other => prop_assert!(false, "no such transition: {:?}", other),
+                other => prop_assert!(false, "invalid transition: {:?}", other),
             }
             match &next.state {
-                State::Rejected { sender_id, .. } if next.state != pair.state => rejected = Some((*sender_id, hours)),
+                State::Rejected { sender_id, .. } if next.state != pair.state => {
+                    rejected = Some((*sender_id, hours));
+                }
                 State::Pending(_) => rejected = None,
                 _ => {}
             }

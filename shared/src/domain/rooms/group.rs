@@ -1,4 +1,6 @@
-//! What may become of a group and the people in it, and by whom.
+//! Actions on a group and its members, and the permissions that they require.
+
+use const_format::formatcp;
 
 use crate::{
     domain::rooms::{
@@ -10,51 +12,54 @@ use crate::{
     id::UserId,
 };
 
-/// The most people in a group.
+/// The maximum number of members of a group.
 pub const MAX_MEMBERS: usize = 256;
 
 const DIRECT_ROOM: Refusal = Refusal {
     status: 403,
     code: "direct_room",
-    detail: "A direct room belongs to its two people: nobody can join, leave or change it.",
+    detail: "You can't add or remove people in a direct chat, or change it.",
 };
-const ROOM_FULL: Refusal =
-    Refusal { status: 409, code: "room_full", detail: "A group has at most 256 members." };
+const ROOM_FULL: Refusal = Refusal {
+    status: 409,
+    code: "room_full",
+    detail: formatcp!("This group is full: at most {MAX_MEMBERS} members."),
+};
 const NOT_IN_ROOM: Refusal =
     Refusal { status: 409, code: "not_in_room", detail: "This person is not in the group." };
 const OWNER_NEEDED: Refusal = Refusal {
     status: 409,
     code: "owner_needed",
-    detail: "A group needs an owner: make somebody else the owner instead.",
+    detail: "A group needs an owner. Make someone else the owner instead.",
 };
 
-/// What somebody wants to become of a group.
+/// An action on a group.
 #[derive(Clone, Debug)]
 pub enum GroupAction {
-    /// Somebody is in it from now on, a member unless a role is named. Who is in it already gets that role, if any.
+    /// Add a user, by default as a member. For an existing member, only set the role, if one is given.
     Add(ShownMember, Option<Role>),
-    /// Somebody is in it no more, themselves or by another.
+    /// Remove a member, or leave the group if the user is the actor.
     Remove(UserId),
-    /// Somebody in it has another role. A new owner makes the former one an admin.
+    /// Set the role of a member. If it is the owner role, the previous owner becomes an admin.
     SetRole(UserId, Role),
-    /// It is called, looks or is otherwise.
-    Change(GroupPatch),
+    /// Update the group's name, avatar, description or history visibility.
+    Update(GroupPatch),
 }
 
-/// A group as it is after a deed.
+/// A group after an action.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// The group, at its next revision.
+    /// The group at its next revision.
     pub room: Room,
-    /// Everyone in it, in the order of their ids.
+    /// All members, in the order of their ids.
     pub members: Vec<Member>,
-    /// What the log says of it.
-    pub said: SystemEvent,
+    /// The event for the log.
+    pub event: SystemEvent,
 }
 
 impl GroupAction {
-    /// What comes of it when `actor` does it and the log says so at `seq`; `None` if it is so already, so that it may be
-    /// repeated.
+    /// The outcome of the action by `actor`, whose system message has the position `seq`; `None` if the
+    /// action has no effect, which makes it idempotent.
     pub fn apply(
         &self,
         room: &Room,
@@ -65,43 +70,43 @@ impl GroupAction {
         if room.kind == RoomKind::Direct {
             return Err(DIRECT_ROOM.into());
         }
-        let done = match self {
-            Self::Add(newcomer, role) => add(room, members, actor, newcomer, *role, seq)?,
-            Self::Remove(leaver) => remove(members, actor, *leaver)?,
+        let change = match self {
+            Self::Add(user, role) => add(room, members, actor, user, *role, seq)?,
+            Self::Remove(user) => remove(members, actor, *user)?,
             Self::SetRole(user, role) => set_role(members, actor, *user, *role)?,
-            Self::Change(details) => {
+            Self::Update(patch) => {
                 check_manages(actor)?;
-                let changed = details.apply(room);
-                return Ok(changed.map(|(room, said)| outcome(&room, members, members.to_vec(), said)));
+                let updated = patch.apply(room);
+                return Ok(updated.map(|(room, event)| outcome(&room, members, members.to_vec(), event)));
             }
         };
-        Ok(done.map(|(after, said)| {
-            let mut outcome = outcome(room, members, after, said);
+        Ok(change.map(|(after, event)| {
+            let mut outcome = outcome(room, members, after, event);
             if outcome.members.is_empty() {
-                outcome.room = outcome.room.closed_for_good(actor.shown.user_id);
+                outcome.room = outcome.room.closed_permanently(actor.shown.user_id);
             }
             outcome
         }))
     }
 }
 
-/// The group with other members.
-fn outcome(room: &Room, before: &[Member], mut members: Vec<Member>, said: SystemEvent) -> Outcome {
+/// The outcome with these members instead of those before.
+fn outcome(room: &Room, before: &[Member], mut members: Vec<Member>, event: SystemEvent) -> Outcome {
     members.sort_by_key(|member| member.shown.user_id);
-    // One person comes or goes at a time.
-    let is_other_roster = members.len() != before.len();
+    // An action adds or removes at most one member, so another set has another length.
+    let is_other_set = members.len() != before.len();
     let room = Room {
         rev: room.rev + 1,
-        members_version: room.members_version + u64::from(is_other_roster),
+        members_version: room.members_version + u64::from(is_other_set),
         member_count: members.len(),
         first_members: first_members(members.iter().map(|member| member.shown.user_id)),
         ..room.clone()
     };
-    Outcome { room, members, said }
+    Outcome { room, members, event }
 }
 
-/// What becomes of the members, and what the log says of it.
-type Done = Option<(Vec<Member>, SystemEvent)>;
+/// The members after an action and the event for the log; `None` if the action has no effect.
+type MembersChange = Option<(Vec<Member>, SystemEvent)>;
 
 fn check_manages(actor: &Member) -> Result<()> {
     if actor.role == Role::Member { Err(NOT_ALLOWED.into()) } else { Ok(()) }
@@ -115,13 +120,13 @@ fn add(
     room: &Room,
     members: &[Member],
     actor: &Member,
-    newcomer: &ShownMember,
+    user: &ShownMember,
     role: Option<Role>,
     seq: u64,
-) -> Result<Done> {
+) -> Result<MembersChange> {
     check_manages(actor)?;
-    if find(members, newcomer.user_id).is_some() {
-        return role.map_or(Ok(None), |role| set_role(members, actor, newcomer.user_id, role));
+    if find(members, user.user_id).is_some() {
+        return role.map_or(Ok(None), |role| set_role(members, actor, user.user_id, role));
     }
     let role = role.unwrap_or(Role::Member);
     match (actor.role, role) {
@@ -136,42 +141,42 @@ fn add(
         HistoryVisibility::Joined => seq,
         HistoryVisibility::Shared => 1,
     };
-    // What was said before they came is nothing that they have yet to read.
-    let member = Member { from_seq, joined_rev: room.rev + 1, ..Member::new(newcomer.clone(), role, seq) };
+    // Messages before the time of joining are not unread, even if the new member sees them.
+    let member = Member { from_seq, joined_rev: room.rev + 1, ..Member::new(user.clone(), role, seq) };
     let after = members.iter().cloned().chain([member]).collect();
-    let ShownMember { user_id, username, .. } = newcomer.clone();
+    let ShownMember { user_id, username, .. } = user.clone();
     Ok(Some((after, SystemEvent::ParticipantAdded { user_id, username, role })))
 }
 
-fn remove(members: &[Member], actor: &Member, leaver: UserId) -> Result<Done> {
-    let is_self = actor.shown.user_id == leaver;
-    let who = find(members, leaver);
-    // Who is not in it is no more than a member.
-    match (actor.role, who.map_or(Role::Member, |who| who.role)) {
+fn remove(members: &[Member], actor: &Member, user: UserId) -> Result<MembersChange> {
+    let is_self = actor.shown.user_id == user;
+    let member = find(members, user);
+    // Removing a user who is not in the group requires the same permission as removing a member.
+    match (actor.role, member.map_or(Role::Member, |member| member.role)) {
         _ if is_self => {}
         (Role::Owner, _) | (Role::Admin, Role::Member) => {}
         (Role::Admin | Role::Member, _) => return Err(NOT_ALLOWED.into()),
     }
-    let Some(who) = who else { return Ok(None) };
-    let successor = successor(members, leaver);
-    let after = members.iter().filter(|member| member.shown.user_id != leaver).cloned();
+    let Some(removed) = member else { return Ok(None) };
+    let successor = successor(members, user);
+    let after = members.iter().filter(|member| member.shown.user_id != user).cloned();
     let after = after.map(|member| match successor {
         Some(successor) if member.shown.user_id == successor => Member { role: Role::Owner, ..member },
         _ => member,
     });
-    let ShownMember { user_id, username, .. } = who.shown.clone();
-    let said = if is_self {
+    let ShownMember { user_id, username, .. } = removed.shown.clone();
+    let event = if is_self {
         SystemEvent::ParticipantLeft { user_id, username }
     } else {
         SystemEvent::ParticipantRemoved { user_id, username }
     };
-    Ok(Some((after.collect(), said)))
+    Ok(Some((after.collect(), event)))
 }
 
-fn set_role(members: &[Member], actor: &Member, user: UserId, role: Role) -> Result<Done> {
+fn set_role(members: &[Member], actor: &Member, user: UserId, role: Role) -> Result<MembersChange> {
     check_manages(actor)?;
-    let who = find(members, user).ok_or(NOT_IN_ROOM)?;
-    if who.role == role {
+    let subject = find(members, user).ok_or(NOT_IN_ROOM)?;
+    if subject.role == role {
         return Ok(None);
     }
     if actor.role != Role::Owner {
@@ -185,19 +190,19 @@ fn set_role(members: &[Member], actor: &Member, user: UserId, role: Role) -> Res
         Role::Owner if role == Role::Owner => Member { role: Role::Admin, ..member },
         _ => member,
     });
-    let ShownMember { user_id, username, .. } = who.shown.clone();
+    let ShownMember { user_id, username, .. } = subject.shown.clone();
     Ok(Some((after.collect(), SystemEvent::RoleChanged { user_id, username, role })))
 }
 
-/// Who owns the room once `leaver` is gone: if its owner leaves, the admin, else the member, who joined first.
-fn successor(members: &[Member], leaver: UserId) -> Option<UserId> {
-    find(members, leaver).filter(|leaver| leaver.role == Role::Owner)?;
-    let left = members.iter().filter(|member| member.shown.user_id != leaver);
-    let first = left.min_by_key(|member| (member.role == Role::Member, member.shown.joined_at));
+/// The next owner if `user` owns the group and leaves it: the first admin to join, or else the first member.
+fn successor(members: &[Member], user: UserId) -> Option<UserId> {
+    find(members, user).filter(|member| member.role == Role::Owner)?;
+    let others = members.iter().filter(|member| member.shown.user_id != user);
+    let first = others.min_by_key(|member| (member.role == Role::Member, member.shown.joined_at));
     first.map(|member| member.shown.user_id)
 }
 
-/// Whether `actor` may bring people into the room.
+/// Checks that `actor` may add members to the room.
 pub fn check_add(room: &Room, actor: &Member) -> Result<()> {
     match room.kind {
         RoomKind::Direct => Err(DIRECT_ROOM.into()),
@@ -205,7 +210,7 @@ pub fn check_add(room: &Room, actor: &Member) -> Result<()> {
     }
 }
 
-/// Whether `actor` may delete the group.
+/// Checks that `actor` may delete the room.
 pub fn check_delete(room: &Room, actor: &Member) -> Result<()> {
     match (room.kind, actor.role) {
         (RoomKind::Direct, _) => Err(DIRECT_ROOM.into()),

@@ -1,4 +1,4 @@
-//! Rooms and their members: which kind a room is, who is in it, and what its people may see of each other.
+//! Rooms and their members: kinds, roles, and what members see of each other.
 
 pub mod group;
 pub mod new_room;
@@ -16,88 +16,92 @@ use crate::{
     error::{Error, Refusal, Result},
     id::{MessageId, RoomId, UserId},
 };
+use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 
-/// The longest room name, in characters.
+/// The maximum length of a room name, in characters.
 pub const MAX_NAME_CHARS: usize = 255;
 
-/// How many members a room shows in a list, beside the caller.
+/// The maximum number of members that a list of rooms shows per room, the caller excluded.
 pub const SHOWN_MEMBERS: usize = 8;
 
-/// Someone's role does not let them do it.
-pub const NOT_ALLOWED: Refusal =
-    Refusal { status: 403, code: "not_allowed", detail: "You are not allowed to do this in this room." };
+/// The member's role does not permit the action.
+pub const NOT_ALLOWED: Refusal = Refusal {
+    status: 403,
+    code: "not_allowed",
+    detail: "You don't have permission to do this in this room.",
+};
 
-/// Whether a room belongs to a pair of people or to a group.
+/// The kind of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RoomKind {
-    /// The one room of two people: it has no name and cannot be left.
+    /// The only direct room of two users. It has no name, and nobody can join or leave it.
     Direct,
-    /// Any other.
+    /// A group.
     Group,
 }
 
-/// What a member may do in a room.
+/// The role of a member, which determines their permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// Made the group, or was handed it.
+    /// The only owner of a group: its creator, or the successor.
     Owner,
-    /// Helps to run it.
+    /// Manages the group together with the owner.
     Admin,
-    /// Everyone else, and both people of a direct room.
+    /// A member without special permissions. Both users of a direct room have this role.
     Member,
 }
 
 impl Role {
-    /// As the API spells them.
+    /// All roles with their names in the API.
     pub const CHOICES: [(&'static str, Self); 3] =
         [("owner", Self::Owner), ("admin", Self::Admin), ("member", Self::Member)];
 }
 
-/// A room's own data.
+/// The data of a room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Room {
-    /// Its id.
+    /// The room.
     pub id: RoomId,
-    /// Pair or group.
+    /// Direct room or group.
     pub kind: RoomKind,
-    /// What the group is called.
+    /// The name of a group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The group's picture.
+    /// The URL of a group's avatar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
-    /// What the group is about.
+    /// The description of a group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// How much of its log newcomers see.
+    /// The part of the log that new members see.
     #[serde(default, skip_serializing_if = "HistoryVisibility::is_default")]
     pub history_visibility: HistoryVisibility,
-    /// When it was made.
+    /// When the room was created.
     pub created_at: Timestamp,
-    /// Who made it.
+    /// The creator.
     pub created_by: UserId,
-    /// Counts changes of who is in it, so that a push can tell whether the roster it read is still right.
+    /// The number of changes of the members. A push uses it to detect that its copy of them is outdated.
     pub members_version: u64,
-    /// Counts changes of anything but new messages.
+    /// The revision: the number of changes other than new messages.
     pub rev: u64,
-    /// Whether it is shut: for its people it does not exist while it is. A direct room is, while one blocks the other.
+    /// Whether the room is closed and does not exist for its members. A direct room is closed during a block.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_closed: bool,
-    /// Who deleted the group, or was the last to leave it: it is closed for good, and they may finish what a call that died
-    /// has left of it.
+    /// The user who deleted the group or left it last. The group is closed permanently, and this user may
+    /// retry an incomplete deletion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_by: Option<UserId>,
-    /// When the table collects what is left of a deleted group, in seconds since 1970.
+    /// When DynamoDB deletes the item of a deleted group (TTL), in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
-    /// How many members it has.
+    /// The number of members.
     pub member_count: usize,
-    /// Its first members: enough for any list that leaves the reader out.
+    /// The first members by id: one more than a list shows, because a list excludes its reader.
     pub first_members: Vec<UserId>,
-    /// The messages that are pinned, the newest pin first.
+    /// The pinned messages, newest pin first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<MessageId>,
 }
@@ -114,9 +118,9 @@ impl Room {
         Self { rev: self.rev + 1, members_version: self.members_version + 1, ..self.clone() }
     }
 
-    /// The group closed for good by somebody: what it was called and looked like goes at once.
+    /// The group, closed permanently by `by`. Its name, avatar, description and pins are removed at once.
     #[must_use]
-    pub fn closed_for_good(self, by: UserId) -> Self {
+    pub fn closed_permanently(self, by: UserId) -> Self {
         Self {
             name: None,
             avatar_url: None,
@@ -128,37 +132,37 @@ impl Room {
         }
     }
 
-    /// The pins that somebody sees who sees the log from `from_seq` on.
+    /// The pins visible to a member who sees the log from `from_seq`.
     pub fn pinned_from(&self, from_seq: u64) -> Vec<MessageId> {
         self.pinned.iter().copied().filter(|id| id.seq() >= from_seq).collect()
     }
 }
 
-/// What a list shows of a member.
+/// The part of a member that a list of rooms shows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShownMember {
-    /// Who.
+    /// The user.
     pub user_id: UserId,
-    /// Their username.
+    /// The username.
     pub username: String,
-    /// Their picture.
+    /// The URL of the avatar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
-    /// Whether they withhold what they have read: a copy of their profile's setting, like the name and the picture.
+    /// Whether the member hides read receipts. A copy from the profile, like the username and the avatar.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hides_reads: bool,
-    /// Since when they are in the room.
+    /// When the user joined the room.
     pub joined_at: Timestamp,
 }
 
 impl ShownMember {
-    /// Somebody who has deleted their account.
+    /// A member whose account is deleted.
     pub fn deleted(user_id: UserId, joined_at: Timestamp) -> Self {
         let username = username::DELETED.to_owned();
         Self { user_id, username, avatar_url: None, hides_reads: false, joined_at }
     }
 
-    /// What a room shows of a person. All but the time of joining follows the profile when that changes.
+    /// A member with a copy of the profile. The copy is updated when the profile changes.
     pub fn new(profile: &Profile, joined_at: Timestamp) -> Self {
         Self {
             user_id: profile.id,
@@ -170,33 +174,33 @@ impl ShownMember {
     }
 }
 
-/// A person's membership of a room.
+/// The membership of a user in a room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Member {
-    /// Who, and what is shown of them.
+    /// The user, and what others see of them.
     #[serde(flatten)]
     pub shown: ShownMember,
-    /// What they may do.
+    /// The role.
     pub role: Role,
-    /// The first position that they see.
+    /// The first position that the member sees.
     pub from_seq: u64,
-    /// The room's revision when they joined. What a client holds from before is of an earlier membership.
+    /// The room's revision when the user joined. An earlier state is from an earlier membership.
     #[serde(default)]
     pub joined_rev: u64,
-    /// The last position that they have read; moves forward only.
+    /// The last position that the member has read. It never moves back.
     pub read_seq: u64,
-    /// When they last read.
+    /// When the member last read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_at: Option<Timestamp>,
-    /// The last position that one of their devices has; moves forward only.
+    /// The last position that a device of the member has received. It never moves back.
     pub delivered_seq: u64,
-    /// Whether they have deleted their account. In a direct room they are still shown, but are no member any more.
+    /// Whether the account is deleted. A direct room still shows the user, who is no longer a member.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_deleted: bool,
 }
 
 impl Member {
-    /// Somebody who joins now.
+    /// A new member who sees the log from `from_seq` and has read everything before it.
     pub fn new(shown: ShownMember, role: Role, from_seq: u64) -> Self {
         let before = from_seq.saturating_sub(1);
         Self {
@@ -211,32 +215,32 @@ impl Member {
         }
     }
 
-    /// The last position that reached them: reading implies delivery.
+    /// The last delivered position. Reading a message implies its delivery.
     pub fn received_seq(&self) -> u64 {
         self.delivered_seq.max(self.read_seq)
     }
 
-    /// Whether `reader` may know what they have read. Who withholds it is not shown what others have read either.
+    /// Whether `reader` sees the member's read receipts. A user who hides their own sees none of others.
     pub fn shows_reads_to(&self, reader: &Self) -> bool {
         let is_self = self.shown.user_id == reader.shown.user_id;
         is_self || !(self.shown.hides_reads || reader.shown.hides_reads)
     }
 
-    /// The position up to which `reader` may know that they have read: none where that is withheld.
+    /// The member's read position as `reader` sees it; 0 if it is hidden.
     pub fn read_seq_shown_to(&self, reader: &Self) -> u64 {
         if self.shows_reads_to(reader) { self.read_seq } else { 0 }
     }
 }
 
-/// Whom a list shows of a room's members: one more than it has places for, since it leaves its reader out.
-pub fn first_members(people: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
-    people.into_iter().take(SHOWN_MEMBERS + 1).collect()
+/// The members that lists show: one more than a list shows, because a list excludes its reader.
+pub fn first_members(members: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
+    members.into_iter().take(SHOWN_MEMBERS + 1).collect()
 }
 
-/// What is wrong with a name for a room.
+/// Why a name is not valid for a room; `None` if it is.
 pub fn name_violation(name: &str) -> Option<&'static str> {
     if name.trim().chars().count() > MAX_NAME_CHARS {
-        Some("must have at most 255 characters")
+        Some(formatcp!("must have at most {MAX_NAME_CHARS} characters"))
     } else if name.contains(char::is_control) {
         Some("must not contain control characters")
     } else {
@@ -244,9 +248,9 @@ pub fn name_violation(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Puts the caller last: the app titles a direct room with its first participant.
-pub fn caller_last<T>(people: &mut [T], is_caller: impl Fn(&T) -> bool) {
-    people.sort_by_key(|person| is_caller(person));
+/// Moves the caller to the end, because the app names a direct room after its first participant.
+pub fn caller_last<T>(members: &mut [T], is_caller: impl Fn(&T) -> bool) {
+    members.sort_by_key(|member| is_caller(member));
 }
 
 /// A room with all of its members.
@@ -270,7 +274,7 @@ impl RoomWithMembers {
         self.members.iter().map(|member| member.shown.user_id).collect()
     }
 
-    /// Replaces the name and picture of a user whose account is deleted.
+    /// Replaces the username and avatar of a user whose account is deleted.
     pub fn hide_name(&mut self, user: UserId) {
         for member in self.members.iter_mut().filter(|member| member.shown.user_id == user) {
             member.shown = ShownMember::deleted(user, member.shown.joined_at);
@@ -284,7 +288,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A group of two.
+    /// A group with two members.
     pub fn group() -> Room {
         Room {
             id: RoomId::random(),
@@ -310,7 +314,7 @@ pub(super) mod tests {
         Uuid::from_u128(n).into()
     }
 
-    /// A member who has read up to one position and has everything up to another.
+    /// A member with these receipt positions.
     pub fn member(n: u128, read_seq: u64, delivered_seq: u64) -> Member {
         let joined_at = Timestamp::from_seconds(0);
         let shown = ShownMember {
@@ -323,24 +327,24 @@ pub(super) mod tests {
         Member { read_seq, delivered_seq, ..Member::new(shown, Role::Member, 1) }
     }
 
-    pub fn withholding(member: Member) -> Member {
+    pub fn hiding_reads(member: Member) -> Member {
         Member { shown: ShownMember { hides_reads: true, ..member.shown }, ..member }
     }
 
     #[test]
-    fn who_withholds_what_they_read_shows_it_to_themselves_alone_and_is_shown_nobody_elses() {
+    fn a_member_who_hides_read_receipts_sees_only_their_own() {
         let (ana, ben) = (member(1, 5, 5), member(2, 4, 5));
         assert_eq!(ana.read_seq_shown_to(&ben), 5);
-        let ana = withholding(ana);
+        let ana = hiding_reads(ana);
         assert_eq!((ana.read_seq_shown_to(&ben), ana.read_seq_shown_to(&ana)), (0, 5));
         assert_eq!(ben.read_seq_shown_to(&ana), 0);
-        assert_eq!(ben.read_seq_shown_to(&withholding(ana)), 0);
+        assert_eq!(ben.read_seq_shown_to(&hiding_reads(ana)), 0);
     }
 
     #[test]
-    fn the_caller_comes_last_and_the_others_keep_their_order() {
-        let mut people = [2, 1, 3];
-        caller_last(&mut people, |person| *person == 2);
-        assert_eq!(people, [1, 3, 2]);
+    fn the_caller_is_last_and_the_other_members_keep_their_order() {
+        let mut members = [2, 1, 3];
+        caller_last(&mut members, |member| *member == 2);
+        assert_eq!(members, [1, 3, 2]);
     }
 }

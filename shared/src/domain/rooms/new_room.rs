@@ -1,6 +1,8 @@
-//! How a room begins: which kind it becomes, and who is in it.
+//! Creation of rooms: the kind, the initial members and their roles.
 
 use std::collections::BTreeSet;
+
+use const_format::formatcp;
 
 use crate::{
     clock::Timestamp,
@@ -9,51 +11,51 @@ use crate::{
     id::{RoomId, UserId},
 };
 
-/// The most members that the call which makes a room may name, the caller included: three writes for each and one for the room
-/// are what one transaction of DynamoDB holds. Others can be added later.
+/// The maximum number of initial members, the creator included. A DynamoDB transaction has at most 100
+/// writes: three per member and one for the room. More members can be added later.
 pub const MAX_INITIAL_MEMBERS: usize = 33;
 
-const NOBODY: &str = "must name someone besides you";
-const TOO_MANY: &str = "must name at most 33 members, you included";
+const NO_OTHER: &str = "must name someone besides you";
+const TOO_MANY: &str = formatcp!("must name at most {MAX_INITIAL_MEMBERS} people, you included");
 
-/// What is wrong with members to be named for a room, whoever names them.
-pub fn participants_violation(members: &[UserId]) -> Option<&'static str> {
-    let distinct = members.iter().collect::<BTreeSet<_>>().len();
+/// Why a list of participants is not valid for any creator; `None` if it is.
+pub fn participants_violation(participants: &[UserId]) -> Option<&'static str> {
+    let distinct = participants.iter().collect::<BTreeSet<_>>().len();
     match distinct {
-        0 => Some(NOBODY),
+        0 => Some(NO_OTHER),
         1..=MAX_INITIAL_MEMBERS => None,
         _ => Some(TOO_MANY),
     }
 }
 
-/// A room that shall be made.
+/// A room to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRoom {
-    /// Its id: derived for a pair, random for a group.
+    /// Derived from the two users for a direct room, random for a group.
     pub id: RoomId,
-    /// Pair or group.
+    /// Direct room or group.
     pub kind: RoomKind,
-    /// Only groups have one.
+    /// The name of a group.
     pub name: Option<String>,
-    /// Who makes it.
+    /// The creator.
     pub creator: UserId,
-    /// Everyone in it, the creator included, without repetition.
+    /// The initial members, the creator included.
     pub members: BTreeSet<UserId>,
 }
 
 impl NewRoom {
-    /// What a caller's wish for a room comes to. Two members are a pair unless they ask for a group; three or more
-    /// are a group whatever was asked.
+    /// The room for a creator and other users. Two members get a direct room unless `is_group`; three or more
+    /// always get a group.
     pub fn new(creator: UserId, others: &[UserId], is_group: bool, name: Option<&str>) -> Result<Self> {
         let members: BTreeSet<UserId> = others.iter().copied().chain([creator]).collect();
         if members.len() == 1 {
-            return Err(Error::invalid("participant_ids", NOBODY));
+            return Err(Error::invalid("participant_ids", NO_OTHER));
         }
         if members.len() > MAX_INITIAL_MEMBERS {
             return Err(Error::invalid("participant_ids", TOO_MANY));
         }
         let name = name.map(str::trim).filter(|name| !name.is_empty());
-        let mut others = members.iter().copied().filter(|person| *person != creator);
+        let mut others = members.iter().copied().filter(|user| *user != creator);
         Ok(match (others.next(), others.next()) {
             (Some(other), None) if !is_group => Self {
                 id: RoomId::direct(creator, other),
@@ -72,7 +74,7 @@ impl NewRoom {
         })
     }
 
-    /// The room as it is at its beginning.
+    /// The room in its initial state.
     pub fn room(&self, now: Timestamp) -> Room {
         Room {
             id: self.id,
@@ -94,7 +96,7 @@ impl NewRoom {
         }
     }
 
-    /// What one of its members may do in it at its beginning.
+    /// The initial role of a member.
     pub fn role(&self, user: UserId) -> Role {
         match self.kind {
             RoomKind::Group if user == self.creator => Role::Owner,
@@ -109,14 +111,14 @@ mod tests {
     use crate::domain::rooms::tests::user;
 
     #[test]
-    fn two_people_share_one_direct_room_that_has_no_name() {
+    fn two_users_share_one_direct_room_without_a_name() {
         let ana = NewRoom::new(user(1), &[user(2), user(2)], false, Some("us")).unwrap();
         let ben = NewRoom::new(user(2), &[user(1), user(2)], false, None).unwrap();
         assert_eq!((ana.id, ana.kind, ana.name), (ben.id, RoomKind::Direct, None));
     }
 
     #[test]
-    fn two_who_ask_for_a_group_and_any_three_get_a_new_group() {
+    fn two_users_get_a_group_if_requested_and_three_always_get_a_new_group() {
         let pair = NewRoom::new(user(1), &[user(2)], true, Some("  gym ")).unwrap();
         assert_eq!((pair.kind, pair.name.as_deref()), (RoomKind::Group, Some("gym")));
         let three = NewRoom::new(user(1), &[user(2), user(3)], false, Some(" ")).unwrap();
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_needs_someone_else_and_is_made_by_at_most_thirty_three() {
+    fn a_new_room_has_at_least_one_other_member_and_at_most_33_members() {
         assert!(NewRoom::new(user(1), &[user(1)], false, None).is_err());
         assert!(NewRoom::new(user(1), &[], true, None).is_err());
         let many: Vec<UserId> = (2..=33).map(user).collect();

@@ -1,32 +1,33 @@
-//! What a group is called, looks like and is about, what newcomers see of it, and how that is changed.
+//! Updates of a group's name, avatar, description and history visibility.
 
+use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::domain::{
-    messages::lies_under,
+    messages::is_under,
     rooms::{Room, system_event::SystemEvent},
 };
 
-/// The longest description, in characters.
+/// The maximum length of a description, in characters.
 pub const MAX_DESCRIPTION_CHARS: usize = 1000;
 
-/// The longest address of a picture, in bytes.
+/// The maximum length of an avatar URL, in bytes.
 pub const MAX_AVATAR_URL_BYTES: usize = 512;
 
-/// How much of a group's log somebody sees who joins it.
+/// The part of a group's log that a new member sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HistoryVisibility {
-    /// What is said from their joining on.
+    /// Messages from the time of joining.
     #[default]
     Joined,
-    /// Everything, also what was said while they were away.
+    /// All messages.
     Shared,
 }
 
 impl HistoryVisibility {
-    /// As the API spells them.
+    /// All values with their names in the API.
     pub const CHOICES: [(&'static str, Self); 2] = [("joined", Self::Joined), ("shared", Self::Shared)];
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -35,52 +36,52 @@ impl HistoryVisibility {
     }
 }
 
-/// What those who run a group may change of it.
+/// A field of a group that its owner and admins can update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupField {
-    /// What it is called.
+    /// The name.
     Name,
-    /// Its picture.
+    /// The URL of the avatar.
     AvatarUrl,
-    /// What it is about.
+    /// The description.
     Description,
-    /// How much of its log newcomers see.
+    /// The part of the log that new members see.
     HistoryVisibility,
 }
 
 impl GroupField {
-    /// All of them, in the order in which they are named.
+    /// All fields, in the order in which a sentence lists them.
     pub const ALL: [Self; 4] = [Self::Name, Self::AvatarUrl, Self::Description, Self::HistoryVisibility];
 }
 
-/// What shall be another one. What is not named stays; what is named as nothing is taken away.
+/// An update of a group. `None` keeps a value; `Some(None)` removes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupPatch {
-    /// What the group is called.
+    /// The name.
     pub name: Option<Option<String>>,
-    /// Its picture.
+    /// The URL of the avatar.
     pub avatar_url: Option<Option<String>>,
-    /// What it is about.
+    /// The description.
     pub description: Option<Option<String>>,
-    /// How much of its log newcomers see.
+    /// The part of the log that new members see.
     pub history_visibility: Option<HistoryVisibility>,
 }
 
 impl GroupPatch {
-    /// The room with them, and what has changed; `None` if it has them already.
+    /// The updated room and the event for its log; `None` if the update has no effect.
     pub(super) fn apply(&self, before: &Room) -> Option<(Room, SystemEvent)> {
         let mut room = before.clone();
-        let set = |text: &mut Option<String>, wanted: &Option<Option<String>>| {
-            if let Some(wanted) = wanted {
-                *text = wanted.as_deref().map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned);
+        let set = |text: &mut Option<String>, new: &Option<Option<String>>| {
+            if let Some(new) = new {
+                *text = new.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
             }
         };
         set(&mut room.name, &self.name);
         set(&mut room.avatar_url, &self.avatar_url);
         set(&mut room.description, &self.description);
         room.history_visibility = self.history_visibility.unwrap_or(room.history_visibility);
-        let is_changed = |detail: &GroupField| match detail {
+        let is_changed = |field: &GroupField| match field {
             GroupField::Name => room.name != before.name,
             GroupField::AvatarUrl => room.avatar_url != before.avatar_url,
             GroupField::Description => room.description != before.description,
@@ -95,10 +96,10 @@ impl GroupPatch {
     }
 }
 
-/// What is wrong with a description.
+/// Why a description is not valid; `None` if it is.
 pub fn description_violation(description: &str) -> Option<&'static str> {
     if description.trim().chars().count() > MAX_DESCRIPTION_CHARS {
-        Some("must have at most 1000 characters")
+        Some(formatcp!("must have at most {MAX_DESCRIPTION_CHARS} characters"))
     } else if description.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         Some("must not contain control characters")
     } else {
@@ -106,13 +107,13 @@ pub fn description_violation(description: &str) -> Option<&'static str> {
     }
 }
 
-/// What is wrong with the address of a picture. Anyone's server may have it, over a connection that nobody reads along.
+/// Why an avatar URL is not valid; `None` if it is. Any server is allowed, over an encrypted connection.
 pub fn avatar_violation(url: &str, media_origins: &[String]) -> Option<&'static str> {
     let is_plain_https = Url::parse(url)
         .is_ok_and(|url| url.scheme() == "https" && url.username().is_empty() && url.password().is_none());
     if url.len() > MAX_AVATAR_URL_BYTES {
-        Some("must have at most 512 bytes")
-    } else if is_plain_https || lies_under(url, media_origins) {
+        Some(formatcp!("must have at most {MAX_AVATAR_URL_BYTES} bytes"))
+    } else if is_plain_https || is_under(url, media_origins) {
         None
     } else {
         Some("must be an https address")
@@ -129,34 +130,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_named_stays_and_what_is_already_so_is_no_change() {
-        let (room, said) = named(Some(" gym ")).apply(&group()).unwrap();
+    fn an_update_keeps_absent_fields_and_has_no_effect_on_equal_values() {
+        let (room, event) = named(Some(" gym ")).apply(&group()).unwrap();
         assert_eq!(room.name.as_deref(), Some("gym"));
         let expected = SystemEvent::RoomChanged { changed: vec![GroupField::Name], name: Some("gym".into()) };
-        assert_eq!(said, expected);
+        assert_eq!(event, expected);
         assert_eq!(named(Some("gym")).apply(&room), None);
         assert_eq!(GroupPatch::default().apply(&room), None);
         let all = GroupPatch { history_visibility: Some(HistoryVisibility::Shared), ..named(None) };
-        let (cleared, said) = all.apply(&room).unwrap();
+        let (cleared, event) = all.apply(&room).unwrap();
         assert_eq!((cleared.name, cleared.history_visibility), (None, HistoryVisibility::Shared));
         let changed = vec![GroupField::Name, GroupField::HistoryVisibility];
-        assert_eq!(said, SystemEvent::RoomChanged { changed, name: None });
-        assert_eq!(named(Some("  ")).apply(&group()), None, "a blank name is none");
+        assert_eq!(event, SystemEvent::RoomChanged { changed, name: None });
+        assert_eq!(named(Some("  ")).apply(&group()), None, "a blank name removes the name");
     }
 
     #[test]
-    fn a_description_may_have_lines_and_has_a_bound() {
+    fn a_description_can_have_lines_and_has_a_maximum_length() {
         assert_eq!(description_violation(&format!("a\n{}", "é".repeat(998))), None);
         assert!(description_violation(&"é".repeat(1001)).is_some());
         assert!(description_violation("a\u{7}").is_some());
     }
 
     #[test]
-    fn a_picture_comes_over_https_or_from_an_allowed_origin() {
+    fn an_avatar_url_uses_https_or_an_allowed_origin() {
         let origins = ["http://media.example.com:8080".to_owned()];
-        let fault = |url: &str| avatar_violation(url, &origins);
+        let violation = |url: &str| avatar_violation(url, &origins);
         for good in ["https://anyone.example/a.png", "http://media.example.com:8080/a.png"] {
-            assert_eq!(fault(good), None, "{good}");
+            assert_eq!(violation(good), None, "{good}");
         }
         let long = format!("https://anyone.example/{}", "a".repeat(512));
         for bad in [
@@ -169,7 +170,7 @@ mod tests {
             "",
             &long,
         ] {
-            assert!(fault(bad).is_some(), "{bad}");
+            assert!(violation(bad).is_some(), "{bad}");
         }
     }
 }

@@ -1,29 +1,30 @@
-//! How one person keeps a room: muted, pinned, archived, in colours of their own. Nobody else sees it.
+//! A member's own settings of a room: muted, pinned, archived, and a theme. Other members do not see them.
 
+use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
 
-/// The longest name of a theme, in bytes.
+/// The maximum length of a theme name, in bytes.
 pub const MAX_THEME_BYTES: usize = 32;
 
-/// One person's settings of one room. They begin anew with each membership.
+/// The settings of one room for one member. Each membership starts with the defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RoomSettings {
-    /// No notifications until then.
+    /// No notifications until this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub muted_until: Option<Timestamp>,
-    /// It stands above the others.
+    /// Shown above the other rooms.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_pinned: bool,
-    /// It is put away. A new message does not take it out again.
+    /// Archived. A new message does not change that.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_archived: bool,
-    /// What it looks like, by a name that the client knows.
+    /// The theme, by a name that the client knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub theme: Option<String>,
-    /// Counts their changes, so that a device can tell an older state from a newer one.
+    /// The number of changes. A device uses it to ignore an older state.
     #[serde(skip_serializing_if = "is_zero")]
     pub version: u64,
 }
@@ -33,24 +34,24 @@ fn is_zero(version: &u64) -> bool {
     *version == 0
 }
 
-/// What shall be set otherwise. What is not named stays; what is named as nothing is taken away.
+/// A change of room settings. `None` keeps a value; `Some(None)` removes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoomSettingsChange {
-    /// No notifications until then.
+    /// See [`RoomSettings::muted_until`].
     pub muted_until: Option<Option<Timestamp>>,
-    /// It stands above the others.
+    /// See [`RoomSettings::is_pinned`].
     pub is_pinned: Option<bool>,
-    /// It is put away.
+    /// See [`RoomSettings::is_archived`].
     pub is_archived: Option<bool>,
-    /// What it looks like.
+    /// See [`RoomSettings::theme`].
     pub theme: Option<Option<String>>,
 }
 
-/// What is wrong with the name of a theme.
+/// Why a theme name is not valid; `None` if it is.
 pub fn theme_violation(theme: &str) -> Option<&'static str> {
-    let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    let is_good = (1..=MAX_THEME_BYTES).contains(&theme.len()) && theme.bytes().all(is_letter);
-    (!is_good).then_some("must have 1 to 32 of a-z, 0-9, _ and -")
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let is_valid = (1..=MAX_THEME_BYTES).contains(&theme.len()) && theme.bytes().all(is_allowed);
+    (!is_valid).then_some(formatcp!("must have 1 to {MAX_THEME_BYTES} of a-z, 0-9, _ and -"))
 }
 
 #[cfg(test)]
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_theme_is_a_short_plain_name() {
+    fn a_theme_name_is_short_lower_case_ascii() {
         for good in ["dark", "ocean-2", "a_b", &"x".repeat(32)] {
             assert_eq!(theme_violation(good), None, "{good}");
         }

@@ -20,11 +20,11 @@ pub struct RoomSummary {
     pub room: Room,
     /// The member who reads the list.
     pub me: Member,
-    /// The other members that the list shows.
+    /// The other members to show.
     pub others: Vec<Member>,
     /// The newest message, if the member sees it.
     pub last_message: Option<View>,
-    /// The newest position.
+    /// The newest position of the room's log.
     pub tail: u64,
     /// The member's own settings of the room.
     pub settings: RoomSettings,
@@ -39,7 +39,7 @@ impl RoomSummary {
         self.last_message.as_ref().map_or(self.me.shown.joined_at, |view| view.message.created_at)
     }
 
-    /// The number of messages that the member has not read.
+    /// The number of unread messages.
     pub fn unread(&self) -> u64 {
         log::unread(self.tail, self.me.read_seq, self.me.from_seq)
     }

@@ -1,4 +1,4 @@
-//! What the log itself says of a room: what happened, for clients to say in their own language, and a plain sentence.
+//! Events of a room in its log: structured data, which clients can localize, and an English sentence.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,54 +11,54 @@ use crate::{
     id::UserId,
 };
 
-/// What somebody did to a group: the payload of a system message. Who did it is the message's sender.
+/// The event of a system message: an action on a group by the sender of the message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum SystemEvent {
-    /// They brought somebody in.
+    /// A user was added.
     ParticipantAdded {
-        /// Whom.
+        /// The new member.
         user_id: UserId,
-        /// The newcomer's username.
+        /// The new member's username.
         username: String,
-        /// What the newcomer may do.
+        /// The new member's role.
         role: Role,
     },
-    /// They made somebody leave.
+    /// A member was removed.
     ParticipantRemoved {
-        /// Whom.
+        /// The removed user.
         user_id: UserId,
-        /// The leaver's username.
+        /// The removed user's username.
         username: String,
     },
-    /// They left.
+    /// The sender left.
     ParticipantLeft {
         /// The sender.
         user_id: UserId,
         /// The sender's username.
         username: String,
     },
-    /// They gave somebody another role.
+    /// A member has another role.
     RoleChanged {
-        /// Whom.
+        /// The member.
         user_id: UserId,
-        /// That one's username.
+        /// The member's username.
         username: String,
-        /// What that one may do now.
+        /// The new role.
         role: Role,
     },
-    /// They changed what the group is.
+    /// The group was updated.
     RoomChanged {
-        /// What of it, in the order of [`GroupField::ALL`]; at least one.
+        /// The changed fields, at least one, in the order of [`GroupField::ALL`].
         changed: Vec<GroupField>,
-        /// What it is called now, where that has changed and it has a name.
+        /// The new name, if the name changed and was not removed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     },
 }
 
 impl SystemEvent {
-    /// The plain sentence, about what `actor` did.
+    /// The English sentence, with `actor` as the username of the sender.
     pub fn sentence(&self, actor: &str) -> String {
         match self {
             Self::ParticipantAdded { username, role: Role::Admin, .. } => {
@@ -67,15 +67,19 @@ impl SystemEvent {
             Self::ParticipantAdded { username, .. } => format!("{actor} added {username}"),
             Self::ParticipantRemoved { username, .. } => format!("{actor} removed {username}"),
             Self::ParticipantLeft { .. } => format!("{actor} left"),
-            Self::RoleChanged { username, role, .. } => format!("{actor} made {username} {}", a(*role)),
+            Self::RoleChanged { username, role, .. } => {
+                format!("{actor} made {username} {}", with_article(*role))
+            }
             Self::RoomChanged { changed, name: Some(name) } if *changed == [GroupField::Name] => {
                 format!("{actor} named the group {name}")
             }
-            Self::RoomChanged { changed, .. } => format!("{actor} changed the group's {}", list(changed)),
+            Self::RoomChanged { changed, .. } => {
+                format!("{actor} changed the group's {}", enumeration(changed))
+            }
         }
     }
 
-    /// The same without the name of somebody who is gone.
+    /// The event with the username of a deleted account replaced.
     #[must_use]
     pub fn without_username_of(mut self, user: UserId) -> Self {
         match &mut self {
@@ -92,18 +96,18 @@ impl SystemEvent {
         self
     }
 
-    /// As the payload of a message.
+    /// The payload of the system message.
     pub fn payload(&self) -> Option<Map<String, Value>> {
         serde_json::to_value(self).ok()?.as_object().cloned()
     }
 
-    /// From the payload of a system message; `None` where it has none.
-    pub fn of_payload(payload: Option<&Map<String, Value>>) -> Option<Self> {
+    /// The event of a system message; `None` if the payload is absent or not an event.
+    pub fn from_payload(payload: Option<&Map<String, Value>>) -> Option<Self> {
         serde_json::from_value(payload?.clone().into()).ok()
     }
 }
 
-fn a(role: Role) -> &'static str {
+fn with_article(role: Role) -> &'static str {
     match role {
         Role::Owner => "the owner",
         Role::Admin => "an admin",
@@ -111,10 +115,10 @@ fn a(role: Role) -> &'static str {
     }
 }
 
-fn list(details: &[GroupField]) -> String {
-    let words: Vec<&str> = details
+fn enumeration(fields: &[GroupField]) -> String {
+    let words: Vec<&str> = fields
         .iter()
-        .map(|detail| match detail {
+        .map(|field| match field {
             GroupField::Name => "name",
             GroupField::AvatarUrl => "picture",
             GroupField::Description => "description",
@@ -143,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn sentences_say_who_did_what_to_whom() {
+    fn a_sentence_names_the_sender_the_action_and_the_member() {
         let roles = [Role::Owner, Role::Admin, Role::Member].map(|role| ben(role).sentence("ana"));
         assert_eq!(roles, ["ana made ben the owner", "ana made ben an admin", "ana made ben a member"]);
         let (user_id, username) = (Uuid::from_u128(2).into(), "ben".to_owned());
@@ -153,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_several_things_is_one_sentence() {
+    fn an_update_of_several_fields_is_one_sentence() {
         assert_eq!(changed(&[GroupField::Name], Some("gym")), "ana named the group gym");
         assert_eq!(changed(&[GroupField::Name], None), "ana changed the group's name");
         assert_eq!(
@@ -167,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_survives_the_payload() {
+    fn an_event_is_the_same_after_a_round_trip_through_the_payload() {
         let payload = ben(Role::Admin).payload().unwrap();
         let id = Uuid::from_u128(2);
         let expected = json!({"action": "role_changed", "user_id": id, "username": "ben", "role": "admin"});
         assert_eq!(Value::from(payload.clone()), expected);
-        assert_eq!(SystemEvent::of_payload(Some(&payload)), Some(ben(Role::Admin)));
-        assert_eq!(SystemEvent::of_payload(None), None);
+        assert_eq!(SystemEvent::from_payload(Some(&payload)), Some(ben(Role::Admin)));
+        assert_eq!(SystemEvent::from_payload(None), None);
     }
 }

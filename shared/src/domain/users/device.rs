@@ -1,52 +1,53 @@
-//! The devices that people register.
+//! The devices that users register.
 
+use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 
 use crate::{clock::Timestamp, id::DeviceId};
 
-/// The most devices of one person.
+/// The maximum number of registered devices per user.
 pub const MAX_DEVICES: u64 = 20;
 
-/// The longest push token, in bytes: a browser's is an address and two keys.
+/// The maximum length of a push token, in bytes. A browser's token is the longest: a URL and two keys.
 pub const MAX_TOKEN_BYTES: usize = 4096;
 
-/// What a device runs, and by that, who brings notifications to it.
+/// The platform of a device, which determines its push service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Platform {
-    /// Apple's phones and tablets.
+    /// iOS and iPadOS.
     Ios,
-    /// Everyone else's.
+    /// Android.
     Android,
     /// A browser.
     Web,
 }
 
-/// A device as its person registers it.
+/// A registered device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// The app's name for it.
+    /// The id that the app chose.
     pub id: DeviceId,
-    /// What it runs.
+    /// The platform.
     pub platform: Platform,
-    /// Where its notifications go: a secret, never to be logged.
+    /// The address for push notifications. A secret: it must not be logged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push_token: Option<String>,
-    /// When that was last said.
+    /// When the device was last registered.
     pub registered_at: Timestamp,
 }
 
 impl Device {
-    /// Whether both say the same, whenever that was.
+    /// Whether both are equal except for the time of registration.
     pub fn is_same_as(&self, other: &Self) -> bool {
         Self { registered_at: other.registered_at, ..self.clone() } == *other
     }
 }
 
-/// What is wrong with a push token.
+/// Why a push token is not valid; `None` if it is.
 pub fn token_violation(token: &str) -> Option<&'static str> {
     if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
-        Some("must have 1 to 4096 bytes")
+        Some(formatcp!("must have 1 to {MAX_TOKEN_BYTES} bytes"))
     } else if token.contains(char::is_control) {
         Some("must not contain control characters")
     } else {

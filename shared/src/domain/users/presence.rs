@@ -1,4 +1,4 @@
-//! Who is online, when they last were, and who may know.
+//! Presence: whether a user is online, when they were last online, and who may see it.
 
 use crate::{
     clock::Timestamp,
@@ -10,32 +10,32 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Whether a person is online, and when they last were.
+/// The presence of a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
-    /// Whether one of their connections is live.
+    /// Whether the user has a live connection.
     pub is_online: bool,
-    /// When one of their connections last ended.
+    /// When a connection of the user last ended.
     pub last_seen: Option<Timestamp>,
 }
 
-/// The same as somebody may know it: nothing where they may not, and where nobody has looked.
+/// The presence of a user as another user may see it. Hidden fields and fields that were not read are `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownPresence {
-    /// Whether one of the person's connections is live.
+    /// Whether the user has a live connection.
     pub is_online: Option<bool>,
-    /// When one of their connections last ended.
+    /// When a connection of the user last ended.
     pub last_seen: Option<Timestamp>,
 }
 
 impl Presence {
-    /// As the person themselves sees it.
-    pub fn to_self(self) -> ShownPresence {
+    /// The presence as the user themselves sees it.
+    pub fn shown_to_self(self) -> ShownPresence {
         ShownPresence { is_online: Some(self.is_online), last_seen: self.last_seen }
     }
 
-    /// As the other one of `pair` sees it, by its person's settings. Who is blocked, either way, sees nothing.
-    pub fn across(self, pair: &Pair, settings: &Settings) -> ShownPresence {
+    /// The presence as the other user of `pair` sees it, by the user's settings. A block hides it.
+    pub fn shown_in_pair(self, pair: &Pair, settings: &Settings) -> ShownPresence {
         match pair {
             pair if pair.is_blocked() => ShownPresence::default(),
             pair if pair.are_friends() => self.shown_to(Degree::Friend, settings),
@@ -43,11 +43,11 @@ impl Presence {
         }
     }
 
-    /// As somebody sees it who stands so near to its person.
-    pub fn shown_to(self, closeness: Degree, settings: &Settings) -> ShownPresence {
+    /// The presence as another user of this degree sees it, by the user's settings.
+    pub fn shown_to(self, degree: Degree, settings: &Settings) -> ShownPresence {
         ShownPresence {
-            is_online: settings.online_shown_to.includes(closeness).then_some(self.is_online),
-            last_seen: self.last_seen.filter(|_| settings.last_seen_shown_to.includes(closeness)),
+            is_online: settings.online_shown_to.includes(degree).then_some(self.is_online),
+            last_seen: self.last_seen.filter(|_| settings.last_seen_shown_to.includes(degree)),
         }
     }
 }
@@ -74,7 +74,7 @@ mod tests {
 
     const ALL: [Audience; 3] = [Audience::Everyone, Audience::Friends, Audience::Nobody];
 
-    fn there() -> Presence {
+    fn online() -> Presence {
         Presence { is_online: true, last_seen: Some(Timestamp::from_seconds(7)) }
     }
 
@@ -89,31 +89,40 @@ mod tests {
     }
 
     #[test]
-    fn each_part_is_shown_to_those_whom_its_own_setting_names() {
+    fn each_field_is_shown_to_the_audience_of_its_own_setting() {
         for are_friends in [false, true] {
-            let may = |circle| circle == Audience::Everyone || circle == Audience::Friends && are_friends;
-            for (online, last_seen) in ALL.iter().flat_map(|a| ALL.iter().map(move |b| (*a, *b))) {
-                let shown = there().across(&pair(are_friends), &settings(online, last_seen));
-                assert_eq!(shown.is_online, may(online).then_some(true), "{online:?}, {are_friends}");
-                assert_eq!(shown.last_seen.is_some(), may(last_seen), "{last_seen:?}, {are_friends}");
+            let may_see =
+                |audience| audience == Audience::Everyone || audience == Audience::Friends && are_friends;
+            for (online_to, last_seen_to) in ALL.iter().flat_map(|a| ALL.iter().map(move |b| (*a, *b))) {
+                let shown = online().shown_in_pair(&pair(are_friends), &settings(online_to, last_seen_to));
+                assert_eq!(
+                    shown.is_online,
+                    may_see(online_to).then_some(true),
+                    "{online_to:?}, {are_friends}"
+                );
+                assert_eq!(
+                    shown.last_seen.is_some(),
+                    may_see(last_seen_to),
+                    "{last_seen_to:?}, {are_friends}"
+                );
             }
         }
     }
 
     #[test]
-    fn a_block_either_way_hides_all_of_it_whatever_the_settings() {
+    fn a_block_in_either_direction_hides_everything() {
         let everyone = settings(Audience::Everyone, Audience::Everyone);
         let since = Some(Timestamp::from_seconds(0));
         for blocked in
             [Pair { blocked_by_low: since, ..pair(true) }, Pair { blocked_by_high: since, ..pair(false) }]
         {
-            assert_eq!(there().across(&blocked, &everyone), ShownPresence::default());
+            assert_eq!(online().shown_in_pair(&blocked, &everyone), ShownPresence::default());
         }
     }
 
     #[test]
-    fn one_sees_oneself_and_by_default_only_friends_do() {
-        assert_eq!(there().to_self(), there().across(&pair(true), &Settings::default()));
-        assert_eq!(there().across(&pair(false), &Settings::default()), ShownPresence::default());
+    fn a_user_sees_their_own_presence_and_by_default_only_friends_do_too() {
+        assert_eq!(online().shown_to_self(), online().shown_in_pair(&pair(true), &Settings::default()));
+        assert_eq!(online().shown_in_pair(&pair(false), &Settings::default()), ShownPresence::default());
     }
 }

@@ -1,4 +1,4 @@
-//! People: what is known of each, and what a token says of one who comes for the first time.
+//! Profiles: the stored data of a user, and the initial data from an access token.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,85 +8,85 @@ use crate::{
     id::UserId,
 };
 
-/// A person as the system knows them.
+/// The stored profile of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Their id.
+    /// The user.
     pub id: UserId,
-    /// Unique without regard to case.
+    /// The username, unique in its folded form.
     pub username: String,
-    /// Their name.
+    /// The display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// Their picture.
+    /// The URL of the avatar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
-    /// What they let others see and do.
+    /// The privacy settings.
     #[serde(default)]
     pub settings: Settings,
-    /// When they first came.
+    /// When the profile was created.
     pub created_at: Timestamp,
-    /// Counts its changes.
+    /// The number of changes.
     #[serde(default)]
     pub rev: u64,
-    /// Names their claim to an e-mail address, if they have one.
+    /// Identifies the user's claim to an e-mail address, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_claim: Option<String>,
-    /// When they deleted an account before this one, if they did.
+    /// When the user deleted an earlier account, if they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_deletion: Option<Timestamp>,
-    /// Whether some of their rooms may still show them as they were before a change.
+    /// Whether some rooms may still show the profile as it was before a change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rooms_outdated: bool,
 }
 
-/// What somebody wants to become of their profile.
+/// A change of a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProfileChange {
-    /// Another username, fit to be one.
+    /// The new username, already validated; `None` keeps it.
     pub username: Option<String>,
-    /// Another name, or none.
+    /// The change of the display name.
     pub display_name: Patch<String>,
-    /// Another picture, or none.
+    /// The change of the avatar URL.
     pub avatar_url: Patch<String>,
-    /// Other settings.
+    /// The change of the settings.
     pub settings: SettingsChange,
 }
 
-/// What somebody wants to become of what may be absent.
+/// A change of an optional value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Patch<T> {
-    /// It stays.
+    /// Keep the value.
     #[default]
     Keep,
-    /// It goes.
+    /// Remove the value.
     Clear,
-    /// It becomes this.
+    /// Set this value.
     Set(T),
 }
 
 impl<T: Clone> Patch<T> {
-    /// The same wish for what becomes of a value.
+    /// Converts the new value, if there is one.
     #[must_use]
     pub fn map(self, change: impl FnOnce(T) -> T) -> Self {
         match self {
-            Self::Set(wanted) => Self::Set(change(wanted)),
+            Self::Set(value) => Self::Set(change(value)),
             other => other,
         }
     }
 
-    fn apply(&self, present: &mut Option<T>) {
+    fn apply(&self, current: &mut Option<T>) {
         match self {
             Self::Keep => {}
-            Self::Clear => *present = None,
-            Self::Set(wanted) => *present = Some(wanted.clone()),
+            Self::Clear => *current = None,
+            Self::Set(value) => *current = Some(value.clone()),
         }
     }
 }
 
 impl Profile {
-    /// The profile after a change: the same if there is nothing to do, else its next revision. Rooms show usernames and
-    /// pictures of their own, and know who hides what they read: they have to follow.
+    /// The profile after a change: at the next revision, or unchanged if the change has no effect. Rooms hold
+    /// copies of the username, the avatar and the read receipts setting, which become outdated with a change.
     #[must_use]
     pub fn changed(&self, change: &ProfileChange) -> Self {
         let mut after = self.clone();
@@ -97,24 +97,24 @@ impl Profile {
         if after != *self {
             after.rev += 1;
         }
-        let in_rooms = |profile: &Self| {
+        let copied_to_rooms = |profile: &Self| {
             (profile.username.clone(), profile.avatar_url.clone(), profile.settings.read_receipts)
         };
-        after.rooms_outdated |= in_rooms(&after) != in_rooms(self);
+        after.rooms_outdated |= copied_to_rooms(&after) != copied_to_rooms(self);
         after
     }
 }
 
-/// What a token says of a person who comes for the first time.
+/// The initial profile data of a new user, from the claims of the access token.
 #[derive(Clone, Debug, Default)]
 pub struct TokenProfile {
-    /// The username they would like.
+    /// The preferred username.
     pub username: Option<String>,
-    /// Their e-mail address, if their issuer does not say that it is unverified.
+    /// The e-mail address, unless the issuer marks it as unverified.
     pub email: Option<String>,
-    /// Their name.
+    /// The display name.
     pub display_name: Option<String>,
-    /// Their picture.
+    /// The URL of the avatar.
     pub avatar_url: Option<String>,
 }
 
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_nothing_is_none() {
+    fn a_change_to_the_current_values_has_no_effect() {
         let same = ProfileChange {
             username: Some("ana".to_owned()),
             avatar_url: Patch::Clear,
@@ -152,15 +152,20 @@ mod tests {
     }
 
     #[test]
-    fn rooms_have_to_follow_what_they_show() {
-        let named = ProfileChange { username: Some("Ana".to_owned()), ..ProfileChange::default() };
-        let pictured = ProfileChange { avatar_url: Patch::Set("https://a".to_owned()), ..named.clone() };
-        let nameless = ProfileChange { display_name: Patch::Clear, ..ProfileChange::default() };
-        for (change, lag) in [(named, true), (pictured, true), (nameless.clone(), false)] {
+    fn rooms_are_outdated_after_a_change_of_what_they_show() {
+        let renamed = ProfileChange { username: Some("Ana".to_owned()), ..ProfileChange::default() };
+        let with_avatar = ProfileChange { avatar_url: Patch::Set("https://a".to_owned()), ..renamed.clone() };
+        let without_display_name = ProfileChange { display_name: Patch::Clear, ..ProfileChange::default() };
+        for (change, is_outdated) in
+            [(renamed, true), (with_avatar, true), (without_display_name.clone(), false)]
+        {
             let after = ana().changed(&change);
-            assert_eq!((after.rev, after.rooms_outdated), (4, lag), "{change:?}");
+            assert_eq!((after.rev, after.rooms_outdated), (4, is_outdated), "{change:?}");
         }
-        assert_eq!(ana().changed(&nameless).display_name, None);
-        assert!(Profile { rooms_outdated: true, ..ana() }.changed(&nameless).rooms_outdated, "still");
+        assert_eq!(ana().changed(&without_display_name).display_name, None);
+        assert!(
+            Profile { rooms_outdated: true, ..ana() }.changed(&without_display_name).rooms_outdated,
+            "still outdated"
+        );
     }
 }

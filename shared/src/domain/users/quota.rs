@@ -1,63 +1,79 @@
-//! What one person may have only so many of.
+//! Quotas: the maximum numbers of what a user may have.
+
+use const_format::formatcp;
 
 use crate::{domain::users::device::MAX_DEVICES, error::Refusal};
 
-/// Something that is counted for each person.
+const MAX_REQUESTS_SENT: u64 = 50;
+const MAX_FRIENDS: u64 = 5_000;
+const MAX_BLOCKS: u64 = 1_000;
+const MAX_ROOMS: u64 = 2_000;
+
+/// A number that is counted and limited per user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quota {
-    /// Requests that they have sent and that wait for an answer.
+    /// Pending friend requests that the user has sent.
     RequestsSent,
     /// Friends.
     Friends,
-    /// People whom they block.
+    /// Users that the user blocks.
     Blocks,
-    /// Devices that they have registered.
+    /// Registered devices.
     Devices,
-    /// Rooms that they are in. A list of rooms reads all of them to know which are the newest.
+    /// Rooms of which the user is a member. A list of rooms reads all of them to find the newest.
     Rooms,
 }
 
 const TOO_MANY_REQUESTS: Refusal = Refusal {
     status: 409,
     code: "too_many_requests_sent",
-    detail: "50 of your requests wait for an answer already: cancel one first.",
+    detail: formatcp!("You have {MAX_REQUESTS_SENT} pending friend requests. Cancel one first."),
 };
-const TOO_MANY_FRIENDS: Refusal =
-    Refusal { status: 409, code: "too_many_friends", detail: "You have 5,000 friends already." };
+const TOO_MANY_FRIENDS: Refusal = Refusal {
+    status: 409,
+    code: "too_many_friends",
+    detail: formatcp!("You already have {MAX_FRIENDS} friends."),
+};
 const OTHER_HAS_TOO_MANY_FRIENDS: Refusal = Refusal {
     status: 409,
     code: "other_has_too_many_friends",
-    detail: "This person has 5,000 friends already.",
+    detail: formatcp!("This person already has {MAX_FRIENDS} friends."),
 };
-const TOO_MANY_BLOCKS: Refusal =
-    Refusal { status: 409, code: "too_many_blocks", detail: "You have blocked 1,000 people already." };
+const TOO_MANY_BLOCKS: Refusal = Refusal {
+    status: 409,
+    code: "too_many_blocks",
+    detail: formatcp!("You have already blocked {MAX_BLOCKS} people."),
+};
 const TOO_MANY_DEVICES: Refusal = Refusal {
     status: 409,
     code: "too_many_devices",
-    detail: "You have 20 devices already: sign one of them out first.",
+    detail: formatcp!("You already have {MAX_DEVICES} devices. Sign one out first."),
 };
-const TOO_MANY_ROOMS: Refusal =
-    Refusal { status: 409, code: "too_many_rooms", detail: "You are in 2,000 rooms already." };
+const TOO_MANY_ROOMS: Refusal = Refusal {
+    status: 409,
+    code: "too_many_rooms",
+    detail: formatcp!("You are already in {MAX_ROOMS} rooms."),
+};
 const OTHER_HAS_TOO_MANY_ROOMS: Refusal = Refusal {
     status: 409,
     code: "other_has_too_many_rooms",
-    detail: "Somebody you named is in 2,000 rooms already.",
+    detail: formatcp!("Someone you named is already in {MAX_ROOMS} rooms."),
 };
 
 impl Quota {
-    /// The most that one person may have.
+    /// The maximum per user.
     pub fn limit(self) -> u64 {
         match self {
-            Self::RequestsSent => 50,
-            Self::Friends => 5_000,
-            Self::Blocks => 1_000,
+            Self::RequestsSent => MAX_REQUESTS_SENT,
+            Self::Friends => MAX_FRIENDS,
+            Self::Blocks => MAX_BLOCKS,
             Self::Devices => MAX_DEVICES,
-            Self::Rooms => 2_000,
+            Self::Rooms => MAX_ROOMS,
         }
     }
 
-    /// Why there cannot be one more: of the actor's own, or of somebody else's. Only friends and rooms come to several
-    /// people at once.
+    /// The refusal if the quota is used up: the actor's own (`is_own`) or another user's. An action can
+    /// increase only the friends and rooms of other users.
     pub fn refusal(self, is_own: bool) -> Refusal {
         match self {
             Self::RequestsSent => TOO_MANY_REQUESTS,

@@ -1,34 +1,33 @@
-//! How often a person may do what: the generic cell rate algorithm (ITU-T I.371), which remembers one time of each person
-//! and kind of deed.
+//! Rate limits per user and action, by the generic cell rate algorithm (ITU-T I.371).
 //!
-//! That time, the theoretical arrival time, is when the last admitted call would have come if all had come evenly spaced.
-//! It runs ahead of the clock by what was used of the burst.
+//! The algorithm stores one time: the theoretical arrival time (TAT) of the next call if all calls were
+//! evenly spaced. The TAT is ahead of the clock by the used part of the burst.
 
 use chrono::Duration;
 
 use crate::clock::Timestamp;
 
-/// What is paced.
+/// The kinds of actions that are rate limited, each separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RateLimitedAction {
-    /// Messages that are sent, over REST or the socket.
+    /// Sending messages, over REST or the WebSocket.
     Messages,
-    /// Requests to be friends.
+    /// Sending friend requests.
     Requests,
-    /// Searches for people.
+    /// Searching users, and listing suggestions and mutual friends.
     Searches,
-    /// Rooms that are made or opened.
+    /// Creating rooms.
     Rooms,
-    /// Frames of the socket but those that send messages, and what REST has for them.
+    /// WebSocket frames other than messages, and the REST calls with the same effect.
     Frames,
-    /// What is done to messages, rooms, friends and profiles that are there.
+    /// Changing existing messages, rooms, relationships, profiles and devices.
     Changes,
-    /// Reports to the moderators.
+    /// Reporting to the moderators.
     Reports,
 }
 
 impl RateLimitedAction {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Self; 7] = [
         Self::Messages,
         Self::Requests,
@@ -39,7 +38,7 @@ impl RateLimitedAction {
         Self::Reports,
     ];
 
-    /// Its name in the configuration and in the table.
+    /// The name in the configuration and in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Messages => "messages",
@@ -53,67 +52,67 @@ impl RateLimitedAction {
     }
 }
 
-/// So many at once, and then one more after each interval.
+/// A limit: a burst of calls at once, and one more call after each interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     burst: u32,
     interval: Duration,
 }
 
-/// What becomes of a call.
+/// The decision about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It may be, and this is the theoretical arrival time from now on.
-    Admitted {
-        /// Later than it was.
+pub enum Decision {
+    /// The call is allowed.
+    Allowed {
+        /// The new TAT, later than the previous one.
         next: Timestamp,
     },
-    /// It comes too early.
-    Refused {
-        /// After this while it may be.
+    /// The call exceeds the limit.
+    Limited {
+        /// The call is allowed after this time.
         retry_after: Duration,
     },
 }
 
-/// The clocks of those who decide differ by less.
-const CLOCKS_DIFFER: Duration = Duration::minutes(1);
+/// The maximum difference between the clocks of the functions.
+const MAX_CLOCK_SKEW: Duration = Duration::minutes(1);
 
 impl RateLimit {
-    /// `count` at once, and `count` in each period of so many seconds from then on; at least one in one second.
+    /// A limit of `count` calls at once and `count` in each period of `seconds`. Both are at least 1.
     pub fn per(count: u32, seconds: u32) -> Self {
         let (burst, period) = (count.max(1), i64::from(seconds.max(1)) * 1000);
-        // Whole milliseconds, upwards: never more than `count` in a period.
+        // Rounded up to whole milliseconds: a period never has more than `count` calls.
         let interval = (period + i64::from(burst) - 1) / i64::from(burst);
         Self { burst, interval: Duration::milliseconds(interval) }
     }
 
-    /// What becomes of a call that comes now; `held` is the theoretical arrival time as it was noted last.
-    pub fn judge(self, held: Option<Timestamp>, now: Timestamp) -> Verdict {
-        let (held, latest) = (self.counting(held, now).unwrap_or(now), self.latest(now));
-        if held <= latest {
-            Verdict::Admitted { next: held.plus(self.interval) }
+    /// Decides about a call at `now`, given the stored TAT.
+    pub fn check(self, stored: Option<Timestamp>, now: Timestamp) -> Decision {
+        let (tat, latest) = (self.effective(stored, now).unwrap_or(now), self.latest_allowed(now));
+        if tat <= latest {
+            Decision::Allowed { next: tat.plus(self.interval) }
         } else {
-            Verdict::Refused { retry_after: held.since(latest) }
+            Decision::Limited { retry_after: tat.since(latest) }
         }
     }
 
-    /// The held time, if it counts: one that is over does not, nor does one so far ahead that these clocks and this limit
-    /// cannot have set it.
-    pub fn counting(self, held: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
-        held.filter(|held| *held > now && *held <= self.over(now).plus(CLOCKS_DIFFER))
+    /// The stored TAT, if it has an effect at `now`. A past TAT has none. Neither has one so far ahead that
+    /// no clock within the maximum skew can have set it under this limit.
+    pub fn effective(self, stored: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+        stored.filter(|tat| *tat > now && *tat <= self.burst_end(now).plus(MAX_CLOCK_SKEW))
     }
 
-    /// The latest theoretical arrival time with which a call is still admitted now.
-    pub fn latest(self, now: Timestamp) -> Timestamp {
-        self.over(now).plus(-self.interval)
+    /// The latest TAT with which a call is allowed at `now`.
+    pub fn latest_allowed(self, now: Timestamp) -> Timestamp {
+        self.burst_end(now).plus(-self.interval)
     }
 
-    /// When nothing counts any more of what was admitted up to now.
-    pub fn over(self, now: Timestamp) -> Timestamp {
+    /// The TAT after a full burst at `now`: from then on, calls up to `now` have no effect.
+    pub fn burst_end(self, now: Timestamp) -> Timestamp {
         now.plus(self.interval * i32::try_from(self.burst).unwrap_or(i32::MAX))
     }
 
-    /// How long one call weighs.
+    /// The time that one call adds to the TAT.
     pub fn interval(self) -> Duration {
         self.interval
     }
@@ -131,47 +130,49 @@ mod tests {
         Timestamp::from_seconds(START).plus(Duration::milliseconds(milliseconds.into()))
     }
 
-    /// Which of the calls at these moments are admitted, by their places.
-    fn admitted(limit: RateLimit, moments: &[u32]) -> Vec<usize> {
-        let mut held = None;
-        let admits = |(place, moment): (usize, &u32)| match limit.judge(held, at(*moment)) {
-            Verdict::Admitted { next } => {
-                held = Some(next);
-                Some(place)
+    /// The indexes of the calls that are allowed, for calls at `moments`.
+    fn allowed(limit: RateLimit, moments: &[u32]) -> Vec<usize> {
+        let mut tat = None;
+        let allows = |(index, moment): (usize, &u32)| match limit.check(tat, at(*moment)) {
+            Decision::Allowed { next } => {
+                tat = Some(next);
+                Some(index)
             }
-            Verdict::Refused { .. } => None,
+            Decision::Limited { .. } => None,
         };
-        moments.iter().enumerate().filter_map(admits).collect()
+        moments.iter().enumerate().filter_map(allows).collect()
     }
 
     #[test]
-    fn a_burst_is_admitted_at_once_and_then_one_after_each_interval() {
+    fn a_burst_is_allowed_at_once_and_then_one_call_per_interval() {
         let limit = RateLimit::per(3, 60);
-        assert_eq!(admitted(limit, &[0, 0, 0, 0, 19_999, 20_000, 20_000, 40_000]), [0, 1, 2, 5, 7]);
-        assert_eq!(admitted(limit, &[0, 0, 0, 60_000, 60_000, 60_000, 60_000]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(allowed(limit, &[0, 0, 0, 0, 19_999, 20_000, 20_000, 40_000]), [0, 1, 2, 5, 7]);
+        assert_eq!(allowed(limit, &[0, 0, 0, 60_000, 60_000, 60_000, 60_000]), [0, 1, 2, 3, 4, 5]);
     }
 
     #[test]
-    fn who_is_refused_learns_when_to_come_back() {
+    fn a_limited_call_gets_the_time_until_it_is_allowed() {
         let limit = RateLimit::per(1, 60);
-        let Verdict::Admitted { next } = limit.judge(None, at(0)) else { panic!("the first is admitted") };
+        let Decision::Allowed { next } = limit.check(None, at(0)) else {
+            panic!("the first call is allowed")
+        };
         let retry_after = Duration::milliseconds(47_500);
-        assert_eq!(limit.judge(Some(next), at(12_500)), Verdict::Refused { retry_after });
+        assert_eq!(limit.check(Some(next), at(12_500)), Decision::Limited { retry_after });
     }
 
     #[test]
-    fn a_time_that_is_over_or_impossible_counts_for_nothing() {
+    fn a_past_or_impossible_tat_has_no_effect() {
         let limit = RateLimit::per(2, 60);
-        let fresh = limit.judge(None, at(0));
-        for held in [at(0).plus(-Duration::days(1)), at(0), at(0).plus(Duration::days(30))] {
-            assert_eq!(limit.judge(Some(held), at(0)), fresh, "{held}");
+        let first = limit.check(None, at(0));
+        for tat in [at(0).plus(-Duration::days(1)), at(0), at(0).plus(Duration::days(30))] {
+            assert_eq!(limit.check(Some(tat), at(0)), first, "{tat}");
         }
         // Set by a clock that is half a minute ahead.
-        assert!(matches!(limit.judge(Some(at(90_000)), at(0)), Verdict::Refused { .. }));
+        assert!(matches!(limit.check(Some(at(90_000)), at(0)), Decision::Limited { .. }));
     }
 
     #[test]
-    fn a_period_that_cannot_be_divided_never_admits_more() {
+    fn an_indivisible_period_never_allows_more_calls_than_the_limit() {
         let limit = RateLimit::per(7, 60);
         assert_eq!(limit.interval(), Duration::milliseconds(8572));
         assert_eq!(RateLimit::per(0, 0), RateLimit::per(1, 1));
@@ -180,46 +181,46 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_window_holds_more_than_the_burst_and_one_for_each_interval(
+        fn no_window_has_more_calls_than_the_burst_and_one_per_interval(
             count in 1_u32..20,
             seconds in 1_u32..60,
             gaps in prop::collection::vec(prop_oneof![Just(0_u32), 0_u32..200, 0_u32..20_000], 1..200),
         ) {
             let limit = RateLimit::per(count, seconds);
             let mut moments = gaps;
-            for place in 1..moments.len() {
-                moments[place] += moments[place - 1];
+            for index in 1..moments.len() {
+                moments[index] += moments[index - 1];
             }
-            let admitted: Vec<u32> = admitted(limit, &moments).into_iter().map(|place| moments[place]).collect();
+            let allowed: Vec<u32> = allowed(limit, &moments).into_iter().map(|index| moments[index]).collect();
             let interval = u32::try_from(limit.interval().num_milliseconds()).unwrap();
-            for (place, first) in admitted.iter().enumerate() {
-                for (more, last) in admitted[place..].iter().enumerate() {
+            for (index, first) in allowed.iter().enumerate() {
+                for (more, last) in allowed[index..].iter().enumerate() {
                     prop_assert!(u32::try_from(more + 1).unwrap() <= count + (last - first) / interval);
                 }
             }
         }
 
         #[test]
-        fn a_refused_call_is_admitted_after_the_while_that_it_was_told_and_not_before(
+        fn a_limited_call_is_allowed_after_retry_after_and_not_before(
             count in 1_u32..20,
             seconds in 1_u32..60,
             used in 1_u32..40,
             pause in 0_u32..70_000,
         ) {
             let limit = RateLimit::per(count, seconds);
-            let mut held = None;
+            let mut tat = None;
             for _ in 0..used {
-                if let Verdict::Admitted { next } = limit.judge(held, at(0)) {
-                    prop_assert!(held.is_none_or(|held| held < next), "only forward");
-                    held = Some(next);
+                if let Decision::Allowed { next } = limit.check(tat, at(0)) {
+                    prop_assert!(tat.is_none_or(|tat| tat < next), "the TAT moves forward only");
+                    tat = Some(next);
                 }
             }
             let now = at(pause);
-            if let Verdict::Refused { retry_after } = limit.judge(held, now) {
+            if let Decision::Limited { retry_after } = limit.check(tat, now) {
                 let then = now.plus(retry_after);
-                let is_admitted = |now| matches!(limit.judge(held, now), Verdict::Admitted { .. });
-                prop_assert!(is_admitted(then));
-                prop_assert!(!is_admitted(then.plus(-Duration::milliseconds(1))));
+                let is_allowed = |now| matches!(limit.check(tat, now), Decision::Allowed { .. });
+                prop_assert!(is_allowed(then));
+                prop_assert!(!is_allowed(then.plus(-Duration::milliseconds(1))));
                 prop_assert!(retry_after <= limit.interval());
             }
         }

@@ -4,23 +4,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::relationships::access::Audience;
 
-/// What a person lets others see and do.
+/// The privacy settings of a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// Who finds them by a part of their username; friends always do.
+    /// Who finds the user by a part of the username. Friends always do.
     pub findable_by: Audience,
-    /// Whether their exact e-mail address finds them.
+    /// Whether others find the user by the exact e-mail address.
     pub findable_by_email: bool,
-    /// Who may ask them to be friends.
+    /// Who may send the user friend requests.
     pub requests_from: Audience,
-    /// Who may open a direct room with them or bring them into a group.
+    /// Who may open a direct room with the user or add them to a group.
     pub messages_from: Audience,
-    /// Who sees that they are online.
+    /// Who sees whether the user is online.
     pub online_shown_to: Audience,
-    /// Who sees when they were last online.
+    /// Who sees when the user was last online.
     pub last_seen_shown_to: Audience,
-    /// Whether others see what they have read, and they what others have.
+    /// Whether the user shows read receipts. A user who hides them does not see those of others either.
     pub read_receipts: bool,
 }
 
@@ -38,7 +38,7 @@ impl Default for Settings {
     }
 }
 
-/// What somebody wants to become of their settings: what is absent stays.
+/// A change of privacy settings. `None` keeps a setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingsChange {
     /// See [`Settings::findable_by`].
@@ -58,12 +58,12 @@ pub struct SettingsChange {
 }
 
 impl SettingsChange {
-    /// Whether somebody chooses, maybe as it was, what others see of where they are online.
+    /// Whether the change sets an audience of the user's presence, even to its current value.
     pub fn concerns_presence(&self) -> bool {
         self.online_shown_to.is_some() || self.last_seen_shown_to.is_some()
     }
 
-    /// Changes what is to be changed.
+    /// Applies the change.
     pub fn apply(&self, settings: &mut Settings) {
         let Settings {
             findable_by,
@@ -74,20 +74,19 @@ impl SettingsChange {
             last_seen_shown_to,
             read_receipts,
         } = settings;
-        let circles = [
+        let audiences = [
             (findable_by, self.findable_by),
             (requests_from, self.requests_from),
             (messages_from, self.messages_from),
             (online_shown_to, self.online_shown_to),
             (last_seen_shown_to, self.last_seen_shown_to),
         ];
-        for (circle, wanted) in circles {
-            *circle = wanted.unwrap_or(*circle);
+        for (audience, new) in audiences {
+            *audience = new.unwrap_or(*audience);
         }
-        for (choice, wanted) in
-            [(findable_by_email, self.findable_by_email), (read_receipts, self.read_receipts)]
+        for (flag, new) in [(findable_by_email, self.findable_by_email), (read_receipts, self.read_receipts)]
         {
-            *choice = wanted.unwrap_or(*choice);
+            *flag = new.unwrap_or(*flag);
         }
     }
 }

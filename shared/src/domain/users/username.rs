@@ -1,26 +1,28 @@
-//! Usernames: how they compare, how a taken one gives way, and how a part of one is found.
+//! Usernames: validation, comparison, candidates for new users, and the index for searches by a part.
 
 use std::ops::RangeInclusive;
 
+use const_format::formatcp;
 use unicode_general_category::{GeneralCategory as Category, get_general_category};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::id::UserId;
 
-/// The longest username kept, in characters, as it is and as it is folded.
+/// The maximum length of a stored username, in characters, both as it is and in its folded form.
 pub const MAX_CHARS: usize = 64;
 
-/// The shortest part of a username that can be searched for, in characters.
+/// The minimum length of a search query, in characters.
 pub const MIN_QUERY_CHARS: usize = 2;
 
-/// A username can be found from at most this many starting points.
+/// The maximum number of indexed suffixes per username.
 const MAX_SUFFIXES: usize = 32;
 
-/// The longest username that somebody can choose, in characters, as it is and as it is folded: any part of such a one can
-/// be searched for.
+/// The maximum length of a username that a user chooses, in characters, both as it is and in its folded form.
+/// Up to this length, every part can be searched for.
 const MAX_CHOSEN_CHARS: usize = 32;
 
-/// Letters, marks and symbols by Unicode's categories that show nothing: fillers, the blank of Braille, joiners and selectors.
+/// Invisible characters that Unicode categorizes as letters, marks or symbols: fillers, the Braille blank,
+/// joiners and selectors.
 const BLANKS: [RangeInclusive<char>; 12] = [
     '\u{34F}'..='\u{34F}',
     '\u{115F}'..='\u{1160}',
@@ -36,27 +38,28 @@ const BLANKS: [RangeInclusive<char>; 12] = [
     '\u{E0100}'..='\u{E01EF}',
 ];
 
-/// Which of its two looks an emoji has. Keyboards put it to many of them, so it may be there, but makes no other name.
+/// Selectors of text or emoji presentation. Keyboards append them to many emoji, so they are allowed but do
+/// not distinguish usernames.
 const PRESENTATION: [char; 2] = ['\u{FE0E}', '\u{FE0F}'];
 
-/// Who has deleted their account is shown by this name, and nobody else.
+/// The username shown for a deleted account. Reserved.
 pub const DELETED: &str = "Deleted user";
 
-/// What is wrong with a username that somebody chooses; `tidy` as of [`tidy`].
-pub fn fault(tidy: &str) -> Option<&'static str> {
+/// Why a user cannot choose a username, given the result of [`tidy`]; `None` if they can.
+pub fn violation(tidy: &str) -> Option<&'static str> {
     let fits = |name: &str| (MIN_QUERY_CHARS..=MAX_CHOSEN_CHARS).contains(&name.chars().count());
-    if tidy.contains(is_unseen) {
-        Some("must not contain invisible characters, nor spaces other than the plain one")
+    if tidy.contains(is_invisible) {
+        Some("must not contain invisible characters or spaces other than U+0020")
     } else if !fits(tidy) || !fits(&fold(tidy)) {
-        Some("must have 2 to 32 characters")
+        Some(formatcp!("must have {MIN_QUERY_CHARS} to {MAX_CHOSEN_CHARS} characters"))
     } else if is_reserved(tidy) {
-        Some("must be another one: this one stands for nobody")
+        Some("must not be a reserved name")
     } else {
         None
     }
 }
 
-/// A name without space around it, and with one space at a time within.
+/// Removes leading, trailing and repeated spaces.
 pub fn tidy(name: &str) -> String {
     name.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -65,19 +68,19 @@ fn is_reserved(tidy: &str) -> bool {
     fold(tidy) == fold(DELETED)
 }
 
-/// The form in which usernames compare: without regard to case, to the ways in which a character can be written (NFKC), and
-/// to how much space there is. Part by part it is the same as of the whole, so that parts can be searched for.
+/// The folded form, by which usernames are compared: lower case, NFKC, single spaces. Folding a part of a
+/// name gives a part of the folded name, which makes parts searchable.
 pub fn fold(name: &str) -> String {
     let plain = name.chars().filter(|c| !PRESENTATION.contains(c)).nfkc();
-    // Character by character: the lower case of a sigma depends on what is around it, which a part does not tell.
+    // Character by character, because the lower case of a sigma depends on its context, which a part lacks.
     let lower = plain.flat_map(char::to_lowercase).map(|c| if c == 'ς' { 'σ' } else { c });
     let folded: String = lower.nfkc().collect();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether nobody sees a character, or it looks like the plain space and is another one. Two names could look the same by
-/// it.
-fn is_unseen(c: char) -> bool {
+/// Whether a character is invisible, or a space other than U+0020. With such characters, different usernames
+/// could look the same.
+fn is_invisible(c: char) -> bool {
     match get_general_category(c) {
         Category::Control
         | Category::Format
@@ -91,17 +94,17 @@ fn is_unseen(c: char) -> bool {
     }
 }
 
-/// The names to try for a new user, in order: the wanted one, then the same with more and more of the user's id.
-/// Without a usable wish, the name is made of the id alone.
-pub fn candidates(wanted: Option<&str>, user: UserId) -> Vec<String> {
+/// The usernames to try for a new user, in order: the preferred one, then the same with an increasing part of
+/// the user's id. Without a usable preference, the candidates consist of the id.
+pub fn candidates(preferred: Option<&str>, user: UserId) -> Vec<String> {
     let id = user.to_string().replace('-', "");
     let space = |c: char| c.is_control() || c.is_whitespace();
-    let visible = wanted.map(|name| tidy(&name.replace(space, " ").replace(is_unseen, "")));
-    let visible = visible.map(|name| beginning(&name, MAX_CHARS));
+    let visible = preferred.map(|name| tidy(&name.replace(space, " ").replace(is_invisible, "")));
+    let visible = visible.map(|name| truncate(&name, MAX_CHARS));
     match visible.filter(|name| !fold(name).is_empty() && !is_reserved(name)) {
         Some(name) => {
-            let stem = beginning(&name, MAX_CHARS - 1 - id.len());
-            // What folds to nothing at an end, such as space, would count once something follows it.
+            let stem = truncate(&name, MAX_CHARS - 1 - id.len());
+            // A trailing space or selector folds to nothing, but not once a suffix follows it.
             let stem = stem.trim_end_matches(|c| c == ' ' || PRESENTATION.contains(&c));
             let longer = [4, 8, id.len()].map(|digits| format!("{stem}-{}", &id[..digits]));
             std::iter::once(name).chain(longer).collect()
@@ -110,26 +113,26 @@ pub fn candidates(wanted: Option<&str>, user: UserId) -> Vec<String> {
     }
 }
 
-/// As much of a name as has at most so many characters, also when it is folded: some characters stand for many.
-fn beginning(name: &str, most: usize) -> String {
-    let mut name: String = name.chars().take(most).collect();
-    while fold(&name).chars().count() > most {
+/// Truncates a name to `max` characters, also in its folded form: some characters fold to several.
+fn truncate(name: &str, max: usize) -> String {
+    let mut name: String = name.chars().take(max).collect();
+    while fold(&name).chars().count() > max {
         name.pop();
     }
     name.trim_end().to_owned()
 }
 
-/// The ends of a folded username under which it is indexed, so that any part of it is the beginning of one.
+/// The suffixes under which a folded username is indexed: every searchable part is a prefix of one of them.
 pub fn suffixes(folded: &str) -> Vec<&str> {
     let starts: Vec<usize> = folded.char_indices().map(|(at, _)| at).collect();
     let searchable = (starts.len() + 1).saturating_sub(MIN_QUERY_CHARS).min(MAX_SUFFIXES);
-    let mut ends: Vec<&str> = starts[..searchable].iter().map(|at| &folded[*at..]).collect();
-    ends.sort_unstable();
-    ends.dedup();
-    ends
+    let mut suffixes: Vec<&str> = starts[..searchable].iter().map(|at| &folded[*at..]).collect();
+    suffixes.sort_unstable();
+    suffixes.dedup();
+    suffixes
 }
 
-/// The first two characters, which name the index partition of a suffix or a query.
+/// The index partition of a suffix or query: its first characters.
 pub fn partition(folded: &str) -> String {
     folded.chars().take(MIN_QUERY_CHARS).collect()
 }
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_name_gives_way_to_the_same_with_a_part_of_the_id() {
+    fn candidates_append_a_part_of_the_id_to_the_preferred_name() {
         assert_eq!(candidates(Some("  Ana\tB "), user())[..2], ["Ana B".to_owned(), "Ana B-abcd".to_owned()]);
         assert!(
             candidates(Some(&"x".repeat(300)), user()).iter().all(|name| name.chars().count() <= MAX_CHARS)
@@ -154,13 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn a_user_without_a_name_gets_one_from_the_id() {
+    fn candidates_without_a_preferred_name_consist_of_the_id() {
         assert_eq!(candidates(None, user())[0], "user-abcdef01");
         assert_eq!(candidates(Some(" \u{0} "), user())[0], "user-abcdef01");
     }
 
     #[test]
-    fn nobody_is_called_as_those_who_are_gone() {
+    fn the_name_of_deleted_accounts_is_reserved() {
         for name in [
             "Deleted user",
             "deleted USER",
@@ -168,33 +171,33 @@ mod tests {
             "Ｄｅｌｅｔｅｄ ｕｓｅｒ",
             "ⓓeleted\u{FE0F} user",
         ] {
-            assert_eq!(fault(&tidy(name)), Some("must be another one: this one stands for nobody"), "{name}");
+            assert_eq!(violation(&tidy(name)), Some("must not be a reserved name"), "{name}");
             assert_eq!(candidates(Some(name), user())[0], "user-abcdef01");
         }
         for name in ["Deleted\u{A0}user", "Dele\u{200B}ted user", "Deleted\u{3000}\u{2060}user"] {
-            assert!(fault(name).is_some(), "{name:?}");
+            assert!(violation(name).is_some(), "{name:?}");
             assert_eq!(candidates(Some(name), user())[0], "user-abcdef01");
         }
-        assert_eq!(fault("Deleted users"), None);
+        assert_eq!(violation("Deleted users"), None);
     }
 
     #[test]
-    fn a_chosen_name_can_be_found_by_any_part_of_it() {
+    fn a_chosen_name_has_a_limited_length_and_indexes_every_part() {
         assert_eq!(tidy("  Ana   B "), "Ana B");
         for (name, fits) in [("a", false), ("zoë", true), (&"x".repeat(32), true), (&"x".repeat(33), false)]
         {
-            assert_eq!(fault(name).is_none(), fits, "{name}");
+            assert_eq!(violation(name).is_none(), fits, "{name}");
         }
-        assert_eq!(fault(""), Some("must have 2 to 32 characters"));
-        // One character that is eighteen when it is folded, and two that are one.
+        assert_eq!(violation(""), Some("must have 2 to 32 characters"));
+        // U+FDFA folds to 18 characters; a letter and a selector fold to one.
         for (name, fits) in [("\u{FDFA}x", true), ("\u{FDFA}\u{FDFA}", false), ("a\u{FE0F}", false)] {
-            assert_eq!(fault(name).is_none(), fits, "{name:?}");
+            assert_eq!(violation(name).is_none(), fits, "{name:?}");
         }
         assert_eq!(suffixes(&"abcdefgh".repeat(4)).len(), 31);
     }
 
     #[test]
-    fn names_that_look_the_same_are_the_same() {
+    fn names_that_look_the_same_fold_to_the_same() {
         for (one, other) in [
             ("ana", "ＡＮＡ"),
             ("zo\u{EB}", "zoe\u{308}"),
@@ -211,8 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_sees_is_no_part_of_a_name() {
-        let unseen = [
+    fn invisible_characters_are_rejected_and_removed_from_candidates() {
+        let invisible = [
             '\u{7}',
             '\u{A0}',
             '\u{AD}',
@@ -237,9 +240,9 @@ mod tests {
             '\u{E0100}',
             '\u{10FFFF}',
         ];
-        for c in unseen {
+        for c in invisible {
             let name = format!("a{c}b");
-            assert!(fault(&name).is_some_and(|fault| fault.contains("invisible")), "{name:?}");
+            assert!(violation(&name).is_some_and(|violation| violation.contains("invisible")), "{name:?}");
             let kept = &candidates(Some(&name), user())[0];
             assert!(kept == "ab" || kept == "a b", "{name:?}: {kept:?}");
         }
@@ -255,7 +258,7 @@ mod tests {
             "i❤\u{FE0F}run",
             "1\u{FE0F}\u{20E3} ana",
         ] {
-            assert_eq!(fault(name), None, "{name:?}");
+            assert_eq!(violation(name), None, "{name:?}");
             assert_eq!(candidates(Some(name), user())[0], name);
         }
         for name in ["\u{200B}\u{FEFF}", "\u{FE0F}", "\u{3164} \u{2800}"] {
@@ -264,9 +267,9 @@ mod tests {
     }
 
     #[test]
-    fn names_from_tokens_are_bounded_as_they_are_folded() {
-        for wanted in ["\u{FDFA}".repeat(300), "ab ".repeat(100), "ß".repeat(300)] {
-            for name in candidates(Some(&wanted), user()) {
+    fn candidates_are_limited_in_their_folded_form() {
+        for preferred in ["\u{FDFA}".repeat(300), "ab ".repeat(100), "ß".repeat(300)] {
+            for name in candidates(Some(&preferred), user()) {
                 assert!((18..=MAX_CHARS).contains(&fold(&name).chars().count()), "{name}");
                 assert_eq!(tidy(&name), name);
             }
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_a_name_are_bounded_and_distinct() {
+    fn suffixes_are_limited_in_number_and_distinct() {
         assert_eq!(suffixes("anana"), ["ana", "anana", "na", "nana"]);
         assert_eq!(suffixes("é"), Vec::<&str>::new());
         assert_eq!(suffixes(&"ab".repeat(50)).len(), 32);
@@ -283,13 +286,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_folded_stays_so(name in any::<String>()) {
+        fn folding_is_idempotent(name in any::<String>()) {
             let folded = fold(&name);
             prop_assert_eq!(fold(&folded), folded);
         }
 
         #[test]
-        fn a_name_is_the_same_in_whatever_case_and_form(name in "\\PC{0,16}") {
+        fn a_name_folds_to_the_same_in_every_case_and_normalization_form(name in "\\PC{0,16}") {
             let folded = fold(&name);
             prop_assert_eq!(fold(&name.nfd().collect::<String>()), folded.clone());
             prop_assert_eq!(fold(&name.nfkd().collect::<String>()), folded.clone());
@@ -297,28 +300,28 @@ mod tests {
         }
 
         #[test]
-        fn every_candidate_is_visible_and_short(wanted in prop_oneof![
+        fn every_candidate_is_visible_and_limited_in_length(preferred in prop_oneof![
             any::<String>(),
             "(Deleted user|[x \u{FE0F}\u{FDFA}]{1,9}){1,9}",
             "(Deleted user)?\u{FE0F}{50,70}x?",
         ]) {
-            for name in candidates(Some(&wanted), user()) {
-                prop_assert!(!name.contains(is_unseen) && tidy(&name) == name && !is_reserved(&name));
+            for name in candidates(Some(&preferred), user()) {
+                prop_assert!(!name.contains(is_invisible) && tidy(&name) == name && !is_reserved(&name));
                 let (length, folded) = (name.chars().count(), fold(&name).chars().count());
                 prop_assert!(length <= MAX_CHARS && (1..=MAX_CHARS).contains(&folded));
             }
         }
 
         #[test]
-        fn any_part_of_a_name_begins_one_of_its_ends(name in "\\PC{2,30}", start in 0..28usize, length in 2..30usize) {
+        fn every_searchable_part_of_a_name_is_a_prefix_of_a_suffix(name in "\\PC{2,30}", start in 0..28usize, length in 2..30usize) {
             let folded = fold(&name);
             let part: String = folded.chars().skip(start).take(length).collect();
             prop_assume!(part.chars().count() >= MIN_QUERY_CHARS);
             prop_assume!(folded.chars().count() <= 32);
             let query = fold(&part);
             prop_assume!(query.chars().count() >= MIN_QUERY_CHARS);
-            let begins = |end: &&str| end.starts_with(&query) && partition(end) == partition(&query);
-            prop_assert!(suffixes(&folded).iter().any(begins), "{:?} of {:?}", query, folded);
+            let matches = |suffix: &&str| suffix.starts_with(&query) && partition(suffix) == partition(&query);
+            prop_assert!(suffixes(&folded).iter().any(matches), "{:?} of {:?}", query, folded);
         }
     }
 }

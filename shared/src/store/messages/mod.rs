@@ -93,7 +93,7 @@ impl Store {
             };
             match self.table.put_new(item(keys::message(room_id, seq), &message)?).await? {
                 Put::Written => {
-                    let full_message = FullMessage { replied, ..FullMessage::fresh(message) };
+                    let full_message = FullMessage { reply_to: replied, ..FullMessage::new(message) };
                     return Ok(Committed { full_message, room });
                 }
                 Put::Taken(taken) => {
@@ -175,7 +175,8 @@ impl Store {
     ) -> Result<Vec<View>> {
         let me = room.member(reader)?;
         let messages = messages.into_iter();
-        let mut views: Vec<View> = messages.map(|message| View::among(&room.members, message, me)).collect();
+        let mut views: Vec<View> =
+            messages.map(|message| View::with_members(&room.members, message, me)).collect();
         let mut to_complete: Vec<(&mut View, u64)> =
             views.iter_mut().map(|view| (view, me.from_seq)).collect();
         self.complete_views(reader, &mut to_complete).await?;

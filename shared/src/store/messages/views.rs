@@ -26,9 +26,11 @@ use std::collections::{BTreeMap, HashMap};
 impl Store {
     /// A message with all that any of its readers may see beside it. At most one round trip.
     pub async fn full_message(&self, message: Message) -> Result<FullMessage> {
-        let (replied, reacted) =
-            futures::try_join!(self.replied(message.room_id, message.reply_to_id), self.reacted(&message))?;
-        Ok(FullMessage { message, replied, reacted })
+        let (reply_to, reactions) = futures::try_join!(
+            self.replied(message.room_id, message.reply_to_id),
+            self.reactions_by_user(&message)
+        )?;
+        Ok(FullMessage { message, reply_to, reactions })
     }
 
     /// The message that a reply refers to.
@@ -42,7 +44,7 @@ impl Store {
         Ok(message.filter(|message| message.id == id))
     }
 
-    async fn reacted(&self, message: &Message) -> Result<BTreeMap<UserId, Vec<Emoji>>> {
+    async fn reactions_by_user(&self, message: &Message) -> Result<BTreeMap<UserId, Vec<Emoji>>> {
         if message.reactions.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -57,7 +59,7 @@ impl Store {
     pub async fn complete_views(&self, reader: UserId, views: &mut [(&mut View, u64)]) -> Result<()> {
         let replied_to: BTreeMap<MessageId, Key> = views
             .iter()
-            .filter_map(|(view, from_seq)| Some((view, view.answers(*from_seq)?)))
+            .filter_map(|(view, from_seq)| Some((view, view.visible_reply_to_id(*from_seq)?)))
             .map(|(view, id)| (id, keys::message(view.message.room_id, id.seq())))
             .collect();
         let messages = views.iter().map(|(view, _)| &view.message);
@@ -80,7 +82,7 @@ impl Store {
             }
         }
         for (view, from_seq) in views {
-            view.message.reply_to_id = view.answers(*from_seq);
+            view.message.reply_to_id = view.visible_reply_to_id(*from_seq);
             view.reply_to = view.message.reply_to_id.and_then(|id| known.get(&id).cloned());
             let key = keys::reaction(view.message.room_id, view.message.seq, reader);
             view.mine = mine.remove(&key).unwrap_or_default();

@@ -46,7 +46,7 @@ impl Store {
                 return Err(Error::NotFound);
             }
             group::check_delete(&before.room, before.member(actor)?)?;
-            let room = before.room.with_members_changed().closed_for_good(actor);
+            let room = before.room.with_members_changed().closed_permanently(actor);
             let mut tx = self.transaction();
             tx.revision(&before.room, &room, None, now).begin_deletion(DeletionTarget::Room(room.id), now);
             Ok(tx.commit().await?.map(|()| RoomWithMembers { room, members: before.members }))

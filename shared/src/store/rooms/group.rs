@@ -160,7 +160,7 @@ fn apply(
     let actor = before.member(actor_id)?;
     let outcome = action.apply(&before.room, &before.members, actor, seq)?;
     Ok(outcome.map(|outcome| {
-        let message = system_message(before.room.id, seq, actor, &outcome.said, now);
+        let message = system_message(before.room.id, seq, actor, &outcome.event, now);
         (message, RoomWithMembers { room: outcome.room, members: outcome.members })
     }))
 }
@@ -211,7 +211,7 @@ impl<R> Transaction<'_, R> {
 impl GroupChange {
     fn new(message: Message, before: &RoomWithMembers, after: RoomWithMembers) -> Self {
         let role_changes = role_changes(before, &after);
-        let message = Committed { full_message: FullMessage::fresh(message), room: after };
+        let message = Committed { full_message: FullMessage::new(message), room: after };
         Self { message, role_changes }
     }
 }

@@ -239,7 +239,7 @@ impl Store {
             } else {
                 None
             };
-            summary.last_message = Some(View::of(message, status));
+            summary.last_message = Some(View::new(message, status));
         }
         Ok(())
     }

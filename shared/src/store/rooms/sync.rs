@@ -106,7 +106,7 @@ impl Store {
             Some((held, missing)) => self.catch_up(&summary, held, missing, now).await?,
         };
         let seen = |messages: Vec<Message>| {
-            messages.into_iter().map(|message| View::at(others, message, me)).collect::<Vec<_>>()
+            messages.into_iter().map(|message| View::with_receipts(others, message, me)).collect::<Vec<_>>()
         };
         let messages = messages.map(|(new, changed)| CatchUp { new: seen(new), changed: seen(changed) });
         let mut synced = RoomSync { held: summary.sync_position(), summary, others, messages };

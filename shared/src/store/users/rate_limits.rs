@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     clock::Timestamp,
-    domain::users::rate_limit::{RateLimit, RateLimitedAction, Verdict},
+    domain::users::rate_limit::{Decision, RateLimit, RateLimitedAction},
     error::{Error, Result},
     id::UserId,
     store::{
@@ -33,7 +33,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         // An allowed action counts until then; a later one extends it.
-        let expires_at = limit.over(now).seconds() + 1;
+        let expires_at = limit.burst_end(now).seconds() + 1;
         let set = |expression: &str| {
             let change = format!("SET tat = {expression}, expires_at = :expires_at");
             Update::of(keys::rate(user, action.name()), change).value(":expires_at", expires_at)
@@ -47,15 +47,15 @@ impl Store {
         retrying_with("the rate limit keeps changing", existing, |existing: Item| async {
             let mut existing = existing;
             let stored = tat(&existing);
-            if let Verdict::Refused { retry_after } = limit.judge(stored, now) {
+            if let Decision::Limited { retry_after } = limit.check(stored, now) {
                 return Err(Error::RateLimited { retry_after });
             }
-            let allow = if limit.counting(stored, now).is_some() {
+            let allow = if limit.effective(stored, now).is_some() {
                 set("tat + :interval")?
                     .only_if("tat > :now AND tat <= :latest")
                     .value(":interval", limit.interval().num_milliseconds())?
                     .value(":now", now.milliseconds())?
-                    .value(":latest", limit.latest(now).milliseconds())?
+                    .value(":latest", limit.latest_allowed(now).milliseconds())?
             } else {
                 // An impossible time is replaced.
                 let stored = existing.remove(TAT).unwrap_or(AttributeValue::Null(true));
