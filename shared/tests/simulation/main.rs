@@ -14,7 +14,7 @@ mod clients;
 mod cloud;
 mod deeds;
 mod device;
-#[path = "../cloud/endpoints.rs"]
+#[path = "../in_process/endpoints.rs"]
 mod endpoints;
 mod engine;
 mod faults;
@@ -22,7 +22,7 @@ mod friends;
 mod gateway;
 mod ledger;
 mod names;
-#[path = "../cloud/network.rs"]
+#[path = "../in_process/network.rs"]
 mod network;
 mod outcomes;
 mod plan;

@@ -1,4 +1,4 @@
-//! Groups as the table has them, and what of that must always fit together.
+//! Groups as the table holds them, and their invariants.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use shared::{
 };
 
 use crate::{
-    cloud::Cloud,
+    backend::TestBackend,
     raw::{items, recorded_revisions},
 };
 
@@ -31,48 +31,48 @@ fn fields(item: &Value) -> Value {
     Value::Object(fields.map(|(name, value)| (name.clone(), plain(value))).collect())
 }
 
-/// The items of a room whose sort keys begin so, in order.
-pub fn all<T: DeserializeOwned>(cloud: &Cloud, room: RoomId, prefix: &str) -> Vec<T> {
-    let items = items(cloud, room, prefix);
+/// The items of a room whose sort keys start with the prefix, in order.
+pub fn all<T: DeserializeOwned>(backend: &TestBackend, room: RoomId, prefix: &str) -> Vec<T> {
+    let items = items(backend, room, prefix);
     items.iter().map(|item| serde_json::from_value(fields(item)).unwrap()).collect()
 }
 
-pub fn is_listed(cloud: &Cloud, who: UserId, room: RoomId) -> bool {
-    let items = cloud.partition(&format!("USER#{who}"));
+pub fn is_listed(backend: &TestBackend, user: UserId, room: RoomId) -> bool {
+    let items = backend.partition(&format!("USER#{user}"));
     items.iter().any(|item| item["sk"]["S"] == format!("ROOM#{room}"))
 }
 
-/// How many rooms are in somebody's list.
-pub fn rooms_listed(cloud: &Cloud, who: UserId) -> usize {
-    let items = cloud.partition(&format!("USER#{who}"));
+/// The number of rooms in the user's list.
+pub fn rooms_listed(backend: &TestBackend, user: UserId) -> usize {
+    let items = backend.partition(&format!("USER#{user}"));
     items.iter().filter(|item| item["sk"]["S"].as_str().unwrap().starts_with("ROOM#")).count()
 }
 
-/// How many rooms are counted for somebody.
-pub fn rooms_counted(cloud: &Cloud, who: UserId) -> usize {
-    let items = cloud.partition(&format!("USER#{who}"));
-    let counts = items.iter().find(|item| item["sk"]["S"] == "QUOTAS");
-    counts.and_then(|counts| counts["rooms"]["N"].as_str()).map_or(0, |n| n.parse().unwrap())
+/// The value of the user's room quota.
+pub fn rooms_counted(backend: &TestBackend, user: UserId) -> usize {
+    let items = backend.partition(&format!("USER#{user}"));
+    let quotas = items.iter().find(|item| item["sk"]["S"] == "QUOTAS");
+    quotas.and_then(|quotas| quotas["rooms"]["N"].as_str()).map_or(0, |n| n.parse().unwrap())
 }
 
-/// The group as the table has it. What it says of itself must be what its items are; `people` are all who may ever have
-/// been in it.
-pub fn consistent(cloud: &Cloud, room: RoomId, people: &[UserId]) -> RoomWithMembers {
-    let members: Vec<Member> = all(cloud, room, "MEMBER#");
-    let room: Room = all(cloud, room, "META").remove(0);
+/// The group as the table holds it. Checks that its counts match its items.
+/// `users` are all users who may have been members.
+pub fn check_consistent(backend: &TestBackend, room: RoomId, users: &[UserId]) -> RoomWithMembers {
+    let members: Vec<Member> = all(backend, room, "MEMBER#");
+    let room: Room = all(backend, room, "META").remove(0);
     let owners = members.iter().filter(|member| member.role == Role::Owner).count();
     assert_eq!(owners, usize::from(!members.is_empty()), "one owner: {members:?}");
     assert_eq!(room.member_count, members.len());
     assert_eq!(room.first_members, first_members(members.iter().map(|member| member.shown.user_id)));
-    for who in people {
-        let is_member = members.iter().any(|member| member.shown.user_id == *who);
-        assert_eq!(is_listed(cloud, *who, room.id), is_member, "{who} among {members:?}");
-        assert_eq!(rooms_listed(cloud, *who), rooms_counted(cloud, *who), "{who}");
+    for user in users {
+        let is_member = members.iter().any(|member| member.shown.user_id == *user);
+        assert_eq!(is_listed(backend, *user, room.id), is_member, "{user} in {members:?}");
+        assert_eq!(rooms_listed(backend, *user), rooms_counted(backend, *user), "{user}");
     }
-    assert!(members.iter().all(|member| people.contains(&member.shown.user_id)));
-    let recorded = recorded_revisions(cloud, room.id);
+    assert!(members.iter().all(|member| users.contains(&member.shown.user_id)));
+    let recorded = recorded_revisions(backend, room.id);
     assert!(recorded.iter().copied().eq(1..=room.rev), "{recorded:?} up to {}", room.rev);
-    let log: Vec<Message> = all(cloud, room.id, "MSG#");
+    let log: Vec<Message> = all(backend, room.id, "MSG#");
     assert!(log.iter().map(|message| message.seq).eq(1..=log.len() as u64), "{log:?}");
     RoomWithMembers { room, members }
 }

@@ -1,35 +1,37 @@
-//! The store, the log and the pushes over the embedded engine: real conditions, real transactions, counted calls.
+//! Tests of the store, the log and pushes over an embedded engine, with real transactions and counted calls.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so at once")]
+#![expect(clippy::unwrap_used, reason = "a test fails at the first unexpected error")]
 
+mod access;
+mod account_deletion;
+mod backend;
 mod changes;
-mod circles;
-mod cloud;
-mod cost;
 mod costs;
-mod deletions;
-mod departures;
-mod device;
+mod degrees;
+mod deletion;
+mod deletion_races;
 mod devices;
-#[path = "../cloud/endpoints.rs"]
+#[path = "../in_process/endpoints.rs"]
 mod endpoints;
-mod friendships;
+mod group_deletion_races;
 mod group_races;
 mod group_state;
 mod log;
-mod nearness;
-#[path = "../cloud/network.rs"]
+mod maintenance;
+mod members;
+mod message_costs;
+#[path = "../in_process/network.rs"]
 mod network;
-mod pairs;
 mod presence;
 mod profiles;
 mod pushes;
-mod rates;
+mod rate_limits;
 mod raw;
+mod relationship_lists;
+mod relationships;
 mod reports;
 mod rooms;
-mod roster;
 mod sync;
+mod sync_device;
 mod sync_races;
-mod upkeep;
 mod users;

@@ -1,4 +1,4 @@
-//! Calls as the gateway makes them: the sample events, about other people and rooms.
+//! Calls as API Gateway makes them: the sample events with other users and rooms.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use jsonwebtoken::{EncodingKey, Header};
@@ -6,14 +6,14 @@ use serde_json::{Map, Value, json};
 use shared::{id::UserId, serve::authorizer};
 
 use crate::{
-    cloud::{Cloud, SECRET},
+    backend::{SECRET, TestBackend},
     endpoints,
 };
 
-/// Until when tokens are good, in seconds since 1970.
+/// When tokens expire, in Unix seconds.
 const EXPIRES: i64 = 4_000_000_000;
 
-/// One call of a function.
+/// A call of a function.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
     function: &'static str,
@@ -23,32 +23,33 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call of the function of this name, without anything.
+    /// A call without parameters and body.
     pub fn of(function: &'static str) -> Self {
         Self { function, ..Self::default() }
     }
 
-    /// With a parameter of the path.
-    pub fn at(mut self, name: &str, value: impl Into<String>) -> Self {
+    /// Sets a path parameter.
+    pub fn path(mut self, name: &str, value: impl Into<String>) -> Self {
         self.path.insert(name.to_owned(), value.into().into());
         self
     }
 
-    /// With a parameter of the query.
+    /// Sets a query parameter.
     pub fn query(mut self, name: &str, value: impl Into<String>) -> Self {
         self.query.insert(name.to_owned(), value.into().into());
         self
     }
 
-    /// With a body, or with a frame's data.
+    /// Sets the body, or the data of a frame.
     pub fn body(self, body: Value) -> Self {
         Self { body: Some(body), ..self }
     }
 
-    /// Makes the call, as a person whose token has this name, and whose one connection, too. What REST answers.
-    pub async fn by(self, cloud: &Cloud, caller: UserId, name: &str) -> Value {
+    /// Makes the call. `name` is the username in the token and the id of the caller's connection.
+    /// Returns the response body of an HTTP call.
+    pub async fn send(self, backend: &TestBackend, caller: UserId, name: &str) -> Value {
         let token = token(caller, name);
-        let time = cloud.app.now().milliseconds();
+        let time = backend.app.now().milliseconds();
         let (domain, function) = self.function.split_once('-').unwrap();
         let sample = format!("{}/../events/{domain}/{function}.json", env!("CARGO_MANIFEST_DIR"));
         let mut event: Value = serde_json::from_str(&std::fs::read_to_string(sample).unwrap()).unwrap();
@@ -56,7 +57,7 @@ impl Call {
             event["queryStringParameters"]["token"] = token.clone().into();
             event["multiValueQueryStringParameters"]["token"] = json!([token]);
             let request = serde_json::from_value(event).unwrap();
-            return authorizer::decide(&cloud.app, &request).await.unwrap().principal_id.into();
+            return authorizer::decide(&backend.app, &request).await.unwrap().principal_id.into();
         }
         if domain == "socket" {
             event["requestContext"]["requestTimeEpoch"] = time.into();
@@ -67,13 +68,13 @@ impl Call {
                 event["body"] = json!({"type": function.replace('-', "_"), "data": data}).to_string().into();
             }
             let event: ApiGatewayWebsocketProxyRequest = serde_json::from_value(event).unwrap();
-            let answer = endpoints::call_socket(&cloud.app, self.function, event).await;
+            let answer = endpoints::call_socket(&backend.app, self.function, event).await;
             assert_eq!(answer["statusCode"], 200, "{}", self.function);
             return answer;
         }
-        if domain == "upkeep" {
+        if domain == "maintenance" {
             let event = serde_json::from_value(event).unwrap();
-            endpoints::call_scheduled(&cloud.app, self.function, &event).await.unwrap();
+            endpoints::call_scheduled(&backend.app, self.function, &event).await.unwrap();
             return Value::Null;
         }
         event["headers"]["authorization"] = format!("Bearer {token}").into();
@@ -86,7 +87,7 @@ impl Call {
             event["body"] = body.to_string().into();
         }
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let answer = endpoints::call_http(&cloud.app, self.function, request).await;
+        let answer = endpoints::call_http(&backend.app, self.function, request).await;
         let body = serde_json::from_slice(answer.body()).unwrap_or_default();
         assert!(answer.status().is_success(), "{}: {body}", self.function);
         body

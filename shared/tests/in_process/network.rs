@@ -1,5 +1,5 @@
-//! The network between the SDK's real clients and a cloud in the same process: an embedded engine that answers
-//! DynamoDB's calls, and whoever plays the gateway for those to connections.
+//! The network between the real SDK clients and an in-process AWS: an embedded engine executes DynamoDB
+//! operations, and the implementor of [`Network`] plays API Gateway for calls to connections.
 
 use std::{fmt, future::Future};
 
@@ -21,54 +21,54 @@ use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, DynoxideError};
 use serde_json::json;
 
-/// The one table.
+/// The name of the table.
 pub const TABLE: &str = "chat";
 
-/// One call of the SDK's.
+/// A request of an SDK client.
 #[derive(Clone, Debug)]
 pub enum Call {
-    /// An operation of DynamoDB.
+    /// A DynamoDB operation.
     Table {
-        /// DynamoDB's name for it.
+        /// The operation name, such as `GetItem`.
         operation: String,
-        /// Its JSON.
+        /// The JSON request.
         body: String,
     },
-    /// A call to a connection.
+    /// A request to a WebSocket connection.
     Socket {
-        /// The method.
+        /// The HTTP method.
         method: String,
-        /// The gateway's name for the connection.
+        /// The connection id that API Gateway assigned.
         connection: String,
-        /// The frame, if one is posted.
+        /// The posted frame; empty for other methods.
         body: String,
     },
 }
 
-/// What a call is answered with: the status and the JSON.
+/// The response to a call: the HTTP status and the JSON body.
 pub type Answer = (u16, String);
 
-/// What stands between the SDK and the cloud.
+/// The transport between the SDK clients and the in-process AWS.
 pub trait Network: Clone + Send + Sync + 'static {
-    /// Answers one call, or breaks its connection.
+    /// Responds to a call, or fails it with a connection error.
     fn answer(&self, call: Call) -> impl Future<Output = Result<Answer, ConnectorError>> + Send;
 }
 
-/// What the SDK's clients of one process are made from. Clients of one region share their budget of retries.
+/// The configuration of the SDK clients of one process. Clients of one region share a retry budget.
 pub fn sdk(network: impl Network, region: &str) -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "test");
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(SharedHttpClient::new(Wire(network)))
+        .http_client(SharedHttpClient::new(NetworkClient(network)))
         .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
         .retry_config(shared::app::retries())
         .timeout_config(shared::app::timeouts())
         .build()
 }
 
-/// An engine that holds the table, with the keys of `template.yaml`.
+/// Creates an engine that contains the table, with the key schema of `template.yaml`.
 pub fn engine() -> Database {
     let engine = Database::memory().unwrap();
     let schema = json!({
@@ -84,7 +84,7 @@ pub fn engine() -> Database {
     engine
 }
 
-/// Performs an operation of DynamoDB.
+/// Executes a DynamoDB operation.
 pub fn perform(engine: &Database, operation: &str, body: &str) -> Answer {
     dispatch(engine, operation, body)
         .map_or_else(|error| (error.status_code(), error.to_json()), |json| (200, json))
@@ -105,34 +105,34 @@ fn dispatch(engine: &Database, operation: &str, body: &str) -> Result<String, Dy
         "BatchGetItem" => run!(batch_get_item),
         "BatchWriteItem" => run!(batch_write_item),
         "TransactWriteItems" => run!(transact_write_items),
-        other => panic!("the system makes no use of {other}"),
+        other => panic!("the app does not call {other}"),
     };
     Ok(answer.unwrap())
 }
 
 #[derive(Clone)]
-struct Wire<N>(N);
+struct NetworkClient<N>(N);
 
-impl<N> fmt::Debug for Wire<N> {
+impl<N> fmt::Debug for NetworkClient<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Wire")
+        f.write_str("NetworkClient")
     }
 }
 
-impl<N: Network> HttpClient for Wire<N> {
+impl<N: Network> HttpClient for NetworkClient<N> {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
 
-impl<N: Network> HttpConnector for Wire<N> {
+impl<N: Network> HttpConnector for NetworkClient<N> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (network, call) = (self.0.clone(), read(&request));
         HttpConnectorFuture::new(async move {
             let (status, body) = network.answer(call).await?;
             let status = StatusCode::try_from(status).unwrap();
             let mut response = HttpResponse::new(status, SdkBody::from(body));
-            // Calls to connections name their errors here, and DynamoDB's in the body.
+            // API Gateway names its error types in this header, DynamoDB in the body.
             match status.as_u16() {
                 410 => drop(response.headers_mut().insert("x-amzn-errortype", "GoneException")),
                 429 => drop(response.headers_mut().insert("x-amzn-errortype", "LimitExceededException")),

@@ -1,4 +1,4 @@
-//! What one message costs, counted: round trips and capacity units, for rooms of any size.
+//! The cost of one message in round trips and capacity units, by room size.
 
 use shared::{
     clock::Timestamp,
@@ -11,35 +11,35 @@ use shared::{
 };
 use uuid::Uuid;
 
-use crate::{cloud::Cloud, log::send, raw::put, rooms::room};
+use crate::{backend::TestBackend, log::send, raw::put, rooms::room};
 
-/// A room of `n` people who are all online, among them the returned sender.
-async fn room_of(cloud: &Cloud, n: usize) -> (UserId, RoomId) {
-    let (ana, ben) = (cloud.person("ana").await, cloud.person("ben").await);
-    let room = room(cloud, ana, &[ben]).await;
-    cloud.connect(ana, "ana").await;
-    cloud.connect(ben, "ben").await;
+/// A room of `n` online members, with the sender.
+async fn room_of(backend: &TestBackend, n: usize) -> (UserId, RoomId) {
+    let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
+    let room = room(backend, ana, &[ben]).await;
+    backend.connect(ana, "ana").await;
+    backend.connect(ben, "ben").await;
     for extra in 2..n {
         let user = UserId::from(Uuid::new_v4());
-        join(cloud, room, user, &format!("member{extra}"), cloud.app.now()).await;
-        cloud.connect(user, &format!("member{extra}")).await;
+        join(backend, room, user, &format!("member{extra}"), backend.app.now()).await;
+        backend.connect(user, &format!("member{extra}")).await;
     }
     (ana, room)
 }
 
-/// Puts somebody into a room, without the system message that says so.
-async fn join(cloud: &Cloud, room: RoomId, user_id: UserId, name: &str, joined_at: Timestamp) {
+/// Adds a member to a room without a system message.
+async fn join(backend: &TestBackend, room: RoomId, user_id: UserId, name: &str, joined_at: Timestamp) {
     let shown =
         ShownMember { user_id, username: name.to_owned(), avatar_url: None, hides_reads: false, joined_at };
     let member = item(keys::member(room, user_id), Member::new(shown, Role::Member, 1)).unwrap();
-    put(cloud, member).await;
+    put(backend, member).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
+async fn a_message_stays_within_its_budget_in_a_room_of_any_size() {
     for (online, read_budget) in [(2, 6.0), (10, 14.0), (100, 115.0)] {
-        let cloud = Cloud::new();
-        let (ana, room) = room_of(&cloud, online).await;
+        let backend = TestBackend::new();
+        let (ana, room) = room_of(&backend, online).await;
         // The second message: the first also creates the head hint.
         for n in 0..2 {
             let message = SendRequest {
@@ -47,13 +47,13 @@ async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
                 after_seq: Some(n),
                 ..send(room, ana, &"x".repeat(400))
             };
-            cloud.calls();
-            let start = cloud.elapsed();
-            let sent = cloud.app.append(&message).await.unwrap();
-            assert_eq!(cloud.elapsed() - start, 2, "sequential round trips to the commit");
-            cloud.app.deliver(&sent, None).await;
+            backend.calls();
+            let start = backend.elapsed();
+            let sent = backend.app.append(&message).await.unwrap();
+            assert_eq!(backend.elapsed() - start, 2, "sequential round trips to the commit");
+            backend.app.deliver(&sent, None).await;
 
-            let calls = cloud.calls();
+            let calls = backend.calls();
             let of =
                 |operation: &str| calls.iter().filter(|call| call.operation == operation).collect::<Vec<_>>();
             let units = |operations: &[&str]| -> f64 {
@@ -80,31 +80,31 @@ async fn one_message_stays_within_its_budget_whatever_the_size_of_the_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_slot_lost_to_another_sender_costs_one_round_trip_more() {
-    let cloud = Cloud::new();
-    let (ana, room) = room_of(&cloud, 2).await;
+async fn each_position_lost_to_another_sender_costs_one_round_trip() {
+    let backend = TestBackend::new();
+    let (ana, room) = room_of(&backend, 2).await;
     let sends: Vec<SendRequest> = (0..4).map(|n| send(room, ana, &format!("m{n}"))).collect();
-    cloud.calls();
-    let start = cloud.elapsed();
-    let appends = sends.iter().map(|send| cloud.app.store.append(send, cloud.app.now()));
+    backend.calls();
+    let start = backend.elapsed();
+    let appends = sends.iter().map(|send| backend.app.store.append(send, backend.app.now()));
     futures::future::try_join_all(appends).await.unwrap();
-    assert_eq!(cloud.elapsed() - start, 1 + 4, "one read, and as many tries as senders for the last of them");
-    let puts = cloud.calls().into_iter().filter(|call| call.operation == "PutItem").count();
+    assert_eq!(backend.elapsed() - start, 1 + 4, "one read, and four attempts for the last of four senders");
+    let puts = backend.calls().into_iter().filter(|call| call.operation == "PutItem").count();
     assert_eq!(puts, 4 + 3 + 2 + 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_send_that_does_not_say_where_to_look_pays_for_the_last_hundred_messages() {
-    let cloud = Cloud::new();
-    let (ana, room) = room_of(&cloud, 2).await;
+async fn a_retryable_send_without_after_seq_reads_the_last_hundred_messages() {
+    let backend = TestBackend::new();
+    let (ana, room) = room_of(&backend, 2).await;
     let text = "x".repeat(400);
     for _ in 0..150 {
-        cloud.app.store.append(&send(room, ana, &text), cloud.app.now()).await.unwrap();
+        backend.app.store.append(&send(room, ana, &text), backend.app.now()).await.unwrap();
     }
     let units = async |message: SendRequest| {
-        cloud.calls();
-        cloud.app.store.append(&message, cloud.app.now()).await.unwrap();
-        let reads = cloud.calls().into_iter().filter(|call| call.operation == "Query");
+        backend.calls();
+        backend.app.store.append(&message, backend.app.now()).await.unwrap();
+        let reads = backend.calls().into_iter().filter(|call| call.operation == "Query");
         reads.map(|call| call.units).sum::<f64>()
     };
     let named = |after_seq| {
@@ -112,7 +112,10 @@ async fn a_send_that_does_not_say_where_to_look_pays_for_the_last_hundred_messag
         SendRequest { client_message_id, after_seq, ..send(room, ana, &text) }
     };
     let (unnamed, bounded) = (units(send(room, ana, &text)).await, units(named(Some(151))).await);
-    assert!(unnamed <= 2.0 && bounded <= 2.0, "{unnamed} without a name, {bounded} with a bound");
+    assert!(
+        unnamed <= 2.0 && bounded <= 2.0,
+        "{unnamed} without client_message_id, {bounded} with after_seq"
+    );
     let unbounded = units(named(None)).await;
     println!("reading before the commit: {bounded} read units with after_seq, {unbounded} without");
     assert!(unbounded > 10.0 && unbounded <= 26.0, "{unbounded}");

@@ -1,4 +1,4 @@
-//! The endpoints of the functions, in this process: called as their binaries call them.
+//! The functions' endpoints in this process, called as their binaries call them.
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use futures::future::BoxFuture;
@@ -12,7 +12,7 @@ use shared::{
 
 mod functions;
 
-/// Answers a call of the HTTP API by the function of this name.
+/// Handles an HTTP API request with the function of this name.
 pub async fn call_http(app: &App, function: &str, request: Request) -> Response<Body> {
     match function {
         "chat-add-participant" => {
@@ -83,11 +83,11 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
         "users-get" => boxed_http(app, functions::users_get::get, request).await,
         "users-get-me" => boxed_http(app, functions::users_get_me::get_me, request).await,
         "users-update-me" => boxed_http(app, functions::users_update_me::update_me, request).await,
-        other => panic!("{other} is no function of the HTTP API"),
+        other => panic!("{other} is not a function of the HTTP API"),
     }
 }
 
-/// Answers a call of the WebSocket API by the function of this name.
+/// Handles a WebSocket API event with the function of this name.
 pub async fn call_socket(app: &App, function: &str, event: ApiGatewayWebsocketProxyRequest) -> Value {
     match function {
         "socket-connect" => boxed_socket(app, functions::socket_connect::connect, event).await,
@@ -102,12 +102,12 @@ pub async fn call_socket(app: &App, function: &str, event: ApiGatewayWebsocketPr
         "socket-typing-start" => boxed_socket(app, functions::socket_typing_start::typing_start, event).await,
         "socket-typing-stop" => boxed_socket(app, functions::socket_typing_stop::typing_stop, event).await,
         "socket-unknown" => boxed_socket(app, functions::socket_unknown::unknown, event).await,
-        other => panic!("{other} is no function of the WebSocket API"),
+        other => panic!("{other} is not a function of the WebSocket API"),
     }
 }
 
-/// Answers a call by a schedule, by the function of this name.
-#[allow(dead_code, reason = "the simulation has no schedules of that kind")]
+/// Handles a scheduled event with the function of this name.
+#[allow(dead_code, reason = "the simulation calls no scheduled function")]
 pub async fn call_scheduled(
     app: &App,
     function: &str,
@@ -118,11 +118,11 @@ pub async fn call_scheduled(
             let endpoint = functions::maintenance_complete_deletions::complete_deletions;
             schedule::answer(app, &endpoint, event, "scheduled").await
         }
-        other => panic!("{other} is no function of a schedule"),
+        other => panic!("{other} is not a scheduled function"),
     }
 }
 
-/// A call on the heap: without optimisation, the frame of a function that chooses among calls would hold all of them.
+/// Boxes the call: in an unoptimised build, the frame of the `match` would hold the futures of all its arms.
 fn boxed_http<A: 'static, E>(app: &App, endpoint: E, request: Request) -> BoxFuture<'_, Response<Body>>
 where
     E: Endpoint<http::HttpCall, A, Reply: http::HttpReply>,

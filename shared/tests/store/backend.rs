@@ -1,8 +1,8 @@
-//! The cloud in one process: the embedded engine behind the real SDK clients, sockets that record their frames, and
-//! a clock on which every call takes exactly one second.
+//! An in-process AWS with the app under test: an embedded engine behind the real SDK clients, sockets that
+//! record their frames, and a clock on which every call takes exactly one second.
 //!
-//! The runtime's time is paused, so it moves only when everyone waits: calls that run concurrently end together,
-//! and the seconds that pass are the sequential round trips.
+//! The runtime's time is paused and advances only when every task waits: concurrent calls end together, and
+//! the elapsed seconds are the number of sequential round trips.
 
 use std::{
     collections::BTreeMap,
@@ -27,39 +27,39 @@ use uuid::Uuid;
 
 use crate::network::{self, Answer, Network, TABLE};
 
-/// Where the cloud is.
+/// The region of the SDK clients.
 const REGION: &str = "us-east-1";
 
-/// What tokens are signed with.
-pub const SECRET: &str = "what the issuer of tokens and this system both know";
+/// The secret that signs tokens.
+pub const SECRET: &str = "the secret that the tests share with the token issuer";
 
-/// When the tests' clock starts.
+/// The start of the clock, in Unix seconds.
 const START: i64 = 1_770_000_000;
 
-/// One call that reached the cloud.
+/// A recorded call of an SDK client.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The operation: DynamoDB's name, or the method of a call to a connection.
+    /// The DynamoDB operation, or the HTTP method of a call to a connection.
     pub operation: String,
-    /// The connection that was called.
+    /// The called connection; `None` for DynamoDB.
     pub connection: Option<String>,
-    /// Seconds since the cloud was made, at the call's end.
+    /// The end of the call, in seconds since the backend was created.
     pub ended: u64,
-    /// Consumed capacity.
+    /// Consumed capacity units.
     pub units: f64,
-    /// Whether it named an index.
+    /// Whether the request names an index.
     pub on_index: bool,
 }
 
-/// What a frame's connection answers.
+/// How a connection responds to a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Socket {
-    /// It takes frames.
+    /// Accepts the frame.
     #[default]
     Open,
-    /// It is gone: 410.
+    /// Responds with 410 Gone.
     Gone,
-    /// It never answers.
+    /// Never responds.
     Hanging,
 }
 
@@ -71,24 +71,24 @@ struct Recorded {
     conflicts: BTreeMap<String, usize>,
 }
 
-/// Engine, sockets and what they saw.
+/// An in-process AWS and the app that runs on it.
 #[derive(Clone)]
-pub struct Cloud {
+pub struct TestBackend {
     engine: Database,
     recorded: Arc<Mutex<Recorded>>,
     start: Instant,
-    /// The SDK's client, for what the store has no call for.
+    /// An SDK client, for writes that the store does not offer.
     pub client: aws_sdk_dynamodb::Client,
     /// The app under test.
     pub app: App,
 }
 
-impl Cloud {
+impl TestBackend {
     pub fn new() -> Self {
         let engine = network::engine();
         let (recorded, start) = (Arc::<Mutex<Recorded>>::default(), Instant::now());
-        let wire = Wire { engine: engine.clone(), recorded: recorded.clone(), start };
-        let aws = network::sdk(wire, REGION);
+        let network = RecordingNetwork { engine: engine.clone(), recorded: recorded.clone(), start };
+        let aws = network::sdk(network, REGION);
         let variable = |name: &str| match name {
             "TABLE_NAME" => Some(TABLE.to_owned()),
             "SOCKET_ENDPOINT" => Some("https://sockets.example/live".to_owned()),
@@ -108,60 +108,60 @@ impl Cloud {
         Self { engine, recorded, start, client, app }
     }
 
-    /// The store of one more process.
+    /// A store with its own SDK client, as another process has.
     pub fn another_store(&self) -> Store {
         let (engine, recorded) = (self.engine.clone(), self.recorded.clone());
-        let aws = network::sdk(Wire { engine, recorded, start: self.start }, REGION);
+        let aws = network::sdk(RecordingNetwork { engine, recorded, start: self.start }, REGION);
         Store::new(aws_sdk_dynamodb::Client::new(&aws), TABLE.to_owned())
     }
 
-    /// A person of this name.
-    pub async fn person(&self, name: &str) -> UserId {
+    /// Creates a user with this username.
+    pub async fn user(&self, name: &str) -> UserId {
         let user = UserId::from(Uuid::new_v4());
-        let newcomer = TokenProfile { username: Some(name.to_owned()), ..TokenProfile::default() };
-        self.app.store.profile_or_new(user, &newcomer, self.app.now()).await.unwrap();
+        let token_profile = TokenProfile { username: Some(name.to_owned()), ..TokenProfile::default() };
+        self.app.store.profile_or_new(user, &token_profile, self.app.now()).await.unwrap();
         user
     }
 
-    /// A live connection of a person, made now.
+    /// Registers a live connection of the user, opened now.
     pub async fn connect(&self, user_id: UserId, id: &str) -> Connection {
         let (id, since) = (ConnectionId(id.to_owned()), self.app.now());
         let connection = Connection { user_id, id, since, device_id: None };
-        self.app.store.connected(&connection, START + 1_000_000).await.unwrap();
+        self.app.store.register_connection(&connection, START + 1_000_000).await.unwrap();
         connection
     }
 
-    /// From now on the connection answers so.
+    /// Sets how the connection responds from now on.
     pub fn set_socket(&self, id: &str, socket: Socket) {
         self.recorded.lock().unwrap().sockets.insert(id.to_owned(), socket);
     }
 
-    /// The next so many calls of this operation meet a transaction that is in their way.
+    /// Makes the next `calls` calls of this operation fail with a transaction conflict.
     pub fn set_conflicts(&self, operation: &str, calls: usize) {
         self.recorded.lock().unwrap().conflicts.insert(operation.to_owned(), calls);
     }
 
-    /// Takes the calls since the last look.
+    /// Takes the calls recorded since the last `calls()`.
     pub fn calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.recorded.lock().unwrap().calls)
     }
 
-    /// Takes the frames since the last look, as `(connection, frame)`.
+    /// Takes the frames recorded since the last `frames()`, as `(connection, frame)`.
     pub fn frames(&self) -> Vec<(String, Value)> {
         std::mem::take(&mut self.recorded.lock().unwrap().frames)
     }
 
-    /// Seconds since the cloud was made: the sequential round trips so far.
+    /// Seconds since the backend was created, which are the sequential round trips so far.
     pub fn elapsed(&self) -> u64 {
         (Instant::now() - self.start).as_secs()
     }
 
-    /// Lets time pass.
+    /// Advances the clock.
     pub async fn wait(&self, seconds: u64) {
         tokio::time::advance(Duration::from_secs(seconds)).await;
     }
 
-    /// Every item of a partition, as the engine has it.
+    /// Every item of a partition, as DynamoDB JSON.
     pub fn partition(&self, pk: &str) -> Vec<Value> {
         let query = json!({
             "TableName": TABLE,
@@ -174,15 +174,15 @@ impl Cloud {
     }
 }
 
-/// The wire between the SDK's clients and the cloud.
+/// The network of one process: records calls and frames, and takes one second per call.
 #[derive(Clone)]
-struct Wire {
+struct RecordingNetwork {
     engine: Database,
     recorded: Arc<Mutex<Recorded>>,
     start: Instant,
 }
 
-impl Network for Wire {
+impl Network for RecordingNetwork {
     async fn answer(&self, call: network::Call) -> Result<Answer, ConnectorError> {
         let (operation, connection, body, (status, answer)) = match call {
             network::Call::Table { operation, body } => {
@@ -210,17 +210,17 @@ impl Network for Wire {
     }
 }
 
-impl Wire {
+impl RecordingNetwork {
     fn conflict(&self, operation: &str) -> Option<Value> {
         let mut recorded = self.recorded.lock().unwrap();
-        let left = recorded.conflicts.get_mut(operation).filter(|left| **left > 0)?;
-        *left -= 1;
-        let reasons = json!([{"Code": "TransactionConflict", "Message": "in the way"}]);
+        let remaining = recorded.conflicts.get_mut(operation).filter(|remaining| **remaining > 0)?;
+        *remaining -= 1;
+        let reasons = json!([{"Code": "TransactionConflict", "Message": "conflict"}]);
         Some(match operation {
             "TransactWriteItems" => {
                 json!({"__type": "TransactionCanceledException", "CancellationReasons": reasons})
             }
-            _ => json!({"__type": "TransactionConflictException", "message": "in the way"}),
+            _ => json!({"__type": "TransactionConflictException", "message": "conflict"}),
         })
     }
 

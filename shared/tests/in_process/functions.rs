@@ -1,6 +1,6 @@
-//! The files of the functions. Each one's `main` is for its binary alone.
+//! The source files of the functions.
 
-#![expect(dead_code, reason = "what starts a binary has no use here")]
+#![expect(dead_code, reason = "only the binaries use `main`")]
 
 #[path = "../../../functions/src/chat/add_participant.rs"]
 pub mod chat_add_participant;
