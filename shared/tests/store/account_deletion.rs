@@ -15,7 +15,7 @@ use shared::{
 
 use crate::{
     backend::TestBackend,
-    deletion::reopen_direct_room,
+    deletion::rejoin_direct_room,
     log::send,
     profiles::identity,
     raw::{member, meta, number, recorded_revisions, user_keys},
@@ -150,7 +150,7 @@ async fn a_recreated_account_starts_empty_and_stays_blocked() {
         Err(Error::InvalidToken(_))
     ));
 
-    reopen_direct_room(&backend, ben, zoe).await.unwrap();
+    rejoin_direct_room(&backend, ben, zoe).await.unwrap();
     let history = |reader| backend.app.store.history(direct, reader, Window::Newest { offset: 0 }, 50);
     assert_eq!(history(zoe).await.unwrap(), []);
     assert_eq!(history(ben).await.unwrap().len(), 2);
@@ -159,7 +159,7 @@ async fn a_recreated_account_starts_empty_and_stays_blocked() {
     assert_eq!((seen.len(), seen[0].message.content.as_str()), (1, "hello again"));
     let listed = &backend.app.store.my_rooms(zoe, PageRequest::default()).await.unwrap().items[0];
     assert_eq!((listed.unread(), listed.others.len()), (1, 1));
-    reopen_direct_room(&backend, ben, zoe).await.unwrap();
+    rejoin_direct_room(&backend, ben, zoe).await.unwrap();
     assert_eq!(history(zoe).await.unwrap().len(), 1, "idempotent");
 }
 

@@ -33,9 +33,10 @@ pub async fn create_group(backend: &TestBackend, creator: UserId, others: &[User
     Ok(new_room.id)
 }
 
-/// Opens the direct room of two users again, after the other's account was recreated.
-pub async fn reopen_direct_room(backend: &TestBackend, me: UserId, other: UserId) -> Result<()> {
-    backend.app.create_room(NewRoom::new(me, &[other], false, None)?).await.map(drop)
+/// Makes a recreated account a member of its direct room with `me` again.
+pub async fn rejoin_direct_room(backend: &TestBackend, me: UserId, other: UserId) -> Result<()> {
+    let (room, users) = (RoomId::direct(me, other), [me, other]);
+    backend.app.store.rejoin_direct_room(room, me, &users, backend.app.now()).await.map(drop)
 }
 
 /// The number of pending deletions with this kind of target.

@@ -18,7 +18,7 @@ use crate::{
     backend::TestBackend,
     deletion::{
         complete_deletions, contains_username, create_group, delete_account, pending_deletions,
-        reopen_direct_room, run_for,
+        rejoin_direct_room, run_for,
     },
     group_state::{rooms_counted, rooms_listed},
     log::send,
@@ -118,7 +118,7 @@ impl ConcurrentAction {
                 let back = identity(zoe, Some(backend.app.now().seconds() + 1));
                 backend.wait(2).await;
                 backend.app.ensure_profile(&back).await.unwrap();
-                let again = async move { reopen_direct_room(backend, ben, zoe).await };
+                let again = async move { rejoin_direct_room(backend, ben, zoe).await };
                 (Some(direct), again.boxed())
             }
             Self::RegisterDevice => {

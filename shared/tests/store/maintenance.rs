@@ -17,7 +17,7 @@ use crate::{
     backend::TestBackend,
     deletion::{
         OVERDUE, complete_deletions, contains_username, create_group, delete_account, pending_deletions,
-        reopen_direct_room, run_for,
+        rejoin_direct_room, run_for,
     },
     log::send,
     profiles::{identity, named},
@@ -70,7 +70,7 @@ async fn a_recreated_account_keeps_its_new_username() {
     let back = identity(zoe, Some(backend.app.now().seconds()));
     backend.app.ensure_profile(&back).await.unwrap();
     backend.app.change_profile(zoe, &named("zoe-the-second")).await.unwrap();
-    reopen_direct_room(&backend, ben, zoe).await.unwrap();
+    rejoin_direct_room(&backend, ben, zoe).await.unwrap();
     backend.app.store.append(&send(direct, zoe, "words"), backend.app.now()).await.unwrap();
     complete_deletions(&backend).await;
     let names: Vec<String> = items(&backend, direct, "MSG#")
@@ -159,7 +159,7 @@ async fn completing_a_former_deletion_does_not_complete_a_new_one() {
     let first = backend.app.store.pending_deletions(backend.app.now()).await.unwrap();
     backend.wait(2).await;
     backend.app.ensure_profile(&identity(zoe, Some(backend.app.now().seconds()))).await.unwrap();
-    reopen_direct_room(&backend, ben, zoe).await.unwrap();
+    rejoin_direct_room(&backend, ben, zoe).await.unwrap();
     let again = backend.app.now().seconds() + 1;
     backend.app.delete_account(&identity(zoe, Some(again))).await.unwrap();
     let [Ok(first)] = first[..] else { panic!("{first:?}") };
