@@ -1,4 +1,5 @@
-//! What calls do to the table, and what they are answered: all that the table may answer, not only what it mostly does.
+//! DynamoDB on the embedded engine. Responses cover everything that DynamoDB permits: stale reads, short
+//! pages and partial batches.
 
 use std::time::Duration;
 
@@ -6,13 +7,13 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    cloud::{Cloud, Commit},
+    aws::{Commit, SimulatedAws},
     network::{self, Answer},
-    stale::Image,
+    old_images::OldImage,
 };
 
-impl Cloud {
-    /// Every item of a partition.
+impl SimulatedAws {
+    /// All items of a partition.
     pub fn partition(&self, pk: &str) -> Vec<Value> {
         let query = json!({
             "TableName": network::TABLE,
@@ -24,8 +25,8 @@ impl Cloud {
         serde_json::from_value(answer["Items"].take()).unwrap()
     }
 
-    /// The table collects what has expired; not all of it at once.
-    pub fn collect_expired(&self) {
+    /// Deletes most expired items, as DynamoDB's TTL deletes them late.
+    pub fn delete_expired(&self) {
         let (_, answer) =
             network::perform(&self.engine, "Scan", &json!({"TableName": network::TABLE}).to_string());
         let answer: Value = serde_json::from_str(&answer).unwrap();
@@ -39,17 +40,17 @@ impl Cloud {
         }
     }
 
-    /// What a call does once it is sent, and what it is answered; so many milliseconds later at the most.
-    pub async fn effect(&self, operation: &str, body: &str, longest: u64) -> Answer {
+    /// Executes a call after its latency and a random delay of less than `max_delay` milliseconds.
+    pub async fn apply(&self, operation: &str, body: &str, max_delay: u64) -> Answer {
         let mut latency = self.state().latency();
-        if longest > 0 {
-            latency += Duration::from_millis(self.state().rng.u64(..longest));
+        if max_delay > 0 {
+            latency += Duration::from_millis(self.state().rng.u64(..max_delay));
         }
         sleep(latency).await;
         match operation {
             "Query" => self.query(body),
-            "BatchGetItem" => self.batch(body).await,
-            "GetItem" => self.get(body),
+            "BatchGetItem" => self.batch_get(body).await,
+            "GetItem" => self.get_item(body),
             _ => self.write(operation, body),
         }
     }
@@ -59,10 +60,10 @@ impl Cloud {
         let now = self.now();
         let keys = written_keys(operation, &parsed);
         let mut state = self.state();
-        if state.rates.stale > 0.0 {
+        if state.fault_rates.stale > 0.0 {
             for key in &keys {
                 let before = self.item(key);
-                state.images.note(key, before, now);
+                state.old_images.record(key, before, now);
             }
         }
         let answer = network::perform(&self.engine, operation, body);
@@ -71,41 +72,41 @@ impl Cloud {
                 let (pk, sk) = (key["pk"]["S"].as_str().unwrap(), key["sk"]["S"].as_str().unwrap());
                 if let (Some(room), Some(seq)) = (pk.strip_prefix("ROOM#"), sk.strip_prefix("MSG#")) {
                     let seq = seq.parse().unwrap();
-                    let known = |commit: &Commit| commit.room == room && commit.seq == seq;
-                    if !state.commits.iter().any(known) {
+                    let is_known = |commit: &Commit| commit.room == room && commit.seq == seq;
+                    if !state.commits.iter().any(is_known) {
                         state.commits.push(Commit { room: room.to_owned(), seq, at: now });
                     }
                 }
                 if let (Some(room), Some(rev)) = (pk.strip_prefix("ROOM#"), sk.strip_prefix("CHANGE#")) {
                     let key = (room.to_owned(), rev.parse().unwrap());
-                    state.revisions.entry(key).or_insert(now);
+                    state.revision_times.entry(key).or_insert(now);
                 }
             }
         }
         answer
     }
 
-    /// One item as it is.
+    /// The current version of an item.
     fn item(&self, key: &Value) -> Option<Value> {
-        let get = json!({"TableName": network::TABLE, "Key": key, "ConsistentRead": true});
-        let (_, answer) = network::perform(&self.engine, "GetItem", &get.to_string());
+        let get_item = json!({"TableName": network::TABLE, "Key": key, "ConsistentRead": true});
+        let (_, answer) = network::perform(&self.engine, "GetItem", &get_item.to_string());
         let mut answer: Value = serde_json::from_str(&answer).unwrap();
         Some(answer["Item"].take()).filter(|item| !item.is_null())
     }
 
-    fn get(&self, body: &str) -> Answer {
+    fn get_item(&self, body: &str) -> Answer {
         let answer = network::perform(&self.engine, "GetItem", body);
         let request: Value = serde_json::from_str(body).unwrap();
         let mut state = self.state();
-        if request["ConsistentRead"] == true || !state.happens("stale", |rates| rates.stale) {
+        if request["ConsistentRead"] == true || !state.happens("stale read", |rates| rates.stale) {
             return answer;
         }
         let age = state.rng.u64(..2000);
         let mut old: Value = serde_json::from_str(&answer.1).unwrap();
-        match state.images.before(&request["Key"], self.now().saturating_sub(age)) {
-            Image::Same => return answer,
-            Image::Was(item) => old["Item"] = item,
-            Image::Absent => drop(old.as_object_mut().unwrap().remove("Item")),
+        match state.old_images.image_at(&request["Key"], self.now().saturating_sub(age)) {
+            OldImage::Unchanged => return answer,
+            OldImage::Item(item) => old["Item"] = item,
+            OldImage::Absent => drop(old.as_object_mut().unwrap().remove("Item")),
         }
         (200, old.to_string())
     }
@@ -114,23 +115,23 @@ impl Cloud {
         let mut request: Value = serde_json::from_str(body).unwrap();
         let mut state = self.state();
         if state.happens("short page", |rates| rates.short_page) {
-            let most = request["Limit"].as_u64().unwrap_or(u64::MAX).min(4);
-            request["Limit"] = state.rng.u64(1..=most).into();
+            let max_limit = request["Limit"].as_u64().unwrap_or(u64::MAX).min(4);
+            request["Limit"] = state.rng.u64(1..=max_limit).into();
         }
-        let is_stale = request["ConsistentRead"] != true && state.happens("stale", |rates| rates.stale);
+        let is_stale = request["ConsistentRead"] != true && state.happens("stale read", |rates| rates.stale);
         let (status, answer) = network::perform(&self.engine, "Query", &request.to_string());
         if !is_stale {
             return (status, answer);
         }
-        let since = self.now().saturating_sub(state.rng.u64(..2000));
+        let read_at = self.now().saturating_sub(state.rng.u64(..2000));
         let mut answer: Value = serde_json::from_str(&answer).unwrap();
         if let Some(items) = answer["Items"].as_array_mut() {
             items.retain_mut(|item| {
                 let key = json!({"pk": item["pk"], "sk": item["sk"]});
-                match state.images.before(&key, since) {
-                    Image::Was(old) => *item = old,
-                    Image::Absent => return false,
-                    Image::Same => {}
+                match state.old_images.image_at(&key, read_at) {
+                    OldImage::Item(old) => *item = old,
+                    OldImage::Absent => return false,
+                    OldImage::Unchanged => {}
                 }
                 true
             });
@@ -138,32 +139,33 @@ impl Cloud {
         (status, answer.to_string())
     }
 
-    async fn batch(&self, body: &str) -> Answer {
+    async fn batch_get(&self, body: &str) -> Answer {
         let request: Value = serde_json::from_str(body).unwrap();
-        let wanted = &request["RequestItems"][network::TABLE];
+        let requested = &request["RequestItems"][network::TABLE];
         let (mut keys, consistent) =
-            (wanted["Keys"].as_array().cloned().unwrap(), wanted["ConsistentRead"] == true);
+            (requested["Keys"].as_array().cloned().unwrap(), requested["ConsistentRead"] == true);
         let (unprocessed, split, is_stale) = {
             let mut state = self.state();
-            let left = keys.len() > 1 && state.happens("unprocessed keys", |rates| rates.unprocessed);
-            let at = if left { state.rng.usize(1..keys.len()) } else { keys.len() };
+            let is_partial =
+                keys.len() > 1 && state.happens("unprocessed keys", |rates| rates.unprocessed_keys);
+            let at = if is_partial { state.rng.usize(1..keys.len()) } else { keys.len() };
             let unprocessed = keys.split_off(at);
-            let split = keys.len() > 1 && state.happens("split batch", |rates| rates.split);
-            let at = if split { state.rng.usize(1..keys.len()) } else { keys.len() };
-            (unprocessed, at, !consistent && state.happens("stale", |rates| rates.stale))
+            let is_split = keys.len() > 1 && state.happens("split batch", |rates| rates.split_batch);
+            let split = if is_split { state.rng.usize(1..keys.len()) } else { keys.len() };
+            (unprocessed, split, !consistent && state.happens("stale read", |rates| rates.stale))
         };
         let mut found = Vec::new();
         for (part, keys) in [&keys[..split], &keys[split..]].into_iter().enumerate() {
             if part > 0 && !keys.is_empty() {
-                self.travel().await;
+                self.network_delay().await;
             }
-            let since = is_stale.then(|| self.now().saturating_sub(self.state().rng.u64(..2000)));
+            let read_at = is_stale.then(|| self.now().saturating_sub(self.state().rng.u64(..2000)));
             for key in keys {
-                let old = since.map_or(Image::Same, |since| self.state().images.before(key, since));
+                let old = read_at.map_or(OldImage::Unchanged, |at| self.state().old_images.image_at(key, at));
                 match old {
-                    Image::Same => found.extend(self.item(key)),
-                    Image::Was(item) => found.push(item),
-                    Image::Absent => {}
+                    OldImage::Unchanged => found.extend(self.item(key)),
+                    OldImage::Item(item) => found.push(item),
+                    OldImage::Absent => {}
                 }
             }
         }
