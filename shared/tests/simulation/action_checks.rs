@@ -13,8 +13,7 @@ use crate::{
 };
 
 impl Simulation {
-    /// Every acknowledged action has taken effect, unless a later or concurrent action may have replaced its
-    /// effect.
+    /// Every acknowledged action has taken effect, unless a later or concurrent action may have replaced it.
     pub fn check_actions(&self, stored_rooms: &BTreeMap<String, StoredRoom>, fresh: &[FreshLoad]) {
         let mut violations = Vec::new();
         let observed = self.observed.borrow();

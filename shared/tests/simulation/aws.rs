@@ -83,7 +83,7 @@ impl SimulatedAws {
         };
         self.trace
             .record(|| format!("  {name}#{id} {operation}{}{}", label(fault, crash), call_target(&body)));
-        if crash == Some(Crash::BeforeCall) {
+        if crash == Some(Crash::Before) {
             return crash_invocation(invocation.as_ref()).await;
         }
         match fault {
@@ -103,16 +103,16 @@ impl SimulatedAws {
         // Once sent, a call takes effect even if the caller no longer waits for it.
         let aws = self.clone();
         let max_delay = match (fault, crash) {
-            (Fault::Slow, _) | (_, Some(Crash::DuringCall)) => 6000,
+            (Fault::Slow, _) | (_, Some(Crash::During)) => 6000,
             _ if self.state().happens("delayed", |rates| rates.delayed) => 1500,
             _ => 0,
         };
         let effect = tokio::spawn(async move { aws.apply(&operation, &body, max_delay).await });
-        if crash == Some(Crash::DuringCall) {
+        if crash == Some(Crash::During) {
             return crash_invocation(invocation.as_ref()).await;
         }
-        let answer = effect.await.unwrap();
-        if crash == Some(Crash::AfterCall) {
+        let response = effect.await.unwrap();
+        if crash == Some(Crash::After) {
             return crash_invocation(invocation.as_ref()).await;
         }
         match fault {
@@ -120,7 +120,7 @@ impl SimulatedAws {
             Fault::ConnectionBroken => Err(ConnectorError::io("the connection was closed".into())),
             _ => {
                 self.network_delay().await;
-                Ok(answer)
+                Ok(response)
             }
         }
     }

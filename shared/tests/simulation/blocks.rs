@@ -1,6 +1,5 @@
-//! Blocks between users 0 and 1. While a block is in effect, the direct room does not exist for either user
-//! and accepts no messages. After the unblock, it has its former content. gets into its log; afterwards it is
-//! there again, with all that it held.
+//! Checks of blocks between users 0 and 1. While a block is in effect, the direct room does not exist for
+//! either user and accepts no messages. After the unblock, it has its former content.
 
 use std::{rc::Rc, time::Duration};
 
@@ -188,11 +187,11 @@ impl Simulation {
         for user in 0..2 {
             let rooms = self.list_rooms(user, None).await.unwrap_or_default();
             let is_listed = rooms.iter().any(|room| text(&room["id"]) == self.rooms[1]);
-            let at = |route| HttpRequest::new(route).path("room_id", &self.rooms[1]);
+            let room_request = |route| HttpRequest::new(route).path("room_id", &self.rooms[1]);
             let reads = [
-                at("GET /api/v1/chat/rooms/{room_id}"),
-                at("GET /api/v1/chat/rooms/{room_id}/messages"),
-                at("GET /api/v1/chat/rooms/{room_id}/pins"),
+                room_request("GET /api/v1/chat/rooms/{room_id}"),
+                room_request("GET /api/v1/chat/rooms/{room_id}/messages"),
+                room_request("GET /api/v1/chat/rooms/{room_id}/pins"),
             ];
             let read = self.rng.borrow_mut().choice(reads).unwrap();
             for request in [read, self.direct_room_request(user)] {

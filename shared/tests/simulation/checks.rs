@@ -103,8 +103,7 @@ impl Simulation {
         }
     }
 
-    /// Every acknowledged message is in the log, as it was acknowledged, in the order in which its device
-    /// sent it.
+    /// Every acknowledged message is in the log, as acknowledged, in the order in which its device sent it.
     fn check_sends(&self, stored_rooms: &BTreeMap<String, StoredRoom>) {
         let mut violations = Vec::new();
         let observed = self.observed.borrow();
@@ -152,8 +151,7 @@ impl Simulation {
         self.report_violations(violations);
     }
 
-    /// A user sees messages only of their memberships, their own messages, and what they requested before
-    /// they left. asked for before they left.
+    /// A user sees only messages of their memberships, their own, and what they requested before leaving.
     fn check_visibility(&self, stored_rooms: &BTreeMap<String, StoredRoom>) {
         let (mut violations, shown) = (Vec::new(), self.observed.borrow().shown.clone());
         for ((user, room, seq), requested_at) in shown {

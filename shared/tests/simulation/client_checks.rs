@@ -33,8 +33,7 @@ impl Simulation {
             let me = &self.users[device.user].id;
             let (mut local, mut fresh) = (device.replica.shown(), fresh[device.user].shown());
             if !self.plan.is_reliable() {
-                // A sender has read all earlier messages, even if a fault prevented the advance of their
-                // receipt.
+                // A sender has read all earlier messages, even if a fault kept their receipt from advancing.
                 for side in [&mut local, &mut fresh] {
                     side.as_object_mut()
                         .unwrap()

@@ -17,7 +17,7 @@ pub struct Connection {
     /// The device of the client.
     pub device: usize,
     /// Whether `$connect` was accepted and neither side has closed the connection since.
-    pub is_open: bool,
+    is_open: bool,
 }
 
 /// All connections, and the channel to the simulated clients.
@@ -75,6 +75,10 @@ impl Connections {
         self.connections.get(id)
     }
 
+    pub fn is_open(&self, id: &str) -> bool {
+        self.connections.get(id).is_some_and(|connection| connection.is_open)
+    }
+
     fn notify(&self, event: Event) {
         if let Some(inbox) = &self.inbox {
             // The receiver is dropped at the end of the schedule.
@@ -91,7 +95,7 @@ impl SimulatedAws {
         let fault = self.push_fault();
         let label = fault.map(|fault| format!("!{fault:?} ")).unwrap_or_default();
         self.trace.record(|| format!("  #{invocation} {method} {id} {label}{body}"));
-        let is_open = self.state().connections.get(id).is_some_and(|connection| connection.is_open);
+        let is_open = self.state().connections.is_open(id);
         let gone = (410, json!({"message": "gone"}).to_string());
         match (method, fault) {
             ("DELETE", _) if is_open => {

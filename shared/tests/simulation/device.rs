@@ -233,8 +233,7 @@ impl Simulation {
         }
     }
 
-    /// Applies a frame, or an HTTP response with the same content, to the local copy. Defers it during a
-    /// sync.
+    /// Applies a frame, or an equivalent HTTP response, to the local copy. Defers it during a sync.
     pub fn apply_frame(self: &Rc<Self>, d: usize, frame: &Value) {
         let mut device = self.devices[d].borrow_mut();
         if device.is_syncing {

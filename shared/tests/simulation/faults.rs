@@ -42,11 +42,11 @@ pub struct AwsState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Crash {
     /// The call is not sent.
-    BeforeCall,
+    Before,
     /// The call has taken effect.
-    AfterCall,
+    After,
     /// The call is in flight, and takes effect later.
-    DuringCall,
+    During,
 }
 
 /// One execution of a Lambda function.
@@ -132,7 +132,7 @@ impl SimulatedAws {
         let mut state = self.state();
         state.invocations += 1;
         let crashes_at = state.happens("crash", |rates| rates.crash).then(|| {
-            let crash = [Crash::BeforeCall, Crash::AfterCall, Crash::DuringCall][state.rng.usize(..3)];
+            let crash = [Crash::Before, Crash::After, Crash::During][state.rng.usize(..3)];
             (state.rng.usize(1..=10), crash)
         });
         let calls = Mutex::new(0);

@@ -164,9 +164,11 @@ impl Simulation {
             ];
             for (name, length) in listed {
                 if quota(name) != i64::try_from(length).unwrap() {
-                    let (user, used) = (&self.users[user].name, quota(name));
-                    violations
-                        .push(("quotas", format!("{user} has {length} {name}, but the quota says {used}")));
+                    let (username, used) = (&self.users[user].name, quota(name));
+                    violations.push((
+                        "quotas",
+                        format!("{username} has {length} {name}, but the quota says {used}"),
+                    ));
                 }
             }
             if !view.blocks.is_empty() {

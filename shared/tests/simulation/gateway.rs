@@ -243,9 +243,7 @@ impl Simulation {
             self.spawn(async move {
                 simulation.network_delay().await;
                 // API Gateway drops the frames of a closed connection.
-                let state = simulation.aws.state();
-                let is_open = state.connections.get(&connection).is_some_and(|connection| connection.is_open);
-                drop(state);
+                let is_open = simulation.aws.state().connections.is_open(&connection);
                 if is_open {
                     simulation.run_socket(&connection, &route, Some(body)).await;
                 }
@@ -253,8 +251,7 @@ impl Simulation {
         }
     }
 
-    /// Closes a connection. The disconnect function runs up to 3 s later; in unreliable schedules it may
-    /// never run.
+    /// Closes a connection. The disconnect function runs up to 3 s later; if unreliable, only half the time.
     pub fn close_connection(self: &Rc<Self>, connection: &str) {
         if !self.aws.state().connections.close(connection) {
             return;

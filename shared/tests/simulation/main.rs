@@ -1,6 +1,5 @@
 //! Runs many seeded, deterministic schedules of users on devices under injected faults. Checks that no
-//! message is lost, duplicated or reordered, and that every client converges to the state that a fresh load
-//! returns.
+//! message is lost, duplicated or reordered, and that every client converges to what a fresh load returns.
 //!
 //! `-- --seed 42` replays one schedule and prints its trace; `-- --schedules 100000` runs more of them.
 

@@ -94,8 +94,7 @@ impl Simulation {
         }
     }
 
-    /// Checks the part of a sync response about one room. `position` is what the client sent, if it has the
-    /// room.
+    /// Checks a sync response for one room. `position` is what the client sent, if it has the room.
     pub fn check_room_sync(
         &self,
         user: usize,
@@ -150,8 +149,7 @@ impl Simulation {
         }
     }
 
-    /// A client with a position must reload a room only if change records have expired, or if the user has
-    /// rejoined.
+    /// A client with a position must reload a room only if change records expired, or if the user rejoined.
     fn check_full_reload(&self, user: usize, room_sync: &Value, position: Option<&Value>, requested_at: u64) {
         /// A record's expiry counts from before its write, which may be delayed. In milliseconds.
         const EXPIRY_TOLERANCE: u64 = 60_000;
@@ -193,12 +191,12 @@ impl Simulation {
         let tail = acknowledged.tails.get(room).copied().unwrap_or_default();
         let (first, last) = (seqs.last().copied(), seqs.first().copied());
         // A member does not see earlier messages. The final checks verify which messages each member sees.
-        let fits = match window {
+        let matches_window = match window {
             "before_seq" => last.is_none_or(|last| last < from && (last + 1 == from || tail < from)),
             "after_seq" => first.is_none_or(|first| first > from) && (tail <= from || first.is_some()),
             _ => last.is_none_or(|last| last + from >= tail),
         };
-        if !is_dense || !fits || seqs.len() as u64 > limit {
+        if !is_dense || !matches_window || seqs.len() as u64 > limit {
             let (name, room) = (&self.users[user].name, self.room_name(room));
             let detail =
                 format!("{name} sees {seqs:?} for {window} {from} of the {room}, up to at least {tail}");

@@ -13,8 +13,7 @@ use crate::{
     stored_rooms::{StoredRoom, attribute},
 };
 
-/// The members of a room at some time: by user, the role and the time of joining (RFC 3339; empty for initial
-/// members).
+/// The members of a room at some time: by user, the role and the RFC 3339 time of joining (empty if initial).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members(BTreeMap<usize, (String, String)>);
 
@@ -147,8 +146,7 @@ impl Simulation {
         }
     }
 
-    /// Whether the sender requested the change of a system message before its commit, and its text states
-    /// that change.
+    /// Whether the sender of a system message requested its change before the commit, and its text states it.
     pub fn is_requested(&self, room: &str, seq: u64, item: &Value) -> bool {
         let (message, at) = (self.system_message(item), self.committed_at(room, seq));
         let observed = self.observed.borrow();
@@ -183,9 +181,8 @@ impl Simulation {
             && observed.may_have_username(message.target, other, at)
     }
 
-    /// A non-empty group has one owner. The stored and shown members and roles equal those that the log
-    /// yields. Each acknowledged membership action was true at some time between its request and its
-    /// response.
+    /// A non-empty group has one owner. The stored and the shown roles equal those that the log yields.
+    /// Each acknowledged membership action was true at some time between its request and its response.
     pub fn check_roles(&self, room: &str, stored: &StoredRoom, fresh: &[FreshLoad]) {
         let mut violations = Vec::new();
         let expected = stored.member_history.last().unwrap().1.roles();

@@ -93,8 +93,7 @@ impl Simulation {
         Duration::from_millis(if rng.u32(..12) == 0 { rng.u64(..4000) } else { usual })
     }
 
-    /// Disconnects every device for up to 45 days, then reconnects some. Expired records may or may not be
-    /// deleted by then.
+    /// Disconnects every device for up to 45 days, then reconnects some. TTL may have deleted expired items.
     async fn idle_for_days(self: &Rc<Self>) {
         for d in 0..self.devices.len() {
             self.devices[d].borrow_mut().should_connect = false;
@@ -169,10 +168,10 @@ impl Simulation {
             }
             let id = text(&room["id"]).to_owned();
             if self.rng.borrow_mut().u32(..3) == 0 {
-                let at = |route| HttpRequest::new(route).path("room_id", &id);
-                let shown = self.call(user, at("GET /api/v1/chat/rooms/{room_id}")).await;
+                let room_request = |route| HttpRequest::new(route).path("room_id", &id);
+                let shown = self.call(user, room_request("GET /api/v1/chat/rooms/{room_id}")).await;
                 room_details.extend(shown.map(|response| response.body));
-                let listed = self.call(user, at("GET /api/v1/chat/rooms/{room_id}/pins")).await;
+                let listed = self.call(user, room_request("GET /api/v1/chat/rooms/{room_id}/pins")).await;
                 pins.extend(listed.map(|response| (id.clone(), response.body.as_array().unwrap().clone())));
             }
             for (seq, message) in &log {

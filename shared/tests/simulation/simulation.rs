@@ -1,5 +1,4 @@
-//! The state of one schedule: its users, devices and rooms, the app under test, and what the clients
-//! observed.
+//! The state of one schedule: users, devices and rooms, the app under test, and what the clients observed.
 
 use std::{
     cell::{Cell, RefCell},

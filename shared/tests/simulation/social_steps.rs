@@ -53,8 +53,7 @@ impl Simulation {
         }
     }
 
-    /// Blocks or unblocks between users 0 and 1, or opens the direct room. Most blocks end after a short
-    /// time.
+    /// Blocks or unblocks between users 0 and 1, or opens the direct room. Most blocks are short.
     fn block_or_open_room(self: &Rc<Self>, d: usize) {
         let user = self.devices[d].borrow().user;
         if user > 1 {

@@ -20,17 +20,17 @@ impl SimulatedAws {
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": pk}},
         });
-        let (_, answer) = network::perform(&self.engine, "Query", &query.to_string());
-        let mut answer: Value = serde_json::from_str(&answer).unwrap();
-        serde_json::from_value(answer["Items"].take()).unwrap()
+        let (_, response) = network::perform(&self.engine, "Query", &query.to_string());
+        let mut response: Value = serde_json::from_str(&response).unwrap();
+        serde_json::from_value(response["Items"].take()).unwrap()
     }
 
     /// Deletes most expired items, as DynamoDB's TTL deletes them late.
     pub fn delete_expired(&self) {
-        let (_, answer) =
+        let (_, response) =
             network::perform(&self.engine, "Scan", &json!({"TableName": network::TABLE}).to_string());
-        let answer: Value = serde_json::from_str(&answer).unwrap();
-        for item in answer["Items"].as_array().into_iter().flatten() {
+        let response: Value = serde_json::from_str(&response).unwrap();
+        for item in response["Items"].as_array().into_iter().flatten() {
             let expires = item["expires_at"]["N"].as_str().and_then(|at| at.parse::<u64>().ok());
             if expires.is_some_and(|at| at * 1000 < self.now()) && self.state().rng.u32(..10) > 0 {
                 let key = json!({"pk": item["pk"], "sk": item["sk"]});
@@ -66,8 +66,8 @@ impl SimulatedAws {
                 state.old_images.record(key, before, now);
             }
         }
-        let answer = network::perform(&self.engine, operation, body);
-        if answer.0 == 200 {
+        let response = network::perform(&self.engine, operation, body);
+        if response.0 == 200 {
             for key in &keys {
                 let (pk, sk) = (key["pk"]["S"].as_str().unwrap(), key["sk"]["S"].as_str().unwrap());
                 if let (Some(room), Some(seq)) = (pk.strip_prefix("ROOM#"), sk.strip_prefix("MSG#")) {
@@ -83,28 +83,28 @@ impl SimulatedAws {
                 }
             }
         }
-        answer
+        response
     }
 
     /// The current version of an item.
     fn item(&self, key: &Value) -> Option<Value> {
         let get_item = json!({"TableName": network::TABLE, "Key": key, "ConsistentRead": true});
-        let (_, answer) = network::perform(&self.engine, "GetItem", &get_item.to_string());
-        let mut answer: Value = serde_json::from_str(&answer).unwrap();
-        Some(answer["Item"].take()).filter(|item| !item.is_null())
+        let (_, response) = network::perform(&self.engine, "GetItem", &get_item.to_string());
+        let mut response: Value = serde_json::from_str(&response).unwrap();
+        Some(response["Item"].take()).filter(|item| !item.is_null())
     }
 
     fn get_item(&self, body: &str) -> Answer {
-        let answer = network::perform(&self.engine, "GetItem", body);
+        let response = network::perform(&self.engine, "GetItem", body);
         let request: Value = serde_json::from_str(body).unwrap();
         let mut state = self.state();
         if request["ConsistentRead"] == true || !state.happens("stale read", |rates| rates.stale) {
-            return answer;
+            return response;
         }
         let age = state.rng.u64(..2000);
-        let mut old: Value = serde_json::from_str(&answer.1).unwrap();
+        let mut old: Value = serde_json::from_str(&response.1).unwrap();
         match state.old_images.image_at(&request["Key"], self.now().saturating_sub(age)) {
-            OldImage::Unchanged => return answer,
+            OldImage::Unchanged => return response,
             OldImage::Item(item) => old["Item"] = item,
             OldImage::Absent => drop(old.as_object_mut().unwrap().remove("Item")),
         }
@@ -119,13 +119,13 @@ impl SimulatedAws {
             request["Limit"] = state.rng.u64(1..=max_limit).into();
         }
         let is_stale = request["ConsistentRead"] != true && state.happens("stale read", |rates| rates.stale);
-        let (status, answer) = network::perform(&self.engine, "Query", &request.to_string());
+        let (status, response) = network::perform(&self.engine, "Query", &request.to_string());
         if !is_stale {
-            return (status, answer);
+            return (status, response);
         }
         let read_at = self.now().saturating_sub(state.rng.u64(..2000));
-        let mut answer: Value = serde_json::from_str(&answer).unwrap();
-        if let Some(items) = answer["Items"].as_array_mut() {
+        let mut response: Value = serde_json::from_str(&response).unwrap();
+        if let Some(items) = response["Items"].as_array_mut() {
             items.retain_mut(|item| {
                 let key = json!({"pk": item["pk"], "sk": item["sk"]});
                 match state.old_images.image_at(&key, read_at) {
@@ -136,7 +136,7 @@ impl SimulatedAws {
                 true
             });
         }
-        (status, answer.to_string())
+        (status, response.to_string())
     }
 
     async fn batch_get(&self, body: &str) -> Answer {
@@ -169,12 +169,12 @@ impl SimulatedAws {
                 }
             }
         }
-        let mut answer = json!({"Responses": {network::TABLE: found}, "UnprocessedKeys": {}});
+        let mut response = json!({"Responses": {network::TABLE: found}, "UnprocessedKeys": {}});
         if !unprocessed.is_empty() {
-            answer["UnprocessedKeys"][network::TABLE] =
+            response["UnprocessedKeys"][network::TABLE] =
                 json!({"Keys": unprocessed, "ConsistentRead": consistent});
         }
-        (200, answer.to_string())
+        (200, response.to_string())
     }
 }
 

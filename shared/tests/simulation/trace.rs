@@ -1,5 +1,4 @@
-//! The trace of a schedule. The same seed yields the same trace: random ids are numbered in order of
-//! appearance. appearance.
+//! The trace of a schedule. Random ids are numbered in order of appearance: a seed yields the same trace.
 
 use std::{
     collections::BTreeMap,

@@ -55,8 +55,7 @@ impl Simulation {
         }
     }
 
-    /// Each user has the username of their last rename and no other user has it. Profiles, rooms and search
-    /// show it.
+    /// Each user has the username of their last rename, exclusively. Profiles, rooms and search show it.
     pub fn check_usernames(&self, views: &[SocialView], fresh: &[FreshLoad]) {
         let mut violations = Vec::new();
         let observed = self.observed.borrow();
