@@ -1,5 +1,5 @@
-//! The rules for blocks: while one stands, the direct room is there for neither of its two, and nothing that is sent then
-//! gets into its log; afterwards it is there again, with all that it held.
+//! Checks of blocks between users 0 and 1. While a block is in effect, the direct room does not exist for
+//! either user and accepts no messages. After the unblock, it has its former content.
 
 use std::{rc::Rc, time::Duration};
 
@@ -7,214 +7,231 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    deeds::{Deed, What, possible},
-    gateway::{Reply, Rest},
-    ledger::{Ledger, text},
-    world::World,
+    actions::{ActionKind, UserAction, possible_outcomes},
+    gateway::{HttpRequest, HttpResponse},
+    observations::{Observations, text},
+    simulation::Simulation,
 };
 
-/// A send may be on its way for so long before it gets into the log, in milliseconds: as long as a function may run, and its
-/// last call after that.
-const ON_ITS_WAY: u64 = 30_000;
+/// The longest time between the start of a send and its commit, in milliseconds: the function timeout, and
+/// then the function's last call.
+const MAX_IN_FLIGHT: u64 = 30_000;
 
-impl Ledger {
-    fn blocks(&self) -> impl Iterator<Item = &Deed> {
-        self.deeds.iter().filter(|deed| matches!(deed.what, What::Block(_)))
+impl Observations {
+    fn blocks(&self) -> impl Iterator<Item = &UserAction> {
+        self.actions.iter().filter(|action| matches!(action.kind, ActionKind::Block(_)))
     }
 
-    /// What may end a block.
-    fn lifts(&self, block: &Deed) -> impl Iterator<Item = &Deed> {
-        let person = block.person;
-        self.deeds.iter().filter(move |deed| deed.person == person && matches!(deed.what, What::Unblock(_)))
+    /// Actions that may end a block.
+    fn unblocks(&self, block: &UserAction) -> impl Iterator<Item = &UserAction> {
+        let user = block.user;
+        self.actions
+            .iter()
+            .filter(move |action| action.user == user && matches!(action.kind, ActionKind::Unblock(_)))
     }
 
-    /// Whether the direct room was closed from one moment to another, for certain: a block was acknowledged before, and
-    /// nothing that ends it can have run since.
-    pub fn is_shut(&self, from: u64, to: u64) -> bool {
+    /// Whether the direct room was certainly closed from `from` to `to`: a block was acknowledged before, and
+    /// no unblock after it can have taken effect.
+    pub fn is_closed(&self, from: u64, to: u64) -> bool {
         self.blocks().any(|block| {
-            let may_end = |lift: &Deed| lift.began <= to && !lift.is_before(block);
-            block.is_acknowledged && block.answered < from && !self.lifts(block).any(may_end)
+            let may_end = |unblock: &UserAction| unblock.started_at <= to && !unblock.is_before(block);
+            block.is_acknowledged && block.answered_at < from && !self.unblocks(block).any(may_end)
         })
     }
 
-    /// Whether the direct room may have been closed at some time between two moments.
-    pub fn may_be_shut(&self, from: u64, to: u64) -> bool {
+    /// Whether the direct room may have been closed at some time between `from` and `to`.
+    pub fn may_be_closed(&self, from: u64, to: u64) -> bool {
         self.blocks().any(|block| {
-            let ends = |lift: &Deed| lift.is_acknowledged && block.is_before(lift) && lift.answered < from;
-            block.began <= to && !self.lifts(block).any(ends)
+            let ends = |unblock: &UserAction| {
+                unblock.is_acknowledged && block.is_before(unblock) && unblock.answered_at < from
+            };
+            block.started_at <= to && !self.unblocks(block).any(ends)
         })
     }
 
-    /// Whether somebody was ever blocked, as far as they were asked to be.
-    pub fn was_shut_out(&self, person: usize) -> bool {
-        self.blocks().any(|block| block.what == What::Block(person))
+    /// Whether a block of this user was ever requested.
+    pub fn was_blocked(&self, user: usize) -> bool {
+        self.blocks().any(|block| block.kind == ActionKind::Block(user))
     }
 
-    /// Whether the last that somebody asked for about the other one of the direct room is a block.
-    pub fn wants_blocked(&self, person: usize) -> bool {
-        let own = |deed: &&Deed| deed.person == person && moves(deed).is_some();
-        self.deeds.iter().rev().find(own).is_some_and(|deed| moves(deed) == Some(true))
+    /// Whether the user's last requested block or unblock of the other user is a block.
+    pub fn last_requested_block(&self, user: usize) -> bool {
+        let own = |action: &&UserAction| action.user == user && requests_block(action).is_some();
+        self.actions.iter().rev().find(own).is_some_and(|action| requests_block(action) == Some(true))
     }
 }
 
-/// Whether a deed blocks somebody or lets them in again.
-fn moves(deed: &Deed) -> Option<bool> {
-    match deed.what {
-        What::Block(_) => Some(true),
-        What::Unblock(_) => Some(false),
+/// Whether an action blocks (`true`) or unblocks (`false`) a user; `None` for other actions.
+fn requests_block(action: &UserAction) -> Option<bool> {
+    match action.kind {
+        ActionKind::Block(_) => Some(true),
+        ActionKind::Unblock(_) => Some(false),
         _ => None,
     }
 }
 
-impl World {
-    /// A call on the direct room has been answered: as if there were no such room, if it was closed all the time.
-    pub fn check_shut(&self, rest: &Rest, reply: &Reply, asked_at: u64) {
+impl Simulation {
+    /// A request about the direct room returns 404 if the room was closed for the whole request.
+    pub fn check_direct_room(&self, request: &HttpRequest, response: &HttpResponse, requested_at: u64) {
         let direct = &self.rooms[1];
-        let is_named = rest.path.iter().any(|(_, value)| value == direct)
-            || rest.body.as_ref().is_some_and(|body| body["chat_room_id"] == **direct)
-            || rest.route == "POST /api/v1/chat/rooms";
-        if !is_named || reply.status >= 500 || reply.status == 429 {
+        let is_named = request.path.iter().any(|(_, value)| value == direct)
+            || request.body.as_ref().is_some_and(|body| body["chat_room_id"] == **direct)
+            || request.route == "POST /api/v1/chat/rooms";
+        if !is_named || response.status >= 500 || response.status == 429 {
             return;
         }
-        let ledger = self.ledger.borrow();
-        let now = self.cloud.now();
-        let (is_shut, may_be_shut) = (ledger.is_shut(asked_at, now), ledger.may_be_shut(asked_at, now));
-        drop(ledger);
-        if is_shut && reply.status != 404 {
-            self.broken("blocks", format!("{} of the closed room answered {}", rest.route, reply.status));
+        let observed = self.observed.borrow();
+        let now = self.aws.now();
+        let (is_closed, may_be_closed) =
+            (observed.is_closed(requested_at, now), observed.may_be_closed(requested_at, now));
+        drop(observed);
+        if is_closed && response.status != 404 {
+            self.report_violation(
+                "blocks",
+                format!("{} returned {} for the closed room", request.route, response.status),
+            );
         }
-        if rest.route == "POST /api/v1/chat/rooms" {
-            let is_opened = reply.status == 200 && reply.body["id"] == **direct;
-            if !(is_opened || reply.status == 404 && may_be_shut) {
-                let detail = format!("opening the direct room answered {} {}", reply.status, reply.body);
-                self.broken("blocks", detail);
+        if request.route == "POST /api/v1/chat/rooms" {
+            let is_opened = response.status == 200 && response.body["id"] == **direct;
+            if !(is_opened || response.status == 404 && may_be_closed) {
+                let detail =
+                    format!("opening the direct room returned {} {}", response.status, response.body);
+                self.report_violation("blocks", detail);
             }
         }
     }
 
-    /// A message was acknowledged that somebody sent after a moment.
-    pub fn check_taken(&self, message: &Value, asked_at: u64) {
-        if message["chat_room_id"] == *self.rooms[1] && self.is_shut_since(asked_at) {
-            self.broken("blocks", format!("{message} was taken into the closed room"));
+    /// The direct room accepts no message that was sent while it was closed.
+    pub fn check_accepted(&self, message: &Value, requested_at: u64) {
+        if message["chat_room_id"] == *self.rooms[1] && self.is_closed_since(requested_at) {
+            self.report_violation("blocks", format!("the closed room accepted {message}"));
         }
     }
 
-    /// A room is shown to somebody who asked at some moment.
-    pub fn check_listed(&self, room: &Value, asked_at: u64) {
-        if room["id"] == *self.rooms[1] && self.is_shut_since(asked_at) {
-            self.broken("blocks", format!("the closed room is shown: {room}"));
+    /// A response does not show the direct room if it was closed for the whole request.
+    pub fn check_room_is_open(&self, room: &Value, requested_at: u64) {
+        if room["id"] == *self.rooms[1] && self.is_closed_since(requested_at) {
+            self.report_violation("blocks", format!("the closed room is visible: {room}"));
         }
     }
 
-    /// Who holds the direct room learns by a sync that it is closed.
-    pub fn check_left(&self, request: &Value, answer: &Value, asked_at: u64) {
+    /// A sync reports the closed direct room as left to a client that has it.
+    pub fn check_left_rooms(&self, request: &Value, page: &Value, requested_at: u64) {
         let direct = &self.rooms[1];
-        let is_told = answer["left"].as_array().unwrap().iter().any(|room| room == direct);
-        if request["rooms"].get(direct).is_some() && self.is_shut_since(asked_at) && !is_told {
-            self.broken("blocks", format!("a sync does not say that the direct room is closed: {answer}"));
+        let is_reported = page["left"].as_array().unwrap().iter().any(|room| room == direct);
+        if request["rooms"].get(direct).is_some() && self.is_closed_since(requested_at) && !is_reported {
+            self.report_violation(
+                "blocks",
+                format!("a sync does not report the closed room as left: {page}"),
+            );
         }
     }
 
-    fn is_shut_since(&self, asked_at: u64) -> bool {
-        self.ledger.borrow().is_shut(asked_at, self.cloud.now())
+    fn is_closed_since(&self, requested_at: u64) -> bool {
+        self.observed.borrow().is_closed(requested_at, self.aws.now())
     }
 
-    /// The direct room is not there for a device that holds it: it asks what has become of it.
-    pub fn find_shut(self: &Rc<Self>, d: usize, room: &str) {
+    /// Syncs a device that got 404 for the direct room.
+    pub fn on_room_not_found(self: &Rc<Self>, d: usize, room: &str) {
         if room == self.rooms[1] {
             self.catch_up(d);
         }
     }
 
-    /// A device holds a room no more, and asks again for what it has.
-    pub fn forget(&self, d: usize, room: &str) {
+    /// Removes a room from a device's local copy, and requests another sync.
+    pub fn drop_room(&self, d: usize, room: &str) {
         let mut device = self.devices[d].borrow_mut();
         device.replica.take(&json!({"type": "room_deleted", "data": {"chat_room_id": room}}));
-        device.again = true;
+        device.sync_again = true;
     }
 
-    /// What was acknowledged of blocks is so, the direct room is there just if nobody blocks, and then nobody blocks.
+    /// Checks the blocks and the access to the direct room, then ends all blocks.
     pub async fn end_blocks(self: &Rc<Self>) {
-        self.settled().await;
-        // What is still on its way arrives.
+        self.wait_until_idle().await;
+        // Late calls may still take effect.
         sleep(Duration::from_secs(30)).await;
-        self.settled().await;
-        if !self.ledger.borrow().has(|deed| moves(deed).is_some()) {
+        self.wait_until_idle().await;
+        if !self.observed.borrow().any_action(|action| requests_block(action).is_some()) {
             return;
         }
         let mut blocking = Vec::new();
-        for person in 0..2 {
-            let listed = self.list(person, Rest::new("GET /api/v1/friends/blocks")).await;
-            let is_blocking = listed.iter().any(|block| block["user_id"] == *self.people[1 - person].id);
-            let ledger = self.ledger.borrow();
-            let own = ledger.deeds.iter().filter(|deed| deed.person == person);
-            let own: Vec<_> = own.filter_map(|deed| Some((deed, moves(deed)?))).collect();
-            let possible = possible(&own, false);
-            drop(ledger);
+        for user in 0..2 {
+            let listed = self.list(user, HttpRequest::new("GET /api/v1/friends/blocks")).await;
+            let is_blocking = listed.iter().any(|block| block["user_id"] == *self.users[1 - user].id);
+            let observed = self.observed.borrow();
+            let own = observed.actions.iter().filter(|action| action.user == user);
+            let own: Vec<_> = own.filter_map(|action| Some((action, requests_block(action)?))).collect();
+            let possible = possible_outcomes(&own, false);
+            drop(observed);
             if !possible.contains(&is_blocking) {
-                let name = &self.people[person].name;
-                self.broken("blocks", format!("{name} blocks: {is_blocking}, not {possible:?}"));
+                let name = &self.users[user].name;
+                self.report_violation(
+                    "blocks",
+                    format!("{name} blocks the other: {is_blocking}, not {possible:?}"),
+                );
             }
             blocking.push(is_blocking);
         }
-        self.check_room_is_there(!blocking.contains(&true)).await;
+        self.check_direct_room_access(!blocking.contains(&true)).await;
         for (d, device) in self.devices.iter().enumerate() {
-            let person = device.borrow().person;
-            if person < 2 && std::mem::take(&mut blocking[person]) {
-                self.approach(d, &self.people[1 - person].id, What::Unblock(1 - person));
+            let user = device.borrow().user;
+            if user < 2 && std::mem::take(&mut blocking[user]) {
+                self.perform_on_user(d, &self.users[1 - user].id, ActionKind::Unblock(1 - user));
             }
         }
-        self.settled().await;
+        self.wait_until_idle().await;
     }
 
-    /// The direct room is there for both, or for neither.
-    async fn check_room_is_there(self: &Rc<Self>, is_there: bool) {
-        for person in 0..2 {
-            let rooms = self.list_rooms(person, None).await.unwrap_or_default();
+    /// Both users can access the direct room if it is open, and neither can if it is closed.
+    async fn check_direct_room_access(self: &Rc<Self>, is_open: bool) {
+        for user in 0..2 {
+            let rooms = self.list_rooms(user, None).await.unwrap_or_default();
             let is_listed = rooms.iter().any(|room| text(&room["id"]) == self.rooms[1]);
-            let at = |route| Rest::new(route).at("room_id", &self.rooms[1]);
+            let room_request = |route| HttpRequest::new(route).path("room_id", &self.rooms[1]);
             let reads = [
-                at("GET /api/v1/chat/rooms/{room_id}"),
-                at("GET /api/v1/chat/rooms/{room_id}/messages"),
-                at("GET /api/v1/chat/rooms/{room_id}/pins"),
+                room_request("GET /api/v1/chat/rooms/{room_id}"),
+                room_request("GET /api/v1/chat/rooms/{room_id}/messages"),
+                room_request("GET /api/v1/chat/rooms/{room_id}/pins"),
             ];
             let read = self.rng.borrow_mut().choice(reads).unwrap();
-            for rest in [read, self.opening(person)] {
-                let route = rest.route;
-                let status = self.call(person, rest).await.map(|reply| reply.status);
-                let expected = if is_there { 200 } else { 404 };
-                if is_listed != is_there || status != Some(expected) {
-                    let name = &self.people[person].name;
+            for request in [read, self.direct_room_request(user)] {
+                let route = request.route;
+                let status = self.call(user, request).await.map(|response| response.status);
+                let expected = if is_open { 200 } else { 404 };
+                if is_listed != is_open || status != Some(expected) {
+                    let name = &self.users[user].name;
                     let detail = format!(
-                        "the direct room is there: {is_there}, but {name}'s {route} answers {status:?}, and it is listed: {is_listed}"
+                        "open: {is_open}, listed for {name}: {is_listed}, {route} returns {status:?}"
                     );
-                    self.broken("blocks", detail);
+                    self.report_violation("blocks", detail);
                 }
             }
         }
     }
 
-    /// What got into the direct room's log while it was closed was on its way before.
-    pub fn check_late(&self) {
-        let mut found = Vec::new();
-        let ledger = self.ledger.borrow();
-        let log = self.truth(&self.rooms[1]).log;
-        let commits = self.cloud.state().commits.clone();
+    /// A message that was committed while the direct room was closed was in flight when it closed.
+    pub fn check_late_commits(&self) {
+        let mut violations = Vec::new();
+        let observed = self.observed.borrow();
+        let log = self.stored_room(&self.rooms[1]).log;
+        let commits = self.aws.state().commits.clone();
         for commit in commits.iter().filter(|commit| commit.room == self.rooms[1]) {
-            if !ledger.is_shut(commit.at, commit.at) {
+            if !observed.is_closed(commit.at, commit.at) {
                 continue;
             }
-            let name = log[&commit.seq]["client_message_id"]["S"].as_str().unwrap();
-            let mut tries =
-                ledger.sent.iter().filter(|sent| sent.client_id == name).flat_map(|sent| &sent.tries);
-            let was_on_its_way = |began: &u64| {
-                *began <= commit.at && commit.at <= began + ON_ITS_WAY && !ledger.is_shut(*began, commit.at)
+            let id = log[&commit.seq]["client_message_id"]["S"].as_str().unwrap();
+            let mut attempts =
+                observed.sent.iter().filter(|sent| sent.client_id == id).flat_map(|sent| &sent.attempts);
+            let was_in_flight = |started_at: &u64| {
+                *started_at <= commit.at
+                    && commit.at <= started_at + MAX_IN_FLIGHT
+                    && !observed.is_closed(*started_at, commit.at)
             };
-            if !tries.any(was_on_its_way) {
-                found.push(("blocks", format!("{name} was sent into the closed room at {}", commit.seq)));
+            if !attempts.any(was_in_flight) {
+                violations.push(("blocks", format!("{id} was sent to the closed room at {}", commit.seq)));
             }
         }
-        drop(ledger);
-        self.all_broken(found);
+        drop(observed);
+        self.report_violations(violations);
     }
 }

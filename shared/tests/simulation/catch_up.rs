@@ -1,4 +1,5 @@
-//! How a client catches up with what it has missed: by sync, and by loading anew what that cannot tell.
+//! How a client catches up on what it missed: by sync, and by reloading the history of a room that sync
+//! cannot complete.
 
 use std::rc::Rc;
 
@@ -6,68 +7,68 @@ use serde_json::Value;
 
 use crate::{
     device::back_off,
-    gateway::Rest,
-    ledger::{number, text},
-    world::World,
+    gateway::HttpRequest,
+    observations::{number, text},
+    simulation::Simulation,
 };
 
-/// The longest that a record of a change may be used, in milliseconds.
-pub const CHANGES_KEPT: u64 = 30 * 24 * 3600 * 1000;
+/// The retention of change records, in milliseconds.
+pub const CHANGE_RETENTION: u64 = 30 * 24 * 3600 * 1000;
 
-impl World {
-    /// Has a device catch up; once more if it is doing so already.
+impl Simulation {
+    /// Starts a sync of a device. If one is in progress, another follows it.
     pub fn catch_up(self: &Rc<Self>, d: usize) {
         let mut device = self.devices[d].borrow_mut();
-        device.again = true;
-        if std::mem::replace(&mut device.catching_up, true) {
+        device.sync_again = true;
+        if std::mem::replace(&mut device.is_syncing, true) {
             return;
         }
         drop(device);
-        let world = self.clone();
+        let simulation = self.clone();
         self.spawn(async move {
             let mut attempt = 0;
             loop {
-                world.devices[d].borrow_mut().again = false;
-                if world.sync(d).await.is_none() {
+                simulation.devices[d].borrow_mut().sync_again = false;
+                if simulation.sync(d).await.is_none() {
                     back_off(attempt).await;
                     attempt += 1;
                     continue;
                 }
-                world.take_waiting(d);
-                if !world.devices[d].borrow().again {
+                simulation.apply_deferred_frames(d);
+                if !simulation.devices[d].borrow().sync_again {
                     break;
                 }
             }
-            world.devices[d].borrow_mut().catching_up = false;
+            simulation.devices[d].borrow_mut().is_syncing = false;
         });
     }
 
-    /// One sync, page by page; `None` if a call fails.
+    /// Syncs once, page by page; `None` if a request fails.
     async fn sync(self: &Rc<Self>, d: usize) -> Option<()> {
         self.load_histories(d).await?;
-        let person = self.devices[d].borrow().person;
+        let user = self.devices[d].borrow().user;
         let mut cursor = Value::Null;
         loop {
-            let (floor, asked_at) = (self.ledger.borrow().floor(), self.cloud.now());
-            let request = self.devices[d].borrow().replica.sync_request(&cursor);
-            let rest = Rest::new("POST /api/v1/chat/sync").json(request.clone());
-            let answer = self.call(person, rest).await.filter(|reply| reply.status == 200)?.body;
-            self.check_left(&request, &answer, asked_at);
-            for news in answer["rooms"].as_array().unwrap() {
-                let named = request["rooms"].get(text(&news["room"]["id"]));
-                self.see_news(person, news, named, asked_at, &floor);
+            let (acknowledged, requested_at) = (self.observed.borrow().acknowledged(), self.aws.now());
+            let sync_request = self.devices[d].borrow().replica.sync_request(&cursor);
+            let request = HttpRequest::new("POST /api/v1/chat/sync").json(sync_request.clone());
+            let page = self.call(user, request).await.filter(|response| response.status == 200)?.body;
+            self.check_left_rooms(&sync_request, &page, requested_at);
+            for room_sync in page["rooms"].as_array().unwrap() {
+                let position = sync_request["rooms"].get(text(&room_sync["room"]["id"]));
+                self.check_room_sync(user, room_sync, position, requested_at, &acknowledged);
             }
-            let anew = self.devices[d].borrow_mut().replica.take_sync(&answer);
-            self.devices[d].borrow_mut().unloaded.extend(anew);
+            let incomplete = self.devices[d].borrow_mut().replica.take_sync(&page);
+            self.devices[d].borrow_mut().unloaded.extend(incomplete);
             self.load_histories(d).await?;
-            if answer["complete"] == true {
+            if page["complete"] == true {
                 return Some(());
             }
-            cursor = answer["next_cursor"].clone();
+            cursor = page["next_cursor"].clone();
         }
     }
 
-    /// Loads the histories that are not loaded yet; `None` if a call fails.
+    /// Loads the history of every room that needs it; `None` if a request fails.
     async fn load_histories(self: &Rc<Self>, d: usize) -> Option<()> {
         let first = || self.devices[d].borrow().unloaded.first().cloned();
         while let Some(room) = first() {
@@ -77,17 +78,17 @@ impl World {
         Some(())
     }
 
-    /// Loads a room's history anew; `None` if a call fails.
+    /// Loads a room's history, from the newest message that the device has; `None` if a request fails.
     async fn load_room(self: &Rc<Self>, d: usize, room: &str) -> Option<()> {
-        let (person, mut before) = {
+        let (user, mut before) = {
             let device = self.devices[d].borrow();
-            (device.person, device.replica.seq(room) + 1)
+            (device.user, device.replica.seq(room) + 1)
         };
         loop {
-            let page = self.history_if_there(person, room, ("before_seq", before), 100).await?;
+            let page = self.history_if_visible(user, room, ("before_seq", before), 100).await?;
             let Some(page) = page else {
-                // What is held of it is not whole: if it comes back, it has to come whole.
-                self.forget(d, room);
+                // The local copy is incomplete. If the room returns, the device must load it in full.
+                self.drop_room(d, room);
                 return Some(());
             };
             let Some(oldest) = page.last() else { return Some(()) };
@@ -96,60 +97,60 @@ impl World {
         }
     }
 
-    /// A person's rooms, page by page or at once; `None` if a call fails.
-    pub async fn list_rooms(self: &Rc<Self>, person: usize, limit: Option<u64>) -> Option<Vec<Value>> {
+    /// Lists a user's rooms, in pages of `limit` rooms; `None` if a request fails.
+    pub async fn list_rooms(self: &Rc<Self>, user: usize, limit: Option<u64>) -> Option<Vec<Value>> {
         let (mut rooms, mut cursor) = (Vec::new(), None::<String>);
         loop {
-            let (floor, asked_at) = (self.ledger.borrow().floor(), self.cloud.now());
-            let mut rest = Rest::new("GET /api/v1/chat/rooms");
+            let (acknowledged, requested_at) = (self.observed.borrow().acknowledged(), self.aws.now());
+            let mut request = HttpRequest::new("GET /api/v1/chat/rooms");
             for (name, value) in [("limit", limit.map(|limit| limit.to_string())), ("cursor", cursor)] {
-                rest.query.extend(value.map(|value| (name, value)));
+                request.query.extend(value.map(|value| (name, value)));
             }
-            let reply = self.call(person, rest).await.filter(|reply| reply.status == 200)?;
-            for room in reply.body.as_array().unwrap() {
-                self.see_room(person, room, asked_at, &floor);
+            let response = self.call(user, request).await.filter(|response| response.status == 200)?;
+            for room in response.body.as_array().unwrap() {
+                self.check_room(user, room, requested_at, &acknowledged);
                 rooms.push(room.clone());
             }
-            cursor = reply.next_cursor;
+            cursor = response.next_cursor;
             if cursor.is_none() {
                 return Some(rooms);
             }
         }
     }
 
-    /// A page of a room's history, newest first; `None` if the call fails.
+    /// Loads a page of a room's history, newest first; `None` if the request fails.
     pub async fn history(
         self: &Rc<Self>,
-        person: usize,
+        user: usize,
         room: &str,
         window: (&'static str, u64),
         limit: u64,
     ) -> Option<Vec<Value>> {
-        self.history_if_there(person, room, window, limit).await.map(Option::unwrap_or_default)
+        self.history_if_visible(user, room, window, limit).await.map(Option::unwrap_or_default)
     }
 
-    /// The same, and within it `None` if the room is not there for this person.
-    async fn history_if_there(
+    /// As `history`, but `Some(None)` if the user cannot see the room.
+    async fn history_if_visible(
         self: &Rc<Self>,
-        person: usize,
+        user: usize,
         room: &str,
         (window, from): (&'static str, u64),
         limit: u64,
     ) -> Option<Option<Vec<Value>>> {
-        let (floor, asked_at) = (self.ledger.borrow().floor(), self.cloud.now());
-        let rest = Rest::new("GET /api/v1/chat/rooms/{room_id}/messages").at("room_id", room);
-        let reply = self.call(person, rest.with(window, from).with("limit", limit)).await?;
-        match reply.status {
+        let (acknowledged, requested_at) = (self.observed.borrow().acknowledged(), self.aws.now());
+        let request = HttpRequest::new("GET /api/v1/chat/rooms/{room_id}/messages").path("room_id", room);
+        let response = self.call(user, request.query(window, from).query("limit", limit)).await?;
+        match response.status {
             200 => {}
             404 => return Some(None),
             _ => return None,
         }
-        let page = reply.body.as_array().unwrap().clone();
+        let page = response.body.as_array().unwrap().clone();
         for message in &page {
-            self.see(person, message, asked_at);
-            self.check_age(person, message, &floor);
+            self.check_message(user, message, requested_at);
+            self.check_message_rev(user, message, &acknowledged);
         }
-        self.check_page(person, room, (window, from), limit, &page, &floor);
+        self.check_history_page(user, room, (window, from), limit, &page, &acknowledged);
         Some(Some(page))
     }
 }

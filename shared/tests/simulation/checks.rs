@@ -1,207 +1,218 @@
-//! The rules for the log at the end, and for the pushes on the way there.
+//! Checks of the logs at the end of a schedule, and of the pushes during it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::{
-    clients::Which,
-    truth::{Truth, field, is_shown_as},
-    world::World,
+    client_checks::ClientSelection,
+    simulation::Simulation,
+    stored_rooms::{StoredRoom, attribute, matches_item},
 };
 
-/// What one person is shown when they load everything anew.
-pub struct Fresh {
-    /// Their rooms.
+/// What a user sees after loading everything without a local copy.
+pub struct FreshLoad {
+    /// The listed rooms, by id.
     pub rooms: BTreeMap<String, Value>,
     /// Each room's messages, by position.
     pub messages: BTreeMap<String, BTreeMap<u64, Value>>,
-    /// Some rooms as each is shown alone.
-    pub whole: Vec<Value>,
-    /// Some rooms' pinned messages, as they are listed.
+    /// The room details of some rooms, each requested by itself.
+    pub room_details: Vec<Value>,
+    /// The listed pins of some rooms.
     pub pins: Vec<(String, Vec<Value>)>,
-    /// Who put which emoji to each message that has any, by room and position.
+    /// The listed reactions of each message that has any, by room and position.
     pub reactions: BTreeMap<(String, u64), Vec<Value>>,
 }
 
-impl World {
-    /// Everything that must hold at the end.
-    pub fn check_all(&self, fresh: &[Fresh]) {
-        let truths: BTreeMap<String, Truth> =
-            self.rooms.iter().map(|room| (room.clone(), self.truth(room))).collect();
-        for (room, truth) in &truths {
-            self.check_log(room, truth);
-            self.check_readers(room, truth, fresh);
-            self.check_roles(room, truth, fresh);
+impl Simulation {
+    /// Checks everything about rooms that must hold at the end.
+    pub fn check_all(&self, fresh: &[FreshLoad]) {
+        let stored_rooms: BTreeMap<String, StoredRoom> =
+            self.rooms.iter().map(|room| (room.clone(), self.stored_room(room))).collect();
+        for (room, stored) in &stored_rooms {
+            self.check_log(room, stored);
+            self.check_readers(room, stored, fresh);
+            self.check_roles(room, stored, fresh);
         }
-        self.check_sends(&truths);
-        self.check_sight(&truths);
-        self.check_deeds(&truths, fresh);
-        self.check_agreement(fresh);
-        self.check_clients(fresh, Which::All);
+        self.check_sends(&stored_rooms);
+        self.check_visibility(&stored_rooms);
+        self.check_actions(&stored_rooms, fresh);
+        self.check_consistency(fresh);
+        self.check_clients(fresh, ClientSelection::All);
         if self.plan.is_reliable() {
-            self.check_pushes(&truths);
+            self.check_pushes(&stored_rooms);
         }
     }
 
-    /// Positions are dense from 1 and hold only what was sent, once.
-    fn check_log(&self, room: &str, truth: &Truth) {
-        let (name, mut found) = (self.room_name(room), Vec::new());
-        if !truth.log.keys().copied().eq(1..=truth.log.len() as u64) {
-            found.push(("dense positions", format!("the {name} has {:?}", truth.log.keys())));
+    /// Positions are dense from 1. Each message was requested by its sender, and is stored once.
+    fn check_log(&self, room: &str, stored: &StoredRoom) {
+        let (name, mut violations) = (self.room_name(room), Vec::new());
+        if !stored.log.keys().copied().eq(1..=stored.log.len() as u64) {
+            violations.push(("dense positions", format!("the {name} has positions {:?}", stored.log.keys())));
         }
-        let mut names = BTreeSet::new();
-        let ledger = self.ledger.borrow();
-        for (seq, item) in &truth.log {
-            let key = (field(item, "sender_id"), field(item, "client_message_id"));
-            let is_asked = if field(item, "kind") == "system" {
-                self.is_asked(room, *seq, item)
+        let mut keys = BTreeSet::new();
+        let observed = self.observed.borrow();
+        for (seq, item) in &stored.log {
+            let key = (attribute(item, "sender_id"), attribute(item, "client_message_id"));
+            let is_requested = if attribute(item, "kind") == "system" {
+                self.is_requested(room, *seq, item)
             } else {
-                let mut sent = ledger.sent.iter();
+                let mut sent = observed.sent.iter();
                 sent.any(|sent| (sent.sender.as_str(), sent.client_id.as_str()) == key && sent.room == room)
             };
-            if !is_asked {
-                found.push(("unexpected", format!("{item} was never sent")));
+            if !is_requested {
+                violations.push(("no unrequested messages", format!("{item} was never sent")));
             }
-            if !names.insert(key) {
-                found.push(("duplicates", format!("{item} stands in the {name} twice")));
+            if !keys.insert(key) {
+                violations.push(("no duplicates", format!("{item} is in the {name} twice")));
             }
         }
-        drop(ledger);
-        self.all_broken(found);
+        drop(observed);
+        self.report_violations(violations);
     }
 
-    /// Everyone who is in a room sees the same log, from where they joined to its end; nobody else sees any.
-    fn check_readers(&self, room: &str, truth: &Truth, fresh: &[Fresh]) {
-        for (person, fresh) in fresh.iter().enumerate() {
-            let name = format!("{} in the {}", self.people[person].name, self.room_name(room));
-            let (present, shown) = (truth.present(person), fresh.messages.get(room));
-            let (Some(stay), Some(shown)) = (present, shown) else {
-                if present.is_some() != shown.is_some() {
-                    self.broken(
-                        "membership",
-                        format!("{name} is shown {shown:?}, and the log says {present:?}"),
+    /// Every member sees the same log, from the position at which they joined. Other users see none of it.
+    fn check_readers(&self, room: &str, stored: &StoredRoom, fresh: &[FreshLoad]) {
+        for (user, fresh) in fresh.iter().enumerate() {
+            let name = format!("{} in the {}", self.users[user].name, self.room_name(room));
+            let (current, shown) = (stored.current_membership(user), fresh.messages.get(room));
+            let (Some(membership), Some(shown)) = (current, shown) else {
+                if current.is_some() != shown.is_some() {
+                    self.report_violation(
+                        "room membership",
+                        format!("{name} sees {shown:?}, but the stored membership is {current:?}"),
                     );
                 }
                 continue;
             };
-            let seen: Vec<_> = truth.log.range(stay.from..).collect();
-            if !shown.keys().eq(seen.iter().map(|(seq, _)| *seq)) {
-                self.broken("one order", format!("{name} is shown {:?} from {}", shown.keys(), stay.from));
+            let visible: Vec<_> = stored.log.range(membership.from..).collect();
+            if !shown.keys().eq(visible.iter().map(|(seq, _)| *seq)) {
+                self.report_violation(
+                    "same order for all readers",
+                    format!("{name} sees {:?} from {}", shown.keys(), membership.from),
+                );
             }
-            for (seq, item) in seen {
-                if shown.get(seq).is_some_and(|message| !is_shown_as(item, message)) {
-                    self.broken("one order", format!("{name} is shown {}, not {item}", shown[seq]));
+            for (seq, item) in visible {
+                if shown.get(seq).is_some_and(|message| !matches_item(item, message)) {
+                    self.report_violation(
+                        "same order for all readers",
+                        format!("{name} sees {}, not {item}", shown[seq]),
+                    );
                 }
             }
         }
     }
 
-    /// What was acknowledged is in the log, as it was acknowledged, in the order in which each device sent it.
-    fn check_sends(&self, truths: &BTreeMap<String, Truth>) {
-        let mut found = Vec::new();
-        let ledger = self.ledger.borrow();
+    /// Every acknowledged message is in the log, as acknowledged, in the order in which its device sent it.
+    fn check_sends(&self, stored_rooms: &BTreeMap<String, StoredRoom>) {
+        let mut violations = Vec::new();
+        let observed = self.observed.borrow();
         let mut newest: BTreeMap<(usize, &str), u64> = BTreeMap::new();
-        for sent in &ledger.sent {
-            let name = &sent.client_id;
+        for sent in &observed.sent {
+            let id = &sent.client_id;
             let is_this = |(_, item): &(&u64, &Value)| {
-                field(item, "sender_id") == sent.sender && field(item, "client_message_id") == *name
+                attribute(item, "sender_id") == sent.sender && attribute(item, "client_message_id") == *id
             };
-            let message = truths[&sent.room].log.iter().find(is_this);
-            if sent.answers.is_empty() && sent.refused.is_none() {
-                found.push(("progress", format!("{name} was never answered")));
+            let message = stored_rooms[&sent.room].log.iter().find(is_this);
+            if sent.acknowledgements.is_empty() && sent.error.is_none() {
+                violations.push(("every request completes", format!("{id} got no final response")));
             }
-            // Who leaves a room cannot send into it, and has no more to do with what was said before they join again;
-            // what is deleted cannot be taken over; a direct room may be closed by a block.
-            if let Some((code, at)) = &sent.refused
-                && !(sent.room == self.rooms[0] && (code == "not_found" || sent.is_answer))
+            // A user who left the group cannot send to it, and on return cannot reply to earlier messages. A
+            // deleted message cannot be forwarded. A block closes the direct room.
+            if let Some((code, at)) = &sent.error
+                && !(sent.room == self.rooms[0] && (code == "not_found" || sent.is_reply))
                 && !(sent.room == self.rooms[1]
                     && code == "not_found"
-                    && ledger.may_be_shut(sent.tries.last().copied().unwrap_or_default(), *at))
+                    && observed.may_be_closed(sent.attempts.last().copied().unwrap_or_default(), *at))
                 && sent.content.is_some()
             {
-                found.push(("answers", format!("{name} was refused: {code}")));
+                violations.push(("no unexpected errors", format!("{id} failed with {code}")));
             }
-            for answer in &sent.answers {
+            for acknowledged in &sent.acknowledgements {
                 match message {
-                    None => found.push(("lost", format!("{answer} was acknowledged"))),
-                    Some((_, item)) if !is_shown_as(item, answer) => {
-                        found.push(("same answer", format!("{answer} for {item}")));
+                    None => violations.push(("no lost messages", format!("{acknowledged} was acknowledged"))),
+                    Some((_, item)) if !matches_item(item, acknowledged) => {
+                        violations
+                            .push(("acknowledged as stored", format!("{acknowledged}, stored as {item}")));
                     }
                     Some(_) => {}
                 }
             }
-            // What one try was refused is out of the outbox: an earlier one, which was on its way, may still land.
-            if let Some((seq, item)) = message.filter(|_| sent.refused.is_none()) {
+            // A rejected message leaves the outbox, but an earlier attempt in flight may still commit it.
+            if let Some((seq, item)) = message.filter(|_| sent.error.is_none()) {
                 let before = newest.insert((sent.device, &sent.room), *seq);
                 if before.is_some_and(|before| before >= *seq) {
-                    found.push(("send order", format!("{item} stands below what its device sent before")));
+                    violations
+                        .push(("send order", format!("{item} is below an earlier message of its device")));
                 }
             }
         }
-        drop(ledger);
-        self.all_broken(found);
+        drop(observed);
+        self.report_violations(violations);
     }
 
-    /// Nobody was shown what was said before they joined or after they left, but what they said themselves, and what was
-    /// asked for before they left.
-    fn check_sight(&self, truths: &BTreeMap<String, Truth>) {
-        let (mut found, shown) = (Vec::new(), self.ledger.borrow().shown.clone());
-        for ((person, room, seq), asked_at) in shown {
-            let truth = &truths[&room];
+    /// A user sees only messages of their memberships, their own, and what they requested before leaving.
+    fn check_visibility(&self, stored_rooms: &BTreeMap<String, StoredRoom>) {
+        let (mut violations, shown) = (Vec::new(), self.observed.borrow().shown.clone());
+        for ((user, room, seq), requested_at) in shown {
+            let stored = &stored_rooms[&room];
             let is_own =
-                truth.log.get(&seq).is_some_and(|item| field(item, "sender_id") == self.people[person].id);
-            let stays = truth.stays.get(&person).into_iter().flatten();
-            let mut stays = stays.filter(|stay| stay.from <= seq);
+                stored.log.get(&seq).is_some_and(|item| attribute(item, "sender_id") == self.users[user].id);
+            let memberships = stored.memberships.get(&user).into_iter().flatten();
+            let mut memberships = memberships.filter(|membership| membership.from <= seq);
             let may_see = |until: Option<u64>| {
-                until.is_none_or(|until| seq < until || asked_at <= self.committed_at(&room, until))
+                until.is_none_or(|until| seq < until || requested_at <= self.committed_at(&room, until))
             };
-            if !is_own && !stays.any(|stay| may_see(stay.until)) {
-                let name = &self.people[person].name;
-                let stays = truth.stays.get(&person);
-                found.push(("sight", format!("{name} was shown {} {seq}: {stays:?}", self.room_name(&room))));
+            if !is_own && !memberships.any(|membership| may_see(membership.until)) {
+                let name = &self.users[user].name;
+                let memberships = stored.memberships.get(&user);
+                violations.push((
+                    "message visibility",
+                    format!("{name} saw {} {seq} with {memberships:?}", self.room_name(&room)),
+                ));
             }
         }
-        self.all_broken(found);
+        self.report_violations(violations);
     }
 
-    /// Whoever was connected when a message got into the log was told of it.
-    fn check_pushes(&self, truths: &BTreeMap<String, Truth>) {
-        /// A push comes within this time after the commit, in milliseconds.
-        const SOON: u64 = 20_000;
-        let mut found = Vec::new();
-        let ledger = self.ledger.borrow();
-        let commits = self.cloud.state().commits.clone();
+    /// Every connection that was open when a message was committed received it.
+    fn check_pushes(&self, stored_rooms: &BTreeMap<String, StoredRoom>) {
+        /// The longest time between the commit and the push, in milliseconds.
+        const MAX_PUSH_DELAY: u64 = 20_000;
+        let mut violations = Vec::new();
+        let observed = self.observed.borrow();
+        let commits = self.aws.state().commits.clone();
         for commit in &commits {
-            let truth = &truths[&commit.room];
-            // Once it is closed, nobody is told any more of what was on its way.
-            if commit.room == self.rooms[1] && ledger.may_be_shut(commit.at, commit.at + SOON) {
+            let stored = &stored_rooms[&commit.room];
+            // A room that a block closes no longer pushes what is in flight.
+            if commit.room == self.rooms[1] && observed.may_be_closed(commit.at, commit.at + MAX_PUSH_DELAY) {
                 continue;
             }
-            for (connection, live) in &ledger.lives {
-                let device = self.devices[live.device].borrow();
-                let stay = truth.stay(device.person, commit.seq);
-                let left_at =
-                    stay.and_then(|stay| stay.until).map(|seq| self.committed_at(&commit.room, seq));
-                let stayed = stay.is_some() && left_at.is_none_or(|at| at > commit.at + SOON);
-                let was_there =
-                    live.since < commit.at && live.until.is_none_or(|until| until > commit.at + SOON);
-                if stayed && was_there && !live.pushed.contains(&(commit.room.clone(), commit.seq)) {
+            for (id, connection) in &observed.connections {
+                let device = self.devices[connection.device].borrow();
+                let membership = stored.membership_at(device.user, commit.seq);
+                let left_at = membership
+                    .and_then(|membership| membership.until)
+                    .map(|seq| self.committed_at(&commit.room, seq));
+                let is_member =
+                    membership.is_some() && left_at.is_none_or(|at| at > commit.at + MAX_PUSH_DELAY);
+                let is_open = connection.connected_at < commit.at
+                    && connection.closed_at.is_none_or(|until| until > commit.at + MAX_PUSH_DELAY);
+                if is_member && is_open && !connection.pushed.contains(&(commit.room.clone(), commit.seq)) {
                     let room = self.room_name(&commit.room);
-                    let detail =
-                        format!("{connection} of {} was not told of {room} {}", device.name, commit.seq);
-                    found.push(("pushes", detail));
+                    let detail = format!("{id} of {} did not receive {room} {}", device.name, commit.seq);
+                    violations.push(("push delivery", detail));
                 }
             }
         }
-        drop(ledger);
-        self.all_broken(found);
+        drop(observed);
+        self.report_violations(violations);
     }
 
-    /// Some properties do not hold.
-    pub fn all_broken(&self, found: Vec<(&'static str, String)>) {
-        for (property, detail) in found {
-            self.broken(property, detail);
+    /// Records each violation.
+    pub fn report_violations(&self, violations: Vec<(&'static str, String)>) {
+        for (property, detail) in violations {
+            self.report_violation(property, detail);
         }
     }
 }

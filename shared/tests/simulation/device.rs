@@ -1,4 +1,4 @@
-//! A client, as `docs/client-protocol.md` says: what it holds, how it connects, and what it does with a frame.
+//! A simulated client that follows `docs/client-protocol.md`: its connection, and how it handles frames.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -13,119 +13,120 @@ use tokio::{
 };
 
 use crate::{
-    ledger::{number, text},
+    connections::Event,
+    observations::{number, text},
     replica::Replica,
-    sockets::Event,
-    world::World,
+    simulation::Simulation,
 };
 
-/// How long a client waits for the answer to a frame.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest that a client waits for the response to a frame.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One device of a person.
-#[expect(clippy::struct_excessive_bools, reason = "each says something of its own")]
+/// A user's device.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent states")]
 pub struct Device {
-    pub person: usize,
+    pub user: usize,
     pub name: String,
-    /// Its connection, once `hello` was answered.
+    /// The id of the connection, once `hello` was accepted.
     pub live: Option<String>,
-    /// Its connection, from the moment that it is open.
+    /// The id of the connection, from the time it opens.
     pub connection: Option<String>,
-    /// Whether its user wants it connected.
-    pub wants_live: bool,
+    /// Whether the user wants the device to be connected.
+    pub should_connect: bool,
     is_connecting: bool,
-    /// What it holds of its rooms.
+    /// The local copy of the user's rooms.
     pub replica: Replica,
-    /// Rooms whose history is not loaded yet.
+    /// Rooms whose history must be loaded.
     pub unloaded: BTreeSet<String>,
-    /// What came meanwhile.
-    pub waiting_frames: Vec<Value>,
-    /// What it has still to send, by room.
-    pub outbox: BTreeMap<String, VecDeque<Outgoing>>,
-    /// Rooms whose outbox is being emptied.
+    /// Frames that arrived during a sync, in order.
+    pub deferred_frames: Vec<Value>,
+    /// The messages still to send, by room.
+    pub outbox: BTreeMap<String, VecDeque<OutgoingMessage>>,
+    /// Rooms whose outbox is being flushed.
     pub sending: BTreeSet<String>,
-    /// Who waits for the answer to which `ref`.
-    pub waiting: BTreeMap<String, oneshot::Sender<Value>>,
+    /// The receivers of pending responses, by `ref`.
+    pub pending: BTreeMap<String, oneshot::Sender<Value>>,
     references: u64,
-    /// Whether it is catching up, and whether it has to do so again.
-    pub catching_up: bool,
-    pub again: bool,
+    /// Whether a sync is in progress.
+    pub is_syncing: bool,
+    /// Whether another sync must follow it.
+    pub sync_again: bool,
 }
 
-/// A message that waits to be sent: the same at every try.
+/// A message in an outbox. Every attempt sends the same body.
 #[derive(Clone, Debug)]
-pub struct Outgoing {
-    /// Its place among all that was sent.
-    pub sent: usize,
-    /// What is sent.
+pub struct OutgoingMessage {
+    /// The index into `Observations::sent`.
+    pub index: usize,
+    /// The JSON of the send.
     pub body: Value,
 }
 
 impl Device {
-    pub fn new(person: usize, me: &str, name: String) -> Self {
+    pub fn new(user: usize, me: &str, name: String) -> Self {
         Self {
-            person,
+            user,
             name,
             live: None,
             connection: None,
-            wants_live: true,
+            should_connect: true,
             is_connecting: false,
             replica: Replica::new(me),
             unloaded: BTreeSet::new(),
-            waiting_frames: Vec::new(),
+            deferred_frames: Vec::new(),
             outbox: BTreeMap::new(),
             sending: BTreeSet::new(),
-            waiting: BTreeMap::new(),
+            pending: BTreeMap::new(),
             references: 0,
-            catching_up: false,
-            again: false,
+            is_syncing: false,
+            sync_again: false,
         }
     }
 
-    /// The rooms that it holds, with their positions.
-    pub fn held(&self) -> Map<String, Value> {
+    /// The rooms in the local copy, with the position of each.
+    pub fn local_rooms(&self) -> Map<String, Value> {
         let request = self.replica.sync_request(&Value::Null);
         request["rooms"].as_object().cloned().unwrap_or_default()
     }
 
-    /// A new `ref`, and where its answer will come.
-    fn expect(&mut self) -> (String, oneshot::Receiver<Value>) {
+    /// Creates a `ref`, and the receiver of its response.
+    fn new_reference(&mut self) -> (String, oneshot::Receiver<Value>) {
         self.references += 1;
         let reference = format!("{}.{}", self.name, self.references);
-        let (answer, answered) = oneshot::channel();
-        self.waiting.insert(reference.clone(), answer);
-        (reference, answered)
+        let (sender, response) = oneshot::channel();
+        self.pending.insert(reference.clone(), sender);
+        (reference, response)
     }
 }
 
-/// A wait before the next try: longer each time, and a random part of that.
+/// Waits before a retry: exponential backoff of at most a minute, with full jitter.
 pub async fn back_off(attempt: u32) {
     let bound = Duration::from_secs(1 << attempt.min(6)).min(Duration::from_mins(1));
     sleep(bound.mul_f64(fastrand::f64())).await;
 }
 
-impl World {
-    /// Connects a device, and keeps trying until it is connected or not wanted any more.
-    pub fn come_online(self: &Rc<Self>, d: usize) {
+impl Simulation {
+    /// Connects a device, and retries until it is connected or no longer should be.
+    pub fn go_online(self: &Rc<Self>, d: usize) {
         let mut device = self.devices[d].borrow_mut();
         if device.is_connecting || device.connection.is_some() {
             return;
         }
         device.is_connecting = true;
         drop(device);
-        let world = self.clone();
+        let simulation = self.clone();
         self.spawn(async move {
             let mut attempt = 0;
-            while world.devices[d].borrow().wants_live {
-                if world.handshake(d).await {
+            while simulation.devices[d].borrow().should_connect {
+                if simulation.handshake(d).await {
                     break;
                 }
                 back_off(attempt).await;
                 attempt += 1;
             }
-            world.devices[d].borrow_mut().is_connecting = false;
-            if world.devices[d].borrow().live.is_some() {
-                world.catch_up(d);
+            simulation.devices[d].borrow_mut().is_connecting = false;
+            if simulation.devices[d].borrow().live.is_some() {
+                simulation.catch_up(d);
             }
         });
     }
@@ -133,9 +134,9 @@ impl World {
     async fn handshake(self: &Rc<Self>, d: usize) -> bool {
         let Some(connection) = self.connect(d).await else { return false };
         self.devices[d].borrow_mut().connection = Some(connection.clone());
-        let answer = self.ask(d, "hello", json!({}), Duration::from_secs(10)).await;
-        let is_welcome = answer.is_some_and(|answer| answer["type"] == "connection_established");
-        if !is_welcome || !self.devices[d].borrow().wants_live {
+        let response = self.send_and_wait(d, "hello", json!({}), Duration::from_secs(10)).await;
+        let is_established = response.is_some_and(|frame| frame["type"] == "connection_established");
+        if !is_established || !self.devices[d].borrow().should_connect {
             self.go_offline(d);
             return false;
         }
@@ -144,121 +145,121 @@ impl World {
             return false;
         }
         device.live = Some(connection.clone());
-        self.ledger.borrow_mut().live(&connection, d, self.cloud.now());
+        self.observed.borrow_mut().record_open(&connection, d, self.aws.now());
         true
     }
 
-    /// The device's connection ends.
+    /// Closes the device's connection.
     pub fn go_offline(self: &Rc<Self>, d: usize) {
         let mut device = self.devices[d].borrow_mut();
         device.live = None;
-        // Whoever waits for an answer learns that none will come.
-        device.waiting.clear();
+        // Dropping the senders fails the pending requests.
+        device.pending.clear();
         let connection = device.connection.take();
         drop(device);
         if let Some(connection) = connection {
-            self.cloud.trace.note(|| format!("{connection} ends"));
-            self.close_connections(&connection);
+            self.aws.trace.record(|| format!("{connection} closes"));
+            self.close_connection(&connection);
         }
     }
 
-    /// Sends a frame and waits for its answer; `None` if none comes.
-    pub async fn ask(
+    /// Sends a frame and waits for its response; `None` if none arrives.
+    pub async fn send_and_wait(
         self: &Rc<Self>,
         d: usize,
         kind: &str,
         data: Value,
-        patience: Duration,
+        limit: Duration,
     ) -> Option<Value> {
-        let (connection, reference, answered) = {
+        let (connection, reference, response) = {
             let mut device = self.devices[d].borrow_mut();
             let connection = device.connection.clone()?;
-            let (reference, answered) = device.expect();
-            (connection, reference, answered)
+            let (reference, response) = device.new_reference();
+            (connection, reference, response)
         };
-        self.frame(&connection, &json!({"type": kind, "data": data, "ref": reference}));
-        let answer = timeout(patience, answered).await;
-        self.devices[d].borrow_mut().waiting.remove(&reference);
-        answer.ok()?.ok()
+        self.send_frame(&connection, &json!({"type": kind, "data": data, "ref": reference}));
+        let response = timeout(limit, response).await;
+        self.devices[d].borrow_mut().pending.remove(&reference);
+        response.ok()?.ok()
     }
 
-    /// Something happens on a connection.
+    /// Handles an event on a connection.
     pub fn on_event(self: &Rc<Self>, event: Event) {
         let (connection, frame) = match event {
             Event::Frame { connection, frame } => (connection, Some(frame)),
-            Event::DeletedMarker { connection } => (connection, None),
+            Event::Closed { connection } => (connection, None),
         };
-        let device = self.cloud.state().lines.line(&connection).map(|line| line.device);
+        let device = self.aws.state().connections.get(&connection).map(|connection| connection.device);
         let Some(d) = device else { return };
         if self.devices[d].borrow().connection.as_ref() != Some(&connection) {
             return;
         }
         let Some(frame) = frame else {
-            self.ledger.borrow_mut().closed(&connection, self.cloud.now());
+            self.observed.borrow_mut().record_closed(&connection, self.aws.now());
             self.go_offline(d);
-            if self.devices[d].borrow().wants_live {
-                self.come_online(d);
+            if self.devices[d].borrow().should_connect {
+                self.go_online(d);
             }
             return;
         };
-        self.cloud.trace.note(|| format!("{} gets {frame}", self.devices[d].borrow().name));
+        self.aws.trace.record(|| format!("{} receives {frame}", self.devices[d].borrow().name));
         self.on_frame(d, &connection, &frame);
     }
 
     fn on_frame(self: &Rc<Self>, d: usize, connection: &str, frame: &Value) {
-        let person = self.devices[d].borrow().person;
+        let user = self.devices[d].borrow().user;
         let (kind, data) = (frame["type"].as_str().unwrap(), &frame["data"]);
         match kind {
             "new_message" | "message_sent" => {
-                self.see(person, data, self.cloud.now());
-                self.ledger.borrow_mut().pushed(connection, data);
+                self.check_message(user, data, self.aws.now());
+                self.observed.borrow_mut().record_push(connection, data);
             }
-            "message_updated" | "message_deleted" => self.see(person, data, self.cloud.now()),
+            "message_updated" | "message_deleted" => self.check_message(user, data, self.aws.now()),
             "block_changed" => self.catch_up(d),
             "message_read_receipt" | "message_delivered_receipt" => {
-                let (user, seq) = (text(&data["user_id"]), number(&data["seq"]));
+                let (user_id, seq) = (text(&data["user_id"]), number(&data["seq"]));
                 let read = if kind == "message_read_receipt" { seq } else { 0 };
-                self.ledger.borrow_mut().positions(text(&data["chat_room_id"]), user, read, seq);
+                self.observed.borrow_mut().record_receipts(text(&data["chat_room_id"]), user_id, read, seq);
             }
             _ => {}
         }
-        self.take(d, frame);
-        let answered = frame["ref"]
+        self.apply_frame(d, frame);
+        let sender = frame["ref"]
             .as_str()
-            .and_then(|reference| self.devices[d].borrow_mut().waiting.remove(reference));
-        if let Some(waiting) = answered {
-            // Who asked may have given up.
-            let _ = waiting.send(frame.clone());
+            .and_then(|reference| self.devices[d].borrow_mut().pending.remove(reference));
+        if let Some(sender) = sender {
+            // The request may have timed out.
+            let _ = sender.send(frame.clone());
         }
     }
 
-    /// A frame, or an answer that says the same. While the device catches up, it waits.
-    pub fn take(self: &Rc<Self>, d: usize, frame: &Value) {
+    /// Applies a frame, or an equivalent HTTP response, to the local copy. Defers it during a sync.
+    pub fn apply_frame(self: &Rc<Self>, d: usize, frame: &Value) {
         let mut device = self.devices[d].borrow_mut();
-        if device.catching_up {
-            device.waiting_frames.push(frame.clone());
+        if device.is_syncing {
+            device.deferred_frames.push(frame.clone());
             return;
         }
         drop(device);
-        self.take_now(d, frame);
+        self.apply_frame_now(d, frame);
     }
 
-    /// Takes what has waited, in its order.
-    pub fn take_waiting(self: &Rc<Self>, d: usize) {
-        let waiting = std::mem::take(&mut self.devices[d].borrow_mut().waiting_frames);
-        for frame in waiting {
-            self.take_now(d, &frame);
+    /// Applies the deferred frames, in order of arrival.
+    pub fn apply_deferred_frames(self: &Rc<Self>, d: usize) {
+        let frames = std::mem::take(&mut self.devices[d].borrow_mut().deferred_frames);
+        for frame in frames {
+            self.apply_frame_now(d, &frame);
         }
     }
 
-    fn take_now(self: &Rc<Self>, d: usize, frame: &Value) {
+    fn apply_frame_now(self: &Rc<Self>, d: usize, frame: &Value) {
         let mut device = self.devices[d].borrow_mut();
-        let is_missing = device.replica.take(frame);
-        let me = &self.people[device.person].id;
-        // A sync that is under way may speak of a time that is over.
-        device.again |= frame["type"] == "participant_left" && frame["data"]["user_id"] == **me;
+        let has_gap = device.replica.take(frame);
+        let me = &self.users[device.user].id;
+        // The response of a sync in progress may predate the removal.
+        device.sync_again |= frame["type"] == "participant_left" && frame["data"]["user_id"] == **me;
         drop(device);
-        if is_missing {
+        if has_gap {
             self.catch_up(d);
         }
     }

@@ -1,4 +1,4 @@
-//! What goes wrong, and when: decided by a generator of its own, call by call.
+//! Injected faults and crashes. They are drawn call by call, from a separate random generator.
 
 use std::{
     collections::BTreeMap,
@@ -11,108 +11,109 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::{
-    cloud::{Cloud, Commit},
-    plan::Rates,
-    sockets::Lines,
-    stale::Images,
+    aws::{Commit, SimulatedAws},
+    connections::Connections,
+    old_images::OldImages,
+    plan::FaultRates,
 };
 
-/// What is known of the cloud.
-pub struct State {
+/// The mutable state of the simulated AWS.
+pub struct AwsState {
+    /// The generator for faults and latencies.
     pub rng: Rng,
-    /// How often each fault happens now.
-    pub rates: Rates,
-    /// What items were before their last writes.
-    pub images: Images,
+    /// The current fault rates.
+    pub fault_rates: FaultRates,
+    /// The items before their recent writes.
+    pub old_images: OldImages,
     invocations: usize,
-    /// The gateway's connections.
-    pub lines: Lines,
-    /// How often each fault happened.
-    pub faults: BTreeMap<&'static str, u64>,
-    /// Every message that got into a log.
+    /// The WebSocket connections.
+    pub connections: Connections,
+    /// The number of injected faults, by name.
+    pub fault_counts: BTreeMap<&'static str, u64>,
+    /// The first commit of every message.
     pub commits: Vec<Commit>,
-    /// When each revision of a room came about, in milliseconds.
-    pub revisions: BTreeMap<(String, u64), u64>,
-    /// How many calls of the table there were.
+    /// The first commit of each revision of a room, in milliseconds since 1970.
+    pub revision_times: BTreeMap<(String, u64), u64>,
+    /// The number of calls to the table.
     pub calls: u64,
 }
 
-/// When an invocation dies at one of its calls.
+/// The point at which an invocation crashes, relative to one of its calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Death {
-    /// The call is never sent.
+pub enum Crash {
+    /// The call is not sent.
     Before,
     /// The call has taken effect.
     After,
-    /// The call is on its way, and takes effect later.
-    Meanwhile,
+    /// The call is in flight, and takes effect later.
+    During,
 }
 
-/// One run of a function.
+/// One execution of a Lambda function.
 #[derive(Debug)]
 pub struct Invocation {
-    /// Its number.
+    /// A sequence number.
     pub id: usize,
-    /// What it is of, for the trace.
+    /// The route, and for sockets the device, for the trace.
     pub name: String,
-    dies_at: Option<(usize, Death)>,
+    crashes_at: Option<(usize, Crash)>,
     calls: Mutex<usize>,
-    /// Told when it dies.
-    pub dead: Notify,
+    /// Notified when the invocation crashes.
+    pub crashed: Notify,
 }
 
-/// What goes wrong with a call.
+/// The fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     None,
     Unsent,
     Unanswered,
-    Broken,
+    ConnectionBroken,
     Throttled,
     Conflict,
     Slow,
 }
 
-impl State {
-    /// Nothing has happened yet.
-    pub fn new(seed: u64, rates: Rates) -> Self {
+impl AwsState {
+    /// The initial state, with a fault generator seeded from `seed`.
+    pub fn new(seed: u64, fault_rates: FaultRates) -> Self {
         Self {
             rng: Rng::with_seed(!seed),
-            rates,
-            images: Images::default(),
+            fault_rates,
+            old_images: OldImages::default(),
             invocations: 0,
-            lines: Lines::default(),
-            faults: BTreeMap::new(),
+            connections: Connections::default(),
+            fault_counts: BTreeMap::new(),
             commits: Vec::new(),
-            revisions: BTreeMap::new(),
+            revision_times: BTreeMap::new(),
             calls: 0,
         }
     }
 
-    /// How long a step of a call takes.
+    /// Draws the latency of one network hop.
     pub fn latency(&mut self) -> Duration {
         Duration::from_micros(self.rng.u64(500..=6000))
     }
 
-    /// Whether a fault of this rate happens now; counted by its name.
-    pub fn happens(&mut self, name: &'static str, rate: impl Fn(&Rates) -> f64) -> bool {
-        let rate = rate(&self.rates);
+    /// Draws whether a fault of this rate happens, and counts it under its name.
+    pub fn happens(&mut self, fault: &'static str, rate: impl Fn(&FaultRates) -> f64) -> bool {
+        let rate = rate(&self.fault_rates);
         let happens = rate > 0.0 && self.rng.f64() < rate;
         if happens {
-            *self.faults.entry(name).or_default() += 1;
+            *self.fault_counts.entry(fault).or_default() += 1;
         }
         happens
     }
 
-    /// What goes wrong with a call of the table that starts now.
-    pub fn fault(&mut self, operation: &str) -> Fault {
+    /// Draws the fault of a call to the table.
+    pub fn next_fault(&mut self, operation: &str) -> Fault {
         let is_write = matches!(operation, "PutItem" | "UpdateItem" | "TransactWriteItems");
         if self.happens("unsent", |rates| rates.unsent) {
             Fault::Unsent
         } else if self.happens("unanswered", |rates| rates.unanswered) {
             Fault::Unanswered
-        } else if self.happens("broken", |rates| rates.broken) {
-            Fault::Broken
+        } else if self.happens("connection broken", |rates| rates.connection_broken) {
+            Fault::ConnectionBroken
         } else if self.happens("throttled", |rates| rates.throttled) {
             Fault::Throttled
         } else if is_write && self.happens("conflict", |rates| rates.conflict) {
@@ -125,53 +126,53 @@ impl State {
     }
 }
 
-impl Cloud {
-    /// A new invocation, which may have to die.
+impl SimulatedAws {
+    /// Starts an invocation, and draws whether it crashes at one of its first 10 calls.
     pub fn invocation(&self, name: String) -> Arc<Invocation> {
         let mut state = self.state();
         state.invocations += 1;
-        let dies_at = state.happens("crash", |rates| rates.crash).then(|| {
-            let death = [Death::Before, Death::After, Death::Meanwhile][state.rng.usize(..3)];
-            (state.rng.usize(1..=10), death)
+        let crashes_at = state.happens("crash", |rates| rates.crash).then(|| {
+            let crash = [Crash::Before, Crash::After, Crash::During][state.rng.usize(..3)];
+            (state.rng.usize(1..=10), crash)
         });
         let calls = Mutex::new(0);
-        Arc::new(Invocation { id: state.invocations, name, dies_at, calls, dead: Notify::new() })
+        Arc::new(Invocation { id: state.invocations, name, crashes_at, calls, crashed: Notify::new() })
     }
 }
 
 impl Invocation {
-    /// Counts a call; how it ends the invocation, if it does.
-    pub fn next_call(&self) -> Option<Death> {
+    /// Counts a call. Returns how the invocation crashes at this call, if it does.
+    pub fn count_call(&self) -> Option<Crash> {
         let mut calls = self.calls.lock().unwrap();
         *calls += 1;
-        self.dies_at.filter(|(at, _)| at == &*calls).map(|(_, death)| death)
+        self.crashes_at.filter(|(at, _)| at == &*calls).map(|(_, crash)| crash)
     }
 }
 
-/// Ends an invocation: its call never comes back.
-pub async fn die<T>(invocation: Option<&Arc<Invocation>>) -> T {
+/// Crashes an invocation: its current call never returns.
+pub async fn crash_invocation<T>(invocation: Option<&Arc<Invocation>>) -> T {
     if let Some(invocation) = invocation {
-        invocation.dead.notify_one();
+        invocation.crashed.notify_one();
     }
     std::future::pending().await
 }
 
-/// What a write is answered that meets a transaction.
+/// The response to a write that conflicts with a transaction.
 pub fn conflict(operation: &str) -> String {
-    let reasons = json!([{"Code": "TransactionConflict", "Message": "in the way"}]);
+    let reasons = json!([{"Code": "TransactionConflict", "Message": "conflict"}]);
     match operation {
         "TransactWriteItems" => {
             json!({"__type": "TransactionCanceledException", "CancellationReasons": reasons}).to_string()
         }
-        _ => json!({"__type": "TransactionConflictException", "message": "in the way"}).to_string(),
+        _ => json!({"__type": "TransactionConflictException", "message": "conflict"}).to_string(),
     }
 }
 
-/// What goes wrong, for the trace.
-pub fn label(fault: Fault, death: Option<Death>) -> String {
-    match (fault, death) {
+/// The fault or crash of a call, for the trace.
+pub fn label(fault: Fault, crash: Option<Crash>) -> String {
+    match (fault, crash) {
         (Fault::None, None) => String::new(),
         (fault, None) => format!(" !{fault:?}"),
-        (_, Some(death)) => format!(" !dies {death:?}"),
+        (_, Some(crash)) => format!(" !Crash{crash:?}"),
     }
 }

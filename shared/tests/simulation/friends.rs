@@ -1,232 +1,253 @@
-//! The rules for friendships: both sides list the same, as was asked for, and each side's counts are those of its lists.
+//! Checks of friendships: both users see the same relationship, it matches their actions, and quotas match
+//! the lists.
 
 use std::rc::Rc;
 
 use serde_json::Value;
 
 use crate::{
-    checks::Fresh,
-    deeds::{Deed, What, possible},
-    gateway::Rest,
-    ledger::{Ledger, text},
-    truth::field,
-    world::World,
+    actions::{ActionKind, UserAction, possible_outcomes},
+    checks::FreshLoad,
+    gateway::HttpRequest,
+    observations::{Observations, text},
+    simulation::Simulation,
+    stored_rooms::attribute,
 };
 
-/// What one person is shown of themselves and others at the end.
-pub struct Social {
-    /// Their profile.
+/// What a user sees of themselves and other users at the end of a schedule.
+pub struct SocialView {
+    /// The own profile.
     pub me: Value,
-    /// Their friends.
+    /// The friends.
     pub friends: Vec<Value>,
-    /// The requests that they received and sent.
+    /// The received friend requests.
     pub received: Vec<Value>,
+    /// The sent friend requests.
     pub sent: Vec<Value>,
-    /// Whom they block.
+    /// The blocked users.
     pub blocks: Vec<Value>,
-    /// What somebody else finds who looks for their name, where anybody changed theirs.
+    /// The results when another user searches for this username; `None` if no user was ever renamed.
     pub found: Option<Vec<Value>>,
 }
 
-impl World {
-    /// Whoever has changed their name visits, which finishes what is left of that.
-    pub async fn visit(self: &Rc<Self>) {
-        for person in 0..self.people.len() {
-            if self.ledger.borrow().has(|deed| deed.person == person && matches!(deed.what, What::Rename(_)))
+impl Simulation {
+    /// Completes interrupted renames: a request for the own profile updates the rooms that still show the old
+    /// username.
+    pub async fn complete_renames(self: &Rc<Self>) {
+        for user in 0..self.users.len() {
+            if self
+                .observed
+                .borrow()
+                .any_action(|action| action.user == user && matches!(action.kind, ActionKind::Rename(_)))
             {
-                self.call(person, Rest::new("GET /api/v1/users/me")).await;
+                self.call(user, HttpRequest::new("GET /api/v1/users/me")).await;
             }
         }
     }
 
-    /// A list that is shown to somebody.
-    pub async fn list(self: &Rc<Self>, person: usize, rest: Rest) -> Vec<Value> {
-        let reply = self.call(person, rest).await;
-        reply.and_then(|reply| reply.body.as_array().cloned()).unwrap_or_default()
+    /// Requests a list for a user. The list is empty if the request fails.
+    pub async fn list(self: &Rc<Self>, user: usize, request: HttpRequest) -> Vec<Value> {
+        let response = self.call(user, request).await;
+        response.and_then(|response| response.body.as_array().cloned()).unwrap_or_default()
     }
 
-    async fn list_if(self: &Rc<Self>, is_wanted: bool, person: usize, rest: Rest) -> Vec<Value> {
-        if is_wanted { self.list(person, rest).await } else { Vec::new() }
+    async fn list_if(self: &Rc<Self>, is_requested: bool, user: usize, request: HttpRequest) -> Vec<Value> {
+        if is_requested { self.list(user, request).await } else { Vec::new() }
     }
 
-    /// Lists that nobody did anything about are not asked for: that they are empty is seen by their counts.
-    async fn social(self: &Rc<Self>, person: usize) -> Social {
-        let (was_blocked, was_asked, was_renamed) = {
-            let ledger = self.ledger.borrow();
+    /// Loads a user's view. Lists that no action can have changed are not requested; the quotas show that
+    /// they are empty.
+    async fn load_social_view(self: &Rc<Self>, user: usize) -> SocialView {
+        let (has_blocks, has_requests, has_renames) = {
+            let observed = self.observed.borrow();
             (
-                ledger.has(|deed| matches!(deed.what, What::Block(_))),
-                ledger.has(|deed| matches!(deed.what, What::Ask(_))),
-                ledger.has(|deed| matches!(deed.what, What::Rename(_))),
+                observed.any_action(|action| matches!(action.kind, ActionKind::Block(_))),
+                observed.any_action(|action| matches!(action.kind, ActionKind::RequestFriend(_))),
+                observed.any_action(|action| matches!(action.kind, ActionKind::Rename(_))),
             )
         };
-        let me = self.call(person, Rest::new("GET /api/v1/users/me")).await.unwrap().body;
-        let requests = |direction| Rest::new("GET /api/v1/friends/requests").with("direction", direction);
-        let search = Rest::new("GET /api/v1/friends/search").with("query", text(&me["username"]));
-        let other = (person + 1) % self.people.len();
-        Social {
-            friends: self.list_if(was_asked, person, Rest::new("GET /api/v1/friends/")).await,
-            received: self.list_if(was_asked, person, requests("received")).await,
-            sent: self.list_if(was_asked, person, requests("sent")).await,
-            blocks: self.list_if(was_blocked, person, Rest::new("GET /api/v1/friends/blocks")).await,
-            found: if was_renamed { Some(self.list(other, search).await) } else { None },
+        let me = self.call(user, HttpRequest::new("GET /api/v1/users/me")).await.unwrap().body;
+        let requests =
+            |direction| HttpRequest::new("GET /api/v1/friends/requests").query("direction", direction);
+        let search = HttpRequest::new("GET /api/v1/friends/search").query("query", text(&me["username"]));
+        let other = (user + 1) % self.users.len();
+        SocialView {
+            friends: self.list_if(has_requests, user, HttpRequest::new("GET /api/v1/friends/")).await,
+            received: self.list_if(has_requests, user, requests("received")).await,
+            sent: self.list_if(has_requests, user, requests("sent")).await,
+            blocks: self.list_if(has_blocks, user, HttpRequest::new("GET /api/v1/friends/blocks")).await,
+            found: if has_renames { Some(self.list(other, search).await) } else { None },
             me,
         }
     }
 
-    /// Everything that must hold at the end of people, rather than of rooms.
-    pub async fn check_people(self: &Rc<Self>, fresh: &[Fresh]) {
-        let mut socials = Vec::new();
-        for person in 0..self.people.len() {
-            socials.push(self.social(person).await);
+    /// Checks everything about users that must hold at the end.
+    pub async fn check_users(self: &Rc<Self>, fresh: &[FreshLoad]) {
+        let mut views = Vec::new();
+        for user in 0..self.users.len() {
+            views.push(self.load_social_view(user).await);
         }
-        self.check_names(&socials, fresh);
-        self.check_friends(&socials);
-        self.check_counts(&socials);
-        self.check_late();
+        self.check_usernames(&views, fresh);
+        self.check_friends(&views);
+        self.check_quotas(&views);
+        self.check_late_commits();
     }
 
-    /// What two people are to each other, each of them is shown, and it is what was asked for.
-    fn check_friends(&self, socials: &[Social]) {
-        let mut found = Vec::new();
-        let ledger = self.ledger.borrow();
-        let lists = |list: &[Value], field: &str, other: usize| {
-            list.iter().filter(|entry| entry[field] == *self.people[other].id).cloned().collect::<Vec<_>>()
+    /// Both users see the same relationship, and their actions explain it.
+    fn check_friends(&self, views: &[SocialView]) {
+        let mut violations = Vec::new();
+        let observed = self.observed.borrow();
+        let entries_about = |list: &[Value], field: &str, other: usize| {
+            list.iter().filter(|entry| entry[field] == *self.users[other].id).cloned().collect::<Vec<_>>()
         };
-        for (one, mine) in socials.iter().enumerate() {
-            for (other, theirs) in socials.iter().enumerate().filter(|(other, _)| *other != one) {
-                let names = format!("{} and {}", self.people[one].name, self.people[other].name);
-                let friends = lists(&mine.friends, "user_id", other);
-                let asked = lists(&mine.sent, "receiver_id", other);
+        for (one, own) in views.iter().enumerate() {
+            for (other, theirs) in views.iter().enumerate().filter(|(other, _)| *other != one) {
+                let names = format!("{} and {}", self.users[one].name, self.users[other].name);
+                let friends = entries_about(&own.friends, "user_id", other);
+                let sent = entries_about(&own.sent, "receiver_id", other);
                 let are_friends = !friends.is_empty();
-                if lists(&theirs.friends, "user_id", one).is_empty() == are_friends {
-                    found.push(("friends", format!("{names} are friends: {are_friends}, says one of them")));
+                if entries_about(&theirs.friends, "user_id", one).is_empty() == are_friends {
+                    violations
+                        .push(("friendships", format!("only one of {names} lists the other as a friend")));
                 }
-                if asked != lists(&theirs.received, "sender_id", one) {
-                    found.push((
-                        "friends",
-                        format!("{names}: {asked:?} was sent, {:?} came", theirs.received),
+                if sent != entries_about(&theirs.received, "sender_id", one) {
+                    violations.push((
+                        "friendships",
+                        format!("{names}: {sent:?} was sent, {:?} was received", theirs.received),
                     ));
                 }
-                if friends.len() + asked.len() + lists(&theirs.sent, "receiver_id", one).len() > 1 {
-                    found.push(("friends", format!("{names} are several things to each other")));
+                if friends.len() + sent.len() + entries_about(&theirs.sent, "receiver_id", one).len() > 1 {
+                    violations.push(("friendships", format!("{names} have more than one relationship")));
                 }
-                for (what, is_so, moves) in [
-                    ("friends", are_friends, ledger.befriended(one, other)),
-                    ("asked", !asked.is_empty(), ledger.asked(one, other)),
+                for (relationship, exists, changes) in [
+                    ("friends", are_friends, observed.friendship_changes(one, other)),
+                    ("request", !sent.is_empty(), observed.request_changes(one, other)),
                 ] {
-                    let possible = possible(&moves, false);
-                    if !possible.contains(&is_so) {
-                        found.push(("friends", format!("{names}, {what}: {is_so}, not {possible:?}")));
+                    let possible = possible_outcomes(&changes, false);
+                    if !possible.contains(&exists) {
+                        violations.push((
+                            "friendships",
+                            format!("{names}, {relationship}: {exists}, not {possible:?}"),
+                        ));
                     }
                 }
-                for deed in ledger.between(one, other).filter(|deed| deed.person == one) {
-                    if deed
-                        .refused
+                for action in observed.between(one, other).filter(|action| action.user == one) {
+                    if action
+                        .error
                         .as_deref()
-                        .is_some_and(|code| !ledger.may_refuse_friend(deed, other, code))
+                        .is_some_and(|code| !observed.may_reject_friend_action(action, other, code))
                     {
-                        found.push(("answers", format!("{:?} for {deed:?}", deed.refused)));
+                        violations
+                            .push(("no unexpected errors", format!("{:?} for {action:?}", action.error)));
                     }
                 }
             }
         }
-        drop(ledger);
-        self.all_broken(found);
+        drop(observed);
+        self.report_violations(violations);
     }
 
-    /// A person's counts are those of their lists; at the end nobody blocks anybody.
-    fn check_counts(&self, socials: &[Social]) {
-        let mut found = Vec::new();
-        for (person, social) in socials.iter().enumerate() {
-            let items = self.cloud.partition(&format!("USER#{}", self.people[person].id));
-            let counts = items.iter().find(|item| field(item, "sk") == "QUOTAS");
-            let count = |name: &str| {
-                let count = counts.and_then(|counts| counts[name]["N"].as_str());
-                count.map_or(0, |count| count.parse::<i64>().unwrap())
+    /// Each user's quotas equal the lengths of their lists. No blocks are left.
+    fn check_quotas(&self, views: &[SocialView]) {
+        let mut violations = Vec::new();
+        for (user, view) in views.iter().enumerate() {
+            let items = self.aws.partition(&format!("USER#{}", self.users[user].id));
+            let quotas = items.iter().find(|item| attribute(item, "sk") == "QUOTAS");
+            let quota = |name: &str| {
+                let used = quotas.and_then(|quotas| quotas[name]["N"].as_str());
+                used.map_or(0, |used| used.parse::<i64>().unwrap())
             };
             let listed = [
-                ("friends", social.friends.len()),
-                ("requests_sent", social.sent.len()),
-                ("blocks", social.blocks.len()),
+                ("friends", view.friends.len()),
+                ("requests_sent", view.sent.len()),
+                ("blocks", view.blocks.len()),
             ];
             for (name, length) in listed {
-                if count(name) != i64::try_from(length).unwrap() {
-                    let (who, count) = (&self.people[person].name, count(name));
-                    found.push(("counts", format!("{who} has {length} {name}, and is said to have {count}")));
+                if quota(name) != i64::try_from(length).unwrap() {
+                    let (username, used) = (&self.users[user].name, quota(name));
+                    violations.push((
+                        "quotas",
+                        format!("{username} has {length} {name}, but the quota says {used}"),
+                    ));
                 }
             }
-            if !social.blocks.is_empty() {
-                found.push(("blocks", format!("{:?} are left", social.blocks)));
+            if !view.blocks.is_empty() {
+                violations.push(("blocks", format!("{:?} are left", view.blocks)));
             }
         }
-        self.all_broken(found);
+        self.report_violations(violations);
     }
 }
 
-impl Ledger {
-    /// Whether anybody did such a thing, or tried to.
-    pub fn has(&self, is_such: impl Fn(&Deed) -> bool) -> bool {
-        self.deeds.iter().any(is_such)
+impl Observations {
+    /// Whether any user action, successful or not, satisfies the condition.
+    pub fn any_action(&self, condition: impl Fn(&UserAction) -> bool) -> bool {
+        self.actions.iter().any(condition)
     }
 
-    /// What two people did to what is between them.
-    fn between(&self, one: usize, other: usize) -> impl Iterator<Item = &Deed> {
-        let concerns = move |deed: &&Deed| match deed.what {
-            What::Ask(who)
-            | What::Answer(who, _)
-            | What::Cancel(who)
-            | What::Unfriend(who)
-            | What::Block(who) => (deed.person, who) == (one, other) || (deed.person, who) == (other, one),
+    /// The actions of two users on their relationship, except unblocks.
+    fn between(&self, one: usize, other: usize) -> impl Iterator<Item = &UserAction> {
+        let concerns = move |action: &&UserAction| match action.kind {
+            ActionKind::RequestFriend(target)
+            | ActionKind::RespondToRequest(target, _)
+            | ActionKind::CancelRequest(target)
+            | ActionKind::Unfriend(target)
+            | ActionKind::Block(target) => {
+                (action.user, target) == (one, other) || (action.user, target) == (other, one)
+            }
             _ => false,
         };
-        self.deeds.iter().filter(concerns)
+        self.actions.iter().filter(concerns)
     }
 
-    /// What made two people friends, and what ended it.
-    fn befriended(&self, one: usize, other: usize) -> Vec<(&Deed, bool)> {
-        let moves = self.between(one, other).filter_map(|deed| match deed.what {
-            What::Answer(_, true) => Some((deed, true)),
-            What::Unfriend(_) | What::Block(_) => Some((deed, false)),
+    /// The actions that start (`true`) or end (`false`) a friendship.
+    fn friendship_changes(&self, one: usize, other: usize) -> Vec<(&UserAction, bool)> {
+        let changes = self.between(one, other).filter_map(|action| match action.kind {
+            ActionKind::RespondToRequest(_, true) => Some((action, true)),
+            ActionKind::Unfriend(_) | ActionKind::Block(_) => Some((action, false)),
             _ => None,
         });
-        moves.collect()
+        changes.collect()
     }
 
-    /// What made one person ask another, and what ended it.
-    fn asked(&self, one: usize, other: usize) -> Vec<(&Deed, bool)> {
-        let moves = self.between(one, other).filter_map(|deed| match deed.what {
-            What::Ask(_) if deed.person == one => Some((deed, true)),
-            What::Answer(..) if deed.person == other => Some((deed, false)),
-            What::Cancel(_) if deed.person == one => Some((deed, false)),
-            What::Block(_) => Some((deed, false)),
+    /// The actions that create (`true`) or end (`false`) a friend request from `one` to `other`.
+    fn request_changes(&self, one: usize, other: usize) -> Vec<(&UserAction, bool)> {
+        let changes = self.between(one, other).filter_map(|action| match action.kind {
+            ActionKind::RequestFriend(_) if action.user == one => Some((action, true)),
+            ActionKind::RespondToRequest(..) if action.user == other => Some((action, false)),
+            ActionKind::CancelRequest(_) if action.user == one => Some((action, false)),
+            ActionKind::Block(_) => Some((action, false)),
             _ => None,
         });
-        moves.collect()
+        changes.collect()
     }
 
-    /// Whether something that somebody did to another may be refused for this reason. Where a try may have been heard, the
-    /// next one may find that it is done.
-    fn may_refuse_friend(&self, deed: &Deed, other: usize, code: &str) -> bool {
-        let before = |what: &dyn Fn(&Deed) -> bool| {
-            self.between(deed.person, other).any(|earlier| earlier.began <= deed.answered && what(earlier))
+    /// Whether an action on a relationship may fail with an error code. An earlier attempt of the same action
+    /// may have succeeded without a response.
+    fn may_reject_friend_action(&self, action: &UserAction, other: usize, code: &str) -> bool {
+        let earlier = |condition: &dyn Fn(&UserAction) -> bool| {
+            self.between(action.user, other)
+                .any(|earlier| earlier.started_at <= action.answered_at && condition(earlier))
         };
-        match (code, &deed.what) {
-            ("not_found", What::Answer(..) | What::Cancel(_)) | ("request_already_sent", What::Ask(_)) => {
-                true
+        match (code, &action.kind) {
+            ("not_found", ActionKind::RespondToRequest(..) | ActionKind::CancelRequest(_))
+            | ("request_already_sent", ActionKind::RequestFriend(_)) => true,
+            ("not_found", ActionKind::RequestFriend(_)) => {
+                earlier(&|it| it.user == other && matches!(it.kind, ActionKind::Block(_)))
             }
-            ("not_found", What::Ask(_)) => {
-                before(&|it| it.person == other && matches!(it.what, What::Block(_)))
+            ("you_blocked_them", ActionKind::RequestFriend(_)) => {
+                earlier(&|it| it.user == action.user && matches!(it.kind, ActionKind::Block(_)))
             }
-            ("you_blocked_them", What::Ask(_)) => {
-                before(&|it| it.person == deed.person && matches!(it.what, What::Block(_)))
+            ("already_friends", ActionKind::RequestFriend(_)) => {
+                earlier(&|it| matches!(it.kind, ActionKind::RespondToRequest(_, true)))
             }
-            ("already_friends", What::Ask(_)) => before(&|it| matches!(it.what, What::Answer(_, true))),
-            ("request_waiting", What::Ask(_)) => {
-                before(&|it| it.person == other && matches!(it.what, What::Ask(_)))
+            ("request_waiting", ActionKind::RequestFriend(_)) => {
+                earlier(&|it| it.user == other && matches!(it.kind, ActionKind::RequestFriend(_)))
             }
-            ("request_too_soon", What::Ask(_)) => {
-                before(&|it| it.person == other && matches!(it.what, What::Answer(_, false) | What::Block(_)))
-            }
+            ("request_too_soon", ActionKind::RequestFriend(_)) => earlier(&|it| {
+                it.user == other
+                    && matches!(it.kind, ActionKind::RespondToRequest(_, false) | ActionKind::Block(_))
+            }),
             _ => false,
         }
     }

@@ -1,4 +1,5 @@
-//! The gateway: turns what clients send into events, runs the functions, and loses something now and then.
+//! Simulated API Gateway: turns client requests and frames into Lambda events, runs the functions, and loses
+//! some requests and responses.
 
 use std::{fmt::Display, rc::Rc, time::Duration};
 
@@ -7,63 +8,61 @@ use serde_json::{Map, Value, json};
 use shared::serve::authorizer;
 use tokio::time::sleep;
 
-use crate::{cloud::RUNNING, endpoints, world::World};
+use crate::{aws::INVOCATION, endpoints, simulation::Simulation};
 
-/// The longest that a function may run, as `template.yaml` says.
+/// The function timeout in `template.yaml`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A call of the HTTP API.
+/// A request to the HTTP API.
 #[derive(Clone, Debug)]
-pub struct Rest {
-    /// The route, as `template.yaml` names it.
+pub struct HttpRequest {
+    /// The route in `template.yaml`.
     pub route: &'static str,
-    /// What stands in its path.
+    /// The path parameters.
     pub path: Vec<(&'static str, String)>,
-    /// What stands in its query.
+    /// The query parameters.
     pub query: Vec<(&'static str, String)>,
-    /// Its JSON.
+    /// The JSON body.
     pub body: Option<Value>,
-    /// What it is a try of, if it changes something.
-    pub deed: Option<usize>,
+    /// The index of the user action that the request attempts, if any.
+    pub action: Option<usize>,
 }
 
-/// An answer of the HTTP API.
+/// A response of the HTTP API.
 #[derive(Clone, Debug)]
-pub struct Reply {
-    /// The status.
+pub struct HttpResponse {
     pub status: u16,
-    /// The JSON.
+    /// The JSON body; null if it is not JSON.
     pub body: Value,
-    /// Where a list goes on.
+    /// The `x-next-cursor` header.
     pub next_cursor: Option<String>,
 }
 
-impl Rest {
-    /// A call without anything but its route.
+impl HttpRequest {
     pub fn new(route: &'static str) -> Self {
-        Self { route, path: Vec::new(), query: Vec::new(), body: None, deed: None }
+        Self { route, path: Vec::new(), query: Vec::new(), body: None, action: None }
     }
 
-    /// With this in its path.
-    pub fn at(mut self, name: &'static str, value: &str) -> Self {
+    /// Adds a path parameter.
+    pub fn path(mut self, name: &'static str, value: &str) -> Self {
         self.path.push((name, value.to_owned()));
         self
     }
 
-    /// With this in its query.
-    pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
+    /// Adds a query parameter.
+    pub fn query(mut self, name: &'static str, value: impl Display) -> Self {
         self.query.push((name, value.to_string()));
         self
     }
 
-    /// With this body.
+    /// Sets the body.
     pub fn json(self, body: Value) -> Self {
         Self { body: Some(body), ..self }
     }
 }
 
-/// The function of a route, as `template.yaml` names it.
-fn function(route: &str) -> String {
+/// The function of a route in `template.yaml`.
+fn function_name(route: &str) -> String {
     let name = match route.replace("/api/v1", "").replace("/rooms/{room_id}", "/room").as_str() {
         "GET /users/me" => "users-get-me",
         "PATCH /users/me" => "users-update-me",
@@ -94,101 +93,108 @@ fn function(route: &str) -> String {
         "PUT /chat/room/messages/{message_id}/reactions/{emoji}" => "chat-add-reaction",
         "DELETE /chat/room/messages/{message_id}/reactions/{emoji}" => "chat-remove-reaction",
         "POST /chat/sync" => "chat-sync",
-        other => panic!("no route {other}"),
+        other => panic!("unknown route {other}"),
     };
     name.to_owned()
 }
 
-impl World {
-    /// Runs a function; `None` if it dies or takes too long.
+impl Simulation {
+    /// Runs a function; `None` if it crashes or times out.
     async fn invoke<T>(&self, name: &str, work: LocalBoxFuture<'_, T>) -> Option<T> {
-        let invocation = self.cloud.invocation(name.to_owned());
+        let invocation = self.aws.invocation(name.to_owned());
         tokio::select! {
             biased;
-            () = invocation.dead.notified() => None,
+            () = invocation.crashed.notified() => None,
             () = sleep(FUNCTION_TIMEOUT) => None,
-            answer = RUNNING.scope(invocation.clone(), work) => Some(answer),
+            result = INVOCATION.scope(invocation.clone(), work) => Some(result),
         }
     }
 
-    fn happens(&self, name: &'static str, rate: impl Fn(&crate::plan::Rates) -> f64) -> bool {
-        self.cloud.state().happens(name, rate)
+    fn happens(&self, fault: &'static str, rate: impl Fn(&crate::plan::FaultRates) -> f64) -> bool {
+        self.aws.state().happens(fault, rate)
     }
 
-    async fn travel(&self) {
-        self.cloud.travel().await;
+    async fn network_delay(&self) {
+        self.aws.network_delay().await;
     }
 
-    /// A call of the HTTP API by a person; `None` if no answer comes.
-    pub async fn call(self: &Rc<Self>, person: usize, rest: Rest) -> Option<Reply> {
+    /// Sends a user's request to the HTTP API; `None` if no response arrives.
+    pub async fn call(self: &Rc<Self>, user: usize, request: HttpRequest) -> Option<HttpResponse> {
         let line = || {
-            let (who, body) = (&self.people[person].name, rest.body.as_ref().map(Value::to_string));
-            let (path, query) = (&rest.path, &rest.query);
-            format!("{who} calls {} {path:?} {query:?} {}", rest.route, body.unwrap_or_default())
+            let (name, body) = (&self.users[user].name, request.body.as_ref().map(Value::to_string));
+            let (path, query) = (&request.path, &request.query);
+            format!("{name} requests {} {path:?} {query:?} {}", request.route, body.unwrap_or_default())
         };
-        self.cloud.trace.note(line);
-        let asked_at = self.cloud.now();
-        self.travel().await;
-        let route = rest.route;
-        let event = self.http_event(person, &rest).to_string();
-        if self.happens("lost request", |rates| rates.lost) {
+        self.aws.trace.record(line);
+        let requested_at = self.aws.now();
+        self.network_delay().await;
+        let route = request.route;
+        let event = self.http_event(user, &request).to_string();
+        if self.happens("lost request", |rates| rates.lost_in_transit) {
             sleep(Duration::from_secs(30)).await;
             return None;
         }
-        if self.happens("twice", |rates| rates.twice) {
-            let (world, event) = (self.clone(), event.clone());
+        if self.happens("duplicate", |rates| rates.duplicated) {
+            let (simulation, event) = (self.clone(), event.clone());
             self.spawn(async move {
-                world.travel().await;
-                world.run_http(route, &event).await;
-                world.deed_ran(rest.deed);
+                simulation.network_delay().await;
+                simulation.run_http(route, &event).await;
+                simulation.record_action_run(request.action);
             });
         }
-        let reply = self.run_http(route, &event).await;
-        self.deed_ran(rest.deed);
-        let gateways =
-            || Reply { status: 500, body: json!({"message": "Internal Server Error"}), next_cursor: None };
-        let reply = reply.unwrap_or_else(gateways);
-        self.check_shut(&rest, &reply, asked_at);
-        self.cloud.trace.note(|| format!("{route} answers {} {}", reply.status, reply.body));
-        if self.plan.is_reliable() && reply.status >= 500 {
-            self.broken("answers", format!("{route} answered {} {}", reply.status, reply.body));
+        let response = self.run_http(route, &event).await;
+        self.record_action_run(request.action);
+        let gateway_error = || HttpResponse {
+            status: 500,
+            body: json!({"message": "Internal Server Error"}),
+            next_cursor: None,
+        };
+        let response = response.unwrap_or_else(gateway_error);
+        self.check_direct_room(&request, &response, requested_at);
+        self.aws.trace.record(|| format!("{route} returns {} {}", response.status, response.body));
+        if self.plan.is_reliable() && response.status >= 500 {
+            self.report_violation(
+                "no unexpected errors",
+                format!("{route} returned {} {}", response.status, response.body),
+            );
         }
-        self.travel().await;
-        if self.happens("lost answer", |rates| rates.lost) {
+        self.network_delay().await;
+        if self.happens("lost response", |rates| rates.lost_in_transit) {
             sleep(Duration::from_secs(30)).await;
             return None;
         }
-        Some(reply)
+        Some(response)
     }
 
-    async fn run_http(&self, route: &str, event: &str) -> Option<Reply> {
+    async fn run_http(&self, route: &str, event: &str) -> Option<HttpResponse> {
         let request = lambda_http::request::from_str(event).unwrap();
         let response = self
-            .invoke(route, endpoints::call_http(&self.app, &function(route), request).boxed_local())
+            .invoke(route, endpoints::call_http(&self.app, &function_name(route), request).boxed_local())
             .await?;
         let next_cursor = response.headers().get("x-next-cursor");
-        Some(Reply {
+        Some(HttpResponse {
             status: response.status().as_u16(),
             body: serde_json::from_slice(response.body()).unwrap_or_default(),
             next_cursor: next_cursor.map(|cursor| cursor.to_str().unwrap().to_owned()),
         })
     }
 
-    fn http_event(&self, person: usize, rest: &Rest) -> Value {
-        let (method, pattern) = rest.route.split_once(' ').unwrap();
-        let path = rest
+    fn http_event(&self, user: usize, request: &HttpRequest) -> Value {
+        let (method, pattern) = request.route.split_once(' ').unwrap();
+        let path = request
             .path
             .iter()
             .fold(pattern.to_owned(), |path, (name, value)| path.replace(&format!("{{{name}}}"), value));
         let parameters: Map<String, Value> =
-            rest.path.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
-        let query: Vec<String> = rest.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request.path.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+        let query: Vec<String> =
+            request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut event = json!({
             "version": "2.0",
-            "routeKey": rest.route,
+            "routeKey": request.route,
             "rawPath": path,
             "rawQueryString": query.join("&"),
-            "headers": {"authorization": format!("Bearer {}", self.token(person)), "host": "api.example"},
+            "headers": {"authorization": format!("Bearer {}", self.token(user)), "host": "api.example"},
             "requestContext": {
                 "accountId": "123456789012",
                 "apiId": "api",
@@ -196,73 +202,74 @@ impl World {
                 "domainPrefix": "api",
                 "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "x"},
                 "requestId": "request",
-                "routeKey": rest.route,
+                "routeKey": request.route,
                 "stage": "$default",
                 "time": "01/Jan/2026:00:00:00 +0000",
-                "timeEpoch": self.cloud.now(),
+                "timeEpoch": self.aws.now(),
             },
             "isBase64Encoded": false,
         });
         if !parameters.is_empty() {
             event["pathParameters"] = parameters.into();
         }
-        if let Some(body) = &rest.body {
+        if let Some(body) = &request.body {
             event["body"] = body.to_string().into();
         }
         event
     }
 
-    /// A device asks for a connection; its name if it is let in.
+    /// Requests a connection for a device. Returns its id once it is accepted.
     pub async fn connect(self: &Rc<Self>, device: usize) -> Option<String> {
-        let connection = self.cloud.state().lines.add(device);
-        self.travel().await;
+        let connection = self.aws.state().connections.add(device);
+        self.network_delay().await;
         let status = self.run_socket(&connection, "$connect", None).await;
-        self.travel().await;
-        if status != Some(200) || self.happens("lost answer", |rates| rates.lost) {
+        self.network_delay().await;
+        if status != Some(200) || self.happens("lost response", |rates| rates.lost_in_transit) {
             return None;
         }
-        self.cloud.state().lines.open(&connection);
+        self.aws.state().connections.open(&connection);
         Some(connection)
     }
 
-    /// A device sends a frame on a connection. What comes of it is pushed.
-    pub fn frame(self: &Rc<Self>, connection: &str, frame: &Value) {
-        self.cloud.trace.note(|| format!("{connection} sends {frame}"));
+    /// Sends a frame on a connection. The response, if any, arrives as a push.
+    pub fn send_frame(self: &Rc<Self>, connection: &str, frame: &Value) {
+        self.aws.trace.record(|| format!("{connection} sends {frame}"));
         let (route, body) = (frame["type"].as_str().unwrap().to_owned(), frame.to_string());
-        let lost = self.happens("lost request", |rates| rates.lost);
-        let twice = self.happens("twice", |rates| rates.twice);
-        for _ in 0..if lost { 0 } else { 1 + usize::from(twice) } {
-            let (world, connection) = (self.clone(), connection.to_owned());
+        let lost = self.happens("lost request", |rates| rates.lost_in_transit);
+        let duplicated = self.happens("duplicate", |rates| rates.duplicated);
+        for _ in 0..if lost { 0 } else { 1 + usize::from(duplicated) } {
+            let (simulation, connection) = (self.clone(), connection.to_owned());
             let (route, body) = (route.clone(), body.clone());
             self.spawn(async move {
-                world.travel().await;
-                // The gateway takes no frame from a connection that is gone.
-                if world.cloud.state().lines.line(&connection).is_some_and(|line| line.is_open) {
-                    world.run_socket(&connection, &route, Some(body)).await;
+                simulation.network_delay().await;
+                // API Gateway drops the frames of a closed connection.
+                let is_open = simulation.aws.state().connections.is_open(&connection);
+                if is_open {
+                    simulation.run_socket(&connection, &route, Some(body)).await;
                 }
             });
         }
     }
 
-    /// A connection ends, at whichever end; the function may hear of it late or never.
-    pub fn close_connections(self: &Rc<Self>, connection: &str) {
-        if !self.cloud.state().lines.close(connection) {
+    /// Closes a connection. The disconnect function runs up to 3 s later; if unreliable, only half the time.
+    pub fn close_connection(self: &Rc<Self>, connection: &str) {
+        if !self.aws.state().connections.close(connection) {
             return;
         }
-        self.ledger.borrow_mut().closed(connection, self.cloud.now());
+        self.observed.borrow_mut().record_closed(connection, self.aws.now());
         if self.plan.is_reliable() || self.rng.borrow_mut().bool() {
-            let (world, connection) = (self.clone(), connection.to_owned());
+            let (simulation, connection) = (self.clone(), connection.to_owned());
             let delay = Duration::from_millis(self.rng.borrow_mut().u64(..3000));
             self.spawn(async move {
                 sleep(delay).await;
-                world.run_socket(&connection, "$disconnect", None).await;
+                simulation.run_socket(&connection, "$disconnect", None).await;
             });
         }
     }
 
     async fn run_socket(&self, connection: &str, route: &str, body: Option<String>) -> Option<u64> {
-        let device = self.cloud.state().lines.line(connection).map(|line| line.device)?;
-        let person = self.devices[device].borrow().person;
+        let device = self.aws.state().connections.get(connection).map(|connection| connection.device)?;
+        let user = self.devices[device].borrow().user;
         let kind = match route {
             "$connect" => "CONNECT",
             "$disconnect" => "DISCONNECT",
@@ -273,14 +280,14 @@ impl World {
                 "routeKey": route,
                 "eventType": kind,
                 "stage": "live",
-                "connectedAt": self.cloud.now(),
-                "requestTimeEpoch": self.cloud.now(),
+                "connectedAt": self.aws.now(),
+                "requestTimeEpoch": self.aws.now(),
                 "identity": {"sourceIp": "203.0.113.7"},
                 "requestId": "request",
                 "domainName": "live.example",
                 "connectionId": connection,
                 "apiId": "live",
-                "authorizer": self.authorized(person).await,
+                "authorizer": self.authorizer_context(user).await,
             },
             "body": body,
             "isBase64Encoded": false,
@@ -292,12 +299,12 @@ impl World {
         self.invoke(&name, work.boxed_local()).await?["statusCode"].as_u64()
     }
 
-    /// What the authorizer says of a person's token.
-    async fn authorized(&self, person: usize) -> Value {
+    /// The context that the authorizer returns for a user's token.
+    async fn authorizer_context(&self, user: usize) -> Value {
         let request = json!({
             "type": "REQUEST",
             "methodArn": "arn:aws:execute-api:us-east-1:123456789012:live/live/$connect",
-            "queryStringParameters": {"token": self.token(person)},
+            "queryStringParameters": {"token": self.token(user)},
             "requestContext": {},
         });
         let request = serde_json::from_value(request).unwrap();

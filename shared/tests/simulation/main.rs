@@ -1,43 +1,43 @@
-//! Many seeded schedules of people who chat while everything fails, and a check that the log loses, doubles and reorders
-//! nothing, and that every client ends where a fresh load would.
+//! Runs many seeded, deterministic schedules of users on devices under injected faults. Checks that no
+//! message is lost, duplicated or reordered, and that every client converges to what a fresh load returns.
 //!
-//! `-- --seed 42` replays one schedule and tells all of it; `-- --schedules 100000` runs more of them.
+//! `-- --seed 42` replays one schedule and prints its trace; `-- --schedules 100000` runs more of them.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says so at once")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics when it cannot continue")]
 
-mod acts;
+mod action_checks;
+mod actions;
 mod arguments;
+mod aws;
 mod blocks;
 mod catch_up;
+mod chat_steps;
 mod checks;
-mod clients;
-mod cloud;
-mod deeds;
+mod client_checks;
+mod connections;
 mod device;
 #[path = "../in_process/endpoints.rs"]
 mod endpoints;
-mod engine;
 mod faults;
 mod friends;
 mod gateway;
-mod ledger;
-mod names;
 #[path = "../in_process/network.rs"]
 mod network;
-mod outcomes;
+mod observations;
+mod old_images;
+mod outbox;
 mod plan;
 #[path = "../../../tests/replica.rs"]
 mod replica;
+mod response_checks;
 mod roles;
 mod schedule;
-mod seen;
-mod sends;
-mod social;
-mod sockets;
-mod stale;
+mod simulation;
+mod social_steps;
+mod stored_rooms;
+mod table;
 mod trace;
-mod truth;
-mod world;
+mod usernames;
 
 use std::{
     collections::BTreeMap,
@@ -46,83 +46,83 @@ use std::{
     thread,
 };
 
-use arguments::{USUAL, Wish};
-use schedule::{Outcome, run};
+use arguments::{Command, DEFAULT_SCHEDULES};
+use schedule::{ScheduleResult, run};
 
-/// So many seeds run twice, to see that they replay exactly.
+/// The number of seeds that run twice, to check that they replay exactly.
 const REPLAYED: u64 = 3;
 
 fn main() -> ExitCode {
-    let wish = match Wish::read(std::env::args().skip(1)) {
-        Ok(wish) => wish,
+    let command = match Command::parse(std::env::args().skip(1)) {
+        Ok(command) => command,
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::from(2);
         }
     };
-    match wish {
-        Wish::Nothing => ExitCode::SUCCESS,
-        Wish::List => {
+    match command {
+        Command::Skip => ExitCode::SUCCESS,
+        Command::List => {
             println!("simulation: test");
             ExitCode::SUCCESS
         }
-        Wish::Seed(seed) => {
-            let outcome = run(seed, true);
-            report(seed, &outcome);
-            if outcome.broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        Command::Seed(seed) => {
+            let result = run(seed, true);
+            report(seed, &result);
+            if result.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Wish::Schedules(schedules) => many(schedules),
+        Command::Schedules(schedules) => run_schedules(schedules),
     }
 }
 
-fn many(schedules: u64) -> ExitCode {
+fn run_schedules(schedules: u64) -> ExitCode {
     for seed in 1..=REPLAYED.min(schedules) {
-        let outcome = run(seed, true);
-        if !outcome.broken.is_empty() {
-            report(seed, &outcome);
+        let result = run(seed, true);
+        if !result.violations.is_empty() {
+            report(seed, &result);
             return ExitCode::FAILURE;
         }
-        if run(seed, true).trace != outcome.trace {
+        if run(seed, true).trace != result.trace {
             println!("seed {seed} does not replay exactly");
             return ExitCode::FAILURE;
         }
     }
     let (next, failed) = (AtomicU64::new(1), AtomicBool::new(false));
-    let work = || {
-        let (mut sum, mut failures) = (Sum::default(), Vec::new());
+    let run_until_failure = || {
+        let (mut summary, mut failures) = (Summary::default(), Vec::new());
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed > schedules || failed.load(Ordering::Relaxed) {
-                return (sum, failures);
+                return (summary, failures);
             }
-            let outcome = run(seed, false);
-            sum.add(&outcome);
-            if seed % USUAL == 0 && schedules > USUAL {
+            let result = run(seed, false);
+            summary.add(&result);
+            if seed % DEFAULT_SCHEDULES == 0 && schedules > DEFAULT_SCHEDULES {
                 println!("{seed} schedules");
             }
-            if !outcome.broken.is_empty() {
+            if !result.violations.is_empty() {
                 failed.store(true, Ordering::Relaxed);
                 failures.push(seed);
             }
         }
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let (mut sum, mut failures) = (Sum::default(), Vec::new());
+    let (mut summary, mut failures) = (Summary::default(), Vec::new());
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(run_until_failure)).collect();
         for thread in threads {
             let (part, failed) = thread.join().unwrap();
-            sum.merge(part);
+            summary.merge(part);
             failures.extend(failed);
         }
     });
-    sum.print();
+    summary.print();
     match failures.iter().min() {
         None => ExitCode::SUCCESS,
         Some(seed) => {
-            let outcome = run(*seed, true);
-            report(*seed, &outcome);
-            if outcome.broken.is_empty() {
+            let result = run(*seed, true);
+            report(*seed, &result);
+            if result.violations.is_empty() {
                 println!("seed {seed} does not replay exactly");
             }
             ExitCode::FAILURE
@@ -130,42 +130,42 @@ fn many(schedules: u64) -> ExitCode {
     }
 }
 
-/// Tells all of one schedule.
-fn report(seed: u64, outcome: &Outcome) {
-    println!("{}", outcome.trace);
-    if outcome.broken.is_empty() {
-        println!("seed {seed}: everything holds");
+/// Prints the trace and the violations of one schedule.
+fn report(seed: u64, result: &ScheduleResult) {
+    println!("{}", result.trace);
+    if result.violations.is_empty() {
+        println!("seed {seed}: all properties hold");
         return;
     }
-    for (property, detail) in &outcome.broken {
+    for (property, detail) in &result.violations {
         println!("seed {seed} breaks \"{property}\": {detail}");
     }
     println!("replay: cargo test --workspace --test simulation -- --seed {seed}");
 }
 
-/// What all schedules came to.
+/// The totals of all schedules.
 #[derive(Default)]
-struct Sum {
+struct Summary {
     schedules: u64,
     steps: u64,
     sends: u64,
-    tries: u64,
+    attempts: u64,
     calls: u64,
     faults: BTreeMap<&'static str, u64>,
 }
 
-impl Sum {
-    fn add(&mut self, outcome: &Outcome) {
-        let Outcome { steps, sends, tries, calls, faults, .. } = outcome;
-        let (steps, sends, tries, calls) = (*steps, *sends, *tries, *calls);
-        self.merge(Self { schedules: 1, steps, sends, tries, calls, faults: faults.clone() });
+impl Summary {
+    fn add(&mut self, result: &ScheduleResult) {
+        let ScheduleResult { steps, sends, attempts, calls, faults, .. } = result;
+        let (steps, sends, attempts, calls) = (*steps, *sends, *attempts, *calls);
+        self.merge(Self { schedules: 1, steps, sends, attempts, calls, faults: faults.clone() });
     }
 
     fn merge(&mut self, other: Self) {
         self.schedules += other.schedules;
         self.steps += other.steps;
         self.sends += other.sends;
-        self.tries += other.tries;
+        self.attempts += other.attempts;
         self.calls += other.calls;
         for (name, count) in other.faults {
             *self.faults.entry(name).or_default() += count;
@@ -173,12 +173,12 @@ impl Sum {
     }
 
     fn print(&self) {
-        let Self { schedules, steps, sends, tries, calls, faults } = self;
+        let Self { schedules, steps, sends, attempts, calls, faults } = self;
         let faults: Vec<String> = faults.iter().map(|(name, count)| format!("{count} {name}")).collect();
-        #[expect(clippy::cast_precision_loss, reason = "it is shown with two digits")]
-        let extra = (tries - sends) as f64 / (*sends).max(1) as f64;
+        #[expect(clippy::cast_precision_loss, reason = "it is printed with two decimals")]
+        let retries = (attempts - sends) as f64 / (*sends).max(1) as f64;
         println!(
-            "{schedules} schedules, {steps} steps, {sends} messages ({extra:.2} extra tries each), {calls} calls of the table"
+            "{schedules} schedules, {steps} steps, {sends} messages ({retries:.2} retries each), {calls} calls to the table"
         );
         println!("faults: {}", faults.join(", "));
     }

@@ -1,142 +1,142 @@
-//! What one schedule is made of: how many people and steps, and how often each fault happens.
+//! The parameters of one schedule: its users, devices, steps and fault rates.
 
 use fastrand::Rng;
 
-/// How often each fault happens, from 0 to 1.
+/// The probability of each fault, from 0 to 1.
 #[derive(Clone, Debug, Default)]
-pub struct Rates {
-    /// A call breaks before it is sent.
+pub struct FaultRates {
+    /// A call fails before it is sent.
     pub unsent: f64,
-    /// A call takes effect, and its answer never comes.
+    /// A call takes effect, but no response arrives.
     pub unanswered: f64,
-    /// A call takes effect, and its connection breaks.
-    pub broken: f64,
+    /// A call takes effect, then its connection breaks.
+    pub connection_broken: f64,
     /// A call is throttled.
     pub throttled: f64,
-    /// A write meets a transaction.
+    /// A write fails because it conflicts with a transaction.
     pub conflict: f64,
-    /// A call takes so long that it may be given up, and takes effect later.
+    /// A call takes up to 6 s, which may exceed the attempt timeout of 3 s, and then takes effect.
     pub slow: f64,
-    /// A call takes long, but not so long that it is given up.
-    pub sluggish: f64,
-    /// A read that is not consistent does not see the newest writes.
+    /// A call takes up to 1.5 s, which is less than the attempt timeout.
+    pub delayed: f64,
+    /// An eventually consistent read misses the newest writes.
     pub stale: f64,
-    /// A query answers fewer items than it could.
+    /// A query returns fewer items than its limit.
     pub short_page: f64,
-    /// A batch leaves keys unprocessed.
-    pub unprocessed: f64,
-    /// A batch reads its keys at different moments.
-    pub split: f64,
-    /// An invocation dies at one of its calls.
+    /// A batch read returns unprocessed keys.
+    pub unprocessed_keys: f64,
+    /// A batch reads its keys at two different times.
+    pub split_batch: f64,
+    /// An invocation crashes at one of its calls.
     pub crash: f64,
-    /// An invocation runs twice at once.
-    pub twice: f64,
-    /// A push is answered that the connection is gone, although it is not.
+    /// An event is delivered twice, concurrently.
+    pub duplicated: f64,
+    /// A push fails with 410 although the connection is open; the connection is then lost.
     pub push_gone: f64,
     /// A push is throttled.
     pub push_throttled: f64,
-    /// A push is never answered.
-    pub push_hangs: f64,
-    /// A push is taken, and never arrives.
+    /// A push gets no response.
+    pub push_unanswered: f64,
+    /// A push succeeds but never arrives.
     pub push_lost: f64,
-    /// A client's request, or the answer to it, is lost on the way.
-    pub lost: f64,
+    /// A client's request or frame, or its response, is lost.
+    pub lost_in_transit: f64,
 }
 
-/// What kind of a day it is.
+/// How many faults a schedule injects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weather {
-    /// Nothing fails.
-    Calm,
-    /// Only what the table and the gateway may do at any time, without a failure.
-    Fair,
-    /// Faults now and then.
-    Rough,
-    /// Many faults of a few kinds.
-    Storm,
+pub enum FaultLevel {
+    /// No faults.
+    None,
+    /// Only behavior that AWS permits without a failure, such as stale reads and duplicate delivery.
+    Benign,
+    /// About half of all faults, each at a rate of up to 6%.
+    Moderate,
+    /// About a third of all faults, each at a rate of up to 35%.
+    Severe,
 }
 
-/// One schedule.
+/// The parameters of one schedule.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What kind of a day it is.
-    pub weather: Weather,
-    /// How often each fault happens.
-    pub rates: Rates,
-    /// How many devices each person has.
+    pub fault_level: FaultLevel,
+    pub fault_rates: FaultRates,
+    /// The number of devices of each user.
     pub devices: Vec<usize>,
-    /// How many people, the first ones, are in the group from the start.
-    pub founders: usize,
-    /// How many things people do.
+    /// The number of initial members of the group: the first users.
+    pub initial_members: usize,
+    /// The number of user actions.
     pub steps: usize,
-    /// The longest usual pause between two steps, in milliseconds: the shorter, the more runs at once.
-    pub pause: u64,
-    /// Whether people lie idle for days now and then.
-    pub has_long_waits: bool,
+    /// The usual maximum pause between two steps, in milliseconds. Short pauses lead to more concurrency.
+    pub max_pause: u64,
+    /// Whether all devices disconnect for days now and then.
+    pub has_idle_periods: bool,
 }
 
 impl Plan {
-    /// The schedule of a seed, and the generator for its steps.
-    pub fn of(seed: u64) -> (Self, Rng) {
+    /// Draws the parameters from a seed. Returns the generator for the steps.
+    pub fn from_seed(seed: u64) -> (Self, Rng) {
         let mut rng = Rng::with_seed(seed);
-        let weather = match rng.u32(..100) {
-            0..12 => Weather::Calm,
-            12..40 => Weather::Fair,
-            40..75 => Weather::Rough,
-            _ => Weather::Storm,
+        let fault_level = match rng.u32(..100) {
+            0..12 => FaultLevel::None,
+            12..40 => FaultLevel::Benign,
+            40..75 => FaultLevel::Moderate,
+            _ => FaultLevel::Severe,
         };
-        let people = rng.usize(2..=4);
-        let devices = (0..people).map(|_| rng.usize(1..=2)).collect();
-        let founders = if people > 2 && rng.u32(..4) > 0 { people - 1 } else { people };
-        let pause = [3, 15, 40, 150, 1500][rng.usize(..5)];
-        let has_long_waits = rng.u32(..4) == 0;
+        let users = rng.usize(2..=4);
+        let devices = (0..users).map(|_| rng.usize(1..=2)).collect();
+        let initial_members = if users > 2 && rng.u32(..4) > 0 { users - 1 } else { users };
+        let max_pause = [3, 15, 40, 150, 1500][rng.usize(..5)];
+        let has_idle_periods = rng.u32(..4) == 0;
         let steps = rng.usize(22..=64);
-        let rates = rates(weather, &mut rng);
-        (Self { weather, rates, devices, founders, steps, pause, has_long_waits }, rng)
+        let fault_rates = fault_rates(fault_level, &mut rng);
+        (Self { fault_level, fault_rates, devices, initial_members, steps, max_pause, has_idle_periods }, rng)
     }
 
-    /// Whether a client can rely on pushes and on answers that are no failures of ours.
+    /// Whether clients can rely on every push, and on the absence of server errors.
     pub fn is_reliable(&self) -> bool {
-        matches!(self.weather, Weather::Calm | Weather::Fair)
+        matches!(self.fault_level, FaultLevel::None | FaultLevel::Benign)
     }
 }
 
-fn rates(weather: Weather, rng: &mut Rng) -> Rates {
-    let mut rates = Rates::default();
-    let legal = Rates {
-        sluggish: 0.03,
+fn fault_rates(fault_level: FaultLevel, rng: &mut Rng) -> FaultRates {
+    let mut fault_rates = FaultRates::default();
+    let permitted = FaultRates {
+        delayed: 0.03,
         stale: 0.5,
         short_page: 0.3,
-        unprocessed: 0.05,
-        split: 0.3,
-        ..Rates::default()
+        unprocessed_keys: 0.05,
+        split_batch: 0.3,
+        ..FaultRates::default()
     };
-    match weather {
-        Weather::Calm => {}
-        Weather::Fair => rates = Rates { sluggish: 0.1, conflict: 0.02, twice: 0.05, ..legal },
-        Weather::Rough | Weather::Storm => {
-            rates = Rates { unprocessed: 0.1, ..legal };
-            let (one_in, most) = if weather == Weather::Rough { (2, 0.06) } else { (3, 0.35) };
+    match fault_level {
+        FaultLevel::None => {}
+        FaultLevel::Benign => {
+            fault_rates = FaultRates { delayed: 0.1, conflict: 0.02, duplicated: 0.05, ..permitted }
+        }
+        FaultLevel::Moderate | FaultLevel::Severe => {
+            fault_rates = FaultRates { unprocessed_keys: 0.1, ..permitted };
+            let (one_in, max_rate) = if fault_level == FaultLevel::Moderate { (2, 0.06) } else { (3, 0.35) };
             for rate in [
-                &mut rates.unsent,
-                &mut rates.unanswered,
-                &mut rates.broken,
-                &mut rates.throttled,
-                &mut rates.conflict,
-                &mut rates.slow,
-                &mut rates.crash,
-                &mut rates.twice,
-                &mut rates.push_gone,
-                &mut rates.push_throttled,
-                &mut rates.push_hangs,
-                &mut rates.push_lost,
-                &mut rates.lost,
+                &mut fault_rates.unsent,
+                &mut fault_rates.unanswered,
+                &mut fault_rates.connection_broken,
+                &mut fault_rates.throttled,
+                &mut fault_rates.conflict,
+                &mut fault_rates.slow,
+                &mut fault_rates.crash,
+                &mut fault_rates.duplicated,
+                &mut fault_rates.push_gone,
+                &mut fault_rates.push_throttled,
+                &mut fault_rates.push_unanswered,
+                &mut fault_rates.push_lost,
+                &mut fault_rates.lost_in_transit,
             ] {
                 if rng.u32(..one_in) == 0 {
-                    *rate = most * rng.f64();
+                    *rate = max_rate * rng.f64();
                 }
             }
         }
     }
-    rates
+    fault_rates
 }

@@ -1,151 +1,158 @@
-//! The rules for who is in the group and what they may do there. Its log says all of it: told again from the start, by the
-//! payloads of its system messages, it gives what is shown, and each step of it was allowed, and asked for.
+//! Checks of the group's members and their roles. Replaying the system messages of its log yields the stored
+//! and shown members; each change in the log was permitted, and was requested by its sender.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use crate::{
-    checks::Fresh,
-    deeds::{Deed, What},
-    ledger::text,
-    truth::{Truth, field},
-    world::World,
+    actions::{ActionKind, UserAction},
+    checks::FreshLoad,
+    observations::text,
+    simulation::Simulation,
+    stored_rooms::{StoredRoom, attribute},
 };
 
-/// Who is in a room at some time, and what each may do and since when they are there.
+/// The members of a room at some time: by user, the role and the RFC 3339 time of joining (empty if initial).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roster(BTreeMap<usize, (String, String)>);
+pub struct Members(BTreeMap<usize, (String, String)>);
 
-/// What a system message says.
-pub struct Said {
-    /// Who did it.
+/// The content of a system message about a member.
+pub struct SystemMessage {
+    /// The user who made the change.
     pub actor: usize,
-    /// What.
+    /// The kind of change, such as `participant_added`.
     pub action: String,
-    /// To whom.
-    pub person: usize,
-    /// What that one may do since, where that is said.
+    /// The member who was added, removed or changed.
+    pub target: usize,
+    /// The new role, if the change sets one.
     pub role: Option<String>,
-    /// What that one is called there.
+    /// The username of the target at that time.
     pub name: String,
-    at: String,
+    created_at: String,
 }
 
-impl Roster {
-    /// The first people of a room; the first of them owns it if it is a group.
-    pub fn of_founders(people: usize, is_group: bool) -> Self {
-        let role = |person| if is_group && person == 0 { "owner" } else { "member" };
-        Self((0..people).map(|person| (person, (role(person).to_owned(), String::new()))).collect())
+impl Members {
+    /// The initial members of a room. User 0 owns a group; a direct room has no owner.
+    pub fn initial(users: usize, is_group: bool) -> Self {
+        let role = |user| if is_group && user == 0 { "owner" } else { "member" };
+        Self((0..users).map(|user| (user, (role(user).to_owned(), String::new()))).collect())
     }
 
-    /// What somebody may do, if they are there.
-    pub fn role(&self, person: usize) -> Option<&str> {
-        self.0.get(&person).map(|(role, _)| role.as_str())
+    /// The role of a user; `None` if they are not a member.
+    pub fn role(&self, user: usize) -> Option<&str> {
+        self.0.get(&user).map(|(role, _)| role.as_str())
     }
 
     fn roles(&self) -> BTreeMap<usize, &str> {
-        self.0.iter().map(|(person, (role, _))| (*person, role.as_str())).collect()
+        self.0.iter().map(|(user, (role, _))| (*user, role.as_str())).collect()
     }
 
-    /// The roster after something that the log says; as it was, and why, if that could not be.
-    pub fn after(&self, said: &Said) -> (Self, Option<String>) {
+    /// The members after a change. If the change was not permitted: the unchanged members, and the reason.
+    pub fn after(&self, change: &SystemMessage) -> (Self, Option<String>) {
         let mut after = self.clone();
-        let (actor, target) = (self.role(said.actor), self.role(said.person));
-        let is_self = said.actor == said.person;
-        let may = match (said.action.as_str(), said.role.as_deref()) {
+        let (actor, target) = (self.role(change.actor), self.role(change.target));
+        let is_self = change.actor == change.target;
+        let is_permitted = match (change.action.as_str(), change.role.as_deref()) {
             ("participant_added", Some(role @ ("member" | "admin"))) => {
-                after.0.insert(said.person, (role.to_owned(), said.at.clone()));
+                after.0.insert(change.target, (role.to_owned(), change.created_at.clone()));
                 target.is_none() && (actor == Some("owner") || actor == Some("admin") && role == "member")
             }
             ("participant_removed" | "participant_left", None) => {
-                after.0.remove(&said.person);
+                after.0.remove(&change.target);
                 if target == Some("owner") {
-                    after.follow_owner();
+                    after.promote_successor();
                 }
                 let may_remove = actor == Some("owner") || (actor, target) == (Some("admin"), Some("member"));
                 target.is_some()
-                    && if said.action == "participant_left" { is_self } else { !is_self && may_remove }
+                    && if change.action == "participant_left" { is_self } else { !is_self && may_remove }
             }
             ("role_changed", Some(role)) => {
                 if role == "owner" {
-                    after.set(said.actor, "admin");
+                    after.set_role(change.actor, "admin");
                 }
-                after.set(said.person, role);
+                after.set_role(change.target, role);
                 actor == Some("owner") && !is_self && target.is_some_and(|target| target != role)
             }
             _ => false,
         };
-        let why =
-            || format!("{} to {} by {}, where {:?} were there", said.action, said.person, said.actor, self.0);
-        if may { (after, None) } else { (self.clone(), Some(why())) }
+        let reason = || {
+            format!(
+                "{} of user {} by user {}, when the members were {:?}",
+                change.action, change.target, change.actor, self.0
+            )
+        };
+        if is_permitted { (after, None) } else { (self.clone(), Some(reason())) }
     }
 
-    fn set(&mut self, person: usize, role: &str) {
-        if let Some(held) = self.0.get_mut(&person) {
-            role.clone_into(&mut held.0);
+    fn set_role(&mut self, user: usize, role: &str) {
+        if let Some(member) = self.0.get_mut(&user) {
+            role.clone_into(&mut member.0);
         }
     }
 
-    /// The admin, else the member, who is there for the longest is the owner.
-    fn follow_owner(&mut self) {
+    /// Makes the longest-standing admin, or else the longest-standing member, the owner.
+    fn promote_successor(&mut self) {
         let successor = self.0.iter().min_by_key(|(_, (role, since))| (role == "member", since.clone()));
-        if let Some(successor) = successor.map(|(person, _)| *person) {
-            self.set(successor, "owner");
+        if let Some(successor) = successor.map(|(user, _)| *user) {
+            self.set_role(successor, "owner");
         }
     }
 }
 
-impl Truth {
-    /// The rosters that there were at some time between two moments.
-    fn rosters(&self, from: u64, to: u64) -> impl Iterator<Item = &Roster> {
-        let end = |n: usize| self.rosters.get(n + 1).map_or(u64::MAX, |(at, _)| *at);
-        let rosters = self.rosters.iter().enumerate();
-        rosters.filter(move |(n, (at, _))| *at <= to && from <= end(*n)).map(|(_, (_, roster))| roster)
+impl StoredRoom {
+    /// Each version of the members that was current at some time between `from` and `to`.
+    fn members_between(&self, from: u64, to: u64) -> impl Iterator<Item = &Members> {
+        let end = |n: usize| self.member_history.get(n + 1).map_or(u64::MAX, |(at, _)| *at);
+        let versions = self.member_history.iter().enumerate();
+        versions.filter(move |(n, (at, _))| *at <= to && from <= end(*n)).map(|(_, (_, members))| members)
     }
 
-    /// Whether something that was done to the group may be refused because of what its people could do meanwhile.
-    pub fn may_refuse(&self, deed: &Deed, code: &str) -> bool {
-        let at_some_time = |holds: &dyn Fn(Option<&str>, &Roster) -> bool| {
-            self.rosters(deed.began, deed.answered).any(|roster| holds(roster.role(deed.person), roster))
+    /// Whether the members at some time during an action justify an error code.
+    pub fn may_reject(&self, action: &UserAction, code: &str) -> bool {
+        let was_ever = |holds: &dyn Fn(Option<&str>, &Members) -> bool| {
+            self.members_between(action.started_at, action.answered_at)
+                .any(|members| holds(members.role(action.user), members))
         };
-        match (code, &deed.what) {
-            ("not_allowed", What::Pin | What::Unpin | What::Add(_)) => {
-                at_some_time(&|own, _| own == Some("member"))
+        match (code, &action.kind) {
+            ("not_allowed", ActionKind::Pin | ActionKind::Unpin | ActionKind::Add(_)) => {
+                was_ever(&|own, _| own == Some("member"))
             }
-            ("not_allowed", What::Remove(_) | What::Role(..)) => {
-                at_some_time(&|own, _| own.is_some_and(|own| own != "owner"))
+            ("not_allowed", ActionKind::Remove(_) | ActionKind::SetRole(..)) => {
+                was_ever(&|own, _| own.is_some_and(|own| own != "owner"))
             }
-            ("not_in_room", What::Role(other, _)) => at_some_time(&|_, roster| roster.role(*other).is_none()),
-            ("owner_needed", What::Role(other, role)) => {
-                *other == deed.person && *role != "owner" && at_some_time(&|own, _| own == Some("owner"))
+            ("not_in_room", ActionKind::SetRole(other, _)) => {
+                was_ever(&|_, members| members.role(*other).is_none())
+            }
+            ("owner_needed", ActionKind::SetRole(other, role)) => {
+                *other == action.user && *role != "owner" && was_ever(&|own, _| own == Some("owner"))
             }
             _ => false,
         }
     }
 }
 
-impl World {
-    /// What a system message says.
-    pub fn said(&self, item: &Value) -> Said {
-        let payload: Value = serde_json::from_str(field(item, "payload")).unwrap();
-        Said {
-            actor: self.person(field(item, "sender_id")),
+impl Simulation {
+    /// Parses the content of a system message.
+    pub fn system_message(&self, item: &Value) -> SystemMessage {
+        let payload: Value = serde_json::from_str(attribute(item, "payload")).unwrap();
+        SystemMessage {
+            actor: self.user_index(attribute(item, "sender_id")),
             action: text(&payload["action"]).to_owned(),
-            person: self.person(text(&payload["user_id"])),
+            target: self.user_index(text(&payload["user_id"])),
             role: payload["role"].as_str().map(str::to_owned),
             name: text(&payload["username"]).to_owned(),
-            at: field(item, "created_at").to_owned(),
+            created_at: attribute(item, "created_at").to_owned(),
         }
     }
 
-    /// Whether somebody asked for what a system message says, before it was said, and its sentence says the same.
-    pub fn is_asked(&self, room: &str, seq: u64, item: &Value) -> bool {
-        let (said, at) = (self.said(item), self.committed_at(room, seq));
-        let ledger = self.ledger.borrow();
-        let (name, other) = (field(item, "sender_username"), &said.name);
-        let role = said.role.as_deref().unwrap_or_default();
-        let sentence = match (said.action.as_str(), role) {
+    /// Whether the sender of a system message requested its change before the commit, and its text states it.
+    pub fn is_requested(&self, room: &str, seq: u64, item: &Value) -> bool {
+        let (message, at) = (self.system_message(item), self.committed_at(room, seq));
+        let observed = self.observed.borrow();
+        let (name, other) = (attribute(item, "sender_username"), &message.name);
+        let role = message.role.as_deref().unwrap_or_default();
+        let sentence = match (message.action.as_str(), role) {
             ("participant_added", "admin") => format!("{name} added {other} as an admin"),
             ("participant_added", _) => format!("{name} added {other}"),
             ("participant_removed", _) => format!("{name} removed {other}"),
@@ -154,68 +161,81 @@ impl World {
             (_, "admin") => format!("{name} made {other} an admin"),
             (_, _) => format!("{name} made {other} a member"),
         };
-        let is_this = |deed: &&Deed| match (&deed.what, said.action.as_str()) {
-            (What::Add(who), "participant_added") => *who == said.person && role == "member",
-            (What::Role(who, wish), "participant_added" | "role_changed") => {
-                *who == said.person && *wish == role
+        let is_this = |action: &&UserAction| match (&action.kind, message.action.as_str()) {
+            (ActionKind::Add(target), "participant_added") => *target == message.target && role == "member",
+            (ActionKind::SetRole(target, requested_role), "participant_added" | "role_changed") => {
+                *target == message.target && *requested_role == role
             }
-            (What::Remove(who), "participant_removed" | "participant_left") => *who == said.person,
+            (ActionKind::Remove(target), "participant_removed" | "participant_left") => {
+                *target == message.target
+            }
             _ => false,
         };
-        let mut deeds = ledger.deeds.iter().filter(is_this);
-        deeds.any(|deed| {
-            deed.person == said.actor && deed.room == room && (deed.began..=deed.ended).contains(&at)
-        }) && field(item, "content") == sentence
-            && ledger.may_be_called(said.actor, name, at)
-            && ledger.may_be_called(said.person, other, at)
+        let mut actions = observed.actions.iter().filter(is_this);
+        actions.any(|action| {
+            action.user == message.actor
+                && action.room == room
+                && (action.started_at..=action.effective_until).contains(&at)
+        }) && attribute(item, "content") == sentence
+            && observed.may_have_username(message.actor, name, at)
+            && observed.may_have_username(message.target, other, at)
     }
 
-    /// A group with people has one owner; its people and their roles are those that its log tells of, in the table and for
-    /// everyone who is in it; and each acknowledged deed was true at some time while it was asked for.
-    pub fn check_roles(&self, room: &str, truth: &Truth, fresh: &[Fresh]) {
-        let mut found = Vec::new();
-        let told = truth.rosters.last().unwrap().1.roles();
-        let owners = told.values().filter(|role| **role == "owner").count();
-        if room == self.rooms[0] && owners != usize::from(!told.is_empty()) {
-            found.push(("roles", format!("{owners} owners are among {told:?}")));
+    /// A non-empty group has one owner. The stored and the shown roles equal those that the log yields.
+    /// Each acknowledged membership action was true at some time between its request and its response.
+    pub fn check_roles(&self, room: &str, stored: &StoredRoom, fresh: &[FreshLoad]) {
+        let mut violations = Vec::new();
+        let expected = stored.member_history.last().unwrap().1.roles();
+        let owners = expected.values().filter(|role| **role == "owner").count();
+        if room == self.rooms[0] && owners != usize::from(!expected.is_empty()) {
+            violations.push(("member roles", format!("{owners} owners among {expected:?}")));
         }
-        let items = self.cloud.partition(&format!("ROOM#{room}"));
-        let members = items.iter().filter(|item| field(item, "sk").starts_with("MEMBER#"));
-        let kept: BTreeMap<usize, &str> =
-            members.map(|item| (self.person(field(item, "user_id")), field(item, "role"))).collect();
-        if kept != told {
-            found.push(("roles", format!("the log tells of {told:?}, and the table holds {kept:?}")));
+        let items = self.aws.partition(&format!("ROOM#{room}"));
+        let members = items.iter().filter(|item| attribute(item, "sk").starts_with("MEMBER#"));
+        let stored_roles: BTreeMap<usize, &str> = members
+            .map(|item| (self.user_index(attribute(item, "user_id")), attribute(item, "role")))
+            .collect();
+        if stored_roles != expected {
+            violations.push((
+                "member roles",
+                format!("the log yields {expected:?}, but the table contains {stored_roles:?}"),
+            ));
         }
-        for (person, fresh) in fresh.iter().enumerate() {
-            let whole = fresh.whole.iter().filter(|whole| whole["id"] == *room);
-            for shown in fresh.rooms.get(room).into_iter().chain(whole) {
+        for (user, fresh) in fresh.iter().enumerate() {
+            let details = fresh.room_details.iter().filter(|details| details["id"] == *room);
+            for shown in fresh.rooms.get(room).into_iter().chain(details) {
                 let roles: BTreeMap<usize, &str> = shown["participants"]
                     .as_array()
                     .unwrap()
                     .iter()
-                    .map(|it| (self.person(text(&it["user_id"])), text(&it["role"])))
+                    .map(|it| (self.user_index(text(&it["user_id"])), text(&it["role"])))
                     .collect();
-                if roles != told || shown["participant_count"] != told.len() {
-                    let name = &self.people[person].name;
-                    found
-                        .push(("roles", format!("the log tells of {told:?}, and {name} is shown {roles:?}")));
+                if roles != expected || shown["participant_count"] != expected.len() {
+                    let name = &self.users[user].name;
+                    violations.push((
+                        "member roles",
+                        format!("the log yields {expected:?}, but {name} sees {roles:?}"),
+                    ));
                 }
             }
         }
-        let ledger = self.ledger.borrow();
-        for deed in ledger.deeds.iter().filter(|deed| deed.room == room && deed.is_acknowledged) {
-            let mut rosters = truth.rosters(deed.began, deed.answered);
-            let was_true = match deed.what {
-                What::Add(who) => rosters.any(|roster| roster.role(who).is_some()),
-                What::Remove(who) => rosters.any(|roster| roster.role(who).is_none()),
-                What::Role(who, role) => rosters.any(|roster| roster.role(who) == Some(role)),
+        let observed = self.observed.borrow();
+        for action in observed.actions.iter().filter(|action| action.room == room && action.is_acknowledged) {
+            let mut versions = stored.members_between(action.started_at, action.answered_at);
+            let was_true = match action.kind {
+                ActionKind::Add(target) => versions.any(|members| members.role(target).is_some()),
+                ActionKind::Remove(target) => versions.any(|members| members.role(target).is_none()),
+                ActionKind::SetRole(target, role) => {
+                    versions.any(|members| members.role(target) == Some(role))
+                }
                 _ => true,
             };
             if !was_true {
-                found.push(("roles", format!("{deed:?} was acknowledged, and never was so")));
+                violations
+                    .push(("member roles", format!("{action:?} was acknowledged but never took effect")));
             }
         }
-        drop(ledger);
-        self.all_broken(found);
+        drop(observed);
+        self.report_violations(violations);
     }
 }

@@ -1,4 +1,4 @@
-//! One schedule: its steps under faults, then the end without them, and the check.
+//! Runs one schedule: its steps under injected faults, then convergence without faults, then the checks.
 
 use std::{collections::BTreeMap, rc::Rc, time::Duration};
 
@@ -10,153 +10,157 @@ use tokio::{
 };
 
 use crate::{
-    checks::Fresh,
-    clients::Which,
-    cloud::Cloud,
-    gateway::Rest,
-    ledger::{number, text},
-    plan::{Plan, Rates},
+    aws::SimulatedAws,
+    checks::FreshLoad,
+    client_checks::ClientSelection,
+    gateway::HttpRequest,
+    observations::{number, text},
+    plan::{FaultRates, Plan},
+    simulation::Simulation,
     trace::Trace,
-    world::World,
 };
 
-/// How a schedule ended.
-pub struct Outcome {
-    /// What did not hold.
-    pub broken: Vec<(&'static str, String)>,
-    /// What happened, if it was to be kept.
+/// The result of a schedule.
+pub struct ScheduleResult {
+    /// Each violated property, with a description.
+    pub violations: Vec<(&'static str, String)>,
+    /// The recorded trace; empty if the schedule is not traced.
     pub trace: String,
     pub steps: u64,
+    /// The number of messages sent.
     pub sends: u64,
-    pub tries: u64,
+    /// The number of attempts to send them.
+    pub attempts: u64,
+    /// The number of calls to the table.
     pub calls: u64,
-    /// How often each fault happened.
+    /// The number of injected faults, by name.
     pub faults: BTreeMap<&'static str, u64>,
 }
 
-/// Runs the schedule of a seed.
-pub fn run(seed: u64, is_traced: bool) -> Outcome {
-    // The jitter of clients and of the SDK is drawn from the thread's generator.
+/// Runs the schedule of a seed, and records its trace if asked.
+pub fn run(seed: u64, is_traced: bool) -> ScheduleResult {
+    // Clients and the SDK draw their retry jitter from the thread's generator.
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    LocalSet::new().block_on(&runtime.unwrap(), play(seed, is_traced))
+    LocalSet::new().block_on(&runtime.unwrap(), run_schedule(seed, is_traced))
 }
 
-async fn play(seed: u64, is_traced: bool) -> Outcome {
-    let (plan, rng) = Plan::of(seed);
+async fn run_schedule(seed: u64, is_traced: bool) -> ScheduleResult {
+    let (plan, rng) = Plan::from_seed(seed);
     let trace = Trace::new(is_traced);
-    trace.note(|| format!("{plan:?}"));
-    let cloud = Cloud::new(seed, Rates::default(), trace.clone());
-    let world = World::new(plan, rng, cloud).await;
+    trace.record(|| format!("{plan:?}"));
+    let aws = SimulatedAws::new(seed, FaultRates::default(), trace.clone());
+    let simulation = Simulation::new(plan, rng, aws).await;
     let (inbox, mut events) = unbounded_channel();
-    world.cloud.state().lines.set_inbox(inbox);
+    simulation.aws.state().connections.set_inbox(inbox);
     let router = {
-        let world = world.clone();
+        let simulation = simulation.clone();
         tokio::task::spawn_local(async move {
             while let Some(event) = events.recv().await {
-                world.on_event(event);
+                simulation.on_event(event);
             }
         })
     };
-    world.cloud.set_rates(world.plan.rates.clone());
-    for d in 0..world.devices.len() {
-        world.come_online(d);
+    simulation.aws.set_fault_rates(simulation.plan.fault_rates.clone());
+    for d in 0..simulation.devices.len() {
+        simulation.go_online(d);
     }
-    for _ in 0..world.plan.steps {
-        if world.plan.has_long_waits && world.rng.borrow_mut().u32(..20) == 0 {
-            world.lie_idle().await;
+    for _ in 0..simulation.plan.steps {
+        if simulation.plan.has_idle_periods && simulation.rng.borrow_mut().u32(..20) == 0 {
+            simulation.idle_for_days().await;
         }
-        let pause = world.pause();
+        let pause = simulation.pause();
         sleep(pause).await;
-        world.act();
+        simulation.step();
     }
-    world.cloud.set_rates(Rates::default());
-    trace.note(|| "no more faults".to_owned());
-    if world.plan.is_reliable() {
-        world.check_live().await;
+    simulation.aws.set_fault_rates(FaultRates::default());
+    trace.record(|| "fault injection ends".to_owned());
+    if simulation.plan.is_reliable() {
+        simulation.check_connected_clients().await;
     }
-    let fresh = world.come_to_rest().await;
-    world.check_all(&fresh);
-    world.check_people(&fresh).await;
+    let fresh = simulation.converge().await;
+    simulation.check_all(&fresh);
+    simulation.check_users(&fresh).await;
     router.abort();
     yield_now().await;
-    world.outcome()
+    simulation.result()
 }
 
-impl World {
+impl Simulation {
     fn pause(&self) -> Duration {
         let mut rng = self.rng.borrow_mut();
-        let usual = rng.u64(..=self.plan.pause);
+        let usual = rng.u64(..=self.plan.max_pause);
         Duration::from_millis(if rng.u32(..12) == 0 { rng.u64(..4000) } else { usual })
     }
 
-    /// Everyone goes home for days, and some come back. Records that have expired may be gone by then, or not.
-    async fn lie_idle(self: &Rc<Self>) {
+    /// Disconnects every device for up to 45 days, then reconnects some. TTL may have deleted expired items.
+    async fn idle_for_days(self: &Rc<Self>) {
         for d in 0..self.devices.len() {
-            self.devices[d].borrow_mut().wants_live = false;
+            self.devices[d].borrow_mut().should_connect = false;
             self.go_offline(d);
         }
-        self.settled().await;
+        self.wait_until_idle().await;
         let hours = self.rng.borrow_mut().u64(1..=45 * 24);
-        self.cloud.trace.note(|| format!("{hours} hours pass"));
+        self.aws.trace.record(|| format!("{hours} hours pass"));
         sleep(Duration::from_secs(hours * 3600)).await;
         if self.rng.borrow_mut().bool() {
-            self.cloud.collect_expired();
+            self.aws.delete_expired();
         }
         for d in 0..self.devices.len() {
             if self.rng.borrow_mut().bool() {
-                self.devices[d].borrow_mut().wants_live = true;
-                self.come_online(d);
+                self.devices[d].borrow_mut().should_connect = true;
+                self.go_online(d);
             }
         }
     }
 
-    /// Whoever was connected all the time needs nothing but what was pushed.
-    async fn check_live(self: &Rc<Self>) {
-        self.settled().await;
+    /// Checks that clients that stayed connected are up to date from pushes alone.
+    async fn check_connected_clients(self: &Rc<Self>) {
+        self.wait_until_idle().await;
         sleep(Duration::from_secs(30)).await;
-        self.settled().await;
+        self.wait_until_idle().await;
         let fresh = self.load_all().await;
-        self.check_clients(&fresh, Which::Live);
+        self.check_clients(&fresh, ClientSelection::Connected);
     }
 
-    /// Everyone visits, connects and catches up, every outbox is emptied; then what each person is shown.
-    async fn come_to_rest(self: &Rc<Self>) -> Vec<Fresh> {
+    /// Ends all blocks, completes renames, reconnects and syncs every device, and waits until every outbox is
+    /// empty. Returns what each user then sees.
+    async fn converge(self: &Rc<Self>) -> Vec<FreshLoad> {
         self.end_blocks().await;
-        self.visit().await;
+        self.complete_renames().await;
         for round in 0..2 {
             for d in 0..self.devices.len() {
-                self.devices[d].borrow_mut().wants_live = true;
-                self.come_online(d);
+                self.devices[d].borrow_mut().should_connect = true;
+                self.go_online(d);
                 if round > 0 {
                     self.catch_up(d);
                 }
             }
-            self.settled().await;
-            // What is still on its way arrives.
+            self.wait_until_idle().await;
+            // Late calls may still take effect.
             sleep(Duration::from_secs(30)).await;
-            self.settled().await;
+            self.wait_until_idle().await;
         }
         self.load_all().await
     }
 
-    async fn load_all(self: &Rc<Self>) -> Vec<Fresh> {
+    async fn load_all(self: &Rc<Self>) -> Vec<FreshLoad> {
         let mut fresh = Vec::new();
-        for person in 0..self.people.len() {
-            fresh.push(self.load(person).await);
+        for user in 0..self.users.len() {
+            fresh.push(self.load(user).await);
         }
         fresh
     }
 
-    async fn load(self: &Rc<Self>, person: usize) -> Fresh {
+    async fn load(self: &Rc<Self>, user: usize) -> FreshLoad {
         let limit = self.rng.borrow_mut().u64(1..=100);
-        let rooms = self.list_rooms(person, Some(limit)).await.unwrap_or_default();
+        let rooms = self.list_rooms(user, Some(limit)).await.unwrap_or_default();
         let (mut messages, mut reactions) = (BTreeMap::new(), BTreeMap::new());
-        let (mut whole, mut pins) = (Vec::new(), Vec::new());
+        let (mut room_details, mut pins) = (Vec::new(), Vec::new());
         for room in &rooms {
             let (mut log, mut before) = (BTreeMap::new(), number(&room["seq"]) + 1);
             loop {
-                let page = self.history(person, text(&room["id"]), ("before_seq", before), limit).await;
+                let page = self.history(user, text(&room["id"]), ("before_seq", before), limit).await;
                 let page = page.unwrap_or_default();
                 let Some(oldest) = page.last() else { break };
                 before = number(&oldest["seq"]);
@@ -164,42 +168,42 @@ impl World {
             }
             let id = text(&room["id"]).to_owned();
             if self.rng.borrow_mut().u32(..3) == 0 {
-                let at = |route| Rest::new(route).at("room_id", &id);
-                let shown = self.call(person, at("GET /api/v1/chat/rooms/{room_id}")).await;
-                whole.extend(shown.map(|reply| reply.body));
-                let listed = self.call(person, at("GET /api/v1/chat/rooms/{room_id}/pins")).await;
-                pins.extend(listed.map(|reply| (id.clone(), reply.body.as_array().unwrap().clone())));
+                let room_request = |route| HttpRequest::new(route).path("room_id", &id);
+                let shown = self.call(user, room_request("GET /api/v1/chat/rooms/{room_id}")).await;
+                room_details.extend(shown.map(|response| response.body));
+                let listed = self.call(user, room_request("GET /api/v1/chat/rooms/{room_id}/pins")).await;
+                pins.extend(listed.map(|response| (id.clone(), response.body.as_array().unwrap().clone())));
             }
             for (seq, message) in &log {
                 if message["reactions"] != json!([]) {
-                    let listed = self.list_reactions(person, message).await;
+                    let listed = self.list_reactions(user, message).await;
                     reactions.insert((id.clone(), *seq), listed);
                 }
             }
             messages.insert(id, log);
         }
         let rooms = rooms.into_iter().map(|room| (text(&room["id"]).to_owned(), room)).collect();
-        Fresh { rooms, messages, whole, pins, reactions }
+        FreshLoad { rooms, messages, room_details, pins, reactions }
     }
 
-    async fn list_reactions(self: &Rc<Self>, person: usize, message: &Value) -> Vec<Value> {
+    async fn list_reactions(self: &Rc<Self>, user: usize, message: &Value) -> Vec<Value> {
         let route = "GET /api/v1/chat/rooms/{room_id}/messages/{message_id}/reactions";
-        let rest = Rest::new(route).at("room_id", text(&message["chat_room_id"]));
-        let reply = self.call(person, rest.at("message_id", text(&message["id"]))).await;
-        reply.and_then(|reply| reply.body.as_array().cloned()).unwrap_or_default()
+        let request = HttpRequest::new(route).path("room_id", text(&message["chat_room_id"]));
+        let response = self.call(user, request.path("message_id", text(&message["id"]))).await;
+        response.and_then(|response| response.body.as_array().cloned()).unwrap_or_default()
     }
 
-    fn outcome(&self) -> Outcome {
-        let ledger = self.ledger.borrow();
-        let state = self.cloud.state();
-        Outcome {
-            broken: ledger.broken.clone(),
-            trace: self.cloud.trace.text(),
+    fn result(&self) -> ScheduleResult {
+        let observed = self.observed.borrow();
+        let state = self.aws.state();
+        ScheduleResult {
+            violations: observed.violations.clone(),
+            trace: self.aws.trace.text(),
             steps: self.plan.steps as u64,
-            sends: ledger.sent.len() as u64,
-            tries: ledger.tries,
+            sends: observed.sent.len() as u64,
+            attempts: observed.attempts,
             calls: state.calls,
-            faults: state.faults.clone(),
+            faults: state.fault_counts.clone(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The people of one schedule, their devices and rooms, and what is known of what they did.
+//! The state of one schedule: users, devices and rooms, the app under test, and what the clients observed.
 
 use std::{
     cell::{Cell, RefCell},
@@ -30,63 +30,65 @@ use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
 use crate::{
-    cloud::Cloud,
+    aws::SimulatedAws,
     device::Device,
-    ledger::Ledger,
     network::{self, TABLE},
+    observations::Observations,
     plan::Plan,
 };
 
 const SECRET: &str = "a secret for tests, of more than 32 bytes";
-/// How people are called at first.
-pub const NAMES: [&str; 4] = ["ana", "ben", "cleo", "dev"];
+/// The initial usernames.
+pub const USERNAMES: [&str; 4] = ["ana", "ben", "cleo", "dev"];
 
-/// A person.
-pub struct Person {
-    /// Their username at first.
+/// A simulated user.
+pub struct User {
+    /// The initial username.
     pub name: String,
-    /// Their id.
+    /// The user id.
     pub id: String,
+    /// When the token expires, in seconds since 1970, and the token.
     token: RefCell<(u64, String)>,
 }
 
-/// One schedule's people, and what they did.
-pub struct World {
+/// One schedule. Methods take a user as an index into `users`, and a device as an index `d` into `devices`.
+pub struct Simulation {
     pub plan: Plan,
-    pub cloud: Cloud,
+    pub aws: SimulatedAws,
     pub app: App,
-    pub people: Vec<Person>,
+    pub users: Vec<User>,
     pub devices: Vec<RefCell<Device>>,
     /// The group, then the direct room.
     pub rooms: Vec<String>,
-    pub ledger: RefCell<Ledger>,
+    pub observed: RefCell<Observations>,
     pub rng: RefCell<Rng>,
     tasks: Cell<usize>,
+    /// Notified when the last task ends.
     idle: Notify,
 }
 
-/// Wall-clock time for the SDK.
+/// The SDK's wall clock, driven by Tokio's paused clock.
 #[derive(Debug)]
-struct Virtual(tokio::time::Instant);
+struct VirtualTime(tokio::time::Instant);
 
-impl TimeSource for Virtual {
+impl TimeSource for VirtualTime {
     fn now(&self) -> std::time::SystemTime {
-        std::time::UNIX_EPOCH + std::time::Duration::from_millis(crate::cloud::START) + self.0.elapsed()
+        std::time::UNIX_EPOCH + std::time::Duration::from_millis(crate::aws::START) + self.0.elapsed()
     }
 }
 
-fn app(cloud: &Cloud) -> App {
-    // A region for each schedule: schedules that run side by side share no budget of retries.
+fn app(aws: &SimulatedAws) -> App {
+    // Clients of one region share a retry budget, so schedules that run in parallel use different regions.
     static REGIONS: AtomicU64 = AtomicU64::new(0);
     let region = format!("region-{}", REGIONS.fetch_add(1, Ordering::Relaxed));
-    let time = Virtual(tokio::time::Instant::now());
-    let aws = network::sdk(cloud.clone(), &region).into_builder().time_source(time).build();
+    let time = VirtualTime(tokio::time::Instant::now());
+    let sdk_config = network::sdk(aws.clone(), &region).into_builder().time_source(time).build();
     let variable = |name: &str| {
         match name {
         "TABLE_NAME" => Some(TABLE.to_owned()),
         "SOCKET_ENDPOINT" => Some("https://sockets.example/live".to_owned()),
         "JWT_SECRET" => Some(SECRET.to_owned()),
-        // Looked at in every call, and never reached.
+        // High enough that no schedule reaches them.
         "RATE_LIMITS" => {
             Some("messages=100000/60s,searches=100000/60s,frames=100000/60s,changes=100000/60s,requests=100000/60s,rooms=100000/60s".to_owned())
         }
@@ -94,11 +96,11 @@ fn app(cloud: &Cloud) -> App {
     }
     };
     let config = Config::from_lookup(variable).unwrap();
-    let store = Store::new(aws_sdk_dynamodb::Client::new(&aws), TABLE.to_owned());
-    let push = Push::from_config(&aws, config.socket_endpoint.as_deref(), store.clone());
+    let store = Store::new(aws_sdk_dynamodb::Client::new(&sdk_config), TABLE.to_owned());
+    let push = Push::from_config(&sdk_config, config.socket_endpoint.as_deref(), store.clone());
     let clock = {
-        let cloud = cloud.clone();
-        Clock::from_fn(move || timestamp(cloud.now()))
+        let aws = aws.clone();
+        Clock::from_fn(move || timestamp(aws.now()))
     };
     App::new(config, clock, store, push)
 }
@@ -107,100 +109,100 @@ fn timestamp(milliseconds: u64) -> Timestamp {
     Timestamp::from_milliseconds(i64::try_from(milliseconds).unwrap()).unwrap()
 }
 
-impl World {
-    /// People, a group of them all, and a direct room of the first two.
-    pub async fn new(plan: Plan, rng: Rng, cloud: Cloud) -> Rc<Self> {
-        let app = app(&cloud);
-        let (mut people, mut devices) = (Vec::new(), Vec::new());
+impl Simulation {
+    /// Creates the users, a group of the initial members, and a direct room of users 0 and 1.
+    pub async fn new(plan: Plan, rng: Rng, aws: SimulatedAws) -> Rc<Self> {
+        let app = app(&aws);
+        let (mut users, mut devices) = (Vec::new(), Vec::new());
         let mut ids = Vec::new();
         for (n, count) in plan.devices.iter().enumerate() {
-            let (name, id) = (NAMES[n].to_owned(), Uuid::from_u128(0xa000 + n as u128));
-            let newcomer = TokenProfile { username: Some(name.clone()), ..TokenProfile::default() };
-            app.store.profile_or_new(id.into(), &newcomer, app.now()).await.unwrap();
+            let (name, id) = (USERNAMES[n].to_owned(), Uuid::from_u128(0xa000 + n as u128));
+            let token_profile = TokenProfile { username: Some(name.clone()), ..TokenProfile::default() };
+            app.store.profile_or_new(id.into(), &token_profile, app.now()).await.unwrap();
             for device in 1..=*count {
                 devices.push(RefCell::new(Device::new(n, &id.to_string(), format!("{name}-{device}"))));
             }
             ids.push(UserId::from(id));
-            people.push(Person { name, id: id.to_string(), token: RefCell::default() });
+            users.push(User { name, id: id.to_string(), token: RefCell::default() });
         }
         let group = RoomId::from(Uuid::from_u128(0xb000));
         let direct = RoomId::direct(ids[0], ids[1]);
-        let foundings = [
-            (group, RoomKind::Group, Some("gym".to_owned()), &ids[..plan.founders]),
+        let new_rooms = [
+            (group, RoomKind::Group, Some("gym".to_owned()), &ids[..plan.initial_members]),
             (direct, RoomKind::Direct, None, &ids[..2]),
         ];
         let profiles = app.store.profiles(&ids).await.unwrap();
-        for (id, kind, name, members) in foundings {
+        for (id, kind, name, members) in new_rooms {
             let people = members.iter().copied().collect();
             let new_room = NewRoom { id, kind, name, creator: ids[0], members: people };
             app.store.create_room(&new_room, profiles.clone(), app.now()).await.unwrap().unwrap();
         }
         let rooms = vec![group.to_string(), direct.to_string()];
-        let ledger = RefCell::new(Ledger::default());
+        let observed = RefCell::new(Observations::default());
         Rc::new(Self {
             plan,
-            cloud,
+            aws,
             app,
-            people,
+            users,
             devices,
             rooms,
-            ledger,
+            observed,
             rng: RefCell::new(rng),
             tasks: Cell::new(0),
             idle: Notify::new(),
         })
     }
 
-    /// Runs something beside everything else.
+    /// Runs a task concurrently. `wait_until_idle` waits for it.
     pub fn spawn(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
-        let world = self.clone();
+        let simulation = self.clone();
         self.tasks.set(self.tasks.get() + 1);
         tokio::task::spawn_local(async move {
             if AssertUnwindSafe(work).catch_unwind().await.is_err() {
-                world.broken("no panic", "see above");
+                simulation.report_violation("no panic", "a task panicked, see above");
             }
-            world.tasks.set(world.tasks.get() - 1);
-            if world.tasks.get() == 0 {
-                world.idle.notify_one();
+            simulation.tasks.set(simulation.tasks.get() - 1);
+            if simulation.tasks.get() == 0 {
+                simulation.idle.notify_one();
             }
         });
     }
 
-    /// Waits until nothing runs any more.
-    pub async fn settled(&self) {
-        /// Longer than anything may take: where half of all calls fail, what needs ten of them is tried for hours.
+    /// Waits until all tasks have ended.
+    pub async fn wait_until_idle(&self) {
+        /// Longer than any task: if half of all calls fail, an operation of ten calls is retried for hours.
         const LIMIT: Duration = Duration::from_hours(3);
-        let settling = async {
+        let until_idle = async {
             while self.tasks.get() > 0 {
                 self.idle.notified().await;
             }
         };
-        if timeout(LIMIT, settling).await.is_err() {
-            self.broken("progress", "something never ends");
+        if timeout(LIMIT, until_idle).await.is_err() {
+            self.report_violation("every request completes", "a task does not end");
         }
     }
 
-    /// A token that is good for an hour at least.
-    pub fn token(&self, person: usize) -> String {
-        let (now, person) = (self.cloud.now() / 1000, &self.people[person]);
-        let mut token = person.token.borrow_mut();
+    /// A token that is valid for at least two hours.
+    pub fn token(&self, user: usize) -> String {
+        let (now, user) = (self.aws.now() / 1000, &self.users[user]);
+        let mut token = user.token.borrow_mut();
         if token.0 < now + 2 * 3600 {
             let expires = now + 4 * 3600;
-            let claims = json!({"sub": person.id, "username": person.name, "exp": expires});
+            let claims = json!({"sub": user.id, "username": user.name, "exp": expires});
             let key = EncodingKey::from_secret(SECRET.as_bytes());
             *token = (expires, encode(&Header::default(), &claims, &key).unwrap());
         }
         token.1.clone()
     }
 
-    /// A property does not hold.
-    pub fn broken(&self, property: &'static str, detail: impl Into<String>) {
+    /// Records that a property is violated.
+    pub fn report_violation(&self, property: &'static str, detail: impl Into<String>) {
         let detail = detail.into();
-        self.cloud.trace.note(|| format!("BROKEN {property}: {detail}"));
-        self.ledger.borrow_mut().broken.push((property, detail));
+        self.aws.trace.record(|| format!("VIOLATION {property}: {detail}"));
+        self.observed.borrow_mut().violations.push((property, detail));
     }
 
-    /// The room's name in the trace.
+    /// The name of a room in the trace and in violations.
     pub fn room_name(&self, room: &str) -> &'static str {
         if self.rooms[0] == room { "group" } else { "direct" }
     }

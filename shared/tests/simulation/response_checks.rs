@@ -1,0 +1,214 @@
+//! Checks of each response and frame: it includes everything acknowledged before the request, and does not
+//! contradict earlier responses.
+
+use serde_json::Value;
+use shared::id::MessageId;
+
+use crate::{
+    catch_up::CHANGE_RETENTION,
+    observations::{Acknowledged, identity, number, state, text},
+    simulation::Simulation,
+};
+
+impl Simulation {
+    /// A message is the same as every earlier view of its position, and has the same state as every earlier
+    /// view of its revision.
+    pub fn check_message(&self, user: usize, message: &Value, requested_at: u64) {
+        let (room, seq) = (text(&message["chat_room_id"]).to_owned(), number(&message["seq"]));
+        let (identity, state) = (identity(message), state(message));
+        let mut observed = self.observed.borrow_mut();
+        let rev = (room.clone(), seq, number(&message["rev"]));
+        let first =
+            observed.identities.entry((room.clone(), seq)).or_insert_with(|| identity.clone()).clone();
+        let same = observed.states.entry(rev).or_insert_with(|| state.clone()).clone();
+        let reply_to = message["reply_to"]["id"].as_str().map(|id| id.parse::<MessageId>().unwrap().seq());
+        for seq in [Some(seq), reply_to].into_iter().flatten() {
+            // The latest request is the strictest: a user who may see a message then also could before.
+            let shown = observed.shown.entry((user, room.clone(), seq)).or_default();
+            *shown = (*shown).max(requested_at);
+        }
+        drop(observed);
+        self.check_username(&message["sender_id"], &message["sender_username"]);
+        let subject = format!("{} sees {} {seq}", self.users[user].name, self.room_name(&room));
+        if first != identity {
+            self.report_violation(
+                "same order for all readers",
+                format!("{subject} as {identity}, but it was {first} before"),
+            );
+        } else if same != state {
+            self.report_violation(
+                "same state at a revision",
+                format!("{subject} as {state}, but it was {same} at the same revision"),
+            );
+        }
+    }
+
+    /// A message includes every change that was acknowledged before the request.
+    pub fn check_message_rev(&self, user: usize, message: &Value, acknowledged: &Acknowledged) {
+        let key = (text(&message["chat_room_id"]).to_owned(), number(&message["seq"]));
+        let min_rev = acknowledged.revs.get(&key).copied().unwrap_or_default();
+        if number(&message["rev"]) < min_rev {
+            let name = &self.users[user].name;
+            self.report_violation(
+                "acknowledged writes are visible",
+                format!("{name} sees {message} after revision {min_rev}"),
+            );
+        }
+    }
+
+    /// A room includes everything that was acknowledged before the request, and no receipt moved back.
+    pub fn check_room(&self, user: usize, room: &Value, requested_at: u64, acknowledged: &Acknowledged) {
+        let (id, seq) = (text(&room["id"]), number(&room["seq"]));
+        let name = format!("{} in the {}", self.users[user].name, self.room_name(id));
+        let tail = acknowledged.tails.get(id).copied().unwrap_or_default();
+        if seq < tail {
+            self.report_violation(
+                "acknowledged writes are visible",
+                format!("{name} sees {seq} as the newest position after {tail}"),
+            );
+        }
+        let newest = &room["last_message"];
+        if !newest.is_null() {
+            self.check_message(user, newest, requested_at);
+            self.check_message_rev(user, newest, acknowledged);
+            if number(&newest["seq"]) != seq {
+                self.report_violation(
+                    "acknowledged writes are visible",
+                    format!("{name} sees {newest} as the last message at position {seq}"),
+                );
+            }
+        }
+        self.check_room_is_open(room, requested_at);
+        for participant in room["participants"].as_array().unwrap() {
+            self.check_username(&participant["user_id"], &participant["username"]);
+            let user_id = text(&participant["user_id"]);
+            let (read, delivered) = (number(&participant["read_seq"]), number(&participant["delivered_seq"]));
+            let key = (id.to_owned(), user_id.to_owned());
+            let min = acknowledged.receipts.get(&key).copied().unwrap_or_default();
+            if read < min.0 || delivered < min.1 {
+                let now = (read, delivered);
+                let detail = format!("{name} sees {now:?} of {user_id} after {min:?}");
+                self.report_violation("receipts never move back", detail);
+            }
+            self.observed.borrow_mut().record_receipts(id, user_id, read, delivered);
+        }
+    }
+
+    /// Checks a sync response for one room. `position` is what the client sent, if it has the room.
+    pub fn check_room_sync(
+        &self,
+        user: usize,
+        room_sync: &Value,
+        position: Option<&Value>,
+        requested_at: u64,
+        acknowledged: &Acknowledged,
+    ) {
+        let (room, seq, rev) = (&room_sync["room"], number(&room_sync["seq"]), number(&room_sync["rev"]));
+        self.check_room(user, room, requested_at, acknowledged);
+        let id = text(&room["id"]);
+        let name = format!("{} in the {}", self.users[user].name, self.room_name(id));
+        let others = (number(&room_sync["others_read_seq"]), number(&room_sync["others_delivered_seq"]));
+        // If a member leaves during the read, the receipts of the others are computed again without them.
+        let shown = room["participants"].as_array().unwrap().len();
+        let shows_all = number(&room["participant_count"]) == shown as u64;
+        let is_consistent = (seq, rev) == (number(&room["seq"]), number(&room["rev"]));
+        if !is_consistent || shows_all && others != lowest_receipts_of_others(room) {
+            self.report_violation("sync", format!("the sync of {name} contradicts itself: {room_sync}"));
+        }
+        let part = |name: &str| room_sync[name].as_array().unwrap();
+        for message in part("messages").iter().chain(part("changed")) {
+            self.check_message(user, message, requested_at);
+            self.check_message_rev(user, message, acknowledged);
+        }
+        if room_sync["complete"] != true {
+            self.check_full_reload(user, room_sync, position, requested_at);
+            return;
+        }
+        let Some(position) = position else {
+            self.report_violation("sync", format!("{name} gets a delta without a position: {room_sync}"));
+            return;
+        };
+        let (known_seq, known_rev) = (number(&position["seq"]), number(&position["rev"]));
+        let seqs = |name: &str| part(name).iter().map(|message| number(&message["seq"])).collect::<Vec<_>>();
+        let (new, changed) = (seqs("messages"), seqs("changed"));
+        let first = new.first().copied().unwrap_or(seq + 1);
+        let is_continuous = new.iter().copied().eq(first..=seq) && (first == known_seq + 1 || known_seq == 0);
+        let is_known = changed.is_sorted() && changed.iter().all(|seq| *seq <= known_seq);
+        let is_newer = part("changed").iter().all(|message| number(&message["rev"]) > known_rev);
+        if !is_continuous || !is_known || !is_newer {
+            self.report_violation(
+                "sync",
+                format!("{name} at {position} gets new {new:?} and changed {changed:?} up to {seq}"),
+            );
+        }
+        if let Some(expired) = self.expired_change(id, known_rev, rev, requested_at) {
+            self.report_violation(
+                "no expired change records",
+                format!("{name} syncs with change {expired} after its expiry"),
+            );
+        }
+    }
+
+    /// A client with a position must reload a room only if change records expired, or if the user rejoined.
+    fn check_full_reload(&self, user: usize, room_sync: &Value, position: Option<&Value>, requested_at: u64) {
+        /// A record's expiry counts from before its write, which may be delayed. In milliseconds.
+        const EXPIRY_TOLERANCE: u64 = 60_000;
+        let Some(position) = position else { return };
+        let room = text(&room_sync["room"]["id"]);
+        let (known_rev, rev) = (number(&position["rev"]), number(&room_sync["rev"]));
+        let has_expired =
+            self.expired_change(room, known_rev, rev, requested_at + EXPIRY_TOLERANCE).is_some();
+        let has_rejoined =
+            self.stored_room(room).memberships.get(&user).is_none_or(|memberships| memberships.len() > 1);
+        if !has_expired && !has_rejoined {
+            let name = format!("{} in the {}", self.users[user].name, self.room_name(room));
+            self.report_violation("sync", format!("{name} at {position} must reload the room: {room_sync}"));
+        }
+    }
+
+    /// The first revision after `known_rev`, up to `rev`, whose change record has expired.
+    fn expired_change(&self, room: &str, known_rev: u64, rev: u64, requested_at: u64) -> Option<u64> {
+        let state = self.aws.state();
+        let is_expired = |rev: &u64| {
+            let at = state.revision_times.get(&(room.to_owned(), *rev)).copied();
+            at.is_some_and(|at| at + CHANGE_RETENTION < requested_at)
+        };
+        (known_rev + 1..=rev).find(is_expired)
+    }
+
+    /// A page of a history contains what its window requests, newest first and without gaps.
+    pub fn check_history_page(
+        &self,
+        user: usize,
+        room: &str,
+        (window, from): (&str, u64),
+        limit: u64,
+        page: &[Value],
+        acknowledged: &Acknowledged,
+    ) {
+        let seqs: Vec<u64> = page.iter().map(|message| number(&message["seq"])).collect();
+        let is_dense = seqs.windows(2).all(|pair| pair[0] == pair[1] + 1);
+        let tail = acknowledged.tails.get(room).copied().unwrap_or_default();
+        let (first, last) = (seqs.last().copied(), seqs.first().copied());
+        // A member does not see earlier messages. The final checks verify which messages each member sees.
+        let matches_window = match window {
+            "before_seq" => last.is_none_or(|last| last < from && (last + 1 == from || tail < from)),
+            "after_seq" => first.is_none_or(|first| first > from) && (tail <= from || first.is_some()),
+            _ => last.is_none_or(|last| last + from >= tail),
+        };
+        if !is_dense || !matches_window || seqs.len() as u64 > limit {
+            let (name, room) = (&self.users[user].name, self.room_name(room));
+            let detail =
+                format!("{name} sees {seqs:?} for {window} {from} of the {room}, up to at least {tail}");
+            self.report_violation("acknowledged writes are visible", detail);
+        }
+    }
+}
+
+/// The lowest receipts of the other members, in a response that shows all members, with the caller last.
+pub fn lowest_receipts_of_others(room: &Value) -> (u64, u64) {
+    let participants = room["participants"].as_array().unwrap();
+    let others = || participants.split_last().into_iter().flat_map(|(_, others)| others);
+    let lowest = |field: &str| others().map(|other| number(&other[field])).min().unwrap_or_default();
+    (lowest("read_seq"), lowest("delivered_seq"))
+}
