@@ -311,35 +311,4 @@ pub fn changes(r: RoomId, first: u64, last: u64) -> Range {
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn one_range_reads_head_members_and_room_and_nothing_else() {
-        let (r, u) = (RoomId::random(), UserId::from(Uuid::new_v4()));
-        let range = room_with_members(r);
-        let inside = |key: &Key| key.pk == range.pk && (&range.first..=&range.last).contains(&&key.sk);
-        assert!(inside(&head(r)) && inside(&member(r, u)) && inside(&meta(r)));
-        assert!(!inside(&message(r, 1)) && !inside(&change(r, 1)) && !inside(&reaction(r, 1, u)));
-        let all = whole_room(r);
-        let keys = [head(r), member(r, u), meta(r), message(r, 1), change(r, 1), reaction(r, 1, u)];
-        assert!(keys.iter().all(|key| (&all.first..=&all.last).contains(&&key.sk)));
-    }
-
-    #[test]
-    fn messages_sort_by_position() {
-        let r = RoomId::random();
-        assert!(message(r, 9) < message(r, 10) && message(r, 10) < message(r, 999_999_999_999));
-        let from = messages_from(r, 7);
-        assert!((from.first..=from.last).contains(&message(r, 999_999_999_999).sk));
-    }
-
-    #[test]
-    fn a_connection_round_trips_through_its_attribute() {
-        let id = ConnectionId("L0SM9cOFvHcCIhw=".to_owned());
-        assert_eq!(connection_of(&connection_attribute(&id)), Some(id));
-        assert_eq!(connection_of("last_seen"), None);
-    }
-}
+mod tests;
