@@ -247,7 +247,7 @@ async fn a_client_that_never_reads_delays_no_other_user() {
     let _never_read = slow_reader(&stack, &ben).await;
     let content = "x".repeat(4000);
     let mut sent = 0;
-    let mut send = async || {
+    let mut send_one = async || {
         sent += 1;
         at_ana.send("send_message", json!({"chat_room_id": room, "content": content})).await;
         assert_eq!(at_ana.expect("message_sent").await["data"]["seq"], sent);
@@ -255,12 +255,12 @@ async fn a_client_that_never_reads_delays_no_other_user() {
         sent
     };
     while !is_full(&stack, &ben).await {
-        assert!(send().await < MAX_BUFFERED, "the queue is bounded");
+        assert!(send_one().await < MAX_BUFFERED, "the queue is bounded");
     }
     for _ in 0..5 {
-        send().await;
+        send_one().await;
     }
-    let sent = send().await;
+    let sent = send_one().await;
     assert_eq!(ben.history(&room).await.len(), sent, "the log contains each message");
 }
 

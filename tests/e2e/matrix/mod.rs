@@ -146,16 +146,16 @@ async fn mismatch(
     let scenario = Scenario::new(stack, relation, call.subject).await;
     let before = scenario.observed_state().await;
     let answer = call.make(operation, &scenario.caller, |text| scenario.fill(text)).await;
-    let cell = format!("{} by {relation:?}", operation.id);
+    let row = format!("{} by {relation:?}", operation.id);
     let outcome = outcome_of(&answer);
     if outcome != expected {
-        return Some(format!("{cell}: {outcome} instead of {expected}"));
+        return Some(format!("{row}: {outcome} instead of {expected}"));
     }
     if answer.status >= 400 && scenario.observed_state().await != before {
-        return Some(format!("{cell}: rejected, but the room has changed"));
+        return Some(format!("{row}: rejected, but the room has changed"));
     }
     if answer.status == 404 && answer.text != call.make_for_unknown(operation, &scenario.caller).await.text {
-        return Some(format!("{cell}: the answer reveals that the subject exists"));
+        return Some(format!("{row}: the answer reveals that the subject exists"));
     }
     None
 }

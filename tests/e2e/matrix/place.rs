@@ -104,10 +104,10 @@ impl Scenario {
         match subject {
             Subject::Caller | Subject::User => {}
             Subject::RequestReceived => {
-                scenario.request = Some(scenario.send_request(&scenario.other, &scenario.target).await)
+                scenario.request = Some(scenario.send_request(&scenario.other, &scenario.target).await);
             }
             Subject::RequestSent => {
-                scenario.request = Some(scenario.send_request(&scenario.target, &scenario.other).await)
+                scenario.request = Some(scenario.send_request(&scenario.target, &scenario.other).await);
             }
             Subject::Room => scenario.create_room_with_messages(relation).await,
         }

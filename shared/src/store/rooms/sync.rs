@@ -133,16 +133,16 @@ impl Store {
             let items = self.table.query(Query::of(range).consistent()).await?;
             items.into_iter().map(read).collect::<Result<Vec<Message>>>()
         };
-        let (new, changes) = futures::try_join!(new, self.changes(room, held.rev, missing.rev))?;
-        let is_complete = changes.iter().all(|change| change.expires_at > now.seconds())
-            && changes.len() as u64 == missing.rev
+        let (new, records) = futures::try_join!(new, self.changes(room, held.rev, missing.rev))?;
+        let is_complete = records.iter().all(|record| record.expires_at > now.seconds())
+            && records.len() as u64 == missing.rev
             && new.len() as u64 == missing.seq;
         if !is_complete {
             return Ok(None);
         }
         let is_held = |seq: &u64| (summary.me.from_seq..=held.seq).contains(seq);
         let targets: BTreeSet<u64> =
-            changes.into_iter().filter_map(|change| change.seq).filter(is_held).collect();
+            records.into_iter().filter_map(|record| record.seq).filter(is_held).collect();
         let keys = targets.into_iter().map(|seq| keys::message(room, seq));
         let items = self.table.batch_get(keys, true).await?.into_iter();
         let mut changed = items.map(read).collect::<Result<Vec<Message>>>()?;

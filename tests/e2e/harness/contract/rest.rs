@@ -145,7 +145,7 @@ impl Operation {
         for (template, actual) in template.zip(actual) {
             match template.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
                 Some(name) if !actual.is_empty() => {
-                    drop(parameters.insert(name.to_owned(), actual.to_owned()))
+                    drop(parameters.insert(name.to_owned(), actual.to_owned()));
                 }
                 None if template == actual => {}
                 _ => return None,
