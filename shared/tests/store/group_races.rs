@@ -137,8 +137,8 @@ async fn concurrent_group_actions_have_one_order_and_one_system_message_each() {
             let before = check_consistent(&backend, room, &users);
             backend.set_conflicts("TransactWriteItems", fastrand::usize(0..3));
             // The owner and the admins act several times, as most actions require these roles.
-            let manages = |member: &&Member| member.role != Role::Member;
-            let managers = before.members.iter().filter(manages).map(|member| member.shown.user_id);
+            let is_manager = |member: &&Member| member.role != Role::Member;
+            let managers = before.members.iter().filter(is_manager).map(|member| member.shown.user_id);
             let actors = users.iter().copied().chain(managers.collect::<Vec<_>>().into_iter().cycle());
             let actions: Vec<(UserId, GroupAction)> =
                 actors.take(12).map(|actor| (actor, any_action(&backend, actor, &profiles))).collect();
