@@ -2,7 +2,11 @@
 
 shared/tests/simulation/mutants.toml defines the faults. The copy has its own target folder, target/mutants: in the default
 target folder, Cargo could mistake an artifact with a fault for the real one. Built dependencies are reused from the default
-target folder. Arguments select the faults whose names contain at least one of them.
+target folder.
+
+Without arguments, a third of the faults is planted, which depends on the commit. `--all` plants all of them; other arguments
+select the faults whose names contain at least one of them. In any case, the text of every fault must occur exactly once in its
+file.
 """
 
 import os
@@ -21,6 +25,8 @@ MUTANTS = ROOT / "shared" / "tests" / "simulation" / "mutants.toml"
 NOT_COPIED = shutil.ignore_patterns("target", ".git", ".local", "node_modules", "__pycache__")
 COMMAND = ["cargo", "test", "--locked", "--workspace", "--test", "simulation"]
 RUN_SECONDS = 1800
+# The parts of which a run without arguments plants one.
+PARTS = 3
 
 
 def reuse_dependencies():
@@ -57,6 +63,27 @@ def cargo(copy, *arguments):
     )
 
 
+def check(mutants):
+    """Exits unless every edit can be applied to the sources."""
+    for mutant in mutants:
+        for edit in mutant["edit"]:
+            count = (ROOT / edit["file"]).read_text().count(edit["find"])
+            if count != 1:
+                sys.exit(f"{mutant['name']}: {edit['find']!r} occurs {count} times in {edit['file']}")
+
+
+def select(mutants, arguments):
+    """Returns the faults to plant."""
+    if arguments == ["--all"]:
+        return mutants
+    if arguments:
+        return [mutant for mutant in mutants if any(word in mutant["name"] for word in arguments)]
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    if commit.returncode != 0:
+        return mutants
+    return mutants[int(commit.stdout, 16) % PARTS :: PARTS]
+
+
 def plant(copy, mutant):
     """Applies the edits of the fault to the copy. Returns the original texts by path."""
     originals = {}
@@ -64,10 +91,6 @@ def plant(copy, mutant):
         path = copy / edit["file"]
         text = path.read_text()
         originals.setdefault(path, text)
-        count = text.count(edit["find"])
-        if count != 1:
-            restore(originals)
-            sys.exit(f"{mutant['name']}: {edit['find']!r} occurs {count} times in {edit['file']}")
         path.write_text(text.replace(edit["find"], edit["replace"]))
     return originals
 
@@ -98,9 +121,9 @@ def run_mutant(copy, mutant):
 
 
 def main():
-    words = sys.argv[1:]
     mutants = tomllib.loads(MUTANTS.read_text())["mutant"]
-    selected = [mutant for mutant in mutants if not words or any(word in mutant["name"] for word in words)]
+    check(mutants)
+    selected = select(mutants, sys.argv[1:])
     missed = 0
     reuse_dependencies()
     with tempfile.TemporaryDirectory() as folder:

@@ -234,7 +234,7 @@ async fn the_next_call_updates_rooms_that_a_killed_rename_did_not_reach() {
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let rooms = [ana.room_with(&ben).await, ana.room_with(&cleo).await];
     // The function is killed before it updates the first room, and after it has updated all of them.
-    for (name, stops_at) in [("zoe", "CHANGE#"), ("mia", "REMOVE rooms_lag")] {
+    for (name, stops_at) in [("zoe", "CHANGE#"), ("mia", "REMOVE rooms_outdated")] {
         let held = proxy.hold(move |call| call.body.contains(stops_at));
         let renaming = tokio::spawn({
             let ana = ana.clone();

@@ -71,15 +71,15 @@ pub fn sdk(network: impl Network, region: &str) -> SdkConfig {
 /// Creates an engine that contains the table, with the key schema of `template.yaml`.
 pub fn engine() -> Database {
     let engine = Database::memory().unwrap();
-    let schema = json!({
-        "TableName": TABLE,
-        "BillingMode": "PAY_PER_REQUEST",
-        "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        "AttributeDefinitions": [
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-        ],
-    });
+    let template: serde_yaml_ng::Value =
+        serde_yaml_ng::from_str(include_str!("../../../template.yaml")).unwrap();
+    let properties = &template["Resources"]["Table"]["Properties"];
+    let mut schema = json!({"TableName": TABLE, "BillingMode": "PAY_PER_REQUEST"});
+    for part in ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes"] {
+        if let Some(value) = properties.get(part) {
+            schema[part] = serde_json::to_value(value).unwrap();
+        }
+    }
     engine.create_table(serde_json::from_value(schema).unwrap()).unwrap();
     engine
 }
