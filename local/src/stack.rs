@@ -164,8 +164,14 @@ impl Stack {
         self.functions.pids(binary)
     }
 
-    /// Waits until no invocation is running, at most 10 seconds.
+    /// Waits until closing connections are closed and no invocation is running, each for at most 10 seconds.
     pub async fn settle(&self) {
+        let closed = async {
+            if let Some(sockets) = &self.sockets {
+                sockets.wait_closed().await;
+            }
+        };
+        tokio::time::timeout(STOP_TIMEOUT, closed).await.ok();
         self.functions.wait_idle(STOP_TIMEOUT).await;
     }
 

@@ -207,7 +207,7 @@ async fn a_deletion_interrupted_at_any_write_is_completed_by_the_same_call() {
         let items = stack.database("Query", query).await;
         let items = items["Items"].as_array().unwrap();
         let keys: Vec<&str> = items.iter().map(|item| item["sk"]["S"].as_str().unwrap()).collect();
-        assert_eq!(keys[..3], ["QUOTAS", "PRESENCE", "PROFILE"], "followed by the rate limits: {items:?}");
+        assert_eq!(keys[..3], ["PRESENCE", "PROFILE", "QUOTAS"], "followed by the rate limits: {items:?}");
         assert!(keys[3..].iter().all(|key| key.starts_with("RATE#")), "{keys:?}");
         assert!(items.iter().all(|item| item["is_pending"].is_null()));
     }

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
 use super::connections::{CloseStatus, Connection};
@@ -41,7 +42,7 @@ pub async fn run(
     messages: mpsc::Receiver<String>,
     upgrade: OnUpgrade,
 ) {
-    let status = match upgrade.await {
+    let (status, closing) = match upgrade.await {
         Ok(upgraded) => {
             let config = WebSocketConfig::default()
                 .read_buffer_size(MAX_FRAME_SIZE)
@@ -51,7 +52,7 @@ pub async fn run(
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             serve(&gateway, &connection, messages, socket).await
         }
-        Err(_) => CloseStatus::new(1006, ""),
+        Err(_) => (CloseStatus::new(1006, ""), gateway.closing.token()),
     };
     gateway.connections.remove(&connection.id);
     connection.close(status.clone());
@@ -61,6 +62,7 @@ pub async fn run(
         // Best effort, as on AWS. The invocation logs a failure.
         gateway.invoke("$disconnect", &event).await;
     }
+    drop(closing);
 }
 
 async fn serve(
@@ -68,16 +70,18 @@ async fn serve(
     connection: &Arc<Connection>,
     messages: mpsc::Receiver<String>,
     socket: Socket,
-) -> CloseStatus {
+) -> (CloseStatus, TaskTrackerToken) {
     let (sink, mut stream) = socket.split();
     let mut writer = tokio::spawn(write(sink, messages, Arc::clone(connection)));
     let (status, unread) = read(gateway, connection, &mut stream).await;
+    // Before the reply to a close frame is sent: a client that has received it can wait for `$disconnect`.
+    let closing = gateway.closing.token();
     gateway.connections.remove(&connection.id);
     connection.close(status.clone());
     let Ok(Ok(sink)) = tokio::time::timeout(CLOSE_TIMEOUT, &mut writer).await else {
         // The client no longer reads. Aborting the writer and dropping the stream closes the TCP connection.
         writer.abort();
-        return status;
+        return (status, closing);
     };
     let drain = async {
         match unread {
@@ -94,7 +98,7 @@ async fn serve(
         }
     };
     tokio::time::timeout(CLOSE_TIMEOUT, drain).await.ok();
-    status
+    (status, closing)
 }
 
 /// What a client may still send on a closing connection.

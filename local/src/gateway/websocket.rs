@@ -29,6 +29,8 @@ pub struct SocketGateway {
     pub(super) clock: Clock,
     pub(super) connections: Connections,
     pub(super) sessions: TaskTracker,
+    /// Connections from their close frame to the end of `$disconnect`.
+    pub(super) closing: TaskTracker,
     pub(super) draining: CancellationToken,
 }
 
@@ -43,6 +45,7 @@ impl SocketGateway {
             clock,
             connections: Connections::default(),
             sessions: TaskTracker::new(),
+            closing: TaskTracker::new(),
             draining: CancellationToken::new(),
         }
     }
@@ -55,6 +58,13 @@ impl SocketGateway {
     /// Rejects new connections and stops reading frames. Connections stay open and accept messages.
     pub fn drain(&self) {
         self.draining.cancel();
+    }
+
+    /// Waits until `$disconnect` has been invoked for every connection that is closing.
+    pub async fn wait_closed(&self) {
+        self.closing.close();
+        self.closing.wait().await;
+        self.closing.reopen();
     }
 
     /// Closes every connection with 1001 and waits until each `$disconnect` has run.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::{
     App, Result,
-    store::db::capacity::{Capacity, counted},
+    store::db::capacity::{Capacity, with_capacity},
 };
 
 /// The error of a binary that cannot start.
@@ -78,7 +78,7 @@ struct Measured {
 /// Runs and measures a call.
 async fn measured<T>(call: impl Future<Output = T>) -> (T, Measured) {
     let start = Instant::now();
-    let (outcome, capacity) = counted(call).await;
+    let (outcome, capacity) = with_capacity(call).await;
     let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     (outcome, Measured { duration_ms, capacity })
 }

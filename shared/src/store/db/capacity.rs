@@ -18,7 +18,7 @@ tokio::task_local! {
 }
 
 /// Runs some work, and returns what it consumed, including everything that it awaits in the same task.
-pub async fn counted<T>(work: impl Future<Output = T>) -> (T, Capacity) {
+pub async fn with_capacity<T>(work: impl Future<Output = T>) -> (T, Capacity) {
     let counting = async {
         let outcome = work.await;
         (outcome, CONSUMED.get().get())
@@ -42,7 +42,7 @@ fn units<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) -> f64 {
     consumed.into_iter().filter_map(ConsumedCapacity::capacity_units).sum()
 }
 
-/// Outside of `counted` nothing is counted.
+/// Outside of `with_capacity` nothing is counted.
 fn add(more: impl Fn(Capacity) -> Capacity) {
     let _ = CONSUMED.try_with(|consumed| consumed.set(more(consumed.get())));
 }

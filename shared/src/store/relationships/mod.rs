@@ -122,8 +122,8 @@ impl<R> Transaction<'_, R> {
         let is_added = |entry: &&(Key, Entry)| !contains(&old, &entry.0);
         self.put_pair(before, after);
         for user in [actor, before.other(actor)] {
-            let quota = Pair::QUOTAS.into_iter().fold(QuotaChange::of(user, actor), |quota, counted| {
-                quota.add(counted, after.contribution(counted, user) - before.contribution(counted, user))
+            let quota = Pair::QUOTAS.into_iter().fold(QuotaChange::of(user, actor), |change, quota| {
+                change.add(quota, after.contribution(quota, user) - before.contribution(quota, user))
             });
             let receives = new.iter().filter(is_added).any(|(key, _)| keys::user_of(&key.pk) == Some(user));
             self.quota(if receives { quota.if_active() } else { quota })?;

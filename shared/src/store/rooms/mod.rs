@@ -252,8 +252,8 @@ impl Store {
         if summary.room.member_count <= summary.others.len() + 1 {
             return Ok(ReceiptPosition::by_others(&summary.others, &summary.me));
         }
-        let roster = self.room_with_members(summary.room.id).await?;
-        Ok(ReceiptPosition::by_others(&roster.members, &summary.me))
+        let room = self.room_with_members(summary.room.id).await?;
+        Ok(ReceiptPosition::by_others(&room.members, &summary.me))
     }
 }
 

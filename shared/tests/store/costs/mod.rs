@@ -218,7 +218,7 @@ async fn measure(fixture: &Fixture) -> Vec<Row> {
 
     measure!(1, "users-get", "", Call::of("users-get").path("user_id", user(0).to_string()));
     let named = |name| Call::of("users-update-me").body(json!({"username": name}));
-    measure!(NEW_USER, "users-update-me", "new username of 8 letters, no rooms", named("newcomer"));
+    measure!(NEW_USER, "users-update-me", "new username of 8 letters, no rooms", named("neighbor"));
     let avatar = json!({"avatar_url": "https://pictures.example.net/0.jpg"});
     measure!(0, "users-update-me", "new avatar, 16 rooms", Call::of("users-update-me").body(avatar));
     let hidden = json!({"settings": {"online_shown_to": "nobody"}});
