@@ -19,6 +19,8 @@ pub mod config;
 pub mod domain;
 pub mod error;
 pub mod id;
+#[cfg(test)]
+mod layers;
 pub mod push;
 pub mod serve;
 pub mod store;
