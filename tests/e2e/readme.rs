@@ -58,7 +58,7 @@ fn blocks(markdown: &str, language: &str) -> Vec<String> {
     for line in markdown.lines() {
         match (&mut open, line.strip_prefix("```")) {
             (None, Some(found)) => open = Some(if found == language { "\n" } else { "" }.to_owned()),
-            (Some(block), None) if !block.is_empty() => *block += &format!("{line}\n"),
+            (Some(block), None) if !block.is_empty() => block.extend([line, "\n"]),
             (Some(_), Some(_)) => blocks.extend(open.take().filter(|block| !block.is_empty())),
             _ => {}
         }
