@@ -63,6 +63,41 @@ fn the_contract_has_exactly_the_routes_of_the_template() {
     );
 }
 
+/// The cells of the first column of all tables of a Markdown text.
+fn first_cells(markdown: &str) -> impl Iterator<Item = &str> {
+    markdown.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|row| row.split('`').next())
+}
+
+#[test]
+fn the_api_overview_lists_every_call_and_frame_once() {
+    let overview = std::fs::read_to_string(local::project_root().join("docs/api.md")).unwrap();
+    let (_, pushes) = overview.split_once("### Pushes").unwrap();
+    let is_call = |cell: &&str| cell.split_once(" /").is_some_and(|(method, _)| method.len() > 2);
+    let mut listed: Vec<&str> =
+        first_cells(&overview).filter(is_call).filter_map(|call| call.split('?').next()).collect();
+    let operations = OPERATIONS.iter();
+    let mut documented: Vec<String> = operations
+        .map(|operation| format!("{} {}", operation.method, operation.path.strip_prefix("/api/v1").unwrap()))
+        .collect();
+    listed.sort_unstable();
+    documented.sort_unstable();
+    assert_eq!(listed, documented);
+
+    for frame in FRAMES.sent.union(&FRAMES.received) {
+        let row =
+            overview.lines().filter(|line| line.starts_with('|') && line.contains(&format!("`{frame}")));
+        let is_named_in_text = frame == "gateway_error" && overview.contains("`gateway_error`");
+        assert!(row.count() > 0 || is_named_in_text, "{frame}");
+    }
+    let mut pushes: Vec<&str> = first_cells(pushes).collect();
+    let replies = ["connection_established", "message_sent", "pong", "error", "gateway_error"];
+    let mut received: Vec<&str> = FRAMES.received.iter().map(String::as_str).collect();
+    received.retain(|frame| !replies.contains(frame));
+    pushes.sort_unstable();
+    received.sort_unstable();
+    assert_eq!(pushes, received);
+}
+
 #[test]
 fn every_example_matches_its_schema() {
     let mut problems = Vec::new();

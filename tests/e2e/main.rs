@@ -40,6 +40,7 @@ mod processes;
 mod profiles;
 mod rate_limits;
 mod reactions;
+mod readme;
 mod receipts;
 #[path = "../replica.rs"]
 mod replica;

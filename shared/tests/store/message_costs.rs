@@ -1,4 +1,4 @@
-//! The cost of one message in round trips and capacity units, by room size.
+//! The cost of one message in round trips and capacity units, by room size: the first table in `docs/costs.md`.
 
 use shared::{
     clock::Timestamp,
@@ -11,7 +11,7 @@ use shared::{
 };
 use uuid::Uuid;
 
-use crate::{backend::TestBackend, log::send, raw::put, rooms::room};
+use crate::{backend::TestBackend, costs::DOCUMENT, log::send, raw::put, rooms::room};
 
 /// A room of `n` online members, with the sender.
 async fn room_of(backend: &TestBackend, n: usize) -> (UserId, RoomId) {
@@ -72,7 +72,9 @@ async fn a_message_stays_within_its_budget_in_a_room_of_any_size() {
             assert!(written > 0.0 && written <= 4.0, "{online} online: {written} write units");
             let read = units(&["GetItem", "Query", "BatchGetItem"]);
             assert!(read > 0.0 && read <= read_budget, "{online} online: {read} read units");
-            println!("{online} online: {read} read units, {written} write units, {} pushes", posts.len());
+            let row = format!("| {online} | {read} | {written} | {} | 2 | 4 |", posts.len());
+            println!("{row}");
+            assert!(DOCUMENT.lines().any(|line| line == row), "missing from docs/costs.md: {row}");
             assert_eq!(of("Scan").len(), 0);
             assert!(calls.iter().all(|call| !call.on_index), "no index is read");
         }

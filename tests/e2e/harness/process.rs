@@ -1,6 +1,10 @@
 //! The `local` command as a separate process.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use serde_json::Value;
 use tokio::{
@@ -10,11 +14,16 @@ use tokio::{
 
 use super::{Actor, PATIENCE, kill};
 
-/// The `local` command with these arguments.
-pub fn local(arguments: &[&str]) -> Command {
+/// The program of the `local` command.
+pub fn program() -> PathBuf {
     let program = local::binaries_beside_this_program().join("local");
     assert!(program.is_file(), "`cargo test --workspace` builds {}", program.display());
-    let mut command = Command::new(program);
+    program
+}
+
+/// The `local` command with these arguments.
+pub fn local(arguments: &[&str]) -> Command {
+    let mut command = Command::new(program());
     command.args(arguments).env_remove("RUST_LOG").kill_on_drop(true);
     command
 }
