@@ -52,7 +52,7 @@ pub async fn run(
             let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
             serve(&gateway, &connection, messages, socket).await
         }
-        Err(_) => (CloseStatus::new(1006, ""), gateway.closing.token()),
+        Err(_) => (CloseStatus::new(1006, ""), None),
     };
     gateway.connections.remove(&connection.id);
     connection.close(status.clone());
@@ -70,12 +70,12 @@ async fn serve(
     connection: &Arc<Connection>,
     messages: mpsc::Receiver<String>,
     socket: Socket,
-) -> (CloseStatus, TaskTrackerToken) {
+) -> (CloseStatus, Option<TaskTrackerToken>) {
     let (sink, mut stream) = socket.split();
     let mut writer = tokio::spawn(write(sink, messages, Arc::clone(connection)));
     let (status, unread) = read(gateway, connection, &mut stream).await;
-    // Before the reply to a close frame is sent: a client that has received it can wait for `$disconnect`.
-    let closing = gateway.closing.token();
+    // Before the reply to the close frame is sent: a client that has received the reply can wait for `$disconnect`.
+    let closing = matches!(unread, Unread::Nothing).then(|| gateway.closing.token());
     gateway.connections.remove(&connection.id);
     connection.close(status.clone());
     let Ok(Ok(sink)) = tokio::time::timeout(CLOSE_TIMEOUT, &mut writer).await else {
@@ -85,7 +85,7 @@ async fn serve(
     };
     let drain = async {
         match unread {
-            Unread::Frames => while let Some(Ok(_)) = stream.next().await {},
+            Unread::Nothing | Unread::Frames => while let Some(Ok(_)) = stream.next().await {},
             // Discards data that is not valid as frames: closing a TCP socket with unread data resets it, and
             // the client might not receive the close frame.
             Unread::Bytes => {
@@ -103,6 +103,8 @@ async fn serve(
 
 /// What a client may still send on a closing connection.
 enum Unread {
+    /// Nothing: the client has closed the connection.
+    Nothing,
     /// Frames up to the client's close frame.
     Frames,
     /// Any bytes, because the frames were invalid.
@@ -146,10 +148,10 @@ async fn read(
                 return (CloseStatus::new(1003, "Binary frames are not supported"), Unread::Frames);
             }
             Some(Ok(Message::Close(Some(frame)))) => {
-                return (CloseStatus::new(frame.code.into(), frame.reason.as_str()), Unread::Frames);
+                return (CloseStatus::new(frame.code.into(), frame.reason.as_str()), Unread::Nothing);
             }
             Some(Ok(Message::Close(None))) => {
-                return (CloseStatus::new(1005, "Client-side close frame status not set"), Unread::Frames);
+                return (CloseStatus::new(1005, "Client-side close frame status not set"), Unread::Nothing);
             }
             Some(Err(Error::Capacity(_))) => {
                 return (CloseStatus::new(1009, "Frame is too large"), Unread::Bytes);

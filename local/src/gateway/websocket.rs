@@ -29,7 +29,7 @@ pub struct SocketGateway {
     pub(super) clock: Clock,
     pub(super) connections: Connections,
     pub(super) sessions: TaskTracker,
-    /// Connections from their close frame to the end of `$disconnect`.
+    /// Connections that their clients have closed, until the end of `$disconnect`.
     pub(super) closing: TaskTracker,
     pub(super) draining: CancellationToken,
 }
@@ -60,7 +60,7 @@ impl SocketGateway {
         self.draining.cancel();
     }
 
-    /// Waits until `$disconnect` has been invoked for every connection that is closing.
+    /// Waits until `$disconnect` has returned for every connection that its client has closed.
     pub async fn wait_closed(&self) {
         self.closing.close();
         self.closing.wait().await;
