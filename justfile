@@ -17,6 +17,10 @@ lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets -- -D warnings
 
+# Print the costs of all functions.
+bench:
+    cargo test -p shared --test store cost -- --nocapture
+
 # Run all checks that a change must pass.
 ci:
     .ci/run

@@ -101,7 +101,7 @@ async fn rejected_calls_name_each_invalid_field_and_change_nothing() {
     ana.post("/friends/requests", json!({"receiver_id": nowhere})).await.problem(404, "not_found");
     ana.post("/friends/requests", json!({"receiver_id": ana.id}))
         .await
-        .problem(400, "cannot_befriend_yourself");
+        .problem(400, "cannot_request_yourself");
     for query in [
         "limit=0",
         "limit=101",

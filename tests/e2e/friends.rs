@@ -51,7 +51,7 @@ async fn a_request_to_oneself_or_an_unknown_user_is_rejected() {
     let [ana] = stack.actors(["ana"]).await;
     ana.post("/friends/requests", json!({"receiver_id": ana.id}))
         .await
-        .problem(400, "cannot_befriend_yourself");
+        .problem(400, "cannot_request_yourself");
     ana.post("/friends/requests", json!({"receiver_id": uuid::Uuid::new_v4()}))
         .await
         .problem(404, "not_found");

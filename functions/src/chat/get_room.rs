@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn get_room(app: App, me: Me, Path(room): Path<RoomId>) -> Reply<ChatRoom> {
-    let mut room = ChatRoom::from(app.store.whole_room(me.id, room).await?);
+    let mut room = ChatRoom::from(app.store.room_with_all_members(me.id, room).await?);
     app.show_presence(me.id, [&mut room]).await?;
     Ok(Json(room))
 }

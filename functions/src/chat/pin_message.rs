@@ -18,5 +18,5 @@ async fn main() -> Result<(), Fatal> {
 pub(crate) async fn pin_message(app: App, me: Me, Path(message): Path<MessagePath>) -> Reply<ChatRoom> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     app.change_message(&message, me.id, &MessageAction::Pin).await?;
-    Ok(Json(app.store.whole_room(me.id, message.room_id).await?.into()))
+    Ok(Json(app.store.room_with_all_members(me.id, message.room_id).await?.into()))
 }

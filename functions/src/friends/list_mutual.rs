@@ -1,4 +1,4 @@
-//! `GET /api/v1/friends/{user_id}/mutual`: list the friends in common with a user.
+//! `GET /api/v1/friends/{user_id}/mutual`: list the mutual friends with a user.
 
 use shared::{
     App,

@@ -1,4 +1,4 @@
-//! `GET /api/v1/friends/suggestions`: list friend suggestions, most friends in common first.
+//! `GET /api/v1/friends/suggestions`: list friend suggestions, most mutual friends first.
 
 use shared::{
     App,

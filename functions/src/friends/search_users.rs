@@ -1,4 +1,4 @@
-//! `GET /api/v1/friends/search?query=`: search users by a part of the username or by e-mail address.
+//! `GET /api/v1/friends/search?query=`: search users by a part of the username or by email address.
 
 use shared::{
     App,

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn disconnect(app: App, EndedConnection(connection): EndedConnection) -> Answer {
     let (user, now) = (connection.user_id, app.now());
-    if app.store.disconnected(user, &[connection.id], now).await? {
+    if app.store.remove_ended_connections(user, &[connection.id], now).await? {
         app.push.notify_status(user, now).await.can_fail("offline notification");
     }
     Ok(None)

@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    app::receipts::ReceiptKind,
+    domain::receipts::ReceiptKind,
     domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,

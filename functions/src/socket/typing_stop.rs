@@ -17,6 +17,6 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn typing_stop(app: App, caller: Caller, Data(typing): Data<Typing>) -> Answer {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
-    app.typing(typing.room_id, caller.id, false).await?;
+    app.notify_typing(typing.room_id, caller.id, false).await?;
     Ok(None)
 }

@@ -16,6 +16,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn get(app: App, me: Me, Path(user): Path<UserId>) -> Reply<ShownUser> {
-    let (profile, pair, presence) = app.user(me.id, user).await?;
+    let (profile, pair, presence) = app.visible_user(me.id, user).await?;
     Ok(Json(ShownUser::new(profile, pair.relationship_status(me.id), presence)))
 }

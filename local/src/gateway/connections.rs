@@ -22,7 +22,7 @@ const QUEUE_TIMEOUT: Duration = Duration::from_millis(500);
 pub struct CloseStatus {
     /// The close code (RFC 6455, section 7.4) for the client and for `$disconnect`.
     pub code: u16,
-    /// The close reason, for people.
+    /// The human-readable close reason.
     pub reason: String,
 }
 

@@ -80,7 +80,7 @@ fn format_message(fields: &Map<String, Value>) -> String {
     message.into_iter().chain(others).collect::<Vec<_>>().join(" ")
 }
 
-/// A value for people: strings without quotes, numbers with at most two decimals.
+/// A human-readable value: strings without quotes, numbers with at most two decimals.
 fn format_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -31,7 +31,7 @@ const MESSAGES_NOT_ALLOWED: Refusal = Refusal {
     detail: "Someone you named doesn't accept messages from you.",
 };
 
-/// Friends read per query while looking for a common friend. Most lists are shorter; one of 5,000 takes ten reads.
+/// Friends read per query while looking for a mutual friend. Most lists are shorter; one of 5,000 takes ten reads.
 const FRIENDS_PER_QUERY: usize = 500;
 
 impl App {
@@ -133,12 +133,12 @@ impl Access<'_> {
         if pair.are_friends() {
             return Ok(Degree::Friend);
         }
-        let has_common_friend = self.has_common_friend(pair.other(self.me)).await?;
-        Ok(if has_common_friend { Degree::FriendOfFriend } else { Degree::Everyone })
+        let has_mutual_friend = self.has_mutual_friend(pair.other(self.me)).await?;
+        Ok(if has_mutual_friend { Degree::FriendOfFriend } else { Degree::Everyone })
     }
 
     /// Reads the other user's friends up to the first common one, within the range of the caller's friends.
-    async fn has_common_friend(&self, other: UserId) -> Result<bool> {
+    async fn has_mutual_friend(&self, other: UserId) -> Result<bool> {
         let mine = self.friends.get_or_try_init(|| self.read_friends()).await?;
         let (Some(first), Some(last)) = (mine.first(), mine.last()) else { return Ok(false) };
         let mut after = None;

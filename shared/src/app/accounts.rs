@@ -151,7 +151,7 @@ impl App {
             let leave = |room| self.leave_deleted_account(room, user);
             rooms.try_for_each_concurrent(CONCURRENT_LEAVES, leave).await?;
             for device in self.store.device_ids(user).await? {
-                self.store.forget_device_of_deleted_account(user, device).await?;
+                self.store.delete_device_of_deleted_account(user, device).await?;
             }
             if self.store.delete_private_items(user).await? {
                 return self.store.finish_account_deletion(deletion).await;
@@ -165,7 +165,7 @@ impl App {
         let live = self.store.connections(&[user], self.now()).await?;
         let closed = live.iter().map(|connection| self.push.close(&connection.id));
         futures::future::try_join_all(closed).await?;
-        self.store.forget_presence(user).await
+        self.store.clear_presence(user).await
     }
 
     /// Leaves a room, then anonymizes its messages, then removes the room from the account's list. So a repeated call finds

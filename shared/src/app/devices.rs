@@ -9,16 +9,16 @@ impl App {
     /// Signs a device out. Nothing is pushed to it from then on.
     pub async fn sign_out(&self, user: UserId, device: DeviceId) -> Result<()> {
         let now = self.now();
-        self.store.forget_device(user, device).await?;
+        self.store.delete_device(user, device).await?;
         let live = self.store.connections(&[user], now).await?.into_iter();
         let of_device = live.filter(|connection| connection.device_id == Some(device));
         let ids: Vec<ConnectionId> = of_device.map(|connection| connection.id).collect();
         if ids.is_empty() {
             return Ok(());
         }
-        let is_news = self.store.disconnected(user, &ids, now).await?;
+        let went_offline = self.store.remove_ended_connections(user, &ids, now).await?;
         self.push.close_all(&ids).await;
-        if is_news {
+        if went_offline {
             self.push.notify_status(user, now).await.can_fail("notifying friends of an offline user");
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Discovery: search by username or e-mail address, and suggestions of friends of friends.
+//! Discovery: search by username or email address, and suggestions of friends of friends.
 
 use std::{
     cmp::Reverse,
@@ -14,7 +14,7 @@ use crate::{
         relationships::{
             Pair, RelationshipStatus,
             access::Degree,
-            suggestions::{MAX_FRIENDS_PER_FRIEND, MAX_FRIENDS_READ, MAX_SUGGESTIONS, by_common_friends},
+            suggestions::{MAX_FRIENDS_PER_FRIEND, MAX_FRIENDS_READ, MAX_SUGGESTIONS, by_mutual_friends},
         },
         users::profile::Profile,
     },
@@ -25,7 +25,7 @@ use crate::{
 /// The maximum number of index pages that a search reads. One user may appear in several entries of the index.
 const MAX_SEARCH_PAGES: usize = 5;
 
-/// The maximum number of users per search for whom common friends are looked for, each of which may read a list of 5,000:
+/// The maximum number of users per search for whom mutual friends are looked for, each of which may read a list of 5,000:
 /// twice the number of results.
 const MAX_SEARCH_LOOKUPS: usize = 40;
 
@@ -37,7 +37,7 @@ const MAX_CANDIDATES: usize = 5 * MAX_SUGGESTIONS;
 
 impl App {
     /// The users that `caller` finds by `query` (folded, at least two characters), with their relationships: the user with
-    /// that e-mail address, then those whose username contains it, in the order of the index. Never the caller.
+    /// that email address, then those whose username contains it, in the order of the index. Never the caller.
     pub async fn search_users(
         &self,
         query: &str,
@@ -115,8 +115,8 @@ impl App {
         Ok(existing.filter(|(_, pair)| !pair.is_blocked()).collect())
     }
 
-    /// Friends of the user's latest friends with their number of common friends, the highest first. Users with a pending
-    /// request or a block in either direction, and users who are not findable, are left out.
+    /// Friends of the user's latest friends with their number of mutual friends, the highest first. Users with a pending
+    /// request or a block in either direction, and users who are not findable, are excluded.
     pub async fn suggestions(&self, me: UserId) -> Result<Vec<(Profile, u64)>> {
         let mut mine = self.store.all_friends(me).await?;
         mine.sort_by_key(|friend| Reverse(friend.since));
@@ -125,7 +125,7 @@ impl App {
         let lists =
             stream::iter(asked).map(|friend| self.store.first_friends(friend, MAX_FRIENDS_PER_FRIEND));
         let theirs: Vec<Vec<UserId>> = lists.buffered(CONCURRENT_LISTS).try_collect().await?;
-        let ranked = by_common_friends(me, &mine, theirs);
+        let ranked = by_mutual_friends(me, &mine, theirs);
         let candidates: Vec<UserId> = ranked.iter().take(MAX_CANDIDATES).map(|(user, _)| *user).collect();
         let counts: HashMap<UserId, u64> = ranked.into_iter().collect();
         let mut suggested = Vec::new();

@@ -29,8 +29,8 @@ impl App {
     /// Appends a message, within the sender's rate limit. The limit is checked concurrently with the reads, so it adds no
     /// round trip.
     pub async fn append(&self, request: &SendRequest) -> Result<Committed> {
-        let admission = self.check_rate_limit(request.sender_id, RateLimitedAction::Messages);
-        self.store.append_if(admission, request, self.now()).await
+        let check = self.check_rate_limit(request.sender_id, RateLimitedAction::Messages);
+        self.store.append_if(check, request, self.now()).await
     }
 
     /// Delivers a committed message: `message_sent` to the frame it came from, if any, and `new_message` to every other

@@ -9,7 +9,7 @@ mod messages;
 mod presence;
 mod profiles;
 mod rate_limit;
-pub mod receipts;
+mod receipts;
 mod relationships;
 mod reports;
 mod rooms;
@@ -61,7 +61,7 @@ struct CachedProfile {
 /// The maximum number of cached profiles. Beyond it, the cache is cleared.
 const MAX_CACHED_PROFILES: usize = 10_000;
 
-/// How long a profile is cached. Later than that, no process takes a deleted account for an active one.
+/// How long a profile is cached: the longest time that a process treats a deleted account as active.
 const PROFILE_TTL: chrono::Duration = chrono::Duration::seconds(60);
 
 /// Bounds of one call to DynamoDB. A slow attempt is retried, at first after a delay as short as a round trip. All

@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl App {
-    /// The presence of some users as `me` may know it; of `me`, all of it. One round trip.
+    /// The presence of some users as `me` may know it; that of `me` is complete. One round trip.
     pub async fn presences(
         &self,
         me: UserId,
@@ -42,7 +42,7 @@ impl App {
 
     /// A user that `me` may see, with their relationship and the user's presence as `me` may know it.
     /// [`Error::NotFound`](crate::Error::NotFound) if the user does not exist, or either blocks the other. One round trip.
-    pub async fn user(&self, me: UserId, other: UserId) -> Result<(Profile, Pair, ShownPresence)> {
+    pub async fn visible_user(&self, me: UserId, other: UserId) -> Result<(Profile, Pair, ShownPresence)> {
         let (users, now) = ([other], self.now());
         let ((profile, pair), presences) =
             futures::try_join!(self.visible_profile(me, other), self.store.presences(&users, now))?;

@@ -42,11 +42,13 @@ impl App {
             return Ok(());
         }
         let rooms = stream::iter(self.store.room_ids(profile.id).await?).map(Ok);
-        rooms.try_for_each_concurrent(CONCURRENT_ROOMS, |room| self.update_room_of(profile.id, room)).await?;
+        rooms
+            .try_for_each_concurrent(CONCURRENT_ROOMS, |room| self.update_member_profile(profile.id, room))
+            .await?;
         self.store.mark_rooms_updated(profile).await
     }
 
-    async fn update_room_of(&self, user: UserId, room: RoomId) -> Result<()> {
+    async fn update_member_profile(&self, user: UserId, room: RoomId) -> Result<()> {
         let updated = self.store.update_member_profile(room, user, self.now()).await?;
         if let Some(room) = updated.filter(|room| !room.room.is_closed) {
             let event = |reader: &Member| Some(Event::participants_updated(&room, &[user], reader));

@@ -2,19 +2,10 @@
 
 use crate::{
     App, BestEffort, Result,
-    domain::rooms::Member,
+    domain::{receipts::ReceiptKind, rooms::Member},
     id::{RoomId, UserId},
     wire::socket::{Event, Receipt},
 };
-
-/// The kind of a receipt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceiptKind {
-    /// The user has read all messages up to the position.
-    Read,
-    /// A device of the user has all messages up to the position.
-    Delivered,
-}
 
 impl App {
     /// Advances a member's receipt to `seq`, at most to the newest message, and notifies the room if it has advanced.
@@ -36,7 +27,7 @@ impl App {
         let seq = seq.unwrap_or(tail).min(tail);
         let has_advanced = match kind {
             ReceiptKind::Read => self.store.advance_read(room_id, user_id, seq, now).await?,
-            ReceiptKind::Delivered => self.store.advance_delivered(room_id, user_id, seq, now).await?,
+            ReceiptKind::Delivered => self.store.advance_delivered(room_id, user_id, seq).await?,
         };
         if has_advanced {
             let receipt = Receipt { chat_room_id: room_id, user_id, seq, message_ids: [] };

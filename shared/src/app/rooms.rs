@@ -90,7 +90,7 @@ impl App {
             (Ok(_), None) => self.notify_joined(&room, user).await,
             (Err(_), _) => self.add_participant(room_id, actor, user, role).await?,
         }
-        Ok(self.store.whole_room(actor, room_id).await?.into())
+        Ok(self.store.room_with_all_members(actor, room_id).await?.into())
     }
 
     async fn add_participant(
@@ -145,7 +145,7 @@ impl App {
             notified.can_fail("notifying a room of its change");
             self.deliver(&changed.message, None).await;
         }
-        Ok(self.store.whole_room(actor, room_id).await?.into())
+        Ok(self.store.room_with_all_members(actor, room_id).await?.into())
     }
 
     /// Deletes a group and notifies its members. The user who deleted it may repeat the call until all is deleted.

@@ -9,7 +9,7 @@ use crate::{
 
 impl App {
     /// Notifies the other members of a room that a member has started or stopped typing.
-    pub async fn typing(&self, room_id: RoomId, user_id: UserId, is_typing: bool) -> Result<()> {
+    pub async fn notify_typing(&self, room_id: RoomId, user_id: UserId, is_typing: bool) -> Result<()> {
         let room = self.store.room_with_members(room_id).await?;
         let username = room.member(user_id)?.shown.username.clone();
         let event = Event::TypingIndicator { chat_room_id: room_id, user_id, username, is_typing };

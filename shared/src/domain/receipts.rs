@@ -49,6 +49,15 @@ impl MessageStatus {
     }
 }
 
+/// The kind of a receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptKind {
+    /// The user has read all messages up to the position.
+    Read,
+    /// A device of the user has all messages up to the position.
+    Delivered,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -61,7 +61,7 @@ pub struct RoomSync {
     /// The receipts of the other members.
     pub others: ReceiptPosition,
     /// The client's position once it has applied this page.
-    pub held: SyncPosition,
+    pub position: SyncPosition,
     /// The missing messages; `None` if the client has to reload the room.
     pub messages: Option<CatchUp>,
 }

@@ -174,7 +174,7 @@ impl Push {
             Err(PostToConnectionError::GoneException(_)) if now.since(connection.since) >= CONNECT_GRACE => {
                 let Connection { user_id, id, .. } = connection;
                 let went_offline =
-                    self.store.disconnected(user_id, &[id], now).await.unwrap_or_else(|error| {
+                    self.store.remove_ended_connections(user_id, &[id], now).await.unwrap_or_else(|error| {
                         Err::<(), _>(error).can_fail("removing a closed connection");
                         false
                     });

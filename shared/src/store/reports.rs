@@ -23,10 +23,10 @@ use crate::{
 };
 
 /// How long a report is kept.
-const KEPT: Duration = Duration::days(365);
+const REPORT_RETENTION: Duration = Duration::days(365);
 
 /// How long the reporter's entry is kept. Reports of one day are the same report, so it is not needed after two days.
-const ENTRY_KEPT: Duration = Duration::days(2);
+const ENTRY_RETENTION: Duration = Duration::days(2);
 
 /// An item with a TTL; `expires_at` in seconds since 1970.
 #[derive(Serialize)]
@@ -45,15 +45,17 @@ struct ReportEntry {
 impl Store {
     /// Stores a report, and returns it. A repeated report is the first one, and completes it if its call failed.
     pub async fn put_report(&self, report: Report, now: Timestamp) -> Result<Report> {
-        let entry =
-            Expiring { body: ReportEntry { created_at: now }, expires_at: now.plus(ENTRY_KEPT).seconds() };
+        let entry = Expiring {
+            body: ReportEntry { created_at: now },
+            expires_at: now.plus(ENTRY_RETENTION).seconds(),
+        };
         let entry = item(keys::reported(report.reporter_id, report.id), entry)?;
         let created_at = match self.table.put_new(entry).await? {
             Put::Written => now,
             Put::Taken(entry) => read::<ReportEntry>(entry)?.created_at,
         };
         let report = Report { created_at, ..report };
-        let stored = Expiring { body: &report, expires_at: created_at.plus(KEPT).seconds() };
+        let stored = Expiring { body: &report, expires_at: created_at.plus(REPORT_RETENTION).seconds() };
         self.table.put_new(item(keys::report(created_at, report.id), stored)?).await?;
         Ok(report)
     }

@@ -65,7 +65,7 @@ impl Input for RequestList {
 
 /// `GET /friends/search?query=`.
 pub struct UserSearch {
-    /// A substring of a username or an entire e-mail address, folded by [`username::fold`].
+    /// A substring of a username or an entire email address, folded by [`username::fold`].
     pub query: String,
 }
 
@@ -84,7 +84,7 @@ impl Input for UserSearch {
     }
 }
 
-/// The maximum length of an e-mail address (RFC 5321, section 4.5.3.1.3).
+/// The maximum length of an email address (RFC 5321, section 4.5.3.1.3).
 const MAX_QUERY_CHARS: usize = 254;
 
 /// A friend request.

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The maximum number of rooms in one call. They fit its body.
-const MAX_ROOMS: usize = 500;
+const MAX_NAMED_ROOMS: usize = 500;
 
 /// `POST /chat/sync`.
 pub struct SyncRequest {
@@ -38,8 +38,8 @@ impl Input for SyncRequest {
         let (after, only_named) = (fields.optional("cursor"), fields.optional("only_named"));
         let scope = if only_named.unwrap_or(false) { SyncScope::Named } else { SyncScope::All };
         let rooms = rooms?;
-        if rooms.len() > MAX_ROOMS {
-            fields.violation("rooms", formatcp!("must name at most {MAX_ROOMS} rooms"));
+        if rooms.len() > MAX_NAMED_ROOMS {
+            fields.violation("rooms", formatcp!("must name at most {MAX_NAMED_ROOMS} rooms"));
         }
         let positions: Option<BTreeMap<RoomId, SyncPosition>> = rooms.iter().map(position).collect();
         if positions.is_none() {
@@ -102,8 +102,8 @@ impl From<RoomSync> for SyncedRoom {
         Self {
             room: sync.summary.into(),
             complete,
-            seq: sync.held.seq,
-            rev: sync.held.rev,
+            seq: sync.position.seq,
+            rev: sync.position.rev,
             messages: shown(messages.new),
             changed: shown(messages.changed),
             others_read_seq: sync.others.read_seq,

@@ -133,8 +133,8 @@ impl Simulation {
         ];
         let profiles = app.store.profiles(&ids).await.unwrap();
         for (id, kind, name, members) in new_rooms {
-            let people = members.iter().copied().collect();
-            let new_room = NewRoom { id, kind, name, creator: ids[0], members: people };
+            let members = members.iter().copied().collect();
+            let new_room = NewRoom { id, kind, name, creator: ids[0], members };
             app.store.create_room(&new_room, profiles.clone(), app.now()).await.unwrap().unwrap();
         }
         let rooms = vec![group.to_string(), direct.to_string()];

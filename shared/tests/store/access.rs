@@ -54,8 +54,8 @@ async fn mutual(backend: &TestBackend, me: UserId, other: UserId) -> Vec<UserId>
 }
 
 async fn suggested(backend: &TestBackend, me: UserId) -> Vec<(UserId, u64)> {
-    let people = backend.app.suggestions(me).await.unwrap();
-    people.into_iter().map(|(profile, count)| (profile.id, count)).collect()
+    let suggested = backend.app.suggestions(me).await.unwrap();
+    suggested.into_iter().map(|(profile, count)| (profile.id, count)).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,8 +133,8 @@ async fn a_room_can_include_existing_users_who_accept_messages_without_a_block()
     let backend = TestBackend::new();
     let [ana, ben, cleo, dev] = create_users(&backend).await;
     let unknown = UserId::from(uuid::Uuid::new_v4());
-    let reach = async |me, people: &[UserId]| -> Result<usize> {
-        Ok(backend.app.check_may_message(me, people).await?.len())
+    let reach = async |me, users: &[UserId]| -> Result<usize> {
+        Ok(backend.app.check_may_message(me, users).await?.len())
     };
     assert_eq!(reach(ana, &[ana, ben, cleo, dev]).await.unwrap(), 4);
     assert!(matches!(reach(ana, &[ben, unknown]).await, Err(Error::NotFound)));

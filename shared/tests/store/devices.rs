@@ -20,7 +20,7 @@ async fn register(backend: &TestBackend, user: UserId, n: u128, push_token: Opti
 }
 
 async fn forget(backend: &TestBackend, user: UserId, n: u128) {
-    backend.another_store().forget_device(user, Uuid::from_u128(n).into()).await.unwrap();
+    backend.another_store().delete_device(user, Uuid::from_u128(n).into()).await.unwrap();
 }
 
 /// The number of devices of a user, and their push tokens.

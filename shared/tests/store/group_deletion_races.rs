@@ -37,7 +37,7 @@ async fn check_not_found(backend: &TestBackend, room: RoomId, profiles: &[Profil
             store.append(&send(room, user, "hi"), backend.app.now()).await.map(drop),
             store.history(room, user, Window::Newest { offset: 0 }, 100).await.map(drop),
             store.pins(room, user).await.map(drop),
-            store.whole_room(user, room).await.map(drop),
+            store.room_with_all_members(user, room).await.map(drop),
             store.change_room_settings(user, room, &pinned).await.map(drop),
         ];
         let are_hidden = outcomes.iter().all(|outcome| matches!(outcome, Err(Error::NotFound)));

@@ -220,7 +220,7 @@ async fn a_receipt_of_a_leaving_member_does_not_restore_them() {
         let reading = async {
             tokio::time::sleep(Duration::from_millis(delay)).await;
             let (store, now) = (&backend.app.store, backend.app.now());
-            store.advance_delivered(room, members[1], 1, now).await.unwrap();
+            store.advance_delivered(room, members[1], 1).await.unwrap();
             store.advance_read(room, members[1], 1, now).await.unwrap();
         };
         let (left, ()) = tokio::join!(remove(&backend, room, members[1], members[1]), reading);

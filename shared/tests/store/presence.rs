@@ -39,7 +39,7 @@ async fn connect(backend: &TestBackend, user: UserId, n: usize) -> bool {
 /// Ends the connection of a device. Returns whether the user went offline.
 async fn disconnect(backend: &TestBackend, user: UserId, n: usize) -> bool {
     let id = connection(backend, user, n).id;
-    backend.another_store().disconnected(user, &[id], backend.app.now()).await.unwrap()
+    backend.another_store().remove_ended_connections(user, &[id], backend.app.now()).await.unwrap()
 }
 
 async fn presence(backend: &TestBackend, user: UserId) -> Presence {

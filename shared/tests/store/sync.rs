@@ -122,12 +122,12 @@ async fn a_room_five_hundred_behind_is_complete_and_one_more_makes_it_incomplete
     let messages = fill(&backend, room, members[1], "hi", 500).await;
     let synced = sync_room(&backend, members[0], room, 0, 0).await;
     assert_eq!(seqs(&synced.messages.unwrap().new), (1..=500).collect::<Vec<_>>());
-    assert_eq!(synced.held, SyncPosition { seq: 500, rev: 0 });
+    assert_eq!(synced.position, SyncPosition { seq: 500, rev: 0 });
 
     change(&backend, members[2], &messages[0], &react()).await.unwrap();
     let synced = sync_room(&backend, members[0], room, 0, 0).await;
     assert!(synced.messages.is_none(), "500 messages and one change");
-    assert_eq!(synced.held, SyncPosition { seq: 500, rev: 1 }, "the position after a reload");
+    assert_eq!(synced.position, SyncPosition { seq: 500, rev: 1 }, "the position after a reload");
     let missed = sync_room(&backend, members[0], room, 1, 0).await.messages.unwrap();
     assert_eq!((missed.new.len(), seqs(&missed.changed)), (499, vec![1]));
     assert_eq!(missed.changed[0].message.reactions[0].count, 1);
@@ -144,7 +144,7 @@ async fn a_message_with_several_changes_is_returned_once_and_a_new_one_as_it_is_
     change(&backend, members[1], &messages[2], &MessageAction::Edit("new words".into())).await.unwrap();
     change(&backend, members[0], &messages[1], &MessageAction::Pin).await.unwrap();
     let synced = sync_room(&backend, members[0], room, 2, 0).await;
-    assert_eq!((synced.held, synced.summary.room.pinned.len()), (SyncPosition { seq: 3, rev: 6 }, 1));
+    assert_eq!((synced.position, synced.summary.room.pinned.len()), (SyncPosition { seq: 3, rev: 6 }, 1));
     let missed = synced.messages.unwrap();
     assert_eq!((seqs(&missed.new), seqs(&missed.changed)), (vec![3], vec![1]));
     assert_eq!(missed.new[0].message.content, "new words");
@@ -204,7 +204,7 @@ async fn positions_beyond_the_log_make_the_room_incomplete() {
     for (seq, rev) in [(3, 0), (2, 1), (u64::MAX, 0), (0, u64::MAX)] {
         let synced = sync_room(&backend, members[0], room, seq, rev).await;
         assert!(synced.messages.is_none(), "{seq} {rev}");
-        assert_eq!(synced.held, SyncPosition { seq: 2, rev: 0 });
+        assert_eq!(synced.position, SyncPosition { seq: 2, rev: 0 });
     }
 }
 

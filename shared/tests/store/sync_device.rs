@@ -35,7 +35,7 @@ impl Device {
             match room.messages {
                 Some(missed) => {
                     for view in missed.new.into_iter().chain(missed.changed) {
-                        assert!((from_seq..=room.held.seq).contains(&view.message.seq));
+                        assert!((from_seq..=room.position.seq).contains(&view.message.seq));
                         known.insert(view.message.seq, (view.message, view.mine));
                     }
                 }
@@ -45,7 +45,7 @@ impl Device {
                     Err(other) => panic!("{other}"),
                 },
             }
-            self.positions.insert(id, room.held);
+            self.positions.insert(id, room.position);
         }
         for room in page.left {
             self.positions.remove(&room);

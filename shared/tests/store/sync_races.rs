@@ -192,8 +192,8 @@ async fn a_sync_returns_the_positions_of_its_first_read() {
         send_message(backend, *room, members[0], "m4").await;
     });
     let synced = page.rooms.into_iter().next().unwrap();
-    assert_eq!(synced.held, SyncPosition { seq: 3, rev: 3 }, "not the current positions");
-    let next = sync(backend, members[1], &[(*room, synced.held)].into(), None).await;
+    assert_eq!(synced.position, SyncPosition { seq: 3, rev: 3 }, "not the current positions");
+    let next = sync(backend, members[1], &[(*room, synced.position)].into(), None).await;
     let missed = next.rooms[0].messages.as_ref().unwrap();
     let seqs = |views: &[shared::domain::messages::view::View]| {
         views.iter().map(|view| view.message.seq).collect::<Vec<_>>()

@@ -1,7 +1,5 @@
 //! Positions in a room's log: from 1, without gaps, in commit order.
 
-use const_format::formatcp;
-
 use crate::error::{Refusal, Result};
 
 /// The number of newest messages that are searched for a retry if the client gives no `after_seq`.
@@ -10,14 +8,15 @@ pub const DEFAULT_SEARCH: u64 = 100;
 /// The maximum number of messages that are searched for a retry. Beyond it, the client searches the history.
 pub const MAX_SEARCH: u64 = 1000;
 
-const BAD_POSITION: Refusal =
-    Refusal { status: 422, code: "bad_position", detail: "after_seq is beyond the newest message." };
+const BAD_POSITION: Refusal = Refusal {
+    status: 422,
+    code: "bad_position",
+    detail: "This message couldn't be sent. Refresh the chat and try again.",
+};
 const POSITION_TOO_OLD: Refusal = Refusal {
     status: 409,
     code: "position_too_old",
-    detail: formatcp!(
-        "after_seq is over {MAX_SEARCH} messages back. Resend only if the history lacks the message."
-    ),
+    detail: "This message may have been sent already. Check the chat before you send it again.",
 };
 
 /// Checks a client's `after_seq` against the newest position `tail`.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub enum Degree {
     /// Any user without a closer degree.
     Everyone,
-    /// The two have at least one friend in common.
+    /// The two have at least one mutual friend.
     FriendOfFriend,
     /// The two are friends.
     Friend,
@@ -38,7 +38,7 @@ impl Audience {
         }
     }
 
-    /// Whether the audience includes a user, given only whether they are friends. `None` if friends in common
+    /// Whether the audience includes a user, given only whether they are friends. `None` if mutual friends
     /// decide.
     pub fn includes_without_lookup(self, is_friend: bool) -> Option<bool> {
         let (lowest, highest) = if is_friend {

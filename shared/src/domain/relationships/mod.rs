@@ -6,6 +6,7 @@ mod quotas;
 pub mod suggestions;
 
 use chrono::Duration;
+use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -135,11 +136,12 @@ pub enum RelationshipStatus {
 }
 
 /// The sender of a rejected request cannot send another one for this time.
-const RETRY_AFTER: Duration = Duration::hours(24);
+const RETRY_AFTER: Duration = Duration::hours(RETRY_HOURS);
+const RETRY_HOURS: i64 = 24;
 
 const YOURSELF: Refusal = Refusal {
     status: 400,
-    code: "cannot_befriend_yourself",
+    code: "cannot_request_yourself",
     detail: "You can't send a friend request to yourself.",
 };
 const BLOCK_YOURSELF: Refusal =
@@ -159,7 +161,9 @@ const WAITING: Refusal = Refusal {
 const TOO_SOON: Refusal = Refusal {
     status: 400,
     code: "request_too_soon",
-    detail: "This person recently declined your request. Try again in a day.",
+    detail: formatcp!(
+        "This person recently declined your request. You can ask again {RETRY_HOURS} hours after that."
+    ),
 };
 const YOU_BLOCKED_THEM: Refusal = Refusal {
     status: 400,

@@ -18,9 +18,9 @@ pub const MAX_FRIENDS_READ: usize = 100;
 /// cost more than all messages of a user in a day.
 pub const MAX_FRIENDS_PER_FRIEND: usize = 500;
 
-/// Ranks the users in `theirs`, the friend lists of the friends `mine` of `me`: most friends in common first,
+/// Ranks the users in `theirs`, the friend lists of the friends `mine` of `me`: most mutual friends first,
 /// each with their number. `me` and the users in `mine` are excluded.
-pub fn by_common_friends(
+pub fn by_mutual_friends(
     me: UserId,
     mine: &[UserId],
     theirs: impl IntoIterator<Item = Vec<UserId>>,
@@ -46,7 +46,7 @@ mod tests {
         let user = |n: u128| UserId::from(Uuid::from_u128(n));
         let users = |all: &[u128]| all.iter().copied().map(user).collect::<Vec<_>>();
         let theirs = [users(&[1, 3, 7, 8]), users(&[1, 2, 8, 9]), users(&[1, 8])];
-        let ranked = by_common_friends(user(1), &users(&[2, 3, 4]), theirs);
+        let ranked = by_mutual_friends(user(1), &users(&[2, 3, 4]), theirs);
         assert_eq!(ranked, [(user(8), 3), (user(7), 1), (user(9), 1)]);
     }
 }

@@ -47,7 +47,7 @@ fn code<T: std::fmt::Debug>(result: Result<T>) -> &'static str {
 fn a_user_cannot_befriend_or_block_themselves() {
     let (ana, _) = users();
     let alone = Pair::strangers(ana, ana);
-    assert_eq!(code(alone.after(ana, request(0), at(0))), "cannot_befriend_yourself");
+    assert_eq!(code(alone.after(ana, request(0), at(0))), "cannot_request_yourself");
     assert_eq!(code(alone.after(ana, RelationshipAction::Block, at(0))), "cannot_block_yourself");
     for action in [RelationshipAction::Unfriend, RelationshipAction::Unblock] {
         assert_eq!(alone.after(ana, action, at(0)).unwrap(), alone);

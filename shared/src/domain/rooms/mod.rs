@@ -112,7 +112,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Room {
-    /// The room at its next revision, with the same number of other members.
+    /// The room at its next revision, after a change of its members that keeps their number.
     #[must_use]
     pub fn with_members_changed(&self) -> Self {
         Self { rev: self.rev + 1, members_version: self.members_version + 1, ..self.clone() }
@@ -258,7 +258,7 @@ pub fn caller_last<T>(members: &mut [T], is_caller: impl Fn(&T) -> bool) {
 pub struct RoomWithMembers {
     /// The room.
     pub room: Room,
-    /// The members, in the order of their ids.
+    /// The members in the order of their ids, including deleted accounts that a direct room still shows.
     pub members: Vec<Member>,
 }
 
@@ -269,7 +269,7 @@ impl RoomWithMembers {
         members.find(|member| member.shown.user_id == user && !member.is_deleted).ok_or(Error::NotFound)
     }
 
-    /// The ids of the members, in order.
+    /// The ids of the members in order, including deleted accounts that a direct room still shows.
     pub fn member_ids(&self) -> Vec<UserId> {
         self.members.iter().map(|member| member.shown.user_id).collect()
     }

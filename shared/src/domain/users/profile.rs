@@ -40,7 +40,7 @@ pub struct Profile {
     /// The number of changes.
     #[serde(default)]
     pub rev: u64,
-    /// Identifies the user's claim to an e-mail address, if there is one.
+    /// Identifies the user's claim to an email address, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email_claim: Option<String>,
     /// When the user deleted an earlier account, if they did.
@@ -121,7 +121,7 @@ impl Profile {
 pub struct TokenProfile {
     /// The preferred username.
     pub username: Option<String>,
-    /// The e-mail address, unless the issuer marks it as unverified.
+    /// The email address, unless the issuer marks it as unverified.
     pub email: Option<String>,
     /// The display name.
     pub display_name: Option<String>,

@@ -10,7 +10,7 @@ use crate::domain::relationships::access::Audience;
 pub struct Settings {
     /// Who finds the user by a part of the username. Friends always do.
     pub findable_by: Audience,
-    /// Whether others find the user by the exact e-mail address.
+    /// Whether others find the user by the exact email address.
     pub findable_by_email: bool,
     /// Who may send the user friend requests.
     pub requests_from: Audience,

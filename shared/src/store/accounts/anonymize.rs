@@ -104,14 +104,19 @@ impl Store {
 
     /// Names change without a revision. A concurrent change of the message replaces it only as it was read, names included.
     async fn anonymize_message(&self, message: Message, user: UserId) -> Result<()> {
+        let key = keys::message(message.room_id, message.seq);
         retrying_with(ROOM_IS_BUSY, Some(message), |message: Option<Message>| async {
+            let message = match message {
+                Some(message) => Some(message),
+                None => self.table.get(key.clone(), true).await?,
+            };
             // A message that was deleted with its room holds no name.
             let Some(message) = message else { return Ok(Attempt::Done(())) };
             let Some(after) = anonymized(&message, user) else { return Ok(Attempt::Done(())) };
             if self.table.update(anonymization(&message, &after)?).await?.is_some() {
                 return Ok(Attempt::Done(()));
             }
-            Ok(Attempt::Again(self.table.get(keys::message(after.room_id, after.seq), true).await?))
+            Ok(Attempt::Again(None))
         })
         .await
     }

@@ -84,7 +84,7 @@ impl Store {
                 tx.put(keys::member(after.id, user), &*member);
                 tx.put(keys::my_room(user, after.id), MyRoom::new(after.id, now));
                 let joins = QuotaChange::of(user, actor).add(Quota::Rooms, 1);
-                tx.quota(joins.if_profile_at(profile.rev))?;
+                tx.quota(joins.require_profile_rev(profile.rev))?;
                 rejoined.push(user);
             }
             if rejoined.is_empty() {

@@ -49,7 +49,7 @@ pub(in crate::store) fn account_recreated() -> Error {
 }
 
 impl Store {
-    /// Replaces the profile by a marker and releases the username and e-mail address, in one transaction. From then on
+    /// Replaces the profile by a marker and releases the username and email address, in one transaction. From then on
     /// the user is not found and receives nothing new.
     pub async fn begin_account_deletion(&self, user: UserId, now: Timestamp) -> Result<AccountDeletion> {
         retrying("the profile keeps changing", || async {
@@ -102,11 +102,13 @@ impl Store {
     /// has a counterpart elsewhere.
     pub async fn delete_private_items(&self, user: UserId) -> Result<bool> {
         let items = self.table.query(Query::of(keys::user_items(user)).consistent()).await?;
-        let is_shared = |item: &Item| keys::SHARED.iter().any(|prefix| item::sk(item).starts_with(prefix));
+        let is_shared =
+            |item: &Item| keys::COUNTERPART_PREFIXES.iter().any(|prefix| item::sk(item).starts_with(prefix));
         if items.iter().any(is_shared) {
             return Ok(false);
         }
-        let is_private = |key: &keys::Key| !keys::STAYING.iter().any(|prefix| key.sk.starts_with(prefix));
+        let is_private =
+            |key: &keys::Key| !keys::OUTLIVING_PREFIXES.iter().any(|prefix| key.sk.starts_with(prefix));
         let private: Vec<keys::Key> = items.iter().filter_map(item::key).filter(is_private).collect();
         for keys in private.chunks(ITEMS_PER_TRANSACTION) {
             let mut tx = self.transaction();

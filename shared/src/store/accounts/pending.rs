@@ -35,12 +35,12 @@ impl Store {
 }
 
 impl<R> Transaction<'_, R> {
-    /// Begins a deletion.
+    /// Stores the pending deletion.
     pub(in crate::store) fn begin_deletion(&mut self, of: DeletionTarget, since: Timestamp) -> &mut Self {
         self.put(keys::deletion(of), PendingDeletion { of, since })
     }
 
-    /// Completes a deletion.
+    /// Removes the pending deletion.
     pub(in crate::store) fn end_deletion(&mut self, of: DeletionTarget) -> &mut Self {
         self.delete(keys::deletion(of))
     }

@@ -27,13 +27,13 @@ pub async fn with_capacity<T>(work: impl Future<Output = T>) -> (T, Capacity) {
 }
 
 /// Adds what a read consumed.
-pub(in crate::store) fn has_read<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
+pub(in crate::store) fn record_read<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
     let units = units(consumed);
     add(|so_far| Capacity { read: so_far.read + units, ..so_far });
 }
 
 /// Adds what a write consumed.
-pub(in crate::store) fn has_written<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
+pub(in crate::store) fn record_write<'a>(consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
     let units = units(consumed);
     add(|so_far| Capacity { write: so_far.write + units, ..so_far });
 }

@@ -77,17 +77,17 @@ pub fn user_items(u: UserId) -> Range {
 }
 
 /// Prefixes of the sort keys of a user's items that outlive the account: its deletion markers and rate limits.
-pub const STAYING: [&str; 4] = ["PRESENCE", "PROFILE", "QUOTAS", RATE];
+pub const OUTLIVING_PREFIXES: [&str; 4] = ["PRESENCE", "PROFILE", "QUOTAS", RATE];
 
 /// Prefixes of the sort keys of a user's items that have a counterpart in another partition.
-pub const SHARED: [&str; 5] = ["BLOCK#", DEVICE, "FRIEND#", "REQUEST#", "ROOM#"];
+pub const COUNTERPART_PREFIXES: [&str; 5] = ["BLOCK#", DEVICE, "FRIEND#", "REQUEST#", "ROOM#"];
 
 /// The claim to a username; `folded` as in `domain::users::username`.
 pub fn username_claim(folded: &str) -> Key {
     Key { pk: format!("NAME#{folded}"), sk: "NAME".into() }
 }
 
-/// The claim to an e-mail address, by the hex SHA-256 of its folded form.
+/// The claim to an email address, by the hex SHA-256 of its folded form.
 pub fn email_claim(sha256: &str) -> Key {
     Key { pk: format!("EMAIL#{sha256}"), sk: "EMAIL".into() }
 }
@@ -262,7 +262,7 @@ pub fn room_with_members(r: RoomId) -> Range {
 }
 
 /// All items of a room's partition.
-pub fn whole_room(r: RoomId) -> Range {
+pub fn room_items(r: RoomId) -> Range {
     whole(room(r))
 }
 

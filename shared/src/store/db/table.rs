@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     error::{Cause, Error, Result},
     store::db::{
-        capacity::{has_read, has_written},
+        capacity::{record_read, record_write},
         item::{Item, Query, Update, attributes, non_empty, read},
         keys::Key,
     },
@@ -39,7 +39,7 @@ const BATCH_WRITES: usize = 25;
 const CONCURRENT_BATCHES: usize = 8;
 
 /// The maximum number of attempts for unprocessed keys or a conflicting transaction.
-const MAX_TRIES: u32 = 6;
+pub(super) const MAX_CALL_ATTEMPTS: u32 = 6;
 
 /// The maximum delay before the second attempt; it doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(25);
@@ -58,8 +58,8 @@ pub enum Put {
 pub enum Transacted {
     /// All writes were applied.
     Written,
-    /// No write was applied. The indexes of the writes whose conditions failed; none for a conflict.
-    Refused(Vec<usize>),
+    /// No write was applied. The indexes of the writes whose conditions failed; none after a conflict or throttling.
+    Cancelled(Vec<usize>),
 }
 
 /// A table: the client and the table's name.
@@ -85,8 +85,8 @@ impl Table {
     pub async fn get<T: DeserializeOwned>(&self, key: Key, consistent: bool) -> Result<Option<T>> {
         let call = self.client.get_item().table_name(&self.name).set_key(Some(attributes(key)));
         let call = call.consistent_read(consistent).return_consumed_capacity(Total);
-        let answer = call.send().await.map_err(failed)?;
-        has_read(&answer.consumed_capacity);
+        let answer = call.send().await.map_err(sdk_error)?;
+        record_read(&answer.consumed_capacity);
         answer.item.map(read).transpose()
     }
 
@@ -96,16 +96,16 @@ impl Table {
         let call = call.condition_expression("attribute_not_exists(pk)");
         let call = call.return_values_on_condition_check_failure(AllOld).return_consumed_capacity(Total);
         let sent =
-            through_conflicts(|| async { call.clone().send().await.map_err(SdkError::into_service_error) });
+            retry_conflicts(|| async { call.clone().send().await.map_err(SdkError::into_service_error) });
         match sent.await {
             Ok(answer) => {
-                has_written(&answer.consumed_capacity);
+                record_write(&answer.consumed_capacity);
                 Ok(Put::Written)
             }
             Err(PutItemError::ConditionalCheckFailedException(taken)) => {
                 Ok(Put::Taken(taken.item.unwrap_or_default()))
             }
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(service_error(error)),
         }
     }
 
@@ -123,16 +123,16 @@ impl Table {
         let call = call.return_values(ReturnValue::AllNew).return_values_on_condition_check_failure(AllOld);
         let call = call.return_consumed_capacity(Total);
         let sent =
-            through_conflicts(|| async { call.clone().send().await.map_err(SdkError::into_service_error) });
+            retry_conflicts(|| async { call.clone().send().await.map_err(SdkError::into_service_error) });
         match sent.await {
             Ok(answer) => {
-                has_written(&answer.consumed_capacity);
+                record_write(&answer.consumed_capacity);
                 Ok(Ok(answer.attributes.unwrap_or_default()))
             }
             Err(UpdateItemError::ConditionalCheckFailedException(taken)) => {
                 Ok(Err(taken.item.unwrap_or_default()))
             }
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(service_error(error)),
         }
     }
 
@@ -150,8 +150,8 @@ impl Table {
             let call = call.expression_attribute_values(":last", AttributeValue::S(query.range.last.clone()));
             let call = call.scan_index_forward(!query.newest_first).set_exclusive_start_key(start.take());
             let call = call.set_limit(remaining.and_then(|limit| i32::try_from(limit).ok()));
-            let page = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
-            has_read(&page.consumed_capacity);
+            let page = call.return_consumed_capacity(Total).send().await.map_err(sdk_error)?;
+            record_read(&page.consumed_capacity);
             items.extend(page.items.unwrap_or_default());
             start = page.last_evaluated_key;
             if start.is_none() || query.limit.is_some_and(|limit| items.len() >= limit) {
@@ -178,11 +178,11 @@ impl Table {
         let mut items = Vec::new();
         for attempt in 1.. {
             let call = self.client.batch_get_item().request_items(&self.name, wanted);
-            let answer = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
-            has_read(answer.consumed_capacity.iter().flatten());
+            let answer = call.return_consumed_capacity(Total).send().await.map_err(sdk_error)?;
+            record_read(answer.consumed_capacity.iter().flatten());
             items.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
             match answer.unprocessed_keys.unwrap_or_default().remove(&self.name) {
-                Some(left) if !left.keys.is_empty() && attempt < MAX_TRIES => wanted = left,
+                Some(left) if !left.keys.is_empty() && attempt < MAX_CALL_ATTEMPTS => wanted = left,
                 Some(left) if !left.keys.is_empty() => break,
                 _ => return Ok(items),
             }
@@ -205,10 +205,10 @@ impl Table {
             Ok(WriteRequest::builder().delete_request(delete.map_err(Error::internal)?).build())
         };
         let mut left: Vec<WriteRequest> = keys.into_iter().map(delete).collect::<Result<_>>()?;
-        for attempt in 1..=MAX_TRIES {
+        for attempt in 1..=MAX_CALL_ATTEMPTS {
             let call = self.client.batch_write_item().request_items(&self.name, left);
-            let answer = call.return_consumed_capacity(Total).send().await.map_err(failed)?;
-            has_written(answer.consumed_capacity.iter().flatten());
+            let answer = call.return_consumed_capacity(Total).send().await.map_err(sdk_error)?;
+            record_write(answer.consumed_capacity.iter().flatten());
             left = answer.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
             if left.is_empty() {
                 return Ok(());
@@ -218,37 +218,31 @@ impl Table {
         Err(Error::Busy(Cause::from("items stay unprocessed")))
     }
 
-    /// Sends a transaction once. A conflict is refused without a failed condition.
-    pub async fn transact_once(&self, writes: &[TransactWriteItem]) -> Result<Transacted> {
-        match self.send_transaction(writes).await {
-            Ok(()) => Ok(Transacted::Written),
-            Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let is_retryable = |code| code == "ConditionalCheckFailed" || RETRYABLE.contains(&code);
-                if reasons(&cancelled).filter(|code| *code != "None").all(is_retryable) {
-                    Ok(Transacted::Refused(failed_conditions(&cancelled)))
-                } else {
-                    Err(Error::internal(cancelled))
+    /// Sends a transaction, at most `attempts` times while it conflicts with other writes or is throttled. Failed conditions
+    /// are not retried.
+    pub async fn transact(&self, writes: &[TransactWriteItem], attempts: u32) -> Result<Transacted> {
+        for attempt in 1.. {
+            let error = match self.send_transaction(writes).await {
+                Ok(()) => return Ok(Transacted::Written),
+                Err(error) => error,
+            };
+            let failed = match &error {
+                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                    let is_expected = |code| code == CONDITION_FAILED || RETRYABLE.contains(&code);
+                    if !reasons(cancelled).filter(|code| *code != "None").all(is_expected) {
+                        return Err(Error::internal(error));
+                    }
+                    failed_conditions(cancelled)
                 }
+                error if error.code().is_some_and(|code| RETRYABLE.contains(&code)) => Vec::new(),
+                _ => return Err(Error::internal(error)),
+            };
+            if !failed.is_empty() || attempt >= attempts {
+                return Ok(Transacted::Cancelled(failed));
             }
-            Err(error) if error.is_conflict() => Ok(Transacted::Refused(Vec::new())),
-            Err(error) => Err(refused(error)),
+            wait_before_retry(attempt).await;
         }
-    }
-
-    /// Sends a transaction until it does not conflict with another one. Failed conditions are not retried.
-    pub async fn transact(&self, writes: &[TransactWriteItem]) -> Result<Transacted> {
-        match through_conflicts(|| self.send_transaction(writes)).await {
-            Ok(()) => Ok(Transacted::Written),
-            Err(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let refused = failed_conditions(&cancelled);
-                match (refused.is_empty(), cancelled.is_conflict()) {
-                    (false, _) => Ok(Transacted::Refused(refused)),
-                    (true, true) => Err(Error::Busy(cancelled.into())),
-                    (true, false) => Err(Error::internal(cancelled)),
-                }
-            }
-            Err(error) => Err(refused(error)),
-        }
+        Ok(Transacted::Cancelled(Vec::new()))
     }
 
     async fn send_transaction(&self, writes: &[TransactWriteItem]) -> Result<(), TransactWriteItemsError> {
@@ -258,7 +252,7 @@ impl Table {
         let call =
             call.client_request_token(uuid::Uuid::new_v4().to_string()).return_consumed_capacity(Total);
         let answer = call.send().await.map_err(SdkError::into_service_error)?;
-        has_written(answer.consumed_capacity.iter().flatten());
+        record_write(answer.consumed_capacity.iter().flatten());
         Ok(())
     }
 }
@@ -281,23 +275,6 @@ impl Conflicting for UpdateItemError {
     }
 }
 
-impl Conflicting for TransactWriteItemsError {
-    fn is_conflict(&self) -> bool {
-        match self {
-            Self::TransactionCanceledException(cancelled) => cancelled.is_conflict(),
-            Self::TransactionInProgressException(_) => true,
-            _ => false,
-        }
-    }
-}
-
-impl Conflicting for TransactionCanceledException {
-    fn is_conflict(&self) -> bool {
-        let mut codes = reasons(self).filter(|code| *code != "None").peekable();
-        codes.peek().is_some() && codes.all(|code| RETRYABLE.contains(&code))
-    }
-}
-
 /// The reason code of each write of a cancelled transaction, in order; `None` for a write that did not fail.
 fn reasons(cancelled: &TransactionCanceledException) -> impl Iterator<Item = &str> {
     cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or("None"))
@@ -305,17 +282,17 @@ fn reasons(cancelled: &TransactionCanceledException) -> impl Iterator<Item = &st
 
 /// The indexes of the writes of a cancelled transaction whose conditions failed.
 fn failed_conditions(cancelled: &TransactionCanceledException) -> Vec<usize> {
-    let failed = |(index, code)| (code == "ConditionalCheckFailed").then_some(index);
+    let failed = |(index, code)| (code == CONDITION_FAILED).then_some(index);
     reasons(cancelled).enumerate().filter_map(failed).collect()
 }
 
 /// Retries a call while it conflicts with other writes, within a bound.
-async fn through_conflicts<T, E, Sent>(call: impl Fn() -> Sent) -> Result<T, E>
+async fn retry_conflicts<T, E, Sent>(call: impl Fn() -> Sent) -> Result<T, E>
 where
     Sent: Future<Output = Result<T, E>>,
     E: Conflicting,
 {
-    for attempt in 1..MAX_TRIES {
+    for attempt in 1..MAX_CALL_ATTEMPTS {
         match call().await {
             Err(error) if error.is_conflict() => wait_before_retry(attempt).await,
             outcome => return outcome,
@@ -323,6 +300,9 @@ where
     }
     call().await
 }
+
+/// The reason code of a failed condition.
+const CONDITION_FAILED: &str = "ConditionalCheckFailed";
 
 /// Reasons and error codes after which a retry may succeed.
 const RETRYABLE: [&str; 8] = [
@@ -338,22 +318,22 @@ const RETRYABLE: [&str; 8] = [
 
 /// Exponential back-off with full jitter, up to a bound, so that concurrent callers do not collide again.
 pub(in crate::store) async fn wait_before_retry(attempt: u32) {
-    let bound = FIRST_WAIT * 2_u32.pow(attempt.clamp(1, MAX_TRIES) - 1);
+    let bound = FIRST_WAIT * 2_u32.pow(attempt.clamp(1, MAX_CALL_ATTEMPTS) - 1);
     tokio::time::sleep(bound.mul_f64(fastrand::f64())).await;
 }
 
-fn failed<E>(error: SdkError<E>) -> Error
+fn sdk_error<E>(error: SdkError<E>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     SdkError<E>: std::error::Error + Send + Sync + 'static,
 {
     match error {
-        SdkError::ServiceError(service) => refused(service.into_err()),
+        SdkError::ServiceError(service) => service_error(service.into_err()),
         other => Error::internal(other),
     }
 }
 
-fn refused<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(error: E) -> Error {
+fn service_error<E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static>(error: E) -> Error {
     match error.code() {
         Some(code) if RETRYABLE.contains(&code) => Error::Busy(error.into()),
         _ => Error::internal(error),

@@ -11,22 +11,26 @@ use crate::{
         db::{
             item::{Condition, Update, attributes, item, non_empty},
             keys::Key,
-            table::{Transacted, wait_before_retry},
+            table::{MAX_CALL_ATTEMPTS, Transacted, wait_before_retry},
         },
         users::quotas::QuotaChange,
     },
 };
 
-/// The maximum number of attempts. Each failed attempt means that another write succeeded, so a handful of concurrent
-/// writers always succeed.
+/// The maximum number of attempts. An attempt fails after an intervening write, a conflict or throttling. Of concurrent
+/// writers one succeeds each time, so a handful of them always succeed.
 const MAX_ATTEMPTS: u32 = 16;
+
+/// How often an attempt sends a transaction that changes quotas while it conflicts. Transactions about other users change
+/// the same quota item, and what was read of the own items is current all the same.
+const QUOTA_SENDS: u32 = 3;
 
 /// The result of one attempt.
 #[derive(Debug)]
-pub enum Attempt<T, S = ()> {
+pub(in crate::store) enum Attempt<T, S = ()> {
     /// The operation is complete.
     Done(T),
-    /// Another write intervened: read again, decide again. With what the next attempt needs to know.
+    /// Another write intervened: read again, decide again. Contains the state for the next attempt.
     Again(S),
 }
 
@@ -41,16 +45,19 @@ impl<T, S> Attempt<T, S> {
 }
 
 /// Repeats `attempt` until it is done, with full jitter in between. Each attempt reads, decides and commits.
-/// [`Error::Busy`] with the reason `busy` after 16 attempts.
-pub async fn retrying<T, Running>(busy: &'static str, attempt: impl Fn() -> Running) -> Result<T>
+/// [`Error::Busy`] with the reason `busy` after [`MAX_ATTEMPTS`].
+pub(in crate::store) async fn retrying<T, Running>(
+    busy: &'static str,
+    attempt: impl Fn() -> Running,
+) -> Result<T>
 where
     Running: Future<Output = Result<Attempt<T>>>,
 {
     retrying_with(busy, (), |()| attempt()).await
 }
 
-/// The same for attempts that pass on what they have read.
-pub async fn retrying_with<T, S, Running>(
+/// As [`retrying`], for attempts that pass state to the next one.
+pub(in crate::store) async fn retrying_with<T, S, Running>(
     busy: &'static str,
     mut state: S,
     attempt: impl Fn(S) -> Running,
@@ -63,14 +70,16 @@ where
             Attempt::Done(result) => return Ok(result),
             Attempt::Again(next) => state = next,
         }
-        wait_before_retry(attempts).await;
+        if attempts < MAX_ATTEMPTS {
+            wait_before_retry(attempts).await;
+        }
     }
     Err(Error::Busy(busy.into()))
 }
 
 /// The result of a transaction whose refusals are of type `R`.
 #[derive(Debug)]
-pub enum Outcome<R> {
+pub(in crate::store) enum CommitOutcome<R> {
     /// All writes were applied.
     Committed,
     /// No write was applied: an item is not as it was read, or a concurrent transaction conflicts.
@@ -92,7 +101,7 @@ enum OnFailure<R> {
 /// A transaction under construction: at most 100 writes and conditions, each of another item.
 ///
 /// A failed condition means that the item is not as it was read, unless [`or_refuse`](Self::or_refuse) says otherwise.
-pub struct Transaction<'a, R = Error> {
+pub(in crate::store) struct Transaction<'a, R = Error> {
     store: &'a Store,
     writes: Vec<TransactWriteItem>,
     on_failure: Vec<OnFailure<R>>,
@@ -191,6 +200,10 @@ impl<R> Transaction<'_, R> {
     }
 
     fn fail_with(&mut self, meaning: OnFailure<R>) -> &mut Self {
+        debug_assert!(
+            self.writes.last().is_none_or(has_condition),
+            "a write without a condition cannot fail"
+        );
         if let Some(last) = self.on_failure.last_mut() {
             *last = meaning;
         }
@@ -208,18 +221,25 @@ impl<R> Transaction<'_, R> {
         self
     }
 
-    /// Sends the transaction once. A conflict with a concurrent transaction is [`Outcome::Stale`].
-    pub async fn try_commit(mut self) -> Result<Outcome<R>> {
+    /// Sends the transaction. A conflict with a concurrent transaction is [`CommitOutcome::Stale`].
+    pub async fn try_commit(mut self) -> Result<CommitOutcome<R>> {
         self.check_built()?;
-        let transacted = self.store.table.transact_once(&self.writes).await?;
+        let changes_quotas = self.on_failure.iter().any(|meaning| matches!(meaning, OnFailure::Quota(_)));
+        let sends = if changes_quotas { QUOTA_SENDS } else { 1 };
+        let transacted = self.store.table.transact(&self.writes, sends).await?;
         self.outcome(transacted).await
     }
 
-    /// Sends the transaction until it does not conflict with a concurrent transaction. [`Error::Busy`] after 6 attempts.
-    pub async fn try_commit_through_conflicts(mut self) -> Result<Outcome<R>> {
+    /// Sends the transaction until it does not conflict with a concurrent transaction. [`Error::Busy`] after
+    /// [`MAX_CALL_ATTEMPTS`].
+    pub async fn try_commit_through_conflicts(mut self) -> Result<CommitOutcome<R>> {
         self.check_built()?;
-        let transacted = self.store.table.transact(&self.writes).await?;
-        self.outcome(transacted).await
+        match self.store.table.transact(&self.writes, MAX_CALL_ATTEMPTS).await? {
+            Transacted::Cancelled(failed) if failed.is_empty() => {
+                Err(Error::Busy("conflicting transactions or throttling".into()))
+            }
+            transacted => self.outcome(transacted).await,
+        }
     }
 
     fn check_built(&mut self) -> Result<()> {
@@ -228,17 +248,17 @@ impl<R> Transaction<'_, R> {
 
     /// What the result means: stale as soon as one of the failed conditions says so, since the others were decided by
     /// what was read then.
-    async fn outcome(self, transacted: Transacted) -> Result<Outcome<R>> {
+    async fn outcome(self, transacted: Transacted) -> Result<CommitOutcome<R>> {
         let failed = match transacted {
-            Transacted::Written => return Ok(Outcome::Committed),
-            Transacted::Refused(failed) => failed,
+            Transacted::Written => return Ok(CommitOutcome::Committed),
+            Transacted::Cancelled(failed) => failed,
         };
         let mut refusals = Vec::new();
         let mut quotas = Vec::new();
         for (index, meaning) in self.on_failure.into_iter().enumerate() {
             match meaning {
                 _ if !failed.contains(&index) => {}
-                OnFailure::Stale => return Ok(Outcome::Stale),
+                OnFailure::Stale => return Ok(CommitOutcome::Stale),
                 OnFailure::Refuse(refusal) => refusals.push(refusal),
                 OnFailure::Quota(change) => quotas.push(change),
             }
@@ -246,26 +266,34 @@ impl<R> Transaction<'_, R> {
         if let (true, Some(change)) = (refusals.is_empty(), quotas.into_iter().next()) {
             self.store.check_quota_failure(&change).await?;
         }
-        Ok(if refusals.is_empty() { Outcome::Stale } else { Outcome::Refused(refusals) })
+        Ok(if refusals.is_empty() { CommitOutcome::Stale } else { CommitOutcome::Refused(refusals) })
     }
 }
 
 impl Transaction<'_, Error> {
-    /// Sends the transaction once, as the end of an attempt. A refusal is an error.
+    /// Ends an attempt: sends the transaction. A refusal is an error.
     pub async fn commit(self) -> Result<Attempt<()>> {
         attempt(self.try_commit().await?)
     }
 
-    /// The same until it does not conflict with a concurrent transaction, for a transaction that needs no new read then.
+    /// Sends the transaction until it does not conflict with a concurrent one. For transactions that need no new read after a
+    /// conflict. A refusal is an error.
     pub async fn commit_through_conflicts(self) -> Result<Attempt<()>> {
         attempt(self.try_commit_through_conflicts().await?)
     }
 }
 
-fn attempt(outcome: Outcome<Error>) -> Result<Attempt<()>> {
+fn attempt(outcome: CommitOutcome<Error>) -> Result<Attempt<()>> {
     match outcome {
-        Outcome::Committed => Ok(Attempt::Done(())),
-        Outcome::Stale => Ok(Attempt::Again(())),
-        Outcome::Refused(refusals) => refusals.into_iter().next().map_or(Ok(Attempt::Again(())), Err),
+        CommitOutcome::Committed => Ok(Attempt::Done(())),
+        CommitOutcome::Stale => Ok(Attempt::Again(())),
+        CommitOutcome::Refused(refusals) => refusals.into_iter().next().map_or(Ok(Attempt::Again(())), Err),
     }
+}
+
+fn has_condition(write: &TransactWriteItem) -> bool {
+    write.condition_check().is_some()
+        || write.put().is_some_and(|put| put.condition_expression().is_some())
+        || write.update().is_some_and(|update| update.condition_expression().is_some())
+        || write.delete().is_some_and(|delete| delete.condition_expression().is_some())
 }

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long records of changes are kept. A client that was offline longer reloads the room.
-pub(in crate::store) const KEPT: Duration = Duration::days(30);
+pub(in crate::store) const CHANGE_RETENTION: Duration = Duration::days(30);
 
 /// Why a change of a room gives up.
 pub(in crate::store) const ROOM_IS_BUSY: &str = "the room keeps changing";
@@ -185,7 +185,7 @@ impl<R> Transaction<'_, R> {
         seq: Option<u64>,
         now: Timestamp,
     ) -> &mut Self {
-        let change = Change { rev: after.rev, seq, expires_at: now.plus(KEPT).seconds() };
+        let change = Change { rev: after.rev, seq, expires_at: now.plus(CHANGE_RETENTION).seconds() };
         self.replace(keys::meta(before.id), after, before.rev);
         self.put_new(keys::change(before.id, after.rev), change)
     }

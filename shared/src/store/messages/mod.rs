@@ -27,7 +27,7 @@ use crate::{
 
 /// The maximum number of positions that a send tries. Each lost position holds a message of another sender, so this many
 /// others were committed meanwhile.
-const MAX_SLOTS: u64 = 256;
+const MAX_POSITION_ATTEMPTS: u64 = 256;
 
 /// A message in the log, and the room as it was read just before.
 #[derive(Clone, Debug)]
@@ -53,11 +53,11 @@ impl Store {
         self.append_if(async { Ok(()) }, request, now).await
     }
 
-    /// Appends a message if `admission` allows it. The admission runs concurrently with the reads, always to its end, and
-    /// before any other refusal: a request that fails counts too.
+    /// Appends a message if `check` succeeds. The check runs concurrently with the reads; its error takes precedence over any
+    /// other, so a failed call counts too.
     pub async fn append_if(
         &self,
-        admission: impl Future<Output = Result<()>>,
+        check: impl Future<Output = Result<()>>,
         request: &SendRequest,
         now: Timestamp,
     ) -> Result<Committed> {
@@ -70,8 +70,8 @@ impl Store {
                 self.forwarded_message(request),
             )
         };
-        let (admitted, found) = futures::join!(admission, reads);
-        admitted?;
+        let (checked, found) = futures::join!(check, reads);
+        checked?;
         let (room, earlier, replied, forwarded) = found?;
         let member = room.member(request.sender_id)?.clone();
         let tail = earlier.first().map_or(0, |newest| newest.seq);
@@ -86,7 +86,7 @@ impl Store {
             return Ok(Committed { full_message: self.full_message(message).await?, room });
         }
         let draft = request.draft_to_append(&member, replied.as_ref(), forwarded)?;
-        for seq in tail + 1..=tail + MAX_SLOTS {
+        for seq in tail + 1..=tail + MAX_POSITION_ATTEMPTS {
             let message = Message {
                 is_forwarded: request.forwarded.is_some(),
                 ..message_at(seq, &draft, &member, &client_message_id, now)

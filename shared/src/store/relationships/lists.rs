@@ -62,7 +62,7 @@ impl Store {
         self.with_profiles(friends).await
     }
 
-    /// The common friends of two users with their profiles, in the order of their ids. Reads both lists, of at most 5,000
+    /// The mutual friends of two users with their profiles, in the order of their ids. Reads both lists, of at most 5,000
     /// entries each.
     pub async fn mutual_friends(
         &self,

@@ -126,7 +126,7 @@ impl<R> Transaction<'_, R> {
                 change.add(quota, after.contribution(quota, user) - before.contribution(quota, user))
             });
             let receives = new.iter().filter(is_added).any(|(key, _)| keys::user_of(&key.pk) == Some(user));
-            self.quota(if receives { quota.if_active() } else { quota })?;
+            self.quota(if receives { quota.require_active() } else { quota })?;
         }
         for (key, _) in old.iter().filter(|(key, _)| !contains(&new, key)) {
             self.delete(key.clone());

@@ -14,7 +14,7 @@ use crate::{
         Store,
         db::{
             keys,
-            transaction::{Attempt, Outcome, Transaction, retrying_with},
+            transaction::{Attempt, CommitOutcome, Transaction, retrying_with},
         },
         rooms::MyRoom,
         users::quotas::QuotaChange,
@@ -36,7 +36,7 @@ impl Store {
     ) -> Result<Option<RoomWithMembers>> {
         let room = new.room(now);
         let users: Vec<UserId> = new.members.iter().copied().collect();
-        retrying_with("the members' profiles keep changing", profiles, |profiles| async {
+        retrying_with("the room cannot be created under contention", profiles, |profiles| async {
             let profiles: HashMap<UserId, Profile> = profiles;
             let mut tx: Transaction<'_, Exists> = self.transaction();
             tx.put_new(keys::meta(room.id), &room).or_refuse(Exists);
@@ -50,15 +50,15 @@ impl Store {
                 tx.put_new(keys::member(room.id, *user), &member).or_refuse(Exists);
                 tx.put_new(keys::my_room(*user, room.id), MyRoom::new(room.id, now)).or_refuse(Exists);
                 let joins = QuotaChange::of(*user, new.creator).add(Quota::Rooms, 1);
-                tx.quota(joins.if_profile_at(profile.rev))?;
+                tx.quota(joins.require_profile_rev(profile.rev))?;
                 members.push(member);
             }
             match tx.try_commit().await? {
-                Outcome::Committed => {
+                CommitOutcome::Committed => {
                     Ok(Attempt::Done(Some(RoomWithMembers { room: room.clone(), members })))
                 }
-                Outcome::Refused(_) => Ok(Attempt::Done(None)),
-                Outcome::Stale => Ok(Attempt::Again(self.profiles(&users).await?)),
+                CommitOutcome::Refused(_) => Ok(Attempt::Done(None)),
+                CommitOutcome::Stale => Ok(Attempt::Again(self.profiles(&users).await?)),
             }
         })
         .await

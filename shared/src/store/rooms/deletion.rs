@@ -14,9 +14,9 @@ use crate::{
         db::{
             item::{Condition, Query, key},
             keys,
-            transaction::{Attempt, Outcome, Transaction, retrying},
+            transaction::{Attempt, CommitOutcome, Transaction, retrying},
         },
-        messages::changes::{KEPT, ROOM_IS_BUSY},
+        messages::changes::{CHANGE_RETENTION, ROOM_IS_BUSY},
         users::quotas::QuotaChange,
     },
 };
@@ -55,7 +55,7 @@ impl Store {
     }
 
     /// Deletes the items of a closed group: first its entries in the members' lists, then members, messages and records.
-    /// The room's own item stays until its TTL, so that the deletion may be repeated. The pending deletion stays too,
+    /// The room's own item stays until its TTL, so that the call is idempotent. The pending deletion stays too,
     /// because a message in flight may still arrive.
     ///
     /// Idempotent. A large room takes several calls: `false` until it is done.
@@ -64,7 +64,7 @@ impl Store {
         for members in closed.member_ids().chunks(MEMBERS_PER_TRANSACTION) {
             self.remove_from_lists(room_id, members).await?;
         }
-        let rest = Query::of(keys::whole_room(room_id)).consistent().limit(MAX_DELETED + 1);
+        let rest = Query::of(keys::room_items(room_id)).consistent().limit(MAX_DELETED + 1);
         let mut rest: Vec<_> = self.table.query(rest).await?.iter().filter_map(key).collect();
         rest.retain(|key| *key != keys::meta(room_id));
         let has_more = rest.len() > MAX_DELETED;
@@ -74,7 +74,7 @@ impl Store {
             return Ok(false);
         }
         let room = Room {
-            expires_at: Some(now.plus(KEPT).seconds()),
+            expires_at: Some(now.plus(CHANGE_RETENTION).seconds()),
             member_count: 0,
             first_members: Vec::new(),
             ..closed.room.clone()
@@ -97,9 +97,9 @@ impl Store {
                 tx.quota(QuotaChange::of(*user, *user).add(Quota::Rooms, -1))?;
             }
             match tx.try_commit_through_conflicts().await? {
-                Outcome::Committed => break,
-                Outcome::Stale => return Err(Error::Busy(ROOM_IS_BUSY.into())),
-                Outcome::Refused(removed) => remaining.retain(|user| !removed.contains(user)),
+                CommitOutcome::Committed => break,
+                CommitOutcome::Stale => return Err(Error::Busy(ROOM_IS_BUSY.into())),
+                CommitOutcome::Refused(removed) => remaining.retain(|user| !removed.contains(user)),
             }
         }
         Ok(())

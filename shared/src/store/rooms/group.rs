@@ -38,7 +38,8 @@ pub struct GroupChange {
 impl GroupChange {
     /// The new owner, if the change replaced the owner.
     pub fn new_owner_id(&self) -> Option<UserId> {
-        self.role_changes.first().map(|successor| successor.shown.user_id)
+        let new_owner = self.role_changes.iter().find(|member| member.role == Role::Owner);
+        new_owner.map(|member| member.shown.user_id)
     }
 }
 
@@ -179,7 +180,7 @@ impl<R> Transaction<'_, R> {
                 // An earlier membership may have left an entry.
                 self.put(keys::my_room(user_id, room_id), MyRoom::new(room_id, member.shown.joined_at));
                 let joins = QuotaChange::of(user_id, *actor).add(Quota::Rooms, 1);
-                self.quota(profile_rev.iter().fold(joins, |joins, rev| joins.if_profile_at(*rev)))?;
+                self.quota(profile_rev.iter().fold(joins, |joins, rev| joins.require_profile_rev(*rev)))?;
             }
         }
         for member in role_changes(before, after) {
@@ -202,7 +203,7 @@ impl<R> Transaction<'_, R> {
     fn leave_lists(&mut self, step: &Step) -> Result<&mut Self> {
         for user in leaving(step.before, step.after) {
             self.delete(keys::my_room(user, step.before.room.id));
-            self.quota(QuotaChange::of(user, step.actor).add(Quota::Rooms, -1).if_active())?;
+            self.quota(QuotaChange::of(user, step.actor).add(Quota::Rooms, -1).require_active())?;
         }
         Ok(self)
     }

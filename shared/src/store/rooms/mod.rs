@@ -61,7 +61,7 @@ impl Store {
         found.filter(|found| !found.room.is_closed).ok_or(Error::NotFound)
     }
 
-    /// The same for a room that may be closed; `None` if it does not exist.
+    /// A room with its members, open or closed; `None` if it does not exist.
     pub(in crate::store) async fn open_or_closed_room(
         &self,
         room: RoomId,
@@ -98,17 +98,10 @@ impl Store {
 
     /// Advances a member's delivered position. `false` if it does not advance, or the user is not a member. Reading implies
     /// delivery.
-    pub async fn advance_delivered(
-        &self,
-        room: RoomId,
-        user: UserId,
-        seq: u64,
-        now: Timestamp,
-    ) -> Result<bool> {
-        let update = Update::of(keys::member(room, user), "SET delivered_seq = :seq, delivered_at = :now")
+    pub async fn advance_delivered(&self, room: RoomId, user: UserId, seq: u64) -> Result<bool> {
+        let update = Update::of(keys::member(room, user), "SET delivered_seq = :seq")
             .only_if("delivered_seq < :seq AND read_seq < :seq")
-            .value(":seq", seq)?
-            .value(":now", now)?;
+            .value(":seq", seq)?;
         Ok(self.table.update(update).await?.is_some())
     }
 
@@ -151,7 +144,7 @@ impl Store {
     }
 
     /// One of a user's rooms, with all members.
-    pub async fn whole_room(&self, me: UserId, room: RoomId) -> Result<RoomSummary> {
+    pub async fn room_with_all_members(&self, me: UserId, room: RoomId) -> Result<RoomSummary> {
         let (room, newest, settings) = futures::try_join!(
             self.room_with_members(room),
             self.newest_message(room),

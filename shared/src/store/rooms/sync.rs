@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use futures::{StreamExt, TryStreamExt, stream};
 
 /// The maximum number of rooms per page.
-const MAX_ROOMS: usize = 100;
+const ROOMS_PER_PAGE: usize = 100;
 
 /// The maximum size of the messages of one page, in bytes of JSON. The response is escaped once more on its way to the
 /// gateway, and rooms and previews come on top: together they stay below the 6 MB that a function can return.
@@ -40,12 +40,12 @@ struct RoomToSync {
 }
 
 impl RoomToSync {
-    fn new(held: Option<SyncPosition>, summary: RoomSummary) -> Self {
+    fn new(position: Option<SyncPosition>, summary: RoomSummary) -> Self {
         let (me, now) = (&summary.me, summary.sync_position());
-        let missing = |held: SyncPosition| {
-            Some((held, held.missing(me.from_seq.saturating_sub(1), me.joined_rev, now)?))
+        let missing = |position: SyncPosition| {
+            Some((position, position.missing(me.from_seq.saturating_sub(1), me.joined_rev, now)?))
         };
-        Self { catches_up: held.and_then(missing), summary }
+        Self { catches_up: position.and_then(missing), summary }
     }
 
     /// The number of messages and changes to read.
@@ -55,34 +55,34 @@ impl RoomToSync {
 }
 
 impl Store {
-    /// What a client with the positions `held` misses, of the rooms of `scope` after the room `after`.
+    /// What a client at the given positions misses, of the rooms of `scope` after the room `after`.
     ///
     /// Revisions and newest positions are read first, then the messages and changes up to them: these exist, at that
     /// revision or a later one. Anything newer comes with the next call.
     pub async fn sync(
         &self,
         me: UserId,
-        held: &BTreeMap<RoomId, SyncPosition>,
+        positions: &BTreeMap<RoomId, SyncPosition>,
         scope: SyncScope,
         after: Option<RoomId>,
         now: Timestamp,
     ) -> Result<SyncPage> {
         let (mine, settings) = match scope {
             SyncScope::All => self.listed_rooms(me).await?,
-            SyncScope::Named => (held.keys().copied().collect(), HashMap::new()),
+            SyncScope::Named => (positions.keys().copied().collect(), HashMap::new()),
         };
         let ahead = mine.iter().copied().filter(|id| after.is_none_or(|after| *id > after));
-        let mut ids: Vec<RoomId> = ahead.take(MAX_ROOMS + 1).collect();
-        let mut is_last = ids.len() <= MAX_ROOMS;
-        ids.truncate(MAX_ROOMS);
+        let mut ids: Vec<RoomId> = ahead.take(ROOMS_PER_PAGE + 1).collect();
+        let mut is_last = ids.len() <= ROOMS_PER_PAGE;
+        ids.truncate(ROOMS_PER_PAGE);
         let mut rooms: Vec<RoomToSync> = self
             .summaries(me, &ids, settings)
             .await?
             .into_iter()
-            .map(|summary| RoomToSync::new(held.get(&summary.room.id).copied(), summary))
+            .map(|summary| RoomToSync::new(positions.get(&summary.room.id).copied(), summary))
             .collect();
         let is_left = |id: &RoomId| ids.contains(id) && rooms.iter().all(|room| room.summary.room.id != *id);
-        let left = held.keys().copied().filter(|id| !mine.contains(id) || is_left(id)).collect();
+        let left = positions.keys().copied().filter(|id| !mine.contains(id) || is_left(id)).collect();
 
         is_last &= keep_while(&mut rooms, MAX_CATCH_UP, RoomToSync::missing);
         let synced = rooms.into_iter().map(|room| self.sync_room(me, room, now));
@@ -103,13 +103,13 @@ impl Store {
         let others = self.position_of_others(&summary).await?;
         let messages = match catches_up {
             None => None,
-            Some((held, missing)) => self.catch_up(&summary, held, missing, now).await?,
+            Some((position, missing)) => self.catch_up(&summary, position, missing, now).await?,
         };
         let seen = |messages: Vec<Message>| {
             messages.into_iter().map(|message| View::with_receipts(others, message, me)).collect::<Vec<_>>()
         };
         let messages = messages.map(|(new, changed)| CatchUp { new: seen(new), changed: seen(changed) });
-        let mut synced = RoomSync { held: summary.sync_position(), summary, others, messages };
+        let mut synced = RoomSync { position: summary.sync_position(), summary, others, messages };
         if synced.bytes() > MAX_BYTES {
             synced.messages = None;
         }
@@ -120,7 +120,7 @@ impl Store {
     async fn catch_up(
         &self,
         summary: &RoomSummary,
-        held: SyncPosition,
+        position: SyncPosition,
         missing: SyncPosition,
         now: Timestamp,
     ) -> Result<Option<(Vec<Message>, Vec<Message>)>> {
@@ -133,14 +133,14 @@ impl Store {
             let items = self.table.query(Query::of(range).consistent()).await?;
             items.into_iter().map(read).collect::<Result<Vec<Message>>>()
         };
-        let (new, records) = futures::try_join!(new, self.changes(room, held.rev, missing.rev))?;
+        let (new, records) = futures::try_join!(new, self.changes(room, position.rev, missing.rev))?;
         let is_complete = records.iter().all(|record| record.expires_at > now.seconds())
             && records.len() as u64 == missing.rev
             && new.len() as u64 == missing.seq;
         if !is_complete {
             return Ok(None);
         }
-        let is_held = |seq: &u64| (summary.me.from_seq..=held.seq).contains(seq);
+        let is_held = |seq: &u64| (summary.me.from_seq..=position.seq).contains(seq);
         let targets: BTreeSet<u64> =
             records.into_iter().filter_map(|record| record.seq).filter(is_held).collect();
         let keys = targets.into_iter().map(|seq| keys::message(room, seq));

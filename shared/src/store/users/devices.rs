@@ -33,12 +33,12 @@ struct StoredDevice {
 
 /// The device that a push token belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Claim {
+struct PushTokenClaim {
     user_id: UserId,
     device_id: DeviceId,
 }
 
-impl Claim {
+impl PushTokenClaim {
     /// The token belongs to this device.
     fn is_holder(self) -> Condition {
         Condition::of("user_id = :user AND device_id = :device")
@@ -50,7 +50,7 @@ impl Claim {
 impl Store {
     /// Registers a device, or updates it. Its push token moves here from any other device. Refused beyond the quota.
     pub async fn register_device(&self, user: UserId, device: &Device) -> Result<()> {
-        let claim = Claim { user_id: user, device_id: device.id };
+        let claim = PushTokenClaim { user_id: user, device_id: device.id };
         retrying(DEVICE_IS_BUSY, || async {
             let (before, holder) = futures::try_join!(
                 self.table.get::<StoredDevice>(keys::device(user, device.id), true),
@@ -75,36 +75,38 @@ impl Store {
     }
 
     /// Deletes a device and releases its push token. Idempotent.
-    pub async fn forget_device(&self, user: UserId, id: DeviceId) -> Result<()> {
-        self.delete_device(user, id, false).await
-    }
-
-    /// The same for a device of a deleted account, unless the account has been recreated.
-    pub async fn forget_device_of_deleted_account(&self, user: UserId, id: DeviceId) -> Result<()> {
-        self.delete_device(user, id, true).await
-    }
-
-    async fn delete_device(&self, user: UserId, id: DeviceId, only_if_deleted: bool) -> Result<()> {
+    pub async fn delete_device(&self, user: UserId, id: DeviceId) -> Result<()> {
         retrying(DEVICE_IS_BUSY, || async {
-            let key = keys::device(user, id);
-            let Some(before) = self.table.get::<StoredDevice>(key.clone(), true).await? else {
-                return Ok(Attempt::Done(()));
-            };
-            let mut tx = self.transaction();
-            tx.delete_if(key, Condition::at_revision(before.rev));
-            tx.quota(QuotaChange::of(user, user).add(Quota::Devices, -1))?;
-            if let Some(token) = &before.device.push_token {
-                tx.release_token(token, Claim { user_id: user, device_id: id });
-            }
-            if only_if_deleted {
-                tx.check_deleted(user).or_refuse(account_recreated());
-            }
+            let Some(tx) = self.device_deletion(user, id).await? else { return Ok(Attempt::Done(())) };
             tx.commit().await
         })
         .await
     }
 
-    async fn holder(&self, token: Option<&str>) -> Result<Option<Claim>> {
+    /// Deletes a device of a deleted account, and releases its push token, unless the account has been recreated. Idempotent.
+    pub async fn delete_device_of_deleted_account(&self, user: UserId, id: DeviceId) -> Result<()> {
+        retrying(DEVICE_IS_BUSY, || async {
+            let Some(mut tx) = self.device_deletion(user, id).await? else { return Ok(Attempt::Done(())) };
+            tx.check_deleted(user).or_refuse(account_recreated());
+            tx.commit().await
+        })
+        .await
+    }
+
+    /// The transaction that deletes a device; `None` if it does not exist.
+    async fn device_deletion(&self, user: UserId, id: DeviceId) -> Result<Option<Transaction<'_>>> {
+        let key = keys::device(user, id);
+        let Some(before) = self.table.get::<StoredDevice>(key.clone(), true).await? else { return Ok(None) };
+        let mut tx = self.transaction();
+        tx.delete_if(key, Condition::at_revision(before.rev));
+        tx.quota(QuotaChange::of(user, user).add(Quota::Devices, -1))?;
+        if let Some(token) = &before.device.push_token {
+            tx.release_token(token, PushTokenClaim { user_id: user, device_id: id });
+        }
+        Ok(Some(tx))
+    }
+
+    async fn holder(&self, token: Option<&str>) -> Result<Option<PushTokenClaim>> {
         match token {
             Some(token) => self.table.get(token_key(token), true).await,
             None => Ok(None),
@@ -121,13 +123,18 @@ impl<R> Transaction<'_, R> {
             self.replace(key, stored(before.rev + 1), before.rev);
         } else {
             self.put_new(key, stored(1));
-            self.quota(QuotaChange::of(user, user).add(Quota::Devices, 1).if_active())?;
+            self.quota(QuotaChange::of(user, user).add(Quota::Devices, 1))?;
         }
         Ok(())
     }
 
     /// Moves a push token to a device from the one that holds it.
-    fn take_token(&mut self, token: &str, holder: Option<Claim>, claim: Claim) -> Result<()> {
+    fn take_token(
+        &mut self,
+        token: &str,
+        holder: Option<PushTokenClaim>,
+        claim: PushTokenClaim,
+    ) -> Result<()> {
         match holder {
             None => {
                 self.put_new(token_key(token), claim);
@@ -144,7 +151,7 @@ impl<R> Transaction<'_, R> {
     }
 
     /// Releases a push token.
-    fn release_token(&mut self, token: &str, holder: Claim) {
+    fn release_token(&mut self, token: &str, holder: PushTokenClaim) {
         self.delete_if(token_key(token), holder.is_holder());
     }
 }

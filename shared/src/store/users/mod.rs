@@ -1,4 +1,4 @@
-//! Profiles, the claims to usernames and e-mail addresses, and the search index.
+//! Profiles, the claims to usernames and email addresses, and the search index.
 
 pub mod devices;
 pub mod presence;
@@ -28,13 +28,13 @@ use crate::{
         db::{
             item::{Query, read, sk},
             keys,
-            transaction::{Outcome, Transaction},
+            transaction::{CommitOutcome, Transaction},
         },
         users::profiles::search_keys,
     },
 };
 
-/// A claim to a username or an e-mail address.
+/// A claim to a username or an email address.
 #[derive(Serialize, Deserialize)]
 pub(in crate::store) struct Claim {
     pub user_id: UserId,
@@ -88,7 +88,7 @@ impl Store {
         self.profile_after(account, user, token, now).await
     }
 
-    /// The same, for an account that has been read: none, active or deleted.
+    /// The profile of an account that has been read; created if there is none, or the account was deleted.
     pub async fn profile_after(
         &self,
         before: Option<Account>,
@@ -153,9 +153,9 @@ impl Store {
             tx.put_new(keys::email_claim(email), &claim).or_refuse(Conflict::EmailTaken);
         }
         match tx.try_commit_through_conflicts().await? {
-            Outcome::Committed => Ok(None),
-            Outcome::Refused(conflicts) => Ok(conflicts.first().copied()),
-            Outcome::Stale => Err(Error::internal("a write without a condition failed")),
+            CommitOutcome::Committed => Ok(None),
+            CommitOutcome::Refused(conflicts) => Ok(conflicts.first().copied()),
+            CommitOutcome::Stale => Err(Error::internal("a write without a condition failed")),
         }
     }
 
@@ -174,7 +174,7 @@ impl Store {
         Ok((users.collect::<Result<_>>()?, next))
     }
 
-    /// The user with an e-mail address; `None` also if the text is not an address.
+    /// The user with an email address; `None` also if the text is not an address.
     pub async fn user_of_email(&self, query: &str) -> Result<Option<UserId>> {
         if !query.contains('@') {
             return Ok(None);

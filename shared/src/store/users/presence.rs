@@ -85,8 +85,8 @@ impl Store {
         self.evict(connection.user_id, connections).await
     }
 
-    /// The same for a connection that sends `hello`, and whether the user has come online by it: whether it is the first
-    /// of the user's live connections that sends one.
+    /// Registers a connection that sends `hello`. Returns the connections to close, and whether the user has come online by it: whether it is the
+    /// first of the user's live connections that sends one.
     pub async fn mark_online(
         &self,
         connection: &Connection,
@@ -101,14 +101,14 @@ impl Store {
         if let Some(device) = connection.device_id.filter(|_| !connections.has_device_of(connection)) {
             self.set_device(connection, device).await?;
         }
-        let is_news = match &connections.attributes.announced {
+        let came_online = match &connections.attributes.announced {
             Some(announced) if announced.call == mine.call => true,
             Some(stale) if connections.is_abandoned(stale, connection) => {
                 self.replace_announcement(user, stale, &mine).await?
             }
             _ => false,
         };
-        Ok((self.evict(user, connections).await?, is_news))
+        Ok((self.evict(user, connections).await?, came_online))
     }
 
     /// Removes expired connections, and the oldest of too many, which it returns.
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// Removes all connections and the last-seen time of a deleted account.
-    pub async fn forget_presence(&self, user: UserId) -> Result<()> {
+    pub async fn clear_presence(&self, user: UserId) -> Result<()> {
         let mut tx = self.transaction();
         tx.put(keys::presence(user), DeletedMarker::DELETED).check_deleted(user);
         tx.commit_through_conflicts().await.map(drop)
@@ -160,7 +160,12 @@ impl Store {
 
     /// Removes connections that have ended, and stores when the user was last seen. Returns whether the user has gone
     /// offline by it, which exactly one call learns.
-    pub async fn disconnected(&self, user: UserId, ids: &[ConnectionId], now: Timestamp) -> Result<bool> {
+    pub async fn remove_ended_connections(
+        &self,
+        user: UserId,
+        ids: &[ConnectionId],
+        now: Timestamp,
+    ) -> Result<bool> {
         let Some(item) = self.remove_connections(user, ids, Some(now)).await? else { return Ok(false) };
         let connections = Connections::of(user, item, now)?;
         if !connections.live.is_empty() || connections.attributes.announced.is_none() {

@@ -38,30 +38,31 @@ pub(in crate::store) struct QuotaChange {
 }
 
 impl QuotaChange {
-    /// No change of a user's quotas, by `actor`: who acts decides the wording of a refusal.
+    /// An empty change. `actor` decides the wording of a refusal: "You …" or "This person …".
     pub fn of(user: UserId, actor: UserId) -> Self {
         let is_own = user == actor;
         Self { user, is_own, changes: Vec::new(), requires_active: false, profile_rev: None }
     }
 
-    /// Adds `count` to a quota. One transaction adds to at most one quota of a user.
+    /// Adds `count` to a quota; growing requires an active account. One transaction adds to at most one quota of a user.
     pub fn add(mut self, quota: Quota, count: i64) -> Self {
         if count != 0 {
             self.changes.push((quota, count));
         }
+        self.requires_active |= count > 0;
         self
     }
 
-    /// Requires that the account is not deleted, and that no quota which grows is exhausted.
-    pub fn if_active(mut self) -> Self {
+    /// Requires that the account is not deleted.
+    pub fn require_active(mut self) -> Self {
         self.requires_active = true;
         self
     }
 
-    /// Requires that the account is active and its profile at this revision.
-    pub fn if_profile_at(mut self, rev: u64) -> Self {
+    /// Requires that the account is active, and its profile at this revision.
+    pub fn require_profile_rev(mut self, rev: u64) -> Self {
         self.profile_rev = Some(rev);
-        self.if_active()
+        self.require_active()
     }
 
     fn growing(&self) -> Option<Quota> {

@@ -214,8 +214,12 @@ async fn measure(fixture: &Fixture) -> Vec<Row> {
     let other = fixture.backend.connect(user(0), "other").await.id;
     measure!(0, "socket-disconnect", "another device stays connected", Call::of("socket-disconnect"));
     fixture.call(0, Call::of("socket-hello")).await;
-    let went_offline =
-        fixture.backend.app.store.disconnected(user(0), &[other], fixture.backend.app.now()).await;
+    let went_offline = fixture
+        .backend
+        .app
+        .store
+        .remove_ended_connections(user(0), &[other], fixture.backend.app.now())
+        .await;
     assert!(!went_offline.unwrap());
     measure!(0, "socket-disconnect", "13 friends are notified", Call::of("socket-disconnect"));
 

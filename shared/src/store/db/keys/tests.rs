@@ -9,7 +9,7 @@ fn one_range_reads_head_members_and_room_and_nothing_else() {
     let inside = |key: &Key| key.pk == range.pk && (&range.first..=&range.last).contains(&&key.sk);
     assert!(inside(&head(r)) && inside(&member(r, u)) && inside(&meta(r)));
     assert!(!inside(&message(r, 1)) && !inside(&change(r, 1)) && !inside(&reaction(r, 1, u)));
-    let all = whole_room(r);
+    let all = room_items(r);
     let keys = [head(r), member(r, u), meta(r), message(r, 1), change(r, 1), reaction(r, 1, u)];
     assert!(keys.iter().all(|key| (&all.first..=&all.last).contains(&&key.sk)));
 }
