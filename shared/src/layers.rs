@@ -3,12 +3,13 @@
 use std::{fs, path::Path};
 
 /// Layers, and the modules of this crate that their sources must not name.
-const FORBIDDEN: [(&str, &[&str]); 5] = [
+const FORBIDDEN: [(&str, &[&str]); 6] = [
     ("domain", &["app", "auth", "config", "push", "serve", "store", "wire"]),
     ("store", &["app", "auth", "config", "push", "serve", "wire"]),
     ("wire", &["app", "auth", "push", "serve", "store"]),
     ("push", &["app", "auth", "config", "serve"]),
     ("app", &["serve"]),
+    ("auth", &["app", "push", "serve", "store", "wire"]),
 ];
 
 /// The Rust sources of a folder, with their paths.

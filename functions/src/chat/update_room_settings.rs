@@ -8,7 +8,7 @@ use shared::{
         Fatal,
         http::{Body, Json, Me, Path, Reply, serve},
     },
-    wire::rooms::Settings,
+    wire::rooms::RoomSettingsView,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,7 +21,7 @@ pub(crate) async fn update_room_settings(
     me: Me,
     Path(room): Path<RoomId>,
     Body(change): Body<RoomSettingsChange>,
-) -> Reply<Settings> {
+) -> Reply<RoomSettingsView> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     Ok(Json(app.change_room_settings(room, me.id, &change).await?))
 }

@@ -4,7 +4,7 @@ use shared::{
     App,
     serve::{
         Fatal,
-        socket::{Answer, Caller, ConnectIdentity, serve},
+        socket::{Caller, ConnectIdentity, SocketReply, serve},
     },
 };
 
@@ -13,7 +13,11 @@ async fn main() -> Result<(), Fatal> {
     serve(connect).await
 }
 
-pub(crate) async fn connect(app: App, caller: Caller, ConnectIdentity(identity): ConnectIdentity) -> Answer {
+pub(crate) async fn connect(
+    app: App,
+    caller: Caller,
+    ConnectIdentity(identity): ConnectIdentity,
+) -> SocketReply {
     app.ensure_profile(&identity).await?;
     app.push.register_connection(&caller.connection, caller.token_expires).await?;
     Ok(None)

@@ -5,7 +5,7 @@ use shared::{
     App, BestEffort,
     serve::{
         Fatal,
-        socket::{Answer, EndedConnection, serve},
+        socket::{EndedConnection, SocketReply, serve},
     },
 };
 
@@ -14,7 +14,7 @@ async fn main() -> Result<(), Fatal> {
     serve(disconnect).await
 }
 
-pub(crate) async fn disconnect(app: App, EndedConnection(connection): EndedConnection) -> Answer {
+pub(crate) async fn disconnect(app: App, EndedConnection(connection): EndedConnection) -> SocketReply {
     let (user, now) = (connection.user_id, app.now());
     if app.store.remove_ended_connections(user, &[connection.id], now).await? {
         app.push.notify_status(user, now).await.can_fail("offline notification");

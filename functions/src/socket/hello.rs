@@ -6,7 +6,7 @@ use shared::{
     push::Origin,
     serve::{
         Fatal,
-        socket::{Answer, Caller, Data, serve},
+        socket::{Caller, Data, SocketReply, serve},
     },
     wire::socket::{Event, Frame, Hello},
 };
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
     serve(hello).await
 }
 
-pub(crate) async fn hello(app: App, caller: Caller, origin: Origin, Data(hello): Data<Hello>) -> Answer {
+pub(crate) async fn hello(app: App, caller: Caller, origin: Origin, Data(hello): Data<Hello>) -> SocketReply {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     let now = app.now();
     let device_id = hello.device_id.or(caller.connection.device_id);

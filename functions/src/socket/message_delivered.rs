@@ -6,7 +6,7 @@ use shared::{
     domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
-        socket::{Answer, Caller, Data, serve},
+        socket::{Caller, Data, SocketReply, serve},
     },
     wire::socket::MessageDelivered,
 };
@@ -20,7 +20,7 @@ pub(crate) async fn message_delivered(
     app: App,
     caller: Caller,
     Data(delivered): Data<MessageDelivered>,
-) -> Answer {
+) -> SocketReply {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     app.advance_receipt(ReceiptKind::Delivered, delivered.room_id, caller.id, Some(delivered.seq)).await?;
     Ok(None)

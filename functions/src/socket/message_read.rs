@@ -6,7 +6,7 @@ use shared::{
     domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
-        socket::{Answer, Caller, Data, serve},
+        socket::{Caller, Data, SocketReply, serve},
     },
     wire::socket::MessageRead,
 };
@@ -16,7 +16,7 @@ async fn main() -> Result<(), Fatal> {
     serve(message_read).await
 }
 
-pub(crate) async fn message_read(app: App, caller: Caller, Data(read): Data<MessageRead>) -> Answer {
+pub(crate) async fn message_read(app: App, caller: Caller, Data(read): Data<MessageRead>) -> SocketReply {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     app.advance_receipt(ReceiptKind::Read, read.room_id, caller.id, read.seq).await?;
     Ok(None)

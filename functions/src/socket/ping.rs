@@ -5,7 +5,7 @@ use shared::{
     domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
-        socket::{Answer, Caller, Data, serve},
+        socket::{Caller, Data, SocketReply, serve},
     },
     wire::socket::{Event, Ping},
 };
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(ping).await
 }
 
-pub(crate) async fn ping(app: App, caller: Caller, Data(ping): Data<Ping>) -> Answer {
+pub(crate) async fn ping(app: App, caller: Caller, Data(ping): Data<Ping>) -> SocketReply {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     Ok(Some(Event::Pong { timestamp: ping.timestamp }))
 }

@@ -5,7 +5,7 @@ use shared::{
     push::Origin,
     serve::{
         Fatal,
-        socket::{Answer, Caller, Data, serve},
+        socket::{Caller, Data, SocketReply, serve},
     },
     wire::messages::MessageCreate,
 };
@@ -20,7 +20,7 @@ pub(crate) async fn send_message(
     caller: Caller,
     origin: Origin,
     Data(message): Data<MessageCreate>,
-) -> Answer {
+) -> SocketReply {
     let sent = app.append(&message.from_sender(caller.id)).await?;
     app.deliver(&sent, Some(&origin)).await;
     Ok(None)

@@ -5,7 +5,7 @@ use shared::{
     domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
-        socket::{Answer, Caller, Data, serve},
+        socket::{Caller, Data, SocketReply, serve},
     },
     wire::socket::Typing,
 };
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(typing_stop).await
 }
 
-pub(crate) async fn typing_stop(app: App, caller: Caller, Data(typing): Data<Typing>) -> Answer {
+pub(crate) async fn typing_stop(app: App, caller: Caller, Data(typing): Data<Typing>) -> SocketReply {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     app.notify_typing(typing.room_id, caller.id, false).await?;
     Ok(None)

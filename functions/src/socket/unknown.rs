@@ -6,7 +6,7 @@ use shared::{
     error::Refusal,
     serve::{
         Fatal,
-        socket::{Answer, AnyFrame, Caller, serve},
+        socket::{AnyFrame, Caller, SocketReply, serve},
     },
 };
 
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Fatal> {
     serve(unknown).await
 }
 
-pub(crate) async fn unknown(app: App, caller: Caller, _: AnyFrame) -> Answer {
+pub(crate) async fn unknown(app: App, caller: Caller, _: AnyFrame) -> SocketReply {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
     Err(Error::from(UNKNOWN_TYPE))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     App, Error, Result,
-    domain::reports::{Evidence, NewReport, Report, Target},
+    domain::reports::{Evidence, NewReport, Report, ReportTarget},
     id::{MessageId, RoomId, UserId},
 };
 
@@ -11,8 +11,8 @@ impl App {
     pub async fn report(&self, reporter: UserId, new: NewReport) -> Result<Report> {
         let now = self.now();
         let evidence = match new.target {
-            Target::User(user) => self.user_evidence(reporter, user).await?,
-            Target::Message(room, message) => self.message_evidence(reporter, room, message).await?,
+            ReportTarget::User(user) => self.user_evidence(reporter, user).await?,
+            ReportTarget::Message(room, message) => self.message_evidence(reporter, room, message).await?,
         };
         self.store.put_report(new.into_report(reporter, evidence, now)?, now).await
     }

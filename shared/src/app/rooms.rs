@@ -14,7 +14,7 @@ use crate::{
     id::{RoomId, UserId},
     store::rooms::group::GroupChange,
     wire::{
-        rooms::{ChatRoom, Participant, Settings},
+        rooms::{ChatRoom, Participant, RoomSettingsView},
         socket::Event,
     },
 };
@@ -167,8 +167,8 @@ impl App {
         room_id: RoomId,
         me: UserId,
         change: &RoomSettingsChange,
-    ) -> Result<Settings> {
-        let settings: Settings = self.store.change_room_settings(me, room_id, change).await?.into();
+    ) -> Result<RoomSettingsView> {
+        let settings: RoomSettingsView = self.store.change_room_settings(me, room_id, change).await?.into();
         let event = Event::RoomSettingsUpdated { chat_room_id: room_id, settings: settings.clone() };
         self.push.notify(&[me], &event, self.now()).await.can_fail("notifying devices of room settings");
         Ok(settings)

@@ -37,11 +37,11 @@ pub(super) struct Keys {
 #[derive(Clone, Default)]
 struct Cache {
     set: Option<(Arc<KeySet>, Timestamp)>,
-    last_fetch: Option<(Timestamp, Outcome)>,
+    last_fetch: Option<(Timestamp, FetchOutcome)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum FetchOutcome {
     Succeeded,
     Failed,
 }
@@ -101,7 +101,7 @@ impl Keys {
         }
         let cache = self.cache();
         cache.find(id, algorithm, now).ok_or_else(|| match cache.last_fetch {
-            Some((_, Outcome::Succeeded)) if cache.valid_keys(now).is_some() => {
+            Some((_, FetchOutcome::Succeeded)) if cache.valid_keys(now).is_some() => {
                 Error::InvalidToken("unknown key")
             }
             _ => Error::Busy("the keys of the token's issuer are unavailable".into()),
@@ -125,11 +125,13 @@ impl Keys {
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Ok(set) => {
-                *cache =
-                    Cache { set: Some((Arc::new(set), now)), last_fetch: Some((now, Outcome::Succeeded)) };
+                *cache = Cache {
+                    set: Some((Arc::new(set), now)),
+                    last_fetch: Some((now, FetchOutcome::Succeeded)),
+                };
             }
             Err(error) => {
-                cache.last_fetch = Some((now, Outcome::Failed));
+                cache.last_fetch = Some((now, FetchOutcome::Failed));
                 tracing::warn!(%error, url = self.url, "failed to fetch the keys of an issuer");
             }
         }

@@ -60,7 +60,7 @@ impl Reason {
 
 /// The target of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum ReportTarget {
     /// A user.
     User(UserId),
     /// A message.
@@ -71,7 +71,7 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewReport {
     /// The reported user or message.
-    pub target: Target,
+    pub target: ReportTarget,
     /// The reason.
     pub reason: Reason,
     /// The reporter's explanation.
@@ -142,8 +142,8 @@ impl NewReport {
     /// The report's id, derived from reporter, target, reason and day (UTC), so that retries are idempotent.
     pub fn id(&self, reporter: UserId, now: Timestamp) -> ReportId {
         let target = match self.target {
-            Target::User(user) => format!("user {user}"),
-            Target::Message(room, message) => format!("message {room} {message}"),
+            ReportTarget::User(user) => format!("user {user}"),
+            ReportTarget::Message(room, message) => format!("message {room} {message}"),
         };
         ReportId::derived(&format!("{reporter} {target} {:?} {}", self.reason, now.day()))
     }
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     fn about(user: UserId, reason: Reason) -> NewReport {
-        NewReport { target: Target::User(user), reason, text: None }
+        NewReport { target: ReportTarget::User(user), reason, text: None }
     }
 
     #[test]

@@ -34,7 +34,7 @@ const AVATAR_URL: &str = "avatar_url";
 pub type Request = ApiGatewayCustomAuthorizerRequestTypeRequest;
 
 /// The response to the gateway: a policy and a context of texts.
-pub type Decision = ApiGatewayCustomAuthorizerResponse<HashMap<String, String>>;
+pub type AuthorizerResponse = ApiGatewayCustomAuthorizerResponse<HashMap<String, String>>;
 
 /// An error for the gateway, which turns the message `Unauthorized` into a 401 and any other into a 500.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub async fn serve() -> Result<(), Fatal> {
 
 /// Allows a connection with a valid token, in `?token=` (browsers cannot set headers) or in the
 /// `Authorization` header.
-pub async fn decide(app: &App, request: &Request) -> Result<Decision> {
+pub async fn decide(app: &App, request: &Request) -> Result<AuthorizerResponse> {
     let header = request.headers.get("authorization").and_then(|header| header.to_str().ok());
     let token = request.query_string_parameters.first("token").or_else(|| header.and_then(bearer));
     let identity = app.verify(token.ok_or(Error::InvalidToken("missing"))?).await?;
@@ -78,7 +78,7 @@ pub async fn decide(app: &App, request: &Request) -> Result<Decision> {
     statement.action = vec!["execute-api:Invoke".to_owned()];
     statement.effect = IamPolicyEffect::Allow;
     statement.resource = request.method_arn.iter().cloned().collect();
-    let mut decision = Decision::default();
+    let mut decision = AuthorizerResponse::default();
     decision.principal_id = Some(identity.user_id.to_string());
     decision.policy_document.version = Some("2012-10-17".to_owned());
     decision.policy_document.statement = vec![statement];

@@ -40,7 +40,7 @@ struct ReceivedFrame {
 struct NotAFrame;
 
 /// The return type of WebSocket endpoints: the reply to post to the connection, if any.
-pub type Answer = Result<Option<Event>>;
+pub type SocketReply = Result<Option<Event>>;
 
 /// Runs an endpoint of the WebSocket API until the process ends.
 pub async fn serve<A, E>(endpoint: E) -> Result<(), Fatal>
@@ -127,7 +127,7 @@ impl SocketCall {
         Ok(Connection { user_id, id: ConnectionId(id), since: now, device_id })
     }
 
-    async fn post(&self, app: &App, outcome: Answer, request_id: &str) -> Result<()> {
+    async fn post(&self, app: &App, outcome: SocketReply, request_id: &str) -> Result<()> {
         let now = app.now();
         let is_unauthorized = matches!(outcome, Err(Error::TokenExpired | Error::InvalidToken(_)));
         let event = outcome.unwrap_or_else(|error| {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
-    domain::reports::{NewReport, Reason, Report, Target, text_violation},
+    domain::reports::{NewReport, Reason, Report, ReportTarget, text_violation},
     id::ReportId,
     wire::fields::{Fields, Input},
 };
@@ -25,7 +25,7 @@ impl Input for NewReport {
 }
 
 /// The reported user or message. Exactly one of both is required.
-fn target(fields: &mut Fields) -> Option<Target> {
+fn target(fields: &mut Fields) -> Option<ReportTarget> {
     let is_message = fields.has("chat_room_id") || fields.has("message_id");
     match (fields.has("user_id"), is_message) {
         (true, true) => {
@@ -36,10 +36,10 @@ fn target(fields: &mut Fields) -> Option<Target> {
             fields.violation("user_id", "is required, or chat_room_id and message_id");
             None
         }
-        (true, false) => Some(Target::User(fields.required("user_id")?)),
+        (true, false) => Some(ReportTarget::User(fields.required("user_id")?)),
         (false, true) => {
             let (room, message) = (fields.required("chat_room_id"), fields.required("message_id"));
-            Some(Target::Message(room?, message?))
+            Some(ReportTarget::Message(room?, message?))
         }
     }
 }

@@ -101,7 +101,7 @@ pub struct ChatRoom {
     participants: Vec<Participant>,
     participant_count: usize,
     pinned_message_ids: Vec<MessageId>,
-    settings: Settings,
+    settings: RoomSettingsView,
     seq: u64,
     rev: u64,
 }
@@ -231,7 +231,7 @@ impl Input for RoomSettingsChange {
 
 /// The caller's settings of a room.
 #[derive(Clone, Debug, Serialize)]
-pub struct Settings {
+pub struct RoomSettingsView {
     muted_until: Option<Timestamp>,
     is_pinned: bool,
     is_archived: bool,
@@ -239,7 +239,7 @@ pub struct Settings {
     version: u64,
 }
 
-impl From<RoomSettings> for Settings {
+impl From<RoomSettings> for RoomSettingsView {
     fn from(settings: RoomSettings) -> Self {
         let RoomSettings { muted_until, is_pinned, is_archived, theme, version } = settings;
         Self { muted_until, is_pinned, is_archived, theme, version }

@@ -17,7 +17,7 @@ use crate::{
         fields::{Fields, Input},
         messages::{Message, Reaction},
         relationships::FriendRequest,
-        rooms::{ChatRoom, Participant, Settings},
+        rooms::{ChatRoom, Participant, RoomSettingsView},
         users::Me,
     },
 };
@@ -116,7 +116,7 @@ pub enum Event {
         /// The room.
         chat_room_id: RoomId,
         /// The new settings.
-        settings: Settings,
+        settings: RoomSettingsView,
     },
     /// The recipient received a friend request.
     FriendRequestReceived(FriendRequest),

@@ -7,7 +7,7 @@ use shared::{
     domain::{
         messages::{SendRequest, action::MessageAction},
         relationships,
-        reports::{Evidence, NewReport, Reason, Target},
+        reports::{Evidence, NewReport, Reason, ReportTarget},
     },
     id::{MessageId, RoomId, UserId},
 };
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{backend::TestBackend, log::send, raw::size, rooms::room};
 
-fn about(target: Target) -> NewReport {
+fn about(target: ReportTarget) -> NewReport {
     NewReport { target, reason: Reason::Harassment, text: Some("please look at this".into()) }
 }
 
@@ -38,7 +38,7 @@ async fn a_report_keeps_the_message_as_it_was_and_the_ten_before_it() {
     }
     let id = send_message(&backend, room, ben, "insult").await;
     let store = &backend.app.store;
-    backend.app.report(ana, about(Target::Message(room, id))).await.unwrap();
+    backend.app.report(ana, about(ReportTarget::Message(room, id))).await.unwrap();
     store.change_message(room, id, ben, &MessageAction::Delete, backend.app.now()).await.unwrap();
     let report = reports(&backend).remove(0);
     assert_eq!(report["evidence"]["M"]["message"]["M"]["content"]["S"], "insult");
@@ -60,17 +60,17 @@ async fn a_message_or_user_that_the_reporter_cannot_see_cannot_be_reported() {
     let position_zero = MessageId::from(Uuid::nil());
     let position_max = MessageId::from(Uuid::max());
     for (reporter, target) in [
-        (eve, Target::Message(room, id)),
-        (ana, Target::Message(room, MessageId::new(backend.app.now(), 1))),
-        (ana, Target::Message(room, position_zero)),
-        (ana, Target::Message(room, position_max)),
-        (ana, Target::Message(RoomId::random(), id)),
-        (ana, Target::User(unknown)),
+        (eve, ReportTarget::Message(room, id)),
+        (ana, ReportTarget::Message(room, MessageId::new(backend.app.now(), 1))),
+        (ana, ReportTarget::Message(room, position_zero)),
+        (ana, ReportTarget::Message(room, position_max)),
+        (ana, ReportTarget::Message(RoomId::random(), id)),
+        (ana, ReportTarget::User(unknown)),
     ] {
         let outcome = backend.app.report(reporter, about(target)).await;
         assert!(matches!(outcome, Err(Error::NotFound)), "{target:?}");
     }
-    for target in [Target::User(ben), Target::Message(room, id)] {
+    for target in [ReportTarget::User(ben), ReportTarget::Message(room, id)] {
         let outcome = backend.app.report(ben, about(target)).await;
         assert!(matches!(outcome, Err(Error::Refused(_))), "{target:?}");
     }
@@ -87,12 +87,12 @@ async fn a_user_who_blocks_the_reporter_can_be_reported() {
         backend.app.update_relationship(ben, victim, relationships::RelationshipAction::Block).await.unwrap();
     }
     let report = async |reporter, target| backend.app.report(reporter, about(target)).await;
-    let saved = report(ana, Target::User(ben)).await.unwrap();
+    let saved = report(ana, ReportTarget::User(ben)).await.unwrap();
     let Evidence::User { user_id, profile: Some(profile) } = saved.evidence else { panic!("no profile") };
     assert_eq!((user_id, profile.username.as_str()), (ben, "ben"));
-    report(ana, Target::Message(room, id)).await.unwrap();
+    report(ana, ReportTarget::Message(room, id)).await.unwrap();
     // Eve has no relationship with Ben: the same response as for an unknown user.
-    assert!(matches!(report(eve, Target::User(ben)).await, Err(Error::NotFound)));
+    assert!(matches!(report(eve, ReportTarget::User(ben)).await, Err(Error::NotFound)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,7 +104,7 @@ async fn a_blocked_or_blocking_user_can_be_reported_by_users_who_saw_them() {
         backend.app.update_relationship(user, other, relationships::RelationshipAction::Block).await.unwrap();
     };
     let report = async |reporter, user| {
-        let report = backend.app.report(reporter, about(Target::User(user))).await;
+        let report = backend.app.report(reporter, about(ReportTarget::User(user))).await;
         report.map(|report| matches!(report.evidence, Evidence::User { profile: Some(_), .. }))
     };
     // The reporter saw the user when blocking them; the user blocks the reporter later.
@@ -135,14 +135,14 @@ async fn sixteen_identical_reports_create_one() {
         let now = start.plus(Duration::milliseconds(n));
         let mut app = backend.app.at(Some(now));
         app.store = stores[usize::try_from(n).unwrap() % 4].clone();
-        async move { app.report(ana, about(Target::User(ben))).await }
+        async move { app.report(ana, about(ReportTarget::User(ben))).await }
     });
     let created = futures::future::try_join_all(calls).await.unwrap();
     let later = start.plus(Duration::hours(1));
-    let again = backend.app.at(Some(later)).report(ana, about(Target::User(ben))).await.unwrap();
+    let again = backend.app.at(Some(later)).report(ana, about(ReportTarget::User(ben))).await.unwrap();
     assert!(created.iter().all(|report| (report.id, report.created_at) == (again.id, again.created_at)));
     assert_eq!(reports(&backend).len(), 1);
-    let other = NewReport { reason: Reason::Spam, ..about(Target::User(ben)) };
+    let other = NewReport { reason: Reason::Spam, ..about(ReportTarget::User(ben)) };
     backend.app.at(Some(later)).report(ana, other).await.unwrap();
     assert_eq!(reports(&backend).len(), 2);
 }
@@ -163,7 +163,7 @@ async fn the_largest_report_fits_an_item() {
         last = Some(backend.app.store.append(&largest, backend.app.now()).await.unwrap().message().id);
     }
     let complaint =
-        NewReport { text: Some("é".repeat(1000)), ..about(Target::Message(room, last.unwrap())) };
+        NewReport { text: Some("é".repeat(1000)), ..about(ReportTarget::Message(room, last.unwrap())) };
     backend.app.report(ana, complaint).await.unwrap();
     let report = reports(&backend).remove(0);
     // The remaining quarter is for reactions, up to the maximum for each message.

@@ -48,7 +48,7 @@ pub enum GroupAction {
 
 /// A group after an action.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct GroupOutcome {
     /// The group at its next revision.
     pub room: Room,
     /// All members, in the order of their ids.
@@ -66,7 +66,7 @@ impl GroupAction {
         members: &[Member],
         actor: &Member,
         seq: u64,
-    ) -> Result<Option<Outcome>> {
+    ) -> Result<Option<GroupOutcome>> {
         if room.kind == RoomKind::Direct {
             return Err(DIRECT_ROOM.into());
         }
@@ -91,7 +91,7 @@ impl GroupAction {
 }
 
 /// The outcome with these members instead of those before.
-fn outcome(room: &Room, before: &[Member], mut members: Vec<Member>, event: SystemEvent) -> Outcome {
+fn outcome(room: &Room, before: &[Member], mut members: Vec<Member>, event: SystemEvent) -> GroupOutcome {
     members.sort_by_key(|member| member.shown.user_id);
     // An action adds or removes at most one member, so another set has another length.
     let is_other_set = members.len() != before.len();
@@ -102,7 +102,7 @@ fn outcome(room: &Room, before: &[Member], mut members: Vec<Member>, event: Syst
         first_members: first_members(members.iter().map(|member| member.shown.user_id)),
         ..room.clone()
     };
-    Outcome { room, members, event }
+    GroupOutcome { room, members, event }
 }
 
 /// The members after an action and the event for the log; `None` if the action has no effect.
