@@ -164,8 +164,8 @@ impl Stack {
         self.functions.pids(binary)
     }
 
-    /// Waits until `$disconnect` has returned for all connections that clients have closed, and no invocation is running;
-    /// for each at most 10 seconds.
+    /// Waits until `$disconnect` has returned for all connections that clients have closed, and no invocation
+    /// is running; for each at most 10 seconds.
     pub async fn settle(&self) {
         let closed = async {
             if let Some(sockets) = &self.sockets {

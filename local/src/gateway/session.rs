@@ -74,7 +74,8 @@ async fn serve(
     let (sink, mut stream) = socket.split();
     let mut writer = tokio::spawn(write(sink, messages, Arc::clone(connection)));
     let (status, unread) = read(gateway, connection, &mut stream).await;
-    // Before the reply to the close frame is sent: a client that has received the reply can wait for `$disconnect`.
+    // Before the reply to the close frame is sent: a client that has received the reply can wait for
+    // `$disconnect`.
     let closing = matches!(unread, Unread::Nothing).then(|| gateway.closing.token());
     gateway.connections.remove(&connection.id);
     connection.close(status.clone());

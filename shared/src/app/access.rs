@@ -1,4 +1,5 @@
-//! Access: which users a user may see, find, request and message. Blocks come first, then the other user's settings.
+//! Access: which users a user may see, find, request and message. Blocks come first, then the other user's
+//! settings.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -31,20 +32,21 @@ const MESSAGES_NOT_ALLOWED: Refusal = Refusal {
     detail: "Someone you named doesn't accept messages from you.",
 };
 
-/// Friends read per query while looking for a mutual friend. Most lists are shorter; one of 5,000 takes ten reads.
+/// Friends read per query while looking for a mutual friend. Most lists are shorter; one of 5,000 takes ten
+/// reads.
 const FRIENDS_PER_QUERY: usize = 500;
 
 impl App {
-    /// The profile of a user that `me` may see, and their relationship. [`Error::NotFound`] if the user does not exist, or
-    /// either blocks the other.
+    /// The profile of a user that `me` may see, and their relationship. [`Error::NotFound`] if the user does
+    /// not exist, or either blocks the other.
     pub async fn visible_profile(&self, me: UserId, other: UserId) -> Result<(Profile, Pair)> {
         let (profile, pair) = futures::try_join!(self.store.profile(other), self.store.pair(me, other))?;
         let visible = profile.filter(|_| !pair.is_blocked());
         Ok((visible.ok_or(Error::NotFound)?, pair))
     }
 
-    /// The profiles of both users, if `me` may send the other a friend request now. The rules of the pair come first, so
-    /// that the answer for a user that `me` blocks does not reveal whether the user exists.
+    /// The profiles of both users, if `me` may send the other a friend request now. The rules of the pair
+    /// come first, so that the answer for a user that `me` blocks does not reveal whether the user exists.
     pub async fn check_may_request(
         &self,
         me: UserId,
@@ -59,9 +61,9 @@ impl App {
         if is_allowed { Ok(profiles) } else { Err(REQUESTS_NOT_ALLOWED.into()) }
     }
 
-    /// The profiles of some users, which may include `actor`, if `actor` may open a direct room with each of them and add
-    /// each to a group. [`Error::NotFound`] if one does not exist or either blocks the other; a refusal if one does not
-    /// accept messages.
+    /// The profiles of some users, which may include `actor`, if `actor` may open a direct room with each of
+    /// them and add each to a group. [`Error::NotFound`] if one does not exist or either blocks the other; a
+    /// refusal if one does not accept messages.
     pub async fn check_may_message(
         &self,
         actor: UserId,
@@ -91,7 +93,8 @@ impl App {
     }
 }
 
-/// The access decisions of one call. The caller's list of friends is read at most once, and only if a decision needs it.
+/// The access decisions of one call. The caller's list of friends is read at most once, and only if a
+/// decision needs it.
 pub struct Access<'a> {
     store: &'a Store,
     me: UserId,
@@ -119,8 +122,8 @@ impl Access<'_> {
         self.allows(profile.settings.messages_from, pair).await
     }
 
-    /// Whether an audience of the other user of a pair includes the caller. Common friends are looked for only where they
-    /// decide.
+    /// Whether an audience of the other user of a pair includes the caller. Common friends are looked for
+    /// only where they decide.
     async fn allows(&self, audience: Audience, pair: &Pair) -> Result<bool> {
         match audience.includes_without_lookup(pair.are_friends()) {
             Some(includes) => Ok(includes),

@@ -1,5 +1,5 @@
-//! Accounts: created on a user's first visit, and deleted in idempotent steps. A scheduled function completes deletions
-//! whose call has failed, of accounts and of groups.
+//! Accounts: created on a user's first visit, and deleted in idempotent steps. A scheduled function completes
+//! deletions whose call has failed, of accounts and of groups.
 
 use chrono::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -26,15 +26,16 @@ const CONCURRENT_LEAVES: usize = 8;
 /// The maximum number of rounds of a deletion. A new round is needed if another user wrote concurrently.
 const MAX_ROUNDS: usize = 4;
 
-/// The age at which the scheduled function completes a pending deletion: no call that was in flight when the deletion began
-/// or ended takes that long.
+/// The age at which the scheduled function completes a pending deletion: no call that was in flight when the
+/// deletion began or ended takes that long.
 const OVERDUE_AFTER: Duration = Duration::minutes(10);
 
 /// Deletions completed concurrently: a slow one does not delay the others.
 const CONCURRENT_DELETIONS: usize = 4;
 
 impl App {
-    /// Ensures that the user of a token has a profile, and that the token is newer than a deletion of the account.
+    /// Ensures that the user of a token has a profile, and that the token is newer than a deletion of the
+    /// account.
     pub async fn ensure_profile(&self, identity: &Identity) -> Result<()> {
         let cached = self.cached_profile(identity.user_id);
         let is_valid = |deleted_at| !invalidates_token(deleted_at, identity.issued_at);
@@ -58,8 +59,8 @@ impl App {
         Ok(account)
     }
 
-    /// The profile of a token's user, created if there is none. First completes what failed calls left undone: the deletion
-    /// of the previous account, or the update of rooms after a change of the profile.
+    /// The profile of a token's user, created if there is none. First completes what failed calls left
+    /// undone: the deletion of the previous account, or the update of rooms after a change of the profile.
     pub async fn resume_account(&self, identity: &Identity) -> Result<Profile> {
         let (user, now) = (identity.user_id, self.now());
         let mut account = self.account(identity).await?;
@@ -73,8 +74,8 @@ impl App {
         Ok(profile)
     }
 
-    /// Deletes an account. The first step makes it inaccessible; a repeated call does what is left of the other steps, and
-    /// nothing once they are done.
+    /// Deletes an account. The first step makes it inaccessible; a repeated call does what is left of the
+    /// other steps, and nothing once they are done.
     pub async fn delete_account(&self, identity: &Identity) -> Result<()> {
         let user = identity.user_id;
         let deletion = match self.store.account(user).await? {
@@ -91,8 +92,8 @@ impl App {
         self.complete_account_deletion(&deletion).await
     }
 
-    /// Completes all overdue deletions. A failed one is logged and does not prevent the others; the first error is returned.
-    /// May stop anywhere, and continues in the next call.
+    /// Completes all overdue deletions. A failed one is logged and does not prevent the others; the first
+    /// error is returned. May stop anywhere, and continues in the next call.
     pub async fn complete_deletions(&self) -> Result<()> {
         let overdue = self.store.pending_deletions(self.now().plus(-OVERDUE_AFTER)).await?;
         let completed = stream::iter(overdue).map(async |pending| {
@@ -168,8 +169,9 @@ impl App {
         self.store.clear_presence(user).await
     }
 
-    /// Leaves a room, then anonymizes its messages, then removes the room from the account's list. So a repeated call finds
-    /// what is left to do, and no new message carries the name; the scheduled function handles messages in flight.
+    /// Leaves a room, then anonymizes its messages, then removes the room from the account's list. So a
+    /// repeated call finds what is left to do, and no new message carries the name; the scheduled function
+    /// handles messages in flight.
     async fn leave_deleted_account(&self, room_id: RoomId, user: UserId) -> Result<()> {
         if let Some(left) = self.store.leave_deleted_account(room_id, user, self.now()).await? {
             self.notify_left(left, user).await;

@@ -22,11 +22,12 @@ use crate::{
     id::UserId,
 };
 
-/// The maximum number of index pages that a search reads. One user may appear in several entries of the index.
+/// The maximum number of index pages that a search reads. One user may appear in several entries of the
+/// index.
 const MAX_SEARCH_PAGES: usize = 5;
 
-/// The maximum number of users per search for whom mutual friends are looked for, each of which may read a list of 5,000:
-/// twice the number of results.
+/// The maximum number of users per search for whom mutual friends are looked for, each of which may read a
+/// list of 5,000: twice the number of results.
 const MAX_SEARCH_LOOKUPS: usize = 40;
 
 /// Lists of friends read concurrently.
@@ -36,8 +37,9 @@ const CONCURRENT_LISTS: usize = 16;
 const MAX_CANDIDATES: usize = 5 * MAX_SUGGESTIONS;
 
 impl App {
-    /// The users that `caller` finds by `query` (folded, at least two characters), with their relationships: the user with
-    /// that email address, then those whose username contains it, in the order of the index. Never the caller.
+    /// The users that `caller` finds by `query` (folded, at least two characters), with their relationships:
+    /// the user with that email address, then those whose username contains it, in the order of the index.
+    /// Never the caller.
     pub async fn search_users(
         &self,
         query: &str,
@@ -85,8 +87,8 @@ impl App {
         Ok(found)
     }
 
-    /// Those of some users that the caller may find, with their relationships, in the given order. Looks for common
-    /// friends at most `lookups` times; users beyond that are not found.
+    /// Those of some users that the caller may find, with their relationships, in the given order. Looks for
+    /// common friends at most `lookups` times; users beyond that are not found.
     async fn findable(
         &self,
         access: &Access<'_>,
@@ -107,7 +109,8 @@ impl App {
         Ok(found.map(|(found, _)| found).collect())
     }
 
-    /// Those of some users who exist, without a block in either direction, and their relationships, in the given order.
+    /// Those of some users who exist, without a block in either direction, and their relationships, in the
+    /// given order.
     async fn unblocked_profiles(&self, me: UserId, users: &[UserId]) -> Result<Vec<(Profile, Pair)>> {
         let (mut profiles, mut pairs) =
             futures::try_join!(self.store.profiles(users), self.store.pairs(me, users))?;
@@ -115,8 +118,8 @@ impl App {
         Ok(existing.filter(|(_, pair)| !pair.is_blocked()).collect())
     }
 
-    /// Friends of the user's latest friends with their number of mutual friends, the highest first. Users with a pending
-    /// request or a block in either direction, and users who are not findable, are excluded.
+    /// Friends of the user's latest friends with their number of mutual friends, the highest first. Users
+    /// with a pending request or a block in either direction, and users who are not findable, are excluded.
     pub async fn suggestions(&self, me: UserId) -> Result<Vec<(Profile, u64)>> {
         let mut mine = self.store.all_friends(me).await?;
         mine.sort_by_key(|friend| Reverse(friend.since));

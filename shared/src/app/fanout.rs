@@ -22,7 +22,8 @@ pub(super) struct Recipients {
 }
 
 impl Recipients {
-    /// The frame of each connection. Members may receive different frames; all devices of a member receive the same.
+    /// The frame of each connection. Members may receive different frames; all devices of a member receive
+    /// the same.
     pub fn frames(&self, event: impl Fn(&Member) -> Option<Event>) -> Result<Vec<OutboundFrame>> {
         let mut frames: HashMap<UserId, Option<Arc<[u8]>>> = HashMap::new();
         for member in &self.room.members {
@@ -59,10 +60,11 @@ impl App {
         self.push.deliver(recipients?.frames(event)?, self.now()).await
     }
 
-    /// The current members of a room with their live connections; none if the room has been closed since `before`.
+    /// The current members of a room with their live connections; none if the room has been closed since
+    /// `before`.
     ///
-    /// Presence is read after the commit: a connection from before it is reached, and a later one finds the commit in the
-    /// log.
+    /// Presence is read after the commit: a connection from before it is reached, and a later one finds the
+    /// commit in the log.
     pub(super) async fn recipients(&self, before: &RoomWithMembers, now: Timestamp) -> Result<Recipients> {
         let id = before.room.id;
         let (connections, current) = self.store.connections_and_room(&before.member_ids(), id, now).await?;

@@ -26,18 +26,18 @@ use crate::{
 };
 
 impl App {
-    /// Appends a message, within the sender's rate limit. The limit is checked concurrently with the reads, so it adds no
-    /// round trip.
+    /// Appends a message, within the sender's rate limit. The limit is checked concurrently with the reads,
+    /// so it adds no round trip.
     pub async fn append(&self, request: &SendRequest) -> Result<Committed> {
         let check = self.check_rate_limit(request.sender_id, RateLimitedAction::Messages);
         self.store.append_if(check, request, self.now()).await
     }
 
-    /// Delivers a committed message: `message_sent` to the frame it came from, if any, and `new_message` to every other
-    /// live connection of the members.
+    /// Delivers a committed message: `message_sent` to the frame it came from, if any, and `new_message` to
+    /// every other live connection of the members.
     ///
-    /// Two sequential round trips. A failure does not fail the call, because the message is committed; a retried send
-    /// delivers again, because its first attempt may have failed before.
+    /// Two sequential round trips. A failure does not fail the call, because the message is committed; a
+    /// retried send delivers again, because its first attempt may have failed before.
     pub async fn deliver(&self, sent: &Committed, origin: Option<&Origin>) {
         let now = self.now();
         let message = sent.message();
@@ -85,8 +85,9 @@ impl App {
 
     /// Applies an action to a message and notifies the room. Returns the message as the actor sees it.
     ///
-    /// A repeated action that changes nothing notifies again with the message as it is: the attempt that changed it may have
-    /// failed before its push. A repeated pin does not, because the room's revision may be another user's change.
+    /// A repeated action that changes nothing notifies again with the message as it is: the attempt that
+    /// changed it may have failed before its push. A repeated pin does not, because the room's revision may
+    /// be another user's change.
     pub async fn change_message(
         &self,
         path: &MessagePath,
@@ -148,8 +149,8 @@ fn whole_message(view: View) -> Event {
     }
 }
 
-/// The event of a changed room. For a member who does not see the changed message it carries the revision, so that the
-/// member's client need not sync.
+/// The event of a changed room. For a member who does not see the changed message it carries the revision, so
+/// that the member's client need not sync.
 pub(super) fn room_event(room: &RoomWithMembers, reader: &Member) -> Event {
     Event::RoomUpdated(RoomState::of(&room.room, reader.from_seq))
 }

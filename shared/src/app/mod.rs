@@ -64,8 +64,9 @@ const MAX_CACHED_PROFILES: usize = 10_000;
 /// How long a profile is cached: the longest time that a process treats a deleted account as active.
 const PROFILE_TTL: chrono::Duration = chrono::Duration::seconds(60);
 
-/// Bounds of one call to DynamoDB. A slow attempt is retried, at first after a delay as short as a round trip. All
-/// attempts together stay below the functions' timeout, so that the caller receives an error of this API.
+/// Bounds of one call to DynamoDB. A slow attempt is retried, at first after a delay as short as a round
+/// trip. All attempts together stay below the functions' timeout, so that the caller receives an error of
+/// this API.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);

@@ -41,7 +41,8 @@ impl App {
     }
 
     /// A user that `me` may see, with their relationship and the user's presence as `me` may know it.
-    /// [`Error::NotFound`](crate::Error::NotFound) if the user does not exist, or either blocks the other. One round trip.
+    /// [`Error::NotFound`](crate::Error::NotFound) if the user does not exist, or either blocks the other.
+    /// One round trip.
     pub async fn visible_user(&self, me: UserId, other: UserId) -> Result<(Profile, Pair, ShownPresence)> {
         let (users, now) = ([other], self.now());
         let ((profile, pair), presences) =

@@ -17,8 +17,8 @@ use crate::{
 const CONCURRENT_ROOMS: usize = 8;
 
 impl App {
-    /// Changes a user's profile, notifies the user's devices and friends, and updates the user's rooms. A repeated call
-    /// completes what a failed one left undone.
+    /// Changes a user's profile, notifies the user's devices and friends, and updates the user's rooms. A
+    /// repeated call completes what a failed one left undone.
     pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
         let changed = self.store.change_profile(user, change).await;
         // The process may still have the profile of a deleted account in its cache.

@@ -3,8 +3,8 @@
 use crate::{App, Result, domain::users::rate_limit::RateLimitedAction, id::UserId};
 
 impl App {
-    /// Counts an action of a user, or [`crate::Error::RateLimited`]. One round trip at a human rate. Call it before anything
-    /// else, because a refused call must change nothing.
+    /// Counts an action of a user, or [`crate::Error::RateLimited`]. One round trip at a human rate. Call it
+    /// before anything else, because a refused call must change nothing.
     pub async fn check_rate_limit(&self, user: UserId, action: RateLimitedAction) -> Result<()> {
         match self.config.rate_limits.of(action) {
             Some(limit) => self.store.check_rate_limit(user, action, limit, self.now()).await,

@@ -8,10 +8,12 @@ use crate::{
 };
 
 impl App {
-    /// Advances a member's receipt to `seq`, at most to the newest message, and notifies the room if it has advanced.
-    /// Without `seq`, to the newest message. One write and one push, however many messages it passes.
+    /// Advances a member's receipt to `seq`, at most to the newest message, and notifies the room if it has
+    /// advanced. Without `seq`, to the newest message. One write and one push, however many messages it
+    /// passes.
     ///
-    /// Reading implies delivery: a member who may not see reads is notified of the delivery, if it has advanced.
+    /// Reading implies delivery: a member who may not see reads is notified of the delivery, if it has
+    /// advanced.
     pub async fn advance_receipt(
         &self,
         kind: ReceiptKind,

@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl App {
-    /// Applies an action to the relationship of two users and notifies both. Of a block, only the blocking user's devices
-    /// are notified: to the other user it looks like the end of the friendship or request.
+    /// Applies an action to the relationship of two users and notifies both. Of a block, only the blocking
+    /// user's devices are notified: to the other user it looks like the end of the friendship or request.
     pub async fn update_relationship(
         &self,
         me: UserId,
@@ -41,7 +41,8 @@ impl App {
     }
 }
 
-/// The notifications of a change by `actor`. That of a new request needs its users' names, and is sent with the request.
+/// The notifications of a change by `actor`. That of a new request needs its users' names, and is sent with
+/// the request.
 fn notifications(
     RelationshipChange { before, after }: &RelationshipChange,
     actor: UserId,

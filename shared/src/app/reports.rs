@@ -17,8 +17,8 @@ impl App {
         self.store.put_report(new.into_report(reporter, evidence, now)?, now).await
     }
 
-    /// The profile of a user whom the reporter may see, or has met: a block, in either direction, must not prevent a
-    /// report. To any other reporter, a user who blocks them does not exist.
+    /// The profile of a user whom the reporter may see, or has met: a block, in either direction, must not
+    /// prevent a report. To any other reporter, a user who blocks them does not exist.
     async fn user_evidence(&self, reporter: UserId, user_id: UserId) -> Result<Evidence> {
         let (profile, pair) =
             futures::try_join!(self.store.profile(user_id), self.store.pair(reporter, user_id))?;
@@ -33,8 +33,8 @@ impl App {
         Err(Error::NotFound)
     }
 
-    /// Whether the reporter has a direct room with a user, open or closed, or saw the user when blocking them. A block of a
-    /// user who does not exist proves nothing: any id can be blocked.
+    /// Whether the reporter has a direct room with a user, open or closed, or saw the user when blocking
+    /// them. A block of a user who does not exist proves nothing: any id can be blocked.
     async fn has_met(&self, reporter: UserId, user: UserId, exists: bool) -> Result<bool> {
         let (membership, block) = futures::try_join!(
             self.store.membership(RoomId::direct(reporter, user), reporter),
@@ -43,8 +43,8 @@ impl App {
         Ok(membership.is_some() || exists && block.is_some_and(|block| !block.is_unseen))
     }
 
-    /// A message that the reporter sees, and the messages before it. The membership decides, not the room: the messages of
-    /// a direct room that a block has closed can be reported.
+    /// A message that the reporter sees, and the messages before it. The membership decides, not the room:
+    /// the messages of a direct room that a block has closed can be reported.
     async fn message_evidence(&self, reporter: UserId, room: RoomId, id: MessageId) -> Result<Evidence> {
         let (member, found) = self.store.reported_messages(room, id, reporter).await?;
         let from_seq = member.ok_or(Error::NotFound)?.from_seq;

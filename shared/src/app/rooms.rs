@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl App {
-    /// Creates a group, or opens the direct room of two users, and notifies the members. Returns the room as the creator
-    /// sees it, in a direct room with the other member's presence.
+    /// Creates a group, or opens the direct room of two users, and notifies the members. Returns the room as
+    /// the creator sees it, in a direct room with the other member's presence.
     pub async fn create_room(&self, new: NewRoom) -> Result<ChatRoom> {
         let me = new.creator;
         let mut room = self.open_or_create_room(new).await?;
@@ -48,7 +48,8 @@ impl App {
             (profiles, _) => profiles?,
         };
         let Some(room) = self.store.create_room(&new, profiles, now).await? else {
-            // The other user has created it concurrently, has blocked the caller, or has recreated a deleted account.
+            // The other user has created it concurrently, has blocked the caller, or has recreated a deleted
+            // account.
             self.rejoin_direct_room(new.id, me, &users).await?;
             return Ok(self.store.my_room(me, new.id).await?.ok_or(Error::NotFound)?.into());
         };
@@ -72,8 +73,8 @@ impl App {
         Ok(())
     }
 
-    /// Ensures that a user is a member of a group, with that role if one is given, and notifies the group. Returns the room
-    /// as the actor sees it.
+    /// Ensures that a user is a member of a group, with that role if one is given, and notifies the group.
+    /// Returns the room as the actor sees it.
     pub async fn put_participant(
         &self,
         room_id: RoomId,
@@ -135,8 +136,8 @@ impl App {
         Ok(())
     }
 
-    /// Updates a group's name, avatar, description or history visibility, and notifies the group. Returns the room as the
-    /// actor sees it.
+    /// Updates a group's name, avatar, description or history visibility, and notifies the group. Returns the
+    /// room as the actor sees it.
     pub async fn update_room(&self, room_id: RoomId, actor: UserId, patch: GroupPatch) -> Result<ChatRoom> {
         let action = GroupAction::Update(patch);
         if let Some(changed) = self.store.update_group(room_id, actor, &action, self.now()).await? {
@@ -148,7 +149,8 @@ impl App {
         Ok(self.store.room_with_all_members(actor, room_id).await?.into())
     }
 
-    /// Deletes a group and notifies its members. The user who deleted it may repeat the call until all is deleted.
+    /// Deletes a group and notifies its members. The user who deleted it may repeat the call until all is
+    /// deleted.
     pub async fn delete_room(&self, room_id: RoomId, actor: UserId) -> Result<()> {
         let closed = self.store.close_group(room_id, actor, self.now()).await?;
         let event = Event::RoomDeleted { chat_room_id: room_id };

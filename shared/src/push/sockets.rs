@@ -120,8 +120,8 @@ impl Push {
         Ok(came_online)
     }
 
-    /// Posts frames concurrently, started in order. Failures are only logged: a push is a hint, and the log of
-    /// the room has the data. Notifies the friends of users whose last connection no longer exists.
+    /// Posts frames concurrently, started in order. Failures are only logged: a push is a hint, and the log
+    /// of the room has the data. Notifies the friends of users whose last connection no longer exists.
     pub async fn deliver(
         &self,
         frames: impl IntoIterator<Item = OutboundFrame>,

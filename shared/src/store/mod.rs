@@ -23,7 +23,8 @@ use crate::{
     },
 };
 
-/// The table. A concrete type on purpose: tests run it over an embedded engine with real conditions and transactions.
+/// The table. A concrete type on purpose: tests run it over an embedded engine with real conditions and
+/// transactions.
 #[derive(Clone)]
 pub struct Store {
     table: Table,
@@ -35,8 +36,8 @@ impl Store {
         Self { table: Table::new(client, table) }
     }
 
-    /// One page of a list whose items are in one range. The cursor is the sort key of the last item without the range's
-    /// prefix.
+    /// One page of a list whose items are in one range. The cursor is the sort key of the last item without
+    /// the range's prefix.
     async fn page<T: DeserializeOwned>(
         &self,
         query: Query,

@@ -25,7 +25,8 @@ use crate::{
 /// How long a report is kept.
 const REPORT_RETENTION: Duration = Duration::days(365);
 
-/// How long the reporter's entry is kept. Reports of one day are the same report, so it is not needed after two days.
+/// How long the reporter's entry is kept. Reports of one day are the same report, so it is not needed after
+/// two days.
 const ENTRY_RETENTION: Duration = Duration::days(2);
 
 /// An item with a TTL; `expires_at` in seconds since 1970.
@@ -43,7 +44,8 @@ struct ReportEntry {
 }
 
 impl Store {
-    /// Stores a report, and returns it. A repeated report is the first one, and completes it if its call failed.
+    /// Stores a report, and returns it. A repeated report is the first one, and completes it if its call
+    /// failed.
     pub async fn put_report(&self, report: Report, now: Timestamp) -> Result<Report> {
         let entry = Expiring {
             body: ReportEntry { created_at: now },

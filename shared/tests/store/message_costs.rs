@@ -1,4 +1,5 @@
-//! The cost of one message in round trips and capacity units, by room size: the first table in `docs/costs.md`.
+//! The cost of one message in round trips and capacity units, by room size: the first table in
+//! `docs/costs.md`.
 
 use shared::{
     clock::Timestamp,

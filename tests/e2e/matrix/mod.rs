@@ -1,5 +1,5 @@
-//! The permission matrix: each operation and frame of the contract, called with each relation of the caller to
-//! its subject, has the outcome that `table.yaml` states.
+//! The permission matrix: each operation and frame of the contract, called with each relation of the caller
+//! to its subject, has the outcome that `table.yaml` states.
 
 mod place;
 
@@ -54,7 +54,8 @@ struct Call {
     outcomes: BTreeMap<String, Vec<Relation>>,
 }
 
-/// The row of a frame. An outcome is the type of the answer or of the observer's next frame, or an error code.
+/// The row of a frame. An outcome is the type of the answer or of the observer's next frame, or an error
+/// code.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Frame {

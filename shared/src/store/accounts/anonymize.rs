@@ -41,8 +41,9 @@ const MESSAGES_PER_STEP: usize = 500;
 const CONCURRENT_MESSAGES: usize = 16;
 
 impl Store {
-    /// Anonymizes the messages of a room, then removes the room from the account's list. The progress is stored there, so
-    /// a repeated call continues; the final position is stored for [`Self::anonymize_late_messages`].
+    /// Anonymizes the messages of a room, then removes the room from the account's list. The progress is
+    /// stored there, so a repeated call continues; the final position is stored for
+    /// [`Self::anonymize_late_messages`].
     pub async fn anonymize(&self, room: RoomId, user: UserId, now: Timestamp) -> Result<()> {
         let entry = keys::my_room(user, room);
         let progress: Option<Anonymization> = self.table.get(entry.clone(), true).await?;
@@ -69,8 +70,8 @@ impl Store {
         }
     }
 
-    /// Anonymizes messages that were in flight when all messages up to `after_seq` were anonymized. If the user is a
-    /// member again, messages since then keep the new name.
+    /// Anonymizes messages that were in flight when all messages up to `after_seq` were anonymized. If the
+    /// user is a member again, messages since then keep the new name.
     pub async fn anonymize_late_messages(
         &self,
         room: RoomId,
@@ -102,7 +103,8 @@ impl Store {
         messages.try_for_each_concurrent(CONCURRENT_MESSAGES, anonymize).await
     }
 
-    /// Names change without a revision. A concurrent change of the message replaces it only as it was read, names included.
+    /// Names change without a revision. A concurrent change of the message replaces it only as it was read,
+    /// names included.
     async fn anonymize_message(&self, message: Message, user: UserId) -> Result<()> {
         let key = keys::message(message.room_id, message.seq);
         retrying_with(ROOM_IS_BUSY, Some(message), |message: Option<Message>| async {
@@ -122,8 +124,8 @@ impl Store {
     }
 }
 
-/// Writes the names and texts of an anonymized message. The condition includes the content: a system message may lose
-/// several names concurrently.
+/// Writes the names and texts of an anonymized message. The condition includes the content: a system message
+/// may lose several names concurrently.
 fn anonymization(before: &Message, after: &Message) -> Result<Update> {
     let key = keys::message(after.room_id, after.seq);
     let mut update = Update::of(key, "SET sender_username = :name, content = :content")

@@ -22,7 +22,8 @@ use crate::{
 };
 
 impl Store {
-    /// Marks a deleted account in a direct room, open or closed. `None` if it is marked, or the room is not direct.
+    /// Marks a deleted account in a direct room, open or closed. `None` if it is marked, or the room is not
+    /// direct.
     pub async fn mark_member_deleted(
         &self,
         room: RoomId,
@@ -55,8 +56,8 @@ impl Store {
         .await
     }
 
-    /// Makes recreated accounts members of a direct room again; they see messages from now on. `None` if no account was
-    /// deleted.
+    /// Makes recreated accounts members of a direct room again; they see messages from now on. `None` if no
+    /// account was deleted.
     pub async fn rejoin_direct_room(
         &self,
         room: RoomId,

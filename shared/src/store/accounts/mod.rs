@@ -1,5 +1,6 @@
-//! The deletion of accounts: idempotent steps, each one transaction. The marker in the profile's place comes first; then
-//! relationships, rooms and devices are left, messages anonymized, and the account's private items deleted.
+//! The deletion of accounts: idempotent steps, each one transaction. The marker in the profile's place comes
+//! first; then relationships, rooms and devices are left, messages anonymized, and the account's private
+//! items deleted.
 
 mod anonymize;
 mod direct_rooms;
@@ -49,8 +50,8 @@ pub(in crate::store) fn account_recreated() -> Error {
 }
 
 impl Store {
-    /// Replaces the profile by a marker and releases the username and email address, in one transaction. From then on
-    /// the user is not found and receives nothing new.
+    /// Replaces the profile by a marker and releases the username and email address, in one transaction. From
+    /// then on the user is not found and receives nothing new.
     pub async fn begin_account_deletion(&self, user: UserId, now: Timestamp) -> Result<AccountDeletion> {
         retrying("the profile keeps changing", || async {
             let profile = match self.account(user).await? {
@@ -98,8 +99,8 @@ impl Store {
         Ok(items.iter().filter_map(|item| keys::device_of(item::sk(item))).collect())
     }
 
-    /// Deletes the items that concern only the deleted account. `false`, and nothing is deleted, if an item remains that
-    /// has a counterpart elsewhere.
+    /// Deletes the items that concern only the deleted account. `false`, and nothing is deleted, if an item
+    /// remains that has a counterpart elsewhere.
     pub async fn delete_private_items(&self, user: UserId) -> Result<bool> {
         let items = self.table.query(Query::of(keys::user_items(user)).consistent()).await?;
         let is_shared =

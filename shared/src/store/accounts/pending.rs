@@ -1,5 +1,5 @@
-//! Pending deletions: the transaction that begins a deletion stores one, and it is removed once the deletion is complete.
-//! The scheduled function finds there what a failed call left undone.
+//! Pending deletions: the transaction that begins a deletion stores one, and it is removed once the deletion
+//! is complete. The scheduled function finds there what a failed call left undone.
 
 use crate::{
     clock::Timestamp,

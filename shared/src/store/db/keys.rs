@@ -61,7 +61,8 @@ fn prefix(pk: String, prefix: &str) -> Range {
     Range { pk, first: prefix.to_owned(), last: format!("{prefix}{END}") }
 }
 
-/// A whole partition. Every sort key begins with a capital letter; DynamoDB refuses an empty one in a condition.
+/// A whole partition. Every sort key begins with a capital letter; DynamoDB refuses an empty one in a
+/// condition.
 fn whole(pk: String) -> Range {
     Range { pk, first: "A".into(), last: END.into() }
 }
@@ -76,7 +77,8 @@ pub fn user_items(u: UserId) -> Range {
     whole(user(u))
 }
 
-/// Prefixes of the sort keys of a user's items that outlive the account: its deletion markers and rate limits.
+/// Prefixes of the sort keys of a user's items that outlive the account: its deletion markers and rate
+/// limits.
 pub const OUTLIVING_PREFIXES: [&str; 4] = ["PRESENCE", "PROFILE", "QUOTAS", RATE];
 
 /// Prefixes of the sort keys of a user's items that have a counterpart in another partition.

@@ -1,7 +1,7 @@
 //! Calls to DynamoDB: the only module that makes them.
 //!
-//! Every call requests its consumed capacity. The SDK retries what is retryable within a bound; throttling and contention
-//! beyond that are [`Error::Busy`].
+//! Every call requests its consumed capacity. The SDK retries what is retryable within a bound; throttling
+//! and contention beyond that are [`Error::Busy`].
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -58,7 +58,8 @@ pub enum Put {
 pub enum Transacted {
     /// All writes were applied.
     Written,
-    /// No write was applied. The indexes of the writes whose conditions failed; none after a conflict or throttling.
+    /// No write was applied. The indexes of the writes whose conditions failed; none after a conflict or
+    /// throttling.
     Cancelled(Vec<usize>),
 }
 
@@ -160,8 +161,8 @@ impl Table {
         }
     }
 
-    /// Reads those of some items that exist, in any order. Duplicate keys are read once. Batches run concurrently, and
-    /// unprocessed keys are retried.
+    /// Reads those of some items that exist, in any order. Duplicate keys are read once. Batches run
+    /// concurrently, and unprocessed keys are retried.
     pub async fn batch_get(
         &self,
         keys: impl IntoIterator<Item = Key>,
@@ -191,8 +192,8 @@ impl Table {
         Err(Error::Busy(Cause::from("keys stay unprocessed")))
     }
 
-    /// Deletes items, whether or not they exist. Few batches run concurrently, because the items may be in one partition;
-    /// unprocessed deletions are retried.
+    /// Deletes items, whether or not they exist. Few batches run concurrently, because the items may be in
+    /// one partition; unprocessed deletions are retried.
     pub async fn delete_all(&self, keys: Vec<Key>) -> Result<()> {
         let batches: Vec<Vec<Key>> = keys.chunks(BATCH_WRITES).map(<[Key]>::to_vec).collect();
         let deletions = batches.into_iter().map(|batch| self.delete_batch(batch));
@@ -218,8 +219,8 @@ impl Table {
         Err(Error::Busy(Cause::from("items stay unprocessed")))
     }
 
-    /// Sends a transaction, at most `attempts` times while it conflicts with other writes or is throttled. Failed conditions
-    /// are not retried.
+    /// Sends a transaction, at most `attempts` times while it conflicts with other writes or is throttled.
+    /// Failed conditions are not retried.
     pub async fn transact(&self, writes: &[TransactWriteItem], attempts: u32) -> Result<Transacted> {
         for attempt in 1.. {
             let error = match self.send_transaction(writes).await {
@@ -247,8 +248,9 @@ impl Table {
 
     async fn send_transaction(&self, writes: &[TransactWriteItem]) -> Result<(), TransactWriteItemsError> {
         let call = self.client.transact_write_items().set_transact_items(Some(writes.to_vec()));
-        // The SDK's tokens come from a generator that is seeded by the process's clock: two processes that start together may
-        // generate the same one, and DynamoDB would take the second transaction for a retry of the first.
+        // The SDK's tokens come from a generator that is seeded by the process's clock: two processes that
+        // start together may generate the same one, and DynamoDB would take the second transaction for a
+        // retry of the first.
         let call =
             call.client_request_token(uuid::Uuid::new_v4().to_string()).return_consumed_capacity(Total);
         let answer = call.send().await.map_err(SdkError::into_service_error)?;
@@ -259,7 +261,8 @@ impl Table {
 
 /// An error that may be a conflict.
 trait Conflicting {
-    /// Whether a concurrent write caused the error, so that a retry may succeed. The SDK does not retry these.
+    /// Whether a concurrent write caused the error, so that a retry may succeed. The SDK does not retry
+    /// these.
     fn is_conflict(&self) -> bool;
 }
 

@@ -1,5 +1,5 @@
-//! Transactions: writes and conditions that DynamoDB applies together or not at all, each with the refusal that its
-//! failed condition means; and the loop that repeats a transaction after an intervening write.
+//! Transactions: writes and conditions that DynamoDB applies together or not at all, each with the refusal
+//! that its failed condition means; and the loop that repeats a transaction after an intervening write.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update as UpdateItem};
 use serde::Serialize;
@@ -17,12 +17,12 @@ use crate::{
     },
 };
 
-/// The maximum number of attempts. An attempt fails after an intervening write, a conflict or throttling. Of concurrent
-/// writers one succeeds each time, so a handful of them always succeed.
+/// The maximum number of attempts. An attempt fails after an intervening write, a conflict or throttling. Of
+/// concurrent writers one succeeds each time, so a handful of them always succeed.
 const MAX_ATTEMPTS: u32 = 16;
 
-/// How often an attempt sends a transaction that changes quotas while it conflicts. Transactions about other users change
-/// the same quota item, and what was read of the own items is current all the same.
+/// How often an attempt sends a transaction that changes quotas while it conflicts. Transactions about other
+/// users change the same quota item, and what was read of the own items is current all the same.
 const QUOTA_SENDS: u32 = 3;
 
 /// The result of one attempt.
@@ -100,7 +100,8 @@ enum OnFailure<R> {
 
 /// A transaction under construction: at most 100 writes and conditions, each of another item.
 ///
-/// A failed condition means that the item is not as it was read, unless [`or_refuse`](Self::or_refuse) says otherwise.
+/// A failed condition means that the item is not as it was read, unless [`or_refuse`](Self::or_refuse) says
+/// otherwise.
 pub(in crate::store) struct Transaction<'a, R = Error> {
     store: &'a Store,
     writes: Vec<TransactWriteItem>,
@@ -246,8 +247,8 @@ impl<R> Transaction<'_, R> {
         self.error.take().map_or(Ok(()), Err)
     }
 
-    /// What the result means: stale as soon as one of the failed conditions says so, since the others were decided by
-    /// what was read then.
+    /// What the result means: stale as soon as one of the failed conditions says so, since the others were
+    /// decided by what was read then.
     async fn outcome(self, transacted: Transacted) -> Result<CommitOutcome<R>> {
         let failed = match transacted {
             Transacted::Written => return Ok(CommitOutcome::Committed),
@@ -276,8 +277,8 @@ impl Transaction<'_, Error> {
         attempt(self.try_commit().await?)
     }
 
-    /// Sends the transaction until it does not conflict with a concurrent one. For transactions that need no new read after a
-    /// conflict. A refusal is an error.
+    /// Sends the transaction until it does not conflict with a concurrent one. For transactions that need no
+    /// new read after a conflict. A refusal is an error.
     pub async fn commit_through_conflicts(self) -> Result<Attempt<()>> {
         attempt(self.try_commit_through_conflicts().await?)
     }

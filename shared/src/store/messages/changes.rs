@@ -1,5 +1,5 @@
-//! Changes of messages and rooms. Each is one transaction of the changed item, the room's next revision, and a record of
-//! what that revision changed.
+//! Changes of messages and rooms. Each is one transaction of the changed item, the room's next revision, and
+//! a record of what that revision changed.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::Duration;
@@ -88,8 +88,8 @@ struct ReadTarget {
 }
 
 impl Store {
-    /// Applies an action to a message that the actor sees, if the rules allow it. Idempotent: nothing is written where
-    /// nothing changes. Two sequential round trips, and as many for each intervening change.
+    /// Applies an action to a message that the actor sees, if the rules allow it. Idempotent: nothing is
+    /// written where nothing changes. Two sequential round trips, and as many for each intervening change.
     pub async fn change_message(
         &self,
         room_id: RoomId,

@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// The maximum number of positions that a send tries. Each lost position holds a message of another sender, so this many
-/// others were committed meanwhile.
+/// The maximum number of positions that a send tries. Each lost position holds a message of another sender,
+/// so this many others were committed meanwhile.
 const MAX_POSITION_ATTEMPTS: u64 = 256;
 
 /// A message in the log, and the room as it was read just before.
@@ -48,13 +48,14 @@ impl Committed {
 impl Store {
     /// Appends a message at the next position of its room, exactly once however often the request is retried.
     ///
-    /// Two sequential round trips without concurrent senders; one more for each position lost to another sender.
+    /// Two sequential round trips without concurrent senders; one more for each position lost to another
+    /// sender.
     pub async fn append(&self, request: &SendRequest, now: Timestamp) -> Result<Committed> {
         self.append_if(async { Ok(()) }, request, now).await
     }
 
-    /// Appends a message if `check` succeeds. The check runs concurrently with the reads; its error takes precedence over any
-    /// other, so a failed call counts too.
+    /// Appends a message if `check` succeeds. The check runs concurrently with the reads; its error takes
+    /// precedence over any other, so a failed call counts too.
     pub async fn append_if(
         &self,
         check: impl Future<Output = Result<()>>,
@@ -107,7 +108,8 @@ impl Store {
         Err(Error::Busy("every position was taken".into()))
     }
 
-    /// The newest messages, newest first, as far back as an earlier attempt of this request can be; at least the newest.
+    /// The newest messages, newest first, as far back as an earlier attempt of this request can be; at least
+    /// the newest.
     async fn newest_messages(&self, request: &SendRequest) -> Result<Vec<Message>> {
         let first = request.after_seq.unwrap_or(1).max(1);
         let count = match (&request.client_message_id, request.after_seq) {
@@ -133,8 +135,9 @@ impl Store {
         self.table.query(query).await?.pop().map(read).transpose()
     }
 
-    /// The messages in a window of the log as a member sees them, newest first. The cost depends on the window only, not on
-    /// the length of the log: two sequential round trips, and one more where there are replies or reactions.
+    /// The messages in a window of the log as a member sees them, newest first. The cost depends on the
+    /// window only, not on the length of the log: two sequential round trips, and one more where there are
+    /// replies or reactions.
     pub async fn history(
         &self,
         room: RoomId,

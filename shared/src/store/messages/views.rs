@@ -54,8 +54,8 @@ impl Store {
         reactions.collect()
     }
 
-    /// Completes views with what the reader sees beside the messages; each view comes with the first position that the
-    /// reader sees in its room. At most one round trip.
+    /// Completes views with what the reader sees beside the messages; each view comes with the first position
+    /// that the reader sees in its room. At most one round trip.
     pub async fn complete_views(&self, reader: UserId, views: &mut [(&mut View, u64)]) -> Result<()> {
         let replied_to: BTreeMap<MessageId, Key> = views
             .iter()

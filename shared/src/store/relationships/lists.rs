@@ -62,8 +62,8 @@ impl Store {
         self.with_profiles(friends).await
     }
 
-    /// The mutual friends of two users with their profiles, in the order of their ids. Reads both lists, of at most 5,000
-    /// entries each.
+    /// The mutual friends of two users with their profiles, in the order of their ids. Reads both lists, of
+    /// at most 5,000 entries each.
     pub async fn mutual_friends(
         &self,
         me: UserId,
@@ -92,7 +92,8 @@ impl Store {
         Ok(Page { items: found.collect(), next: friends.next })
     }
 
-    /// The users that `me` blocks, in the order of their ids, with the profiles of those that `me` saw when blocking.
+    /// The users that `me` blocks, in the order of their ids, with the profiles of those that `me` saw when
+    /// blocking.
     pub async fn blocks(&self, me: UserId, page: PageRequest) -> Result<Page<(Block, Option<Profile>)>> {
         let range = keys::blocks(me);
         let blocks: Page<Block> = self.page(Query::of(range.clone()), &range, page).await?;
@@ -121,8 +122,8 @@ impl Store {
         items.into_iter().map(|item| Ok(read::<Friend>(item)?.user_id)).collect()
     }
 
-    /// The ids of at most `limit` friends of a user, in order: those from `first` to `last`, both included, and above
-    /// `after`.
+    /// The ids of at most `limit` friends of a user, in order: those from `first` to `last`, both included,
+    /// and above `after`.
     pub async fn friends_between(
         &self,
         user: UserId,

@@ -1,5 +1,5 @@
-//! The relationship of two users: one item per pair is the source of truth. Each change is one transaction with both users'
-//! lists and quotas, and with the direct room where it closes or opens.
+//! The relationship of two users: one item per pair is the source of truth. Each change is one transaction
+//! with both users' lists and quotas, and with the direct room where it closes or opens.
 
 mod lists;
 
@@ -77,8 +77,8 @@ impl Store {
         Ok(pairs)
     }
 
-    /// Applies an action of `actor` to the relationship with another user. After an intervening change it is read again,
-    /// and the rule decides again.
+    /// Applies an action of `actor` to the relationship with another user. After an intervening change it is
+    /// read again, and the rule decides again.
     pub async fn update_relationship(
         &self,
         actor: UserId,
@@ -148,8 +148,9 @@ impl<R> Transaction<'_, R> {
         self.replace_if(key, StoredPair::from(after), as_read);
     }
 
-    /// Closes the direct room with the first block, and opens it with the end of the last one. A room that does not exist
-    /// cannot be created while its users are blocked: its creation checks [`Transaction::check_unblocked`].
+    /// Closes the direct room with the first block, and opens it with the end of the last one. A room that
+    /// does not exist cannot be created while its users are blocked: its creation checks
+    /// [`Transaction::check_unblocked`].
     fn close_or_open(&mut self, change: &RelationshipChange, room: Option<Room>, now: Timestamp) {
         let is_closed = change.after.is_blocked();
         if is_closed == change.before.is_blocked() {

@@ -25,9 +25,9 @@ use crate::{
 struct Exists;
 
 impl Store {
-    /// Creates a room in one transaction. `None` if it is a direct room that exists, or whose users block each other. An
-    /// error if a member's account is deleted or in too many rooms. A profile that changed since it was read is read
-    /// again.
+    /// Creates a room in one transaction. `None` if it is a direct room that exists, or whose users block
+    /// each other. An error if a member's account is deleted or in too many rooms. A profile that changed
+    /// since it was read is read again.
     pub async fn create_room(
         &self,
         new: &NewRoom,

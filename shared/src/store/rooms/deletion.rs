@@ -24,13 +24,13 @@ use crate::{
 /// Members per transaction that removes the room from their lists: two writes each, of at most 100.
 const MEMBERS_PER_TRANSACTION: usize = 50;
 
-/// Items of a room deleted per call. A partition takes about 1,000 writes per second, so these finish well within a
-/// function's timeout.
+/// Items of a room deleted per call. A partition takes about 1,000 writes per second, so these finish well
+/// within a function's timeout.
 const MAX_DELETED: usize = 2000;
 
 impl Store {
-    /// Closes a group permanently, if `actor` may, and returns it with its former members. The user who closed it may
-    /// call again, to delete the rest; to any other user the group no longer exists.
+    /// Closes a group permanently, if `actor` may, and returns it with its former members. The user who
+    /// closed it may call again, to delete the rest; to any other user the group no longer exists.
     pub async fn close_group(
         &self,
         room_id: RoomId,
@@ -54,9 +54,9 @@ impl Store {
         .await
     }
 
-    /// Deletes the items of a closed group: first its entries in the members' lists, then members, messages and records.
-    /// The room's own item stays until its TTL, so that the call is idempotent. The pending deletion stays too,
-    /// because a message in flight may still arrive.
+    /// Deletes the items of a closed group: first its entries in the members' lists, then members, messages
+    /// and records. The room's own item stays until its TTL, so that the call is idempotent. The pending
+    /// deletion stays too, because a message in flight may still arrive.
     ///
     /// Idempotent. A large room takes several calls: `false` until it is done.
     pub async fn delete_room_items(&self, closed: &RoomWithMembers, now: Timestamp) -> Result<bool> {

@@ -1,4 +1,5 @@
-//! Changes of a group: one transaction changes the group, its members, their lists, and appends the system message.
+//! Changes of a group: one transaction changes the group, its members, their lists, and appends the system
+//! message.
 
 use crate::{
     clock::Timestamp,
@@ -53,8 +54,8 @@ struct Step<'a> {
 }
 
 impl Store {
-    /// Applies an action to a group, if the rules allow it. `None` if it changes nothing. Two sequential round trips,
-    /// and as many for each intervening change.
+    /// Applies an action to a group, if the rules allow it. `None` if it changes nothing. Two sequential
+    /// round trips, and as many for each intervening change.
     pub async fn update_group(
         &self,
         room_id: RoomId,
@@ -81,8 +82,8 @@ impl Store {
         .await
     }
 
-    /// The action with the new member's profile at its current revision, which a change of the profile checks: such a
-    /// change finds the rooms to update in the user's list, where this room is not yet.
+    /// The action with the new member's profile at its current revision, which a change of the profile
+    /// checks: such a change finds the rooms to update in the user's list, where this room is not yet.
     async fn with_current_profile(&self, action: &GroupAction) -> Result<(GroupAction, Option<u64>)> {
         let GroupAction::Add(shown, role) = action else { return Ok((action.clone(), None)) };
         let profile = self.profile(shown.user_id).await?.ok_or(Error::NotFound)?;
@@ -103,8 +104,9 @@ impl Store {
         self.update_group(room_id, actor, &GroupAction::Add(shown, role), now).await
     }
 
-    /// Removes a member from a group; `actor` may be the member. `None` if the user is not a member. If the owner leaves,
-    /// the successor is the new owner; if the last member leaves, the deletion of the group begins.
+    /// Removes a member from a group; `actor` may be the member. `None` if the user is not a member. If the
+    /// owner leaves, the successor is the new owner; if the last member leaves, the deletion of the group
+    /// begins.
     pub async fn leave(
         &self,
         room_id: RoomId,
@@ -115,8 +117,8 @@ impl Store {
         self.update_group(room_id, actor, &GroupAction::Remove(member), now).await
     }
 
-    /// Removes a deleted account from a group. The room stays in the account's list until its name is removed from the
-    /// messages. `None` if the user is not a member, or the room is direct.
+    /// Removes a deleted account from a group. The room stays in the account's list until its name is removed
+    /// from the messages. `None` if the user is not a member, or the room is direct.
     pub async fn leave_deleted_account(
         &self,
         room_id: RoomId,
@@ -198,8 +200,8 @@ impl<R> Transaction<'_, R> {
         Ok(self)
     }
 
-    /// Removes the room from the lists and quotas of members who leave. A deleted account does not leave this way: its
-    /// deletion finds the rooms to anonymize in its list.
+    /// Removes the room from the lists and quotas of members who leave. A deleted account does not leave this
+    /// way: its deletion finds the rooms to anonymize in its list.
     fn leave_lists(&mut self, step: &Step) -> Result<&mut Self> {
         for user in leaving(step.before, step.after) {
             self.delete(keys::my_room(user, step.before.room.id));

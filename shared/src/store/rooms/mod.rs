@@ -28,7 +28,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-/// The head hint: a lower bound of a room's newest position. It only advances, and is always checked against the log.
+/// The head hint: a lower bound of a room's newest position. It only advances, and is always checked against
+/// the log.
 #[derive(Serialize, Deserialize)]
 struct Head {
     seq: u64,
@@ -53,9 +54,9 @@ impl MyRoom {
 impl Store {
     /// A room that is open, with its members. The caller checks membership by [`RoomWithMembers::member`].
     ///
-    /// The room's own item is read first, because a query is not a snapshot: a member who joins or leaves during the query
-    /// advances the room's revision beyond what was read. So a change under the condition of that revision knows all
-    /// members.
+    /// The room's own item is read first, because a query is not a snapshot: a member who joins or leaves
+    /// during the query advances the room's revision beyond what was read. So a change under the condition of
+    /// that revision knows all members.
     pub async fn room_with_members(&self, room: RoomId) -> Result<RoomWithMembers> {
         let found = self.open_or_closed_room(room).await?;
         found.filter(|found| !found.room.is_closed).ok_or(Error::NotFound)
@@ -96,8 +97,8 @@ impl Store {
         Ok(self.table.update(update).await?.is_some())
     }
 
-    /// Advances a member's delivered position. `false` if it does not advance, or the user is not a member. Reading implies
-    /// delivery.
+    /// Advances a member's delivered position. `false` if it does not advance, or the user is not a member.
+    /// Reading implies delivery.
     pub async fn advance_delivered(&self, room: RoomId, user: UserId, seq: u64) -> Result<bool> {
         let update = Update::of(keys::member(room, user), "SET delivered_seq = :seq")
             .only_if("delivered_seq < :seq AND read_seq < :seq")
@@ -105,8 +106,9 @@ impl Store {
         Ok(self.table.update(update).await?.is_some())
     }
 
-    /// A user's rooms, newest activity first: at most six sequential round trips, however many rooms. The last three are for
-    /// rooms whose head hint lags, for large groups whose last message is the reader's, and for replies and reactions.
+    /// A user's rooms, newest activity first: at most six sequential round trips, however many rooms. The
+    /// last three are for rooms whose head hint lags, for large groups whose last message is the reader's,
+    /// and for replies and reactions.
     pub async fn my_rooms(&self, me: UserId, page: PageRequest) -> Result<Page<RoomSummary>> {
         let start = page.cursor.as_deref().map(RoomSummary::position_of_cursor).transpose()?;
         let (ids, settings) = self.listed_rooms(me).await?;
@@ -159,8 +161,8 @@ impl Store {
         Ok(RoomSummary { room, me: member, others: members, last_message, tail, settings })
     }
 
-    /// Some rooms as a list shows them to one of their members, in the given order, without closed rooms and rooms of which
-    /// the user is not a member. Settings that are given are not read again.
+    /// Some rooms as a list shows them to one of their members, in the given order, without closed rooms and
+    /// rooms of which the user is not a member. Settings that are given are not read again.
     pub(in crate::store) async fn summaries(
         &self,
         me: UserId,

@@ -20,8 +20,8 @@ use crate::{
 impl Store {
     /// Changes a member's settings of a room. Two sequential round trips.
     ///
-    /// Each setting is written on its own, so that concurrent changes of different settings both apply. The only condition
-    /// is the member's entry, which is deleted with the membership.
+    /// Each setting is written on its own, so that concurrent changes of different settings both apply. The
+    /// only condition is the member's entry, which is deleted with the membership.
     pub async fn change_room_settings(
         &self,
         me: UserId,

@@ -25,8 +25,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 /// The maximum number of rooms per page.
 const ROOMS_PER_PAGE: usize = 100;
 
-/// The maximum size of the messages of one page, in bytes of JSON. The response is escaped once more on its way to the
-/// gateway, and rooms and previews come on top: together they stay below the 6 MB that a function can return.
+/// The maximum size of the messages of one page, in bytes of JSON. The response is escaped once more on its
+/// way to the gateway, and rooms and previews come on top: together they stay below the 6 MB that a function
+/// can return.
 const MAX_BYTES: usize = 1024 * 1024;
 
 /// Rooms read concurrently.
@@ -57,8 +58,8 @@ impl RoomToSync {
 impl Store {
     /// What a client at the given positions misses, of the rooms of `scope` after the room `after`.
     ///
-    /// Revisions and newest positions are read first, then the messages and changes up to them: these exist, at that
-    /// revision or a later one. Anything newer comes with the next call.
+    /// Revisions and newest positions are read first, then the messages and changes up to them: these exist,
+    /// at that revision or a later one. Anything newer comes with the next call.
     pub async fn sync(
         &self,
         me: UserId,

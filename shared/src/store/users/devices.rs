@@ -1,5 +1,5 @@
-//! Devices and push tokens. A push token belongs to one device of one user, so a phone that changes hands receives nothing
-//! for its former owner.
+//! Devices and push tokens. A push token belongs to one device of one user, so a phone that changes hands
+//! receives nothing for its former owner.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,8 @@ impl PushTokenClaim {
 }
 
 impl Store {
-    /// Registers a device, or updates it. Its push token moves here from any other device. Refused beyond the quota.
+    /// Registers a device, or updates it. Its push token moves here from any other device. Refused beyond the
+    /// quota.
     pub async fn register_device(&self, user: UserId, device: &Device) -> Result<()> {
         let claim = PushTokenClaim { user_id: user, device_id: device.id };
         retrying(DEVICE_IS_BUSY, || async {
@@ -83,7 +84,8 @@ impl Store {
         .await
     }
 
-    /// Deletes a device of a deleted account, and releases its push token, unless the account has been recreated. Idempotent.
+    /// Deletes a device of a deleted account, and releases its push token, unless the account has been
+    /// recreated. Idempotent.
     pub async fn delete_device_of_deleted_account(&self, user: UserId, id: DeviceId) -> Result<()> {
         retrying(DEVICE_IS_BUSY, || async {
             let Some(mut tx) = self.device_deletion(user, id).await? else { return Ok(Attempt::Done(())) };

@@ -126,8 +126,8 @@ impl Store {
                 Some(Conflict::EmailTaken) => email_claim = None,
             }
         }
-        // A concurrent call of the same user was first. No other user can hold every candidate: the last one contains the
-        // whole id.
+        // A concurrent call of the same user was first. No other user can hold every candidate: the last one
+        // contains the whole id.
         self.profile(user).await?.ok_or_else(|| Error::internal("a new profile could not be created"))
     }
 
@@ -159,8 +159,8 @@ impl Store {
         }
     }
 
-    /// One page of the users whose username contains `query`, and where the next page starts, if there is one. A user may
-    /// appear several times.
+    /// One page of the users whose username contains `query`, and where the next page starts, if there is
+    /// one. A user may appear several times.
     pub async fn users_by_name(
         &self,
         query: &str,

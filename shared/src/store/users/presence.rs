@@ -1,6 +1,7 @@
 //! Presence: one item per user, with one attribute per live connection.
 //!
-//! Every change of the item increments its `version`, so that exactly one call notifies the user's friends of a change.
+//! Every change of the item increments its `version`, so that exactly one call notifies the user's friends of
+//! a change.
 
 use std::collections::HashMap;
 
@@ -72,8 +73,9 @@ struct Connections {
 }
 
 impl Store {
-    /// Registers a connection until its token expires or the gateway closes it; `token_expires` in seconds since 1970.
-    /// Returns the connections to close, because the user has too many. A deleted account cannot register one.
+    /// Registers a connection until its token expires or the gateway closes it; `token_expires` in seconds
+    /// since 1970. Returns the connections to close, because the user has too many. A deleted account cannot
+    /// register one.
     pub async fn register_connection(
         &self,
         connection: &Connection,
@@ -85,8 +87,8 @@ impl Store {
         self.evict(connection.user_id, connections).await
     }
 
-    /// Registers a connection that sends `hello`. Returns the connections to close, and whether the user has come online by it: whether it is the
-    /// first of the user's live connections that sends one.
+    /// Registers a connection that sends `hello`. Returns the connections to close, and whether the user has
+    /// come online by it: whether it is the first of the user's live connections that sends one.
     pub async fn mark_online(
         &self,
         connection: &Connection,
@@ -158,8 +160,8 @@ impl Store {
         tx.commit_through_conflicts().await.map(drop)
     }
 
-    /// Removes connections that have ended, and stores when the user was last seen. Returns whether the user has gone
-    /// offline by it, which exactly one call learns.
+    /// Removes connections that have ended, and stores when the user was last seen. Returns whether the user
+    /// has gone offline by it, which exactly one call learns.
     pub async fn remove_ended_connections(
         &self,
         user: UserId,
@@ -265,7 +267,8 @@ impl Connections {
         same.is_some_and(|live| live.device_id == connection.device_id)
     }
 
-    /// Whether no call will notify the end of an announcement any more, and `alone` is the only live connection.
+    /// Whether no call will notify the end of an announcement any more, and `alone` is the only live
+    /// connection.
     fn is_abandoned(&self, announced: &Announcement, alone: &Connection) -> bool {
         let is_alone = self.live.iter().all(|live| live.id == alone.id);
         let is_old = |seen: Timestamp| alone.since.since(seen) >= NOTIFICATION_TIMEOUT;

@@ -29,8 +29,8 @@ const USERNAME_TAKEN: Refusal =
     Refusal { status: 409, code: "username_taken", detail: "This username is taken." };
 
 impl Store {
-    /// Changes a profile: a new username with its claim and search index, in one transaction. Nothing is written where
-    /// nothing changes.
+    /// Changes a profile: a new username with its claim and search index, in one transaction. Nothing is
+    /// written where nothing changes.
     pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
         retrying("the profile keeps changing", || async {
             let before = self.profile(user).await?.ok_or(Error::NotFound)?;
@@ -46,8 +46,8 @@ impl Store {
         .await
     }
 
-    /// Updates how a room shows one of its members, which is a change of the room. `None` if the room is up to date, or
-    /// the user is not a member.
+    /// Updates how a room shows one of its members, which is a change of the room. `None` if the room is up
+    /// to date, or the user is not a member.
     pub async fn update_member_profile(
         &self,
         room: RoomId,

@@ -1,8 +1,8 @@
-//! Quotas: one item per user holds how many requests, friends, blocks, devices and rooms the user has. The transactions
-//! that add or remove one also change the item, under the condition of its limit.
+//! Quotas: one item per user holds how many requests, friends, blocks, devices and rooms the user has. The
+//! transactions that add or remove one also change the item, under the condition of its limit.
 //!
-//! The item also holds whether the account is deleted, so that a deleted account gets nothing new, and the revision of
-//! the profile, so that a new membership never shows an outdated profile.
+//! The item also holds whether the account is deleted, so that a deleted account gets nothing new, and the
+//! revision of the profile, so that a new membership never shows an outdated profile.
 
 use crate::{
     domain::{
@@ -44,7 +44,8 @@ impl QuotaChange {
         Self { user, is_own, changes: Vec::new(), requires_active: false, profile_rev: None }
     }
 
-    /// Adds `count` to a quota; growing requires an active account. One transaction adds to at most one quota of a user.
+    /// Adds `count` to a quota; growing requires an active account. One transaction adds to at most one quota
+    /// of a user.
     pub fn add(mut self, quota: Quota, count: i64) -> Self {
         if count != 0 {
             self.changes.push((quota, count));
@@ -115,8 +116,8 @@ impl<R> Transaction<'_, R> {
 }
 
 impl Store {
-    /// Why a change of a quota failed: an error if the account is deleted or the quota exhausted. Otherwise the account
-    /// or its profile has changed, and the caller has to read again.
+    /// Why a change of a quota failed: an error if the account is deleted or the quota exhausted. Otherwise
+    /// the account or its profile has changed, and the caller has to read again.
     pub(in crate::store) async fn check_quota_failure(&self, change: &QuotaChange) -> Result<()> {
         match (self.account(change.user).await?, change.growing()) {
             (Some(Account::Deleted(_)), _) if change.is_own => Err(TOKEN_BEFORE_DELETION),

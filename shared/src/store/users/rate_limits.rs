@@ -23,8 +23,8 @@ const TAT: &str = "tat";
 impl Store {
     /// Counts one action of a user, or [`Error::RateLimited`].
     ///
-    /// One write for an idle user, and one more otherwise; a refused action changes nothing. However many actions are
-    /// concurrent, no more than the limit are allowed: every write is conditional.
+    /// One write for an idle user, and one more otherwise; a refused action changes nothing. However many
+    /// actions are concurrent, no more than the limit are allowed: every write is conditional.
     pub async fn check_rate_limit(
         &self,
         user: UserId,

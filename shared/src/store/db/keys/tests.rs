@@ -29,8 +29,8 @@ fn a_connection_round_trips_through_its_attribute() {
     assert_eq!(connection_of("last_seen"), None);
 }
 
-/// The partition and sort keys of a function, as `docs/data-model.md` writes them. A function has several sort keys if
-/// it takes an enum.
+/// The partition and sort keys of a function, as `docs/data-model.md` writes them. A function has several
+/// sort keys if it takes an enum.
 type Documented = (String, Vec<String>, Vec<String>);
 
 #[test]
@@ -41,7 +41,8 @@ fn the_data_model_document_lists_every_key_as_its_function_returns_it() {
     assert_eq!(names, key_functions(include_str!("../keys.rs")));
 }
 
-/// The rows of the key table, in the order of their functions' names. Code spans are the names and the patterns.
+/// The rows of the key table, in the order of their functions' names. Code spans are the names and the
+/// patterns.
 fn documented_keys(document: &str) -> Vec<Documented> {
     let spans = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
     let rows = document.lines().skip_while(|line| !line.starts_with("| function | pk | sk |")).skip(2);
