@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use chrono::{DateTime, Duration, SecondsFormat, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, Duration, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A UTC time in whole milliseconds: `2026-01-31T09:15:00.000Z` in JSON and in the table.
@@ -67,18 +67,26 @@ impl From<Timestamp> for String {
     }
 }
 
-impl FromStr for Timestamp {
-    type Err = chrono::ParseError;
+/// The text is not a time of the years 0 to 9999 in UTC, as RFC 3339 writes it.
+#[derive(Debug, thiserror::Error)]
+#[error("not an RFC 3339 time")]
+pub struct NotATime;
 
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        Ok(DateTime::parse_from_rfc3339(text)?.to_utc().into())
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    /// RFC 3339 has four digits for the year. An offset can move a time beyond them, and such a time could be written but
+    /// not be read again.
+    fn from_str(text: &str) -> std::result::Result<Self, NotATime> {
+        let time = DateTime::parse_from_rfc3339(text).map_err(|_| NotATime)?.to_utc();
+        if (0..=9999).contains(&time.year()) { Ok(time.into()) } else { Err(NotATime) }
     }
 }
 
 impl TryFrom<String> for Timestamp {
-    type Error = chrono::ParseError;
+    type Error = NotATime;
 
-    fn try_from(text: String) -> std::result::Result<Self, Self::Error> {
+    fn try_from(text: String) -> std::result::Result<Self, NotATime> {
         text.parse()
     }
 }
@@ -119,5 +127,22 @@ mod tests {
         let time: Timestamp = "2026-01-31T10:15:00.1239+01:00".parse().unwrap();
         assert_eq!(time.to_string(), "2026-01-31T09:15:00.123Z");
         assert_eq!(Timestamp::from_seconds(0).to_string(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn every_time_that_can_be_read_can_be_read_again() {
+        for text in [
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999Z",
+            "9999-12-31T23:59:59+05:00",
+            "2026-06-30T23:59:60Z",
+            "2026-01-31T09:15:00.9999Z",
+        ] {
+            let time: Timestamp = text.parse().unwrap();
+            assert_eq!(time.to_string().parse::<Timestamp>().unwrap(), time, "{text}");
+        }
+        for text in ["9999-12-31T23:59:59-05:00", "0000-01-01T00:00:00+00:01", "10000-01-01T00:00:00Z", ""] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 }

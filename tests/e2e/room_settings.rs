@@ -69,6 +69,7 @@ async fn only_members_have_room_settings_and_a_returning_member_has_defaults() {
     let room = ana.group_with(&[&ben]).await;
     for (field, invalid) in [
         ("muted_until", json!("tomorrow")),
+        ("muted_until", json!("9999-12-31T23:59:59-05:00")),
         ("is_pinned", json!("yes")),
         ("is_archived", json!(1)),
         ("theme", json!("Dark!")),
