@@ -107,7 +107,7 @@ pub const CHATS: [Chat; 4] = [
             Message("chloe", "Weather looks fine for Sunday. Eight o'clock at the bridge?"),
             Message("ben", "Eight?! On a Sunday?"),
             Message("ana", "Eight is good, it gets hot after ten"),
-            Message("ben", "Fine, but somebody brings coffee"),
+            Message("ben", "Fine, but someone brings coffee"),
             Message("chloe", "I bring coffee, you set the tempo"),
             Message("ana", "18 km along the river and back? My plan says easy, 6:00/km"),
             Message("chloe", "Works for me. There is a fountain at kilometre 9, no need to carry much"),
