@@ -5,6 +5,9 @@ use std::{fmt, str::FromStr, sync::Arc};
 use chrono::{DateTime, Datelike, Duration, SecondsFormat, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 
+/// Smaller epochs are seconds: as seconds, the year 5138; as milliseconds, 1973.
+const MAX_EPOCH_SECONDS: i64 = 100_000_000_000;
+
 /// A UTC time in whole milliseconds: `2026-01-31T09:15:00.000Z` in JSON and in the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
@@ -20,6 +23,12 @@ impl Timestamp {
     /// 0 for an absent time.
     pub fn from_milliseconds(milliseconds: i64) -> Option<Self> {
         DateTime::from_timestamp_millis(milliseconds).filter(|_| milliseconds > 0).map(Self)
+    }
+
+    /// Creates a time from the epoch of an event: milliseconds from API Gateway, seconds from `cargo lambda
+    /// watch`. `None` as in `from_milliseconds`.
+    pub fn from_epoch(epoch: i64) -> Option<Self> {
+        Self::from_milliseconds(if epoch < MAX_EPOCH_SECONDS { epoch.saturating_mul(1000) } else { epoch })
     }
 
     /// Unix seconds, as in DynamoDB's TTL and in JWTs.
@@ -127,6 +136,16 @@ mod tests {
         let time: Timestamp = "2026-01-31T10:15:00.1239+01:00".parse().unwrap();
         assert_eq!(time.to_string(), "2026-01-31T09:15:00.123Z");
         assert_eq!(Timestamp::from_seconds(0).to_string(), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn epochs_are_milliseconds_or_seconds() {
+        let time = Timestamp::from_seconds(1_770_000_000);
+        assert_eq!(Timestamp::from_epoch(1_770_000_000_000), Some(time));
+        assert_eq!(Timestamp::from_epoch(1_770_000_000), Some(time));
+        for absent in [0, -1, i64::MIN, i64::MAX] {
+            assert_eq!(Timestamp::from_epoch(absent), None, "{absent}");
+        }
     }
 
     #[test]

@@ -79,7 +79,9 @@ impl DataFolder {
         Ok(secret)
     }
 
-    /// Writes the variables of functions outside of the stack as lines `NAME=value`; does nothing in memory.
+    /// Writes the variables of functions outside of the stack as lines `NAME='value'`; does nothing in
+    /// memory. Shells and `cargo lambda` can read them: the latter refuses a second `=` or a space outside of
+    /// quotes.
     ///
     /// # Errors
     /// If they cannot be written.
@@ -87,9 +89,16 @@ impl DataFolder {
         let Some((folder, _)) = &self.locked else {
             return Ok(());
         };
-        let lines: Vec<_> = variables.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let lines: Vec<_> =
+            variables.iter().map(|(name, value)| format!("{name}={}", quoted(value))).collect();
         write_private(&folder.join("env"), &(lines.join("\n") + "\n"))
     }
+}
+
+/// A value in single quotes, or in double quotes if it contains a single one.
+fn quoted(value: &str) -> String {
+    let quote = if value.contains('\'') { '"' } else { '\'' };
+    format!("{quote}{value}{quote}")
 }
 
 /// Writes a file that only its owner can read. The file is written under a temporary name and renamed, so
@@ -122,8 +131,8 @@ mod tests {
         let secret = folder.secret().unwrap();
         let mode = fs::metadata(path.join("jwt-secret")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        folder.write_env(&BTreeMap::from([("A", "1"), ("B", "2")])).unwrap();
-        assert_eq!(fs::read_to_string(path.join("env")).unwrap(), "A=1\nB=2\n");
+        folder.write_env(&BTreeMap::from([("A", "x=1, y=2"), ("B", "it's")])).unwrap();
+        assert_eq!(fs::read_to_string(path.join("env")).unwrap(), "A='x=1, y=2'\nB=\"it's\"\n");
         assert_eq!(fs::metadata(path.join("env")).unwrap().permissions().mode() & 0o777, 0o600);
         drop(folder);
         let reopened = DataFolder::open(Some(&path)).await.unwrap();

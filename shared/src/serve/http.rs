@@ -42,7 +42,7 @@ impl HttpCall {
     /// When the gateway received the call.
     fn time(&self) -> Option<Timestamp> {
         match self.0.request_context_ref() {
-            Some(RequestContext::ApiGatewayV2(context)) => Timestamp::from_milliseconds(context.time_epoch),
+            Some(RequestContext::ApiGatewayV2(context)) => Timestamp::from_epoch(context.time_epoch),
             _ => None,
         }
     }

@@ -33,10 +33,9 @@ where
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ScheduledEvent>| {
         let (app, endpoint) = (app.clone(), endpoint.clone());
         async move {
-            let now = Clock::system().now().milliseconds();
-            let remaining = Duration::from_millis(event.context.deadline.saturating_sub(now));
+            let limit = time_limit(event.context.deadline, Clock::system().now().milliseconds());
             let call = answer(&app, &endpoint, &event.payload, &event.context.request_id);
-            let outcome = tokio::time::timeout(remaining.saturating_sub(SHUTDOWN_MARGIN), call).await;
+            let outcome = tokio::time::timeout(limit, call).await;
             outcome.unwrap_or_else(|_| {
                 tracing::warn!("out of time: the next call continues");
                 Err(Failure(Error::Busy("out of time".into())))
@@ -44,6 +43,13 @@ where
         }
     }))
     .await
+}
+
+/// How long a call may run that starts at `now`; both times are Unix milliseconds. `cargo lambda watch` gives a
+/// deadline in 1970: a deadline in the past is none.
+fn time_limit(deadline: u64, now: u64) -> Duration {
+    let remaining = deadline.checked_sub(now).map_or(Duration::MAX, Duration::from_millis);
+    remaining.saturating_sub(SHUTDOWN_MARGIN)
 }
 
 /// Handles a call.
@@ -69,5 +75,18 @@ pub struct Failure(Error);
 impl From<Failure> for Diagnostic {
     fn from(Failure(error): Failure) -> Self {
         Self { error_type: "Failed".to_owned(), error_message: error.to_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_stops_before_a_deadline_in_the_future() {
+        let now = 1_770_000_000_000;
+        assert_eq!(time_limit(now + 60_000, now), Duration::from_secs(55));
+        assert_eq!(time_limit(now + 4_000, now), Duration::ZERO);
+        assert!(time_limit(600_000, now) > Duration::from_hours(24));
     }
 }

@@ -68,7 +68,7 @@ where
     E: Endpoint<SocketCall, A, Reply = Option<Event>>,
 {
     let call = SocketCall::new(event);
-    let app = &app.at(Timestamp::from_milliseconds(call.event.request_context.request_time_epoch));
+    let app = &app.at(Timestamp::from_epoch(call.event.request_context.request_time_epoch));
     let (outcome, measured) = measured(endpoint.run(app, &call)).await;
     let status = match &outcome {
         Ok(_) => 200,
