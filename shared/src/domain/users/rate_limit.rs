@@ -57,6 +57,8 @@ impl RateLimitedAction {
 pub struct RateLimit {
     burst: u32,
     interval: Duration,
+    /// The number of calls that one call counts as.
+    weight: u32,
 }
 
 /// The decision about a call.
@@ -83,14 +85,25 @@ impl RateLimit {
         let (burst, period) = (count.max(1), i64::from(seconds.max(1)) * 1000);
         // Rounded up to whole milliseconds: a period never has more than `count` calls.
         let interval = (period + i64::from(burst) - 1) / i64::from(burst);
-        Self { burst, interval: Duration::milliseconds(interval) }
+        Self { burst, interval: Duration::milliseconds(interval), weight: 1 }
+    }
+
+    /// The limit for a call that counts as `weight` calls: from 1 to the whole burst.
+    #[must_use]
+    pub fn weighing(self, weight: u32) -> Self {
+        Self { weight: weight.clamp(1, self.burst), ..self }
+    }
+
+    /// The number of calls in a burst.
+    pub fn burst(self) -> u32 {
+        self.burst
     }
 
     /// Decides about a call at `now`, given the stored TAT.
     pub fn check(self, stored: Option<Timestamp>, now: Timestamp) -> Decision {
         let (tat, latest) = (self.effective(stored, now).unwrap_or(now), self.latest_allowed(now));
         if tat <= latest {
-            Decision::Allowed { next: tat.plus(self.interval) }
+            Decision::Allowed { next: tat.plus(self.advance()) }
         } else {
             Decision::Limited { retry_after: tat.since(latest) }
         }
@@ -104,7 +117,7 @@ impl RateLimit {
 
     /// The latest TAT with which a call is allowed at `now`.
     pub fn latest_allowed(self, now: Timestamp) -> Timestamp {
-        self.burst_end(now).plus(-self.interval)
+        self.burst_end(now).plus(-self.advance())
     }
 
     /// The TAT after a full burst at `now`: from then on, calls up to `now` have no effect.
@@ -112,9 +125,9 @@ impl RateLimit {
         now.plus(self.interval * i32::try_from(self.burst).unwrap_or(i32::MAX))
     }
 
-    /// The time that one call adds to the TAT.
-    pub fn interval(self) -> Duration {
-        self.interval
+    /// The time that a call adds to the TAT.
+    pub fn advance(self) -> Duration {
+        self.interval * i32::try_from(self.weight).unwrap_or(i32::MAX)
     }
 }
 
@@ -174,9 +187,30 @@ mod tests {
     #[test]
     fn an_indivisible_period_never_allows_more_calls_than_the_limit() {
         let limit = RateLimit::per(7, 60);
-        assert_eq!(limit.interval(), Duration::milliseconds(8572));
+        assert_eq!(limit.advance(), Duration::milliseconds(8572));
         assert_eq!(RateLimit::per(0, 0), RateLimit::per(1, 1));
         assert_eq!(RateLimit::per(u32::MAX, 1).interval(), Duration::milliseconds(1));
+    }
+
+    #[test]
+    fn a_call_counts_as_its_weight() {
+        let limit = RateLimit::per(10, 10);
+        let mut tat = None;
+        let mut check = |weight, now| match limit.weighing(weight).check(tat, at(now)) {
+            Decision::Allowed { next } => {
+                tat = Some(next);
+                None
+            }
+            Decision::Limited { retry_after } => Some(retry_after.num_milliseconds()),
+        };
+        assert_eq!(check(7, 0), None);
+        assert_eq!(check(4, 0), Some(1000));
+        assert_eq!(check(3, 0), None);
+        assert_eq!(check(1, 0), Some(1000));
+        // A weight above the burst is the whole burst: the call is allowed once nothing else counts.
+        assert_eq!(check(u32::MAX, 9000), Some(1000));
+        assert_eq!(check(u32::MAX, 10_000), None);
+        assert_eq!(check(0, 19_000), None);
     }
 
     proptest! {
@@ -192,7 +226,7 @@ mod tests {
                 moments[index] += moments[index - 1];
             }
             let allowed: Vec<u32> = allowed(limit, &moments).into_iter().map(|index| moments[index]).collect();
-            let interval = u32::try_from(limit.interval().num_milliseconds()).unwrap();
+            let interval = u32::try_from(limit.advance().num_milliseconds()).unwrap();
             for (index, first) in allowed.iter().enumerate() {
                 for (more, last) in allowed[index..].iter().enumerate() {
                     prop_assert!(u32::try_from(more + 1).unwrap() <= count + (last - first) / interval);
@@ -221,7 +255,7 @@ mod tests {
                 let is_allowed = |now| matches!(limit.check(tat, now), Decision::Allowed { .. });
                 prop_assert!(is_allowed(then));
                 prop_assert!(!is_allowed(then.plus(-Duration::milliseconds(1))));
-                prop_assert!(retry_after <= limit.interval());
+                prop_assert!(retry_after <= limit.advance());
             }
         }
     }

@@ -21,7 +21,7 @@ use crate::{
 const TAT: &str = "tat";
 
 impl Store {
-    /// Counts one action of a user, or [`Error::RateLimited`].
+    /// Counts an action of a user, by its weight, or [`Error::RateLimited`].
     ///
     /// One write for an idle user, and one more otherwise; a refused action changes nothing. However many
     /// actions are concurrent, no more than the limit are allowed: every write is conditional.
@@ -38,7 +38,7 @@ impl Store {
             let change = format!("SET tat = {expression}, expires_at = :expires_at");
             Update::of(keys::rate(user, action.name()), change).value(":expires_at", expires_at)
         };
-        let from_now = now.plus(limit.interval()).milliseconds();
+        let from_now = now.plus(limit.advance()).milliseconds();
         let idle = set(":next")?
             .only_if("attribute_not_exists(tat) OR tat <= :now")
             .value(":next", from_now)?
@@ -53,7 +53,7 @@ impl Store {
             let allow = if limit.effective(stored, now).is_some() {
                 set("tat + :interval")?
                     .only_if("tat > :now AND tat <= :latest")
-                    .value(":interval", limit.interval().num_milliseconds())?
+                    .value(":interval", limit.advance().num_milliseconds())?
                     .value(":now", now.milliseconds())?
                     .value(":latest", limit.latest_allowed(now).milliseconds())?
             } else {
