@@ -45,7 +45,7 @@ async fn sixteen_concurrent_calls_are_admitted_up_to_the_burst() {
             let outcomes = futures::future::join_all(calls).await.into_iter().map(admitted);
             assert_eq!(outcomes.flatten().count(), admitted_calls, "of {burst}");
         }
-        let later = now.plus(limit.interval() * 3);
+        let later = now.plus(limit.advance() * 3);
         let calls = (0..16)
             .map(|n| processes[n % 4].check_rate_limit(user, RateLimitedAction::Messages, limit, later));
         let outcomes = futures::future::join_all(calls).await.into_iter().map(admitted);

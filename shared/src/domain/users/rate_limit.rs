@@ -189,7 +189,7 @@ mod tests {
         let limit = RateLimit::per(7, 60);
         assert_eq!(limit.advance(), Duration::milliseconds(8572));
         assert_eq!(RateLimit::per(0, 0), RateLimit::per(1, 1));
-        assert_eq!(RateLimit::per(u32::MAX, 1).interval(), Duration::milliseconds(1));
+        assert_eq!(RateLimit::per(u32::MAX, 1).advance(), Duration::milliseconds(1));
     }
 
     #[test]
