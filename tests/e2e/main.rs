@@ -20,6 +20,7 @@ mod friends;
 mod groups;
 mod harness;
 mod http_api;
+mod iam;
 mod issuers;
 #[path = "../key_pair.rs"]
 mod key_pair;

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use serde_yaml_ng::Value;
 
 use crate::{
     harness::{Actor, Proxy, Seen, TestStack, in_seconds, make_friends, signed},
+    iam::Policies,
     maintenance::{self, delete_in_part},
     names::{template, text},
     probes::probes,
@@ -39,8 +40,11 @@ fn allowed() -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
-/// The actions of a statement, named as in the proxy.
+/// The actions that a statement allows, named as in the proxy.
 fn actions(statement: &Value) -> Vec<String> {
+    if statement["Effect"] != "Allow" {
+        return Vec::new();
+    }
     let actions = match &statement["Action"] {
         Value::Sequence(actions) => actions.clone(),
         action => vec![action.clone()],
@@ -86,6 +90,34 @@ fn needed(call: &Seen) -> Vec<String> {
         // IAM checks a query of an index against the ARN of the index, and not against that of the table.
         operation if call.body.contains("\"IndexName\"") => vec![format!("{operation} on an index")],
         operation => vec![operation.to_owned()],
+    }
+}
+
+/// The actions of a call with the partition keys of their items.
+fn accesses(call: &Seen) -> BTreeSet<(String, String)> {
+    let body: Json = serde_json::from_str(&call.body).unwrap_or_default();
+    let items = match body["TransactItems"].as_array() {
+        Some(writes) => writes.clone(),
+        None => vec![body],
+    };
+    let accesses = items.iter().flat_map(|item| {
+        let actions = needed(&Seen { body: item.to_string(), ..call.clone() });
+        actions
+            .into_iter()
+            .flat_map(|action| partition_keys(item).into_iter().map(move |pk| (action.clone(), pk)))
+    });
+    accesses.collect()
+}
+
+/// All partition keys in the body of a call.
+fn partition_keys(body: &Json) -> Vec<String> {
+    match body {
+        Json::Object(fields) => {
+            let own = ["pk", ":pk"].iter().filter_map(|name| fields.get(*name)?["S"].as_str());
+            own.map(str::to_owned).chain(fields.values().flat_map(partition_keys)).collect()
+        }
+        Json::Array(values) => values.iter().flat_map(partition_keys).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -256,11 +288,15 @@ async fn each_function_is_allowed_exactly_the_actions_that_it_uses() {
     stack.new_user().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
     stack.local.settle().await;
 
+    let policies = Policies::of_template();
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut wrong = Vec::new();
     for call in proxy.seen() {
+        let is_denied = |(action, pk): &(String, String)| !policies.allow(&call.caller, action, Some(pk));
+        let denied = accesses(&call).into_iter().filter(is_denied);
+        wrong.extend(denied.map(|(action, pk)| format!("{} may not {action} {pk}", call.caller)));
         used.entry(call.caller.clone()).or_default().extend(needed(&call));
     }
-    let mut wrong = Vec::new();
     for (function, allowed) in allowed() {
         let used = used.remove(&function).unwrap_or_default();
         let rare = |action: &&String| RARE.iter().any(|(rare, _)| rare == action);
