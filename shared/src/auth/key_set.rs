@@ -1,12 +1,22 @@
 //! The published keys of an issuer (RFC 7517) that can verify tokens.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    alphabet::URL_SAFE,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Decodes the numbers of a key. RFC 7518, section 2, forbids the padding, but some issuers publish it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The maximum number of keys of a set. Issuers have two or three.
 const MAX_KEYS: usize = 64;
@@ -15,7 +25,7 @@ const MAX_KEYS: usize = 64;
 /// the time of a verification.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// The length of a P-256 coordinate, in bytes (RFC 7518, section 6.2.1.2).
+/// The length of a P-256 coordinate, in bytes.
 const P256_BYTES: usize = 32;
 
 /// A set of keys, each for one algorithm.
@@ -30,9 +40,11 @@ struct Key {
 impl KeySet {
     /// Parses a set. Skips keys that are malformed, weak or for another purpose. `None` if no key remains.
     pub fn read(json: &[u8]) -> Option<Self> {
+        // The keys are parsed one by one: text or numbers that JSON libraries reject affect only their key.
         #[derive(Deserialize)]
-        struct Document {
-            keys: Vec<Value>,
+        struct Document<'a> {
+            #[serde(borrow)]
+            keys: Vec<&'a RawValue>,
         }
         let document: Document = serde_json::from_slice(json).ok()?;
         let keys: Vec<_> = document.keys.into_iter().filter_map(usable_key).take(MAX_KEYS).collect();
@@ -51,47 +63,56 @@ impl KeySet {
 }
 
 /// A published key, if it can verify tokens. The algorithm follows from the key's type.
-fn usable_key(json: Value) -> Option<Key> {
-    let jwk: Jwk = serde_json::from_value(json).ok()?;
+fn usable_key(json: &RawValue) -> Option<Key> {
+    let jwk: Jwk = serde_json::from_str(json.get()).ok()?;
     let common = &jwk.common;
     let is_for_signatures =
         common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
     let can_verify = common.key_operations.as_ref().is_none_or(|all| all.contains(&KeyOperations::Verify));
-    let (algorithm, expected_name, has_valid_size) = match &jwk.algorithm {
+    let (algorithm, expected_name, public) = match &jwk.algorithm {
         AlgorithmParameters::RSA(rsa) => {
-            (Algorithm::RS256, KeyAlgorithm::RS256, RSA_BITS.contains(&bits(&decoded(&rsa.n)?)))
+            (Algorithm::RS256, KeyAlgorithm::RS256, rsa_key(&number(&rsa.n)?, &number(&rsa.e)?)?)
         }
         AlgorithmParameters::EllipticCurve(point) if point.curve == EllipticCurve::P256 => {
-            let has_valid_size =
-                decoded(&point.x)?.len() == P256_BYTES && decoded(&point.y)?.len() == P256_BYTES;
-            (Algorithm::ES256, KeyAlgorithm::ES256, has_valid_size)
+            (Algorithm::ES256, KeyAlgorithm::ES256, p256_key(&number(&point.x)?, &number(&point.y)?)?)
         }
         _ => return None,
     };
-    let is_usable = is_for_signatures
-        && can_verify
-        && common.key_algorithm.is_none_or(|name| name == expected_name)
-        && has_valid_size;
-    let public = DecodingKey::from_jwk(&jwk).ok().filter(|_| is_usable)?;
-    Some(Key { id: common.key_id.clone(), algorithm, public })
+    let is_usable =
+        is_for_signatures && can_verify && common.key_algorithm.is_none_or(|name| name == expected_name);
+    is_usable.then(|| Key { id: common.key_id.clone(), algorithm, public })
 }
 
-fn decoded(number: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(number).ok()
+/// A big-endian number without leading zeros: some issuers publish the sign byte of their library's numbers.
+fn number(text: &str) -> Option<Vec<u8>> {
+    let bytes = BASE64.decode(text).ok()?;
+    let first = bytes.iter().position(|byte| *byte != 0)?;
+    Some(bytes[first..].to_vec())
 }
 
-/// The length of a big-endian number, in bits.
-fn bits(number: &[u8]) -> usize {
-    let first = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
-    let number = &number[first..];
-    number.len() * 8 - number.first().map_or(0, |byte| byte.leading_zeros() as usize)
+fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Option<DecodingKey> {
+    let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
+    RSA_BITS.contains(&bits).then(|| DecodingKey::from_rsa_raw_components(modulus, exponent))
+}
+
+/// The key of a point in its uncompressed form (SEC 1, section 2.3.3), with coordinates of full length.
+fn p256_key(x: &[u8], y: &[u8]) -> Option<DecodingKey> {
+    let mut point = vec![4];
+    for coordinate in [x, y] {
+        point.resize(point.len() + P256_BYTES.checked_sub(coordinate.len())?, 0);
+        point.extend_from_slice(coordinate);
+    }
+    Some(DecodingKey::from_ec_der(&point))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use base64::engine::general_purpose::{URL_SAFE as PADDED, URL_SAFE_NO_PAD};
+    use jsonwebtoken::crypto;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::auth::key_pair::KeyPair;
 
     fn rsa(bits: usize) -> Value {
         let mut n = vec![0xff; bits / 8];
@@ -136,16 +157,18 @@ mod tests {
 
     #[test]
     fn unusable_keys_are_skipped_and_the_others_are_kept() {
-        let half = URL_SAFE_NO_PAD.encode([1; 31]);
+        let long = URL_SAFE_NO_PAD.encode([1; 33]);
         for unusable in [
             json!(7),
             json!({"kid": "r"}),
             json!({"kty": "oct", "kid": "r", "k": "c2VjcmV0"}),
-            json!({"kty": "OKP", "crv": "Ed25519", "kid": "r", "x": half}),
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": "r", "x": long}),
             rsa(1024),
             rsa(2040),
             rsa(8200),
             with(rsa(2048), "n", "not base64!"),
+            with(rsa(2048), "n", "AAAA"),
+            with(rsa(2048), "e", "AA=="),
             with(rsa(2048), "use", "enc"),
             with(rsa(2048), "alg", "RS512"),
             with(rsa(2048), "alg", "HS256"),
@@ -153,7 +176,8 @@ mod tests {
             with(rsa(2048), "key_ops", json!(["encrypt"])),
             with(ec(), "crv", "P-384"),
             with(ec(), "crv", "secp256k1"),
-            with(ec(), "x", half),
+            with(ec(), "x", long),
+            with(ec(), "y", ""),
             with(ec(), "alg", "RS256"),
         ] {
             assert!(read(std::slice::from_ref(&unusable)).is_none(), "{unusable}");
@@ -167,6 +191,63 @@ mod tests {
         }
         for text in ["", "{}", "[]", r#"{"keys":{}}"#, r#"{"keys":[]}"#, "<html>"] {
             assert!(KeySet::read(text.as_bytes()).is_none(), "{text}");
+        }
+    }
+
+    /// Every encoding of a number that issuers publish: padded, and with leading zeros.
+    fn encodings(number: &[u8]) -> Vec<String> {
+        let with_zeros = |count: usize| [vec![0; count], number.to_vec()].concat();
+        let all = (0..=3).map(with_zeros);
+        all.flat_map(|bytes| [URL_SAFE_NO_PAD.encode(&bytes), PADDED.encode(&bytes)]).collect()
+    }
+
+    #[test]
+    fn numbers_may_be_padded_and_begin_with_zeros() {
+        for (pair, names) in [(KeyPair::rs256("k"), ["n", "e"]), (KeyPair::es256("k"), ["x", "y"])] {
+            let token = pair.sign(&json!({"sub": "ana"}));
+            let (message, signature) = token.rsplit_once('.').unwrap();
+            for name in names {
+                let published = pair.public();
+                let number = URL_SAFE_NO_PAD.decode(published[name].as_str().unwrap()).unwrap();
+                for text in encodings(&number) {
+                    let set = read(&[with(published.clone(), name, text.as_str())]).unwrap();
+                    let key = set.find(Some("k"), pair.algorithm).unwrap();
+                    let is_valid = crypto::verify(signature, message.as_bytes(), key, pair.algorithm);
+                    assert!(is_valid.unwrap(), "{name} {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_coordinate_without_its_leading_zeros_is_extended() {
+        // About one in 256 coordinates begins with a zero byte.
+        let begins_with_zero = |pair: &KeyPair| pair.public()["x"].as_str().unwrap().starts_with("AA");
+        let pair = std::iter::repeat_with(|| KeyPair::es256("k")).find(begins_with_zero).unwrap();
+        let x = URL_SAFE_NO_PAD.decode(pair.public()["x"].as_str().unwrap()).unwrap();
+        let set = read(&[with(pair.public(), "x", URL_SAFE_NO_PAD.encode(&x[1..]))]).unwrap();
+        let token = pair.sign(&json!({"sub": "ana"}));
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let key = set.find(Some("k"), Algorithm::ES256).unwrap();
+        assert!(crypto::verify(signature, message.as_bytes(), key, Algorithm::ES256).unwrap());
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_parsed_does_not_drop_the_others() {
+        let good = with(rsa(2048), "kid", "good");
+        for other in [
+            "null",
+            "7",
+            "1e999",
+            "[]",
+            r#""key""#,
+            r#"{"kty":"RSA","kid":"\ud800","n":"AQAB","e":"AQAB"}"#,
+            r#"{"kty":"RSA","kid":"r","n":"AQAB","n":"AQAB","e":"AQAB"}"#,
+            r#"{"kty":"EC","crv":"P-256","kid":"e","x":1e999,"y":"AQAB"}"#,
+            r#"{"kty":["RSA"]}"#,
+        ] {
+            let set = KeySet::read(format!(r#"{{"keys":[{other},{good}]}}"#).as_bytes()).unwrap();
+            assert!(set.find(Some("good"), Algorithm::RS256).is_some(), "{other}");
         }
     }
 

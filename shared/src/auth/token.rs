@@ -18,8 +18,11 @@ const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// The maximum length of a key id, in bytes.
 const MAX_KEY_ID_BYTES: usize = 256;
 
-/// The accepted values of `typ`, in either case: a JWT or an OAuth access token (RFC 9068, section 2.1).
+/// The accepted values of `typ`: a JWT or an OAuth access token (RFC 9068, section 2.1).
 const TYPES: [&str; 2] = ["jwt", "at+jwt"];
+
+/// The part of a media type that `typ` may omit (RFC 7515, section 4.1.9).
+const TYPE_PREFIX: &str = "application/";
 
 /// A parsed token. Its signature is not yet verified.
 pub(super) struct Token<'a> {
@@ -86,9 +89,14 @@ fn check_header(header: &Map<String, Value>) -> Result<()> {
     }
     match header.get("typ") {
         None => Ok(()),
-        Some(Value::String(kind)) if TYPES.contains(&kind.to_ascii_lowercase().as_str()) => Ok(()),
+        Some(Value::String(kind)) if is_accepted_type(kind) => Ok(()),
         Some(_) => Err(Error::InvalidToken("unsupported type")),
     }
+}
+
+fn is_accepted_type(kind: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    TYPES.contains(&kind.strip_prefix(TYPE_PREFIX).unwrap_or(&kind))
 }
 
 /// Decodes the JSON object in a segment.
@@ -155,6 +163,27 @@ mod tests {
         for name in ["none", "None", "", "hs256", "HS512", "ES384", "PS256", "EdDSA", "ＨＳ256"] {
             let header = format!(r#"{{"alg":"{name}"}}"#);
             assert_eq!(read(&header, "{}"), Err("algorithm not allowed"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_type_is_a_media_type_in_either_case_and_its_prefix_is_optional() {
+        let with_type = |kind: &str| read(&format!(r#"{{"alg":"HS256","typ":"{kind}"}}"#), "{}");
+        for kind in ["JWT", "jwt", "at+JWT", "application/jwt", "application/at+jwt", "Application/AT+JWT"] {
+            assert_eq!(with_type(kind), Ok(()), "{kind}");
+        }
+        for kind in [
+            "",
+            "application/",
+            "application/json",
+            "application/dpop+jwt",
+            "application/application/jwt",
+            "text/jwt",
+            "application/at+jwt; charset=utf-8",
+            "/jwt",
+            " jwt",
+        ] {
+            assert_eq!(with_type(kind), Err("unsupported type"), "{kind}");
         }
     }
 
