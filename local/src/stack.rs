@@ -325,7 +325,9 @@ fn issuer(environments: &Environments, secret: &str) -> Issuer {
         values.find(|value| !value.is_empty()).cloned()
     };
     Issuer {
-        secret: variable("JWT_SECRET").unwrap_or_else(|| secret.to_owned()),
+        secret: variable("JWT_SECRET")
+            .or_else(|| variable("JWT_NEXT_SECRET"))
+            .unwrap_or_else(|| secret.to_owned()),
         iss: variable("JWT_ISSUER"),
         aud: variable("JWT_AUDIENCE"),
     }

@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// All variables that a function may read. `template.yaml` sets them.
-pub const VARIABLES: [&str; 8] = [
+pub const VARIABLES: [&str; 9] = [
     "TABLE_NAME",
     "SOCKET_ENDPOINT",
     "JWT_SECRET",
+    "JWT_NEXT_SECRET",
     "JWT_ISSUER",
     "JWT_AUDIENCE",
     "JWT_ISSUERS",
@@ -38,20 +39,20 @@ pub struct Config {
     pub rate_limits: RateLimits,
 }
 
-/// The accepted issuers of tokens: one with a shared secret, and any number that publish their keys.
+/// The accepted issuers of tokens: one that shares secrets, and any number that publish their keys.
 #[derive(Clone, Default)]
 pub struct TokenConfig {
-    /// The issuer with a shared secret.
+    /// The issuer that shares secrets.
     pub secret: Option<SecretConfig>,
     /// The issuers that publish their keys.
     pub issuers: Vec<IssuerConfig>,
 }
 
-/// The requirements for tokens that are signed with the shared secret.
+/// The requirements for tokens that are signed with a shared secret.
 #[derive(Clone)]
 pub struct SecretConfig {
-    /// The HS256 secret. At least 32 bytes.
-    pub secret: String,
+    /// The HS256 secrets, each at least 32 bytes. During a rotation there are two, in any order.
+    pub secrets: Vec<String>,
     /// The required `iss`; `None` accepts any that is not another configured issuer.
     pub issuer: Option<String>,
     /// The required `aud`; `None` accepts any.
@@ -76,14 +77,25 @@ impl Config {
 
     /// Reads variables from `lookup`. An empty variable counts as absent.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let [table, socket_endpoint, secret, issuer, audience, issuers, media_origins, rate_limits] =
-            VARIABLES.map(|name| lookup(name).filter(|value| !value.is_empty()));
-        let secret = secret.map(|secret| SecretConfig { secret, issuer, audience });
-        if secret.as_ref().is_some_and(|config| config.secret.len() < MIN_SECRET_BYTES) {
+        let [
+            table,
+            socket_endpoint,
+            secret,
+            next_secret,
+            issuer,
+            audience,
+            issuers,
+            media_origins,
+            rate_limits,
+        ] = VARIABLES.map(|name| lookup(name).filter(|value| !value.is_empty()));
+        let secrets: Vec<String> = secret.into_iter().chain(next_secret).collect();
+        if secrets.iter().any(|secret| secret.len() < MIN_SECRET_BYTES) {
             return Err(Error::internal(formatcp!(
-                "JWT_SECRET must be at least {MIN_SECRET_BYTES} bytes long (RFC 7518, section 3.2)"
+                "JWT_SECRET and JWT_NEXT_SECRET must be at least {MIN_SECRET_BYTES} bytes long \
+                 (RFC 7518, section 3.2)"
             )));
         }
+        let secret = (!secrets.is_empty()).then_some(SecretConfig { secrets, issuer, audience });
         let issuers = issuers.as_deref().map_or(Ok(Vec::new()), IssuerConfig::read_list)?;
         let tokens = TokenConfig { secret, issuers };
         let media_origins = media_origins.unwrap_or_default();
@@ -122,9 +134,19 @@ mod tests {
     }
 
     #[test]
-    fn a_short_secret_is_rejected() {
-        assert!(config(&[("JWT_SECRET", &"s".repeat(31))]).is_err());
-        assert!(!config(&[("JWT_SECRET", &"s".repeat(32))]).unwrap().tokens.is_empty());
+    fn each_secret_has_at_least_32_bytes_and_an_empty_one_counts_as_absent() {
+        let (short, long, other) = ("s".repeat(31), "s".repeat(32), "t".repeat(32));
+        let secrets = |secret: &str, next: &str| {
+            let config = config(&[("JWT_SECRET", secret), ("JWT_NEXT_SECRET", next)]).ok()?;
+            Some(config.tokens.secret.map_or(Vec::new(), |config| config.secrets))
+        };
+        for (secret, next) in [(short.as_str(), ""), ("", &short), (&short, &long), (&long, &short)] {
+            assert_eq!(secrets(secret, next), None, "{secret} {next}");
+        }
+        assert_eq!(secrets("", ""), Some(Vec::new()));
+        assert_eq!(secrets(&long, ""), Some(vec![long.clone()]));
+        assert_eq!(secrets("", &long), Some(vec![long.clone()]));
+        assert_eq!(secrets(&long, &other), Some(vec![long, other]));
     }
 
     #[test]

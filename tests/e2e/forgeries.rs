@@ -16,7 +16,7 @@ use crate::{
     },
     key_pair::KeyPair,
 };
-use forge::{BACKEND, SECRET, Scene, backend_claims, hmac};
+use forge::{BACKEND, NEXT_SECRET, SECRET, Scene, backend_claims, hmac};
 use table::forgeries;
 
 /// Starts a stack that trusts the scene's issuers, and collects its log.
@@ -25,6 +25,7 @@ async fn start(scene: &Scene) -> (Process, JoinHandle<String>, tempfile::TempDir
     let issuers = json!([scene.issuer.config(), scene.other.config()]).to_string();
     let variables = [
         ("JWT_SECRET", SECRET),
+        ("JWT_NEXT_SECRET", NEXT_SECRET),
         ("JWT_ISSUER", BACKEND),
         ("JWT_AUDIENCE", AUDIENCE),
         ("JWT_ISSUERS", &issuers),
@@ -74,6 +75,9 @@ fn valid_tokens(scene: &Scene) -> Vec<String> {
             r#"{"alg":"ES256","typ":"at+JWT","jku":"https://x.example"}"#,
             &scene.claims().to_string(),
         ),
+        hmac(SECRET, r#"{"alg":"HS256","typ":"application/at+jwt"}"#, &backend_claims().to_string()),
+        // During a rotation, a second secret is accepted.
+        hmac(NEXT_SECRET, r#"{"alg":"HS256","typ":"application/JWT"}"#, &backend_claims().to_string()),
     ]
 }
 

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use base64::{
+    Engine,
+    engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD},
+};
 use local::Options;
 use serde_json::{Value, json};
 
@@ -10,6 +14,9 @@ use crate::{
     harness::{Actor, Issuer, PATIENCE, Reply, TestStack, in_seconds, signed},
     key_pair::KeyPair,
 };
+
+/// The secret that a rotation replaces.
+const OLD: &str = "the former secret, of more than 32 bytes";
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -81,6 +88,55 @@ async fn without_a_shared_secret_only_issuers_with_keys_are_trusted() {
         rejected.get("/users/me").await.problem(401, "invalid_token");
     }
     id_of(&stack.stranger(Some(&pair.sign(&issuer.claims("108"))))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn during_a_rotation_tokens_of_both_secrets_are_accepted() {
+    const NEXT: &str = "the next secret, of more than 32 bytes";
+    let claims = json!({"sub": uuid::Uuid::new_v4(), "exp": in_seconds(3600)});
+    // The stages of a rotation: one secret, both, the next one only. The variables may also be exchanged.
+    for (variables, accepted) in [
+        (vec![], [true, false]),
+        (vec![("JWT_NEXT_SECRET", NEXT)], [true, true]),
+        (vec![("JWT_SECRET", NEXT), ("JWT_NEXT_SECRET", OLD)], [true, true]),
+        (vec![("JWT_SECRET", ""), ("JWT_NEXT_SECRET", NEXT)], [false, true]),
+        (vec![("JWT_SECRET", NEXT)], [false, true]),
+    ] {
+        let mut options = Options::default();
+        options.env.insert("JWT_SECRET".to_owned(), OLD.to_owned());
+        options.env.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let stack = TestStack::with(options).await;
+        for (secret, is_accepted) in [OLD, NEXT].into_iter().zip(accepted) {
+            let user = stack.stranger(Some(&signed(secret, &claims)));
+            if is_accepted {
+                assert_eq!(id_of(&user).await, claims["sub"].as_str().unwrap(), "{variables:?}");
+                assert!(user.try_socket().await.is_ok(), "{variables:?}");
+            } else {
+                user.get("/users/me").await.problem(401, "invalid_token");
+                assert_eq!(user.try_socket().await.err(), Some(401));
+            }
+        }
+        let forged =
+            stack.stranger(Some(&signed("a secret that nobody shares, of more than 32 bytes", &claims)));
+        forged.get("/users/me").await.problem(401, "invalid_token");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn published_numbers_may_be_padded_and_begin_with_a_zero_byte() {
+    let (rsa, ec) = (KeyPair::rs256("r"), KeyPair::es256("e"));
+    let issuer = Issuer::start("https://issuer.example", &[]).await;
+    let mut keys = [rsa.public(), ec.public()];
+    for (key, name) in [(0, "n"), (0, "e"), (1, "x"), (1, "y")] {
+        let number = URL_SAFE_NO_PAD.decode(keys[key][name].as_str().unwrap()).unwrap();
+        keys[key][name] = URL_SAFE.encode([&[0], number.as_slice()].concat()).into();
+    }
+    let unreadable = json!({"kty": "RSA", "kid": 7});
+    issuer.reply(Reply::Keys([vec![unreadable], keys.to_vec()].concat()));
+    let stack = stack_of(&[issuer.config()]).await;
+    for pair in [&rsa, &ec] {
+        id_of(&stack.stranger(Some(&pair.sign(&issuer.claims("108"))))).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -174,11 +174,13 @@ fn both_send_functions_have_the_media_origins() {
 
 #[test]
 fn only_functions_that_check_tokens_have_the_secret() {
-    let has_secret =
-        |function: &Value| !function["Properties"]["Environment"]["Variables"]["JWT_SECRET"].is_null();
+    let has =
+        |function: &Value, name: &str| !function["Properties"]["Environment"]["Variables"][name].is_null();
     for (id, function) in functions() {
         let has_callers = !id.starts_with("Socket") && !id.starts_with("Maintenance");
         let checks_tokens = has_callers || id == "SocketAuthorizeFunction";
-        assert_eq!(has_secret(&function), checks_tokens, "{id}");
+        for name in ["JWT_SECRET", "JWT_NEXT_SECRET"] {
+            assert_eq!(has(&function, name), checks_tokens, "{id}");
+        }
     }
 }

@@ -124,7 +124,7 @@ impl App {
     /// The identity that a token proves.
     pub async fn verify(&self, token: &str) -> Result<Identity> {
         if self.config.tokens.is_empty() {
-            return Err(Error::internal("neither JWT_SECRET nor JWT_ISSUERS is set"));
+            return Err(Error::internal("none of JWT_SECRET, JWT_NEXT_SECRET and JWT_ISSUERS is set"));
         }
         self.tokens.verify(token, self.now()).await
     }

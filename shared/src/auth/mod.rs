@@ -1,6 +1,6 @@
 //! Verification of access tokens. This system issues no tokens.
 //!
-//! A key determines its algorithm: HS256 for the shared secret, RS256 for an RSA key, ES256 for a P-256 key.
+//! A key determines its algorithm: HS256 for a shared secret, RS256 for an RSA key, ES256 for a P-256 key.
 //! The header of a token only selects among the keys of its own algorithm, and `iss` selects the issuer.
 
 mod claims;
@@ -33,11 +33,11 @@ use token::Token;
 /// are valid for hours.
 const MAX_LIFETIME: i64 = 366 * 86_400;
 
-/// The maximum for the shared secret: 100 years. Its owner decides; the bound only rejects an `exp` that is
+/// The maximum for a shared secret: 100 years. Its owner decides; the bound only rejects an `exp` that is
 /// not a date.
 const MAX_LIFETIME_BY_SECRET: i64 = 100 * MAX_LIFETIME;
 
-/// Verifies tokens with the shared secret of one issuer and with the published keys of others.
+/// Verifies tokens with the shared secrets of one issuer and with the published keys of others.
 #[derive(Clone)]
 pub struct Verifier {
     secret: Option<Arc<Secret>>,
@@ -45,7 +45,7 @@ pub struct Verifier {
 }
 
 struct Secret {
-    key: DecodingKey,
+    keys: Vec<DecodingKey>,
     config: SecretConfig,
 }
 
@@ -71,7 +71,8 @@ impl Verifier {
     /// Creates a verifier. Keys are fetched when the first token needs them.
     pub fn new(config: &TokenConfig, http: &Http) -> Self {
         let secret = config.secret.clone().map(|config| {
-            Arc::new(Secret { key: DecodingKey::from_secret(config.secret.as_bytes()), config })
+            let keys = config.secrets.iter().map(|secret| DecodingKey::from_secret(secret.as_bytes()));
+            Arc::new(Secret { keys: keys.collect(), config })
         });
         let issuers = config.issuers.iter().cloned().map(|config| {
             let keys = Keys::new(config.jwks_url.clone(), http.clone());
@@ -96,7 +97,7 @@ impl Verifier {
 impl Secret {
     fn verify(&self, token: &Token, has_other_issuer: bool, now: Timestamp) -> Result<Identity> {
         self.check_claims(token, has_other_issuer)?;
-        check_signature(token, &self.key)?;
+        check_signature(token, &self.keys)?;
         let trust = Trust { issuer: token.issuer(), names_users: true, max_lifetime: MAX_LIFETIME_BY_SECRET };
         claims::identity(&token.claims, &trust, now)
     }
@@ -125,7 +126,7 @@ impl Issuer {
         let Self { config, keys } = self;
         config.check_claims(&token.claims)?;
         let key = keys.find(token.key_id.as_deref(), token.algorithm, now).await?;
-        check_signature(token, &key)?;
+        check_signature(token, &[key])?;
         let trust = Trust {
             issuer: Some(&config.issuer),
             names_users: config.names_users,
@@ -135,12 +136,17 @@ impl Issuer {
     }
 }
 
-/// Checks the signature of a token. The key must be one for the token's algorithm.
-fn check_signature(token: &Token, key: &DecodingKey) -> Result<()> {
-    match crypto::verify(token.signature, token.message.as_bytes(), key, token.algorithm) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::InvalidToken("bad signature")),
-        Err(_) => Err(Error::InvalidToken("malformed signature")),
+/// Checks the signature of a token. One of the keys, all for the token's algorithm, must verify it. All are
+/// tried in any case, so that the time does not depend on which one does.
+fn check_signature(token: &Token, keys: &[DecodingKey]) -> Result<()> {
+    let verify = |key| crypto::verify(token.signature, token.message.as_bytes(), key, token.algorithm);
+    let results: Vec<_> = keys.iter().map(verify).collect();
+    if results.iter().any(|result| matches!(result, Ok(true))) {
+        Ok(())
+    } else if results.iter().any(Result::is_err) {
+        Err(Error::InvalidToken("malformed signature"))
+    } else {
+        Err(Error::InvalidToken("bad signature"))
     }
 }
 

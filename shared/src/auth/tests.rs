@@ -13,7 +13,7 @@ const BEN: &str = "11111111-2222-4333-8444-555555555555";
 const NOW: i64 = 1_770_000_000;
 
 fn secret() -> SecretConfig {
-    SecretConfig { secret: SECRET.to_owned(), issuer: None, audience: None }
+    SecretConfig { secrets: vec![SECRET.to_owned()], issuer: None, audience: None }
 }
 
 fn verifier(secret: Option<SecretConfig>, issuers: &Value, server: &TestIssuer) -> Verifier {
@@ -22,7 +22,11 @@ fn verifier(secret: Option<SecretConfig>, issuers: &Value, server: &TestIssuer) 
 }
 
 fn sign_with_secret(claims: &Value) -> String {
-    encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+    sign_with(SECRET, claims)
+}
+
+fn sign_with(secret: &str, claims: &Value) -> String {
+    encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).unwrap()
 }
 
 async fn user_of(verifier: &Verifier, token: &str) -> Result<String, String> {
@@ -172,6 +176,32 @@ async fn the_secret_cannot_sign_for_an_issuer_with_keys_unless_shared_with_it() 
     let for_the_issuer = verifier(Some(SecretConfig { issuer, ..secret() }), &issuers, &server);
     assert_eq!(user_of(&for_the_issuer, &token).await.unwrap(), ANA);
     assert_eq!(user_of(&for_the_issuer, &pair.sign(&supabase.claims)).await.unwrap(), ANA);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_two_secrets_verifies_tokens_in_any_order_and_no_other_secret_does() {
+    const NEXT: &str = "the next secret for tests, of more than 32 bytes";
+    const OTHER: &str = "a secret that is not shared, of more than 32 bytes";
+    let claims = json!({"sub": ANA, "exp": NOW + 60, "iss": "us"});
+    for (secrets, believed) in [
+        (vec![SECRET, NEXT], vec![SECRET, NEXT]),
+        (vec![NEXT, SECRET], vec![SECRET, NEXT]),
+        (vec![NEXT, NEXT], vec![NEXT]),
+        (vec![SECRET], vec![SECRET]),
+    ] {
+        let secrets = secrets.into_iter().map(str::to_owned).collect();
+        let config = SecretConfig { secrets, issuer: Some("us".into()), audience: None };
+        let verifier = verifier(Some(config), &json!([]), &TestIssuer::with_keys(&[]));
+        for secret in [SECRET, NEXT, OTHER, ""] {
+            let expected =
+                if believed.contains(&secret) { Ok(ANA) } else { Err("invalid token: bad signature") };
+            let user = user_of(&verifier, &sign_with(secret, &claims)).await;
+            assert_eq!(user.as_deref().map_err(String::as_str), expected, "{secret}");
+            // The claims are checked for both.
+            let other = user_of(&verifier, &sign_with(secret, &with(&claims, &json!({"iss": "them"})))).await;
+            assert_eq!(other, Err("invalid token: unknown issuer".to_owned()));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

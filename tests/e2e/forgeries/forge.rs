@@ -18,6 +18,8 @@ use crate::{
 pub const BACKEND: &str = "https://backend.example";
 /// The shared secret of [`BACKEND`].
 pub const SECRET: &str = "what only the backend and the functions know";
+/// The secret to which [`BACKEND`] changes.
+pub const NEXT_SECRET: &str = "what the backend and the functions will know";
 
 /// The modulus and private exponent of a 1024-bit RSA key. Its issuer publishes it although it is too short.
 const WEAK_MODULUS: &[u8] = b"\

@@ -4,8 +4,8 @@ use jsonwebtoken::{Algorithm, crypto::sign};
 use serde_json::{Value, json};
 
 use super::forge::{
-    BACKEND, SECRET, Scene, backend_claims, hmac, segment, sign_segments, signed, signed_with_weak_key,
-    with_changes, with_signature,
+    BACKEND, NEXT_SECRET, SECRET, Scene, backend_claims, hmac, segment, sign_segments, signed,
+    signed_with_weak_key, with_changes, with_signature,
 };
 use crate::{harness::in_seconds, key_pair::KeyPair};
 
@@ -92,6 +92,8 @@ fn key_confusion(scene: &Scene) -> NamedTokens {
             hmac("for-local-development-only-everybody-knows-this-secret", HS256, &backend_claims),
         ),
         ("the secret, claims of an issuer with keys", hmac(SECRET, named, &issuer_claims)),
+        ("the next secret, claims of an issuer with keys", hmac(NEXT_SECRET, named, &issuer_claims)),
+        ("both secrets at once", hmac(format!("{SECRET}{NEXT_SECRET}"), HS256, &backend_claims)),
         ("HS384 with the secret", other_size(Algorithm::HS384, "HS384")),
         ("HS512 with the secret", other_size(Algorithm::HS512, "HS512")),
         ("RS384 with the RSA key", of_rsa(Algorithm::RS384, "RS384")),
@@ -308,6 +310,8 @@ fn forms(scene: &Scene) -> NamedTokens {
         ("crit with b64", header(r#"{"alg":"ES256","kid":"e","crit":["b64"],"b64":false}"#)),
         ("crit empty", header(r#"{"alg":"ES256","kid":"e","crit":[]}"#)),
         ("another typ", header(r#"{"alg":"ES256","kid":"e","typ":"logout+jwt"}"#)),
+        ("another typ in full", header(r#"{"alg":"ES256","kid":"e","typ":"application/logout+jwt"}"#)),
+        ("typ with a parameter", header(r#"{"alg":"ES256","kid":"e","typ":"JWT;x=y"}"#)),
         ("typ a list", header(r#"{"alg":"ES256","kid":"e","typ":["JWT"]}"#)),
         ("a nested token with cty", signed(&scene.ec, r#"{"alg":"ES256","kid":"e","cty":"JWT"}"#, &valid)),
         ("a nested token", signed(&scene.ec, ES256, &valid)),
