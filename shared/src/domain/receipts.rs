@@ -19,7 +19,7 @@ impl ReceiptPosition {
     pub fn by_others(members: &[Member], reader: &Member) -> Self {
         let others = || members.iter().filter(|member| member.shown.user_id != reader.shown.user_id);
         let read = others().map(|member| member.read_seq_shown_to(reader)).min();
-        let delivered = others().map(Member::received_seq).min();
+        let delivered = others().map(|member| member.received_seq_shown_to(reader)).min();
         Self { read_seq: read.unwrap_or_default(), delivered_seq: delivered.unwrap_or_default() }
     }
 }

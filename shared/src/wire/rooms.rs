@@ -66,7 +66,8 @@ pub struct Participant {
 impl Participant {
     /// Converts a member for a reader of the same room. Receipts are included only if `reader` may see them.
     pub fn seen_by(reader: &Member, member: Member) -> Self {
-        let (read_seq, delivered_seq) = (member.read_seq_shown_to(reader), member.received_seq());
+        let read_seq = member.read_seq_shown_to(reader);
+        let delivered_seq = member.received_seq_shown_to(reader);
         let last_read_at = member.read_at.filter(|_| member.shows_reads_to(reader));
         let (read_receipts, role) = (!member.shown.hides_reads, member.role);
         let rooms::ShownMember { user_id, username, avatar_url, joined_at, .. } = member.shown;

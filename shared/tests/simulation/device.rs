@@ -217,9 +217,10 @@ impl Simulation {
             "message_updated" | "message_deleted" => self.check_message(user, data, self.aws.now()),
             "block_changed" => self.catch_up(d),
             "message_read_receipt" | "message_delivered_receipt" => {
-                let (user_id, seq) = (text(&data["user_id"]), number(&data["seq"]));
+                let (room, user_id) = (text(&data["chat_room_id"]), text(&data["user_id"]));
+                let seq = number(&data["seq"]);
                 let read = if kind == "message_read_receipt" { seq } else { 0 };
-                self.observed.borrow_mut().record_receipts(text(&data["chat_room_id"]), user_id, read, seq);
+                self.observed.borrow_mut().record_receipts(room, user, user_id, read, seq);
             }
             _ => {}
         }

@@ -45,8 +45,8 @@ pub struct ConnectionRecord {
 /// What was acknowledged so far: a request that starts now must return a state that is at least as new.
 #[derive(Clone, Debug, Default)]
 pub struct Acknowledged {
-    /// The read and delivered positions, by room and user id.
-    pub receipts: BTreeMap<(String, String), (u64, u64)>,
+    /// The read and delivered positions of a user that another one was shown, by room, reader and user id.
+    pub receipts: BTreeMap<(String, usize, String), (u64, u64)>,
     /// The highest acknowledged position of each room.
     pub tails: BTreeMap<String, u64>,
     /// The highest acknowledged revision of each message, by room and position.
@@ -118,10 +118,10 @@ impl Observations {
         *rev = (*rev).max(number(&message["rev"]));
     }
 
-    /// Records the positions that a client was shown of a member.
-    pub fn record_receipts(&mut self, room: &str, user_id: &str, read: u64, delivered: u64) {
-        let acknowledged =
-            self.acknowledged.receipts.entry((room.to_owned(), user_id.to_owned())).or_default();
+    /// Records the positions that a reader was shown of a member.
+    pub fn record_receipts(&mut self, room: &str, reader: usize, user_id: &str, read: u64, delivered: u64) {
+        let key = (room.to_owned(), reader, user_id.to_owned());
+        let acknowledged = self.acknowledged.receipts.entry(key).or_default();
         *acknowledged = (acknowledged.0.max(read), acknowledged.1.max(delivered));
     }
 

@@ -83,14 +83,14 @@ impl Simulation {
             self.check_username(&participant["user_id"], &participant["username"]);
             let user_id = text(&participant["user_id"]);
             let (read, delivered) = (number(&participant["read_seq"]), number(&participant["delivered_seq"]));
-            let key = (id.to_owned(), user_id.to_owned());
+            let key = (id.to_owned(), user, user_id.to_owned());
             let min = acknowledged.receipts.get(&key).copied().unwrap_or_default();
             if read < min.0 || delivered < min.1 {
                 let now = (read, delivered);
                 let detail = format!("{name} sees {now:?} of {user_id} after {min:?}");
                 self.report_violation("receipts never move back", detail);
             }
-            self.observed.borrow_mut().record_receipts(id, user_id, read, delivered);
+            self.observed.borrow_mut().record_receipts(id, user, user_id, read, delivered);
         }
     }
 

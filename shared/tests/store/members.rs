@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use shared::{
     Error, Result,
     domain::{
@@ -15,6 +16,7 @@ use shared::{
         db::{item::item, keys},
         messages::Committed,
     },
+    wire::rooms::ChatRoom,
 };
 
 use crate::{
@@ -62,6 +64,30 @@ async fn roles(backend: &TestBackend, room: RoomId) -> Vec<(UserId, Role)> {
 async fn rooms_of(backend: &TestBackend, user: UserId) -> Vec<RoomId> {
     let rooms = backend.app.store.my_rooms(user, PageRequest::default()).await.unwrap().items;
     rooms.iter().map(|summary| summary.room.id).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_receipt_for_a_message_before_the_membership_does_not_change_what_a_new_member_sees() {
+    let backend = TestBackend::new();
+    let (members, room) = group(&backend, 3).await;
+    let eve = profile(&backend, "eve").await;
+    backend.connect(eve.id, "eve-phone").await;
+    let sent = backend.app.store.append(&send(room, members[1], "hi"), backend.app.now()).await.unwrap();
+    let joined = add(&backend, room, members[0], &eve).await.unwrap().unwrap();
+    let receipts = async || {
+        let room = ChatRoom::from(backend.app.store.my_room(eve.id, room).await.unwrap().unwrap());
+        let room = serde_json::to_value(room).unwrap();
+        let participants = room["participants"].as_array().unwrap().iter();
+        let positions = participants.map(|it| json!([it["user_id"], it["read_seq"], it["delivered_seq"]]));
+        positions.collect::<Vec<Value>>()
+    };
+    let on_joining = receipts().await;
+    // The sender's read position advances only now. The new member gets no frame about a hidden message.
+    backend.app.deliver(&sent, None).await;
+    assert!(backend.frames().is_empty());
+    assert_eq!(receipts().await, on_joining);
+    backend.app.deliver(&joined, None).await;
+    assert!(receipts().await.contains(&json!([members[0], 2, 2])));
 }
 
 #[tokio::test(start_paused = true)]

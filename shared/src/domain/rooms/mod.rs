@@ -215,6 +215,11 @@ impl Member {
         }
     }
 
+    /// The last position before those that the member sees.
+    pub fn hidden_seq(&self) -> u64 {
+        self.from_seq.saturating_sub(1)
+    }
+
     /// The last delivered position. Reading a message implies its delivery.
     pub fn received_seq(&self) -> u64 {
         self.delivered_seq.max(self.read_seq)
@@ -227,8 +232,16 @@ impl Member {
     }
 
     /// The member's read position as `reader` sees it; 0 if it is hidden.
+    ///
+    /// It is not below the messages that `reader` sees: a receipt among earlier ones means nothing to the
+    /// reader, who gets no frame if a sender's position advances there.
     pub fn read_seq_shown_to(&self, reader: &Self) -> u64 {
-        if self.shows_reads_to(reader) { self.read_seq } else { 0 }
+        if self.shows_reads_to(reader) { self.read_seq.max(reader.hidden_seq()) } else { 0 }
+    }
+
+    /// The member's delivered position as `reader` sees it, with the same lower bound.
+    pub fn received_seq_shown_to(&self, reader: &Self) -> u64 {
+        self.received_seq().max(reader.hidden_seq())
     }
 }
 
@@ -339,6 +352,17 @@ pub(super) mod tests {
         assert_eq!((ana.read_seq_shown_to(&ben), ana.read_seq_shown_to(&ana)), (0, 5));
         assert_eq!(ben.read_seq_shown_to(&ana), 0);
         assert_eq!(ben.read_seq_shown_to(&hiding_reads(ana)), 0);
+    }
+
+    #[test]
+    fn receipts_are_not_below_the_messages_that_the_reader_sees() {
+        let (ana, ben) = (member(1, 5, 6), member(2, 0, 0));
+        let shown_to = |reader: &Member, from_seq| {
+            let reader = Member { from_seq, ..reader.clone() };
+            (ana.read_seq_shown_to(&reader), ana.received_seq_shown_to(&reader))
+        };
+        assert_eq!([1, 6, 7, 8].map(|from_seq| shown_to(&ben, from_seq)), [(5, 6), (5, 6), (6, 6), (7, 7)]);
+        assert_eq!(shown_to(&hiding_reads(ben), 8), (0, 7));
     }
 
     #[test]

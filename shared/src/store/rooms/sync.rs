@@ -43,9 +43,8 @@ struct RoomToSync {
 impl RoomToSync {
     fn new(position: Option<SyncPosition>, summary: RoomSummary) -> Self {
         let (me, now) = (&summary.me, summary.sync_position());
-        let missing = |position: SyncPosition| {
-            Some((position, position.missing(me.from_seq.saturating_sub(1), me.joined_rev, now)?))
-        };
+        let missing =
+            |position: SyncPosition| Some((position, position.missing(me.hidden_seq(), me.joined_rev, now)?));
         Self { catches_up: position.and_then(missing), summary }
     }
 
