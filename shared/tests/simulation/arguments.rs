@@ -1,11 +1,13 @@
 //! The command line. `cargo test` passes the arguments of its own test harness to every test program, so
 //! those are accepted and have their usual meaning.
 
+use std::ops::Range;
+
 /// What the command line requests.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Run this many schedules, from seed 1.
-    Schedules(u64),
+    /// Run the schedules of these seeds.
+    Schedules(Range<u64>),
     /// Run the schedule of this seed, and print its trace.
     Seed(u64),
     /// Print the name of this test.
@@ -28,8 +30,8 @@ impl Command {
     /// Parses the arguments, without the program name.
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut arguments = arguments.into_iter();
-        let (mut command, mut filters, mut is_skipped) =
-            (Self::Schedules(DEFAULT_SCHEDULES), Vec::new(), false);
+        let (mut first, mut schedules, mut command) = (1, DEFAULT_SCHEDULES, None);
+        let (mut filters, mut is_skipped) = (Vec::new(), false);
         while let Some(argument) = arguments.next() {
             let (name, joined) = match argument.split_once('=') {
                 Some((name, value)) => (name, Some(value.to_owned())),
@@ -38,9 +40,10 @@ impl Command {
             let mut value = || joined.clone().or_else(|| arguments.next()).unwrap_or_default();
             let number = |text: String| text.parse().map_err(|_| format!("{name} takes a number"));
             match name {
-                "--seed" => command = Self::Seed(number(value())?),
-                "--schedules" => command = Self::Schedules(number(value())?),
-                "--list" => command = Self::List,
+                "--seed" => command = Some(Self::Seed(number(value())?)),
+                "--first" => first = number(value())?,
+                "--schedules" => schedules = number(value())?,
+                "--list" => command = Some(Self::List),
                 "--ignored" => is_skipped = true,
                 "--skip" => is_skipped |= TEST_NAME.contains(&value()),
                 name if OPTIONS_WITH_VALUE.contains(&name) => drop(value()),
@@ -50,6 +53,7 @@ impl Command {
         }
         is_skipped |=
             !filters.is_empty() && !filters.iter().any(|filter| TEST_NAME.contains(filter.as_str()));
-        Ok(if is_skipped { Self::Skip } else { command })
+        let seeds = first..first.saturating_add(schedules);
+        Ok(if is_skipped { Self::Skip } else { command.unwrap_or(Self::Schedules(seeds)) })
     }
 }

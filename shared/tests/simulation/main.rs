@@ -1,7 +1,8 @@
 //! Runs many seeded, deterministic schedules of users on devices under injected faults. Checks that no
 //! message is lost, duplicated or reordered, and that every client converges to what a fresh load returns.
 //!
-//! `-- --seed 42` replays one schedule and prints its trace; `-- --schedules 100000` runs more of them.
+//! `-- --seed 42` replays one schedule and prints its trace. `-- --first 5000 --schedules 100000` runs others
+//! and more of them, after those in `failed_seeds.txt`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics when it cannot continue")]
 
@@ -42,15 +43,18 @@ mod usernames;
 use std::{
     collections::BTreeMap,
     process::ExitCode,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
 
-use arguments::{Command, DEFAULT_SCHEDULES};
+use arguments::Command;
 use schedule::{ScheduleResult, run};
 
 /// The number of seeds that run twice, to check that they replay exactly.
-const REPLAYED: u64 = 3;
+const REPLAYED: usize = 3;
+
+/// Seeds that have failed. They run before all others.
+const FAILED_SEEDS: &str = include_str!("failed_seeds.txt");
 
 fn main() -> ExitCode {
     let command = match Command::parse(std::env::args().skip(1)) {
@@ -71,12 +75,20 @@ fn main() -> ExitCode {
             report(seed, &result);
             if result.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
-        Command::Schedules(schedules) => run_schedules(schedules),
+        Command::Schedules(seeds) => {
+            println!("seeds {seeds:?}, and those in failed_seeds.txt");
+            run_schedules(&failed_seeds().chain(seeds).collect::<Vec<_>>())
+        }
     }
 }
 
-fn run_schedules(schedules: u64) -> ExitCode {
-    for seed in 1..=REPLAYED.min(schedules) {
+fn failed_seeds() -> impl Iterator<Item = u64> {
+    let lines = FAILED_SEEDS.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty()).map(|seed| seed.parse().expect("a seed"))
+}
+
+fn run_schedules(seeds: &[u64]) -> ExitCode {
+    for seed in seeds.iter().copied().take(REPLAYED) {
         let result = run(seed, true);
         if !result.violations.is_empty() {
             report(seed, &result);
@@ -87,18 +99,18 @@ fn run_schedules(schedules: u64) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let (next, failed) = (AtomicU64::new(1), AtomicBool::new(false));
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let run_until_failure = || {
         let (mut summary, mut failures) = (Summary::default(), Vec::new());
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed > schedules || failed.load(Ordering::Relaxed) {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(seed) = seeds.get(index).copied().filter(|_| !failed.load(Ordering::Relaxed)) else {
                 return (summary, failures);
-            }
+            };
             let result = run(seed, false);
             summary.add(&result);
-            if seed % DEFAULT_SCHEDULES == 0 && schedules > DEFAULT_SCHEDULES {
-                println!("{seed} schedules");
+            if index > 0 && index.is_multiple_of(1000) {
+                println!("{index} schedules");
             }
             if !result.violations.is_empty() {
                 failed.store(true, Ordering::Relaxed);
@@ -141,6 +153,7 @@ fn report(seed: u64, result: &ScheduleResult) {
         println!("seed {seed} breaks \"{property}\": {detail}");
     }
     println!("replay: cargo test --workspace --test simulation -- --seed {seed}");
+    println!("Add the seed to shared/tests/simulation/failed_seeds.txt.");
 }
 
 /// The totals of all schedules.
