@@ -25,9 +25,7 @@ async fn a_body_that_is_not_a_json_object_is_rejected() {
     let stack = TestStack::new().await;
     let [ana] = stack.actors(["ana"]).await;
     let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
-    for body in
-        ["", "{", "null", "[]", "\"x\"", "{\"a\":1}}", "\u{feff}{}", r#"{"content":"\ud800"}"#, &nested]
-    {
+    for body in ["", "{", "null", "[]", "\"x\"", "{\"a\":1}}", "\u{feff}{}", r#"{"content":NaN}"#, &nested] {
         for path in ["/chat/messages", "/chat/rooms", "/friends/requests"] {
             ana.call(Method::POST, path, Some(body.to_owned())).await.problem(400, "malformed_json");
         }

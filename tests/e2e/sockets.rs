@@ -16,6 +16,13 @@ async fn every_response_frame_has_the_ref_of_its_request() {
     assert_eq!(socket.next().await, json!({"type": "pong", "data": {"timestamp": 17}, "ref": "a"}));
     socket.send_text(r#"{"type":"ping","ref":7}"#).await;
     assert_eq!(socket.next().await, json!({"type": "pong", "data": {"timestamp": null}, "ref": 7}));
+    socket.send_text(r#"{"type":"ping","ref":"a\ud83d","data":{"timestamp":"\ud83d"}}"#).await;
+    let pong = json!({"type": "pong", "data": {"timestamp": "\u{fffd}"}, "ref": "a\u{fffd}"});
+    assert_eq!(socket.next().await, pong, "a lone surrogate");
+    let deep = format!(
+        r#"{{"type":"ping","data":{{"timestamp":{}}},"ref":"b"}}"#,
+        "[".repeat(10_000) + &"]".repeat(10_000)
+    );
     for (frame, code) in [
         (r#"{"type":"dance","ref":"b"}"#, "unknown_type"),
         (r#"{"type":7,"ref":"b"}"#, "unknown_type"),
@@ -24,6 +31,9 @@ async fn every_response_frame_has_the_ref_of_its_request() {
         (r#"{"type":"send_message","ref":"b","data":[]}"#, "validation_failed"),
         (r#"{"type":"send_message","ref":"b","data":{"chat_room_id":"gym"}}"#, "validation_failed"),
         (r#"{"type":"ping","ref":"b","data":{"timestamp":{}}}"#, "validation_failed"),
+        (r#"{"type":"send_message","data":{"content":1e400},"ref":"b"}"#, "validation_failed"),
+        (r#"{"type":"send_message","data":{"content":NaN},"ref":"b"}"#, "malformed_json"),
+        (&deep, "validation_failed"),
     ] {
         socket.send_text(frame).await;
         let answer = socket.expect("error").await;

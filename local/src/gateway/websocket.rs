@@ -1,5 +1,6 @@
 //! The WebSocket API: dispatches handshakes and management requests, and selects the routes of frames.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -76,9 +78,8 @@ impl SocketGateway {
 
     /// Selects the route of a frame by the route selection expression, or else `$default` if it exists.
     pub(super) fn select(&self, frame: &str) -> Option<&str> {
-        let json: Value = serde_json::from_str(frame).unwrap_or_default();
-        let selected = self.api.selection.iter().try_fold(&json, |value, name| value.get(name));
-        let named = selected.and_then(Value::as_str).and_then(|key| self.api.routes.get_key_value(key));
+        let selected = selected(frame, &self.api.selection);
+        let named = selected.and_then(|key| self.api.routes.get_key_value(key.as_str()));
         // Frames cannot select `$connect` and `$disconnect`.
         let named = named.filter(|(key, _)| !key.starts_with('$'));
         named.or_else(|| self.api.routes.get_key_value("$default")).map(|(key, _)| key.as_str())
@@ -101,6 +102,15 @@ impl SocketGateway {
             tracing::debug!("cannot send an error to the client");
         }
     }
+}
+
+/// The string at a path in a frame. Only the values on the path are parsed: AWS accepts lone surrogates, numbers
+/// of any size and deep nesting elsewhere, which `Value` does not.
+fn selected(frame: &str, path: &[String]) -> Option<String> {
+    let value = path.iter().try_fold(serde_json::from_str::<&RawValue>(frame).ok()?, |value, name| {
+        serde_json::from_str::<HashMap<String, &RawValue>>(value.get()).ok()?.remove(name)
+    });
+    serde_json::from_str(value?.get()).ok()
 }
 
 async fn serve(
@@ -141,4 +151,24 @@ pub(super) fn error_response(
         body["connectionId"] = id.into();
     }
     json_response(status, &body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::selected;
+
+    #[test]
+    fn a_frame_selects_its_route_whatever_its_other_values_are() {
+        let path = ["type".to_owned()];
+        let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+        for value in ["\"\\ud83d\"", "1e400", &deep] {
+            let frame = format!("{{\"data\":{value},\"type\":\"ping\",\"ref\":{value}}}");
+            assert_eq!(selected(&frame, &path).as_deref(), Some("ping"));
+        }
+        for frame in
+            ["", "ping", "{\"type\":7}", "{\"data\":{\"type\":\"ping\"}}", "{\"type\":\"ping\",\"data\":NaN}"]
+        {
+            assert_eq!(selected(frame, &path), None, "{frame}");
+        }
+    }
 }

@@ -11,7 +11,6 @@ use aws_sdk_apigatewaymanagement::{
     primitives::Blob,
 };
 use futures::StreamExt;
-use serde_json::Value;
 
 use crate::{
     clock::Timestamp,
@@ -19,7 +18,10 @@ use crate::{
     error::{BestEffort, Error, Result},
     id::{ConnectionId, UserId},
     store::Store,
-    wire::socket::{Event, Frame},
+    wire::{
+        json::Echo,
+        socket::{Event, Frame},
+    },
 };
 
 /// The maximum number of concurrent posts: one round for the largest room.
@@ -60,7 +62,7 @@ pub struct Origin {
     /// The sending connection.
     pub connection: Connection,
     /// The `ref` of the frame.
-    pub reference: Option<Value>,
+    pub reference: Option<Echo>,
 }
 
 impl Push {

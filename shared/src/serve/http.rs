@@ -12,7 +12,6 @@ use lambda_http::{
     service_fn,
 };
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::{
     App, Error, Result,
@@ -22,6 +21,7 @@ use crate::{
     serve::{Endpoint, Fatal, FromCall, log_answered, measured},
     wire::{
         fields::{Fields, Input, MAX_BODY_BYTES},
+        json,
         problem::Problem,
     },
 };
@@ -198,10 +198,8 @@ impl<T: Input> FromCall<HttpCall> for Body<T> {
         if body.len() > MAX_BODY_BYTES {
             return Err(Error::TooLarge);
         }
-        match serde_json::from_slice(body) {
-            Ok(Value::Object(values)) => Fields::of_json(values, &app.config).read().map(Self),
-            _ => Err(Error::MalformedJson),
-        }
+        let values = std::str::from_utf8(body).ok().and_then(json::object).ok_or(Error::MalformedJson)?;
+        Fields::of_json(values, &app.config).read().map(Self)
     }
 }
 

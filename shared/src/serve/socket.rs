@@ -5,7 +5,7 @@
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     App, BestEffort, Error, Result,
@@ -16,10 +16,14 @@ use crate::{
     serve::{Endpoint, Fatal, FromCall, authorizer, log_answered, measured},
     wire::{
         fields::{Fields, Input},
+        json::{Echo, Object, find_member, object},
         problem::Problem,
         socket::{Event, Frame},
     },
 };
+
+/// The member of a frame that replies repeat.
+const REFERENCE: &str = "ref";
 
 /// The maximum length of a `ref`, in bytes. Replies to frames with a longer one have no `ref`.
 const MAX_REFERENCE_BYTES: usize = 128;
@@ -27,17 +31,9 @@ const MAX_REFERENCE_BYTES: usize = 128;
 /// A call of the WebSocket API.
 pub struct SocketCall {
     event: ApiGatewayWebsocketProxyRequest,
-    frame: Result<ReceivedFrame, NotAFrame>,
+    frame: Option<Object>,
+    reference: Option<Echo>,
 }
-
-/// A frame from a client.
-struct ReceivedFrame {
-    data: Option<Value>,
-    reference: Option<Value>,
-}
-
-/// The body is not a JSON object.
-struct NotAFrame;
 
 /// The return type of WebSocket endpoints: the reply to post to the connection, if any.
 pub type SocketReply = Result<Option<Event>>;
@@ -88,20 +84,14 @@ where
 impl SocketCall {
     fn new(event: ApiGatewayWebsocketProxyRequest) -> Self {
         let body = event.body.as_deref().unwrap_or_default();
-        let frame = match serde_json::from_str(body) {
-            Ok(Value::Object(mut fields)) => {
-                let is_valid = |reference: &Value| {
-                    reference.is_number()
-                        || reference.as_str().is_some_and(|text| text.len() <= MAX_REFERENCE_BYTES)
-                };
-                Ok(ReceivedFrame {
-                    data: fields.remove("data"),
-                    reference: fields.remove("ref").filter(is_valid),
-                })
-            }
-            _ => Err(NotAFrame),
+        let frame = object(body);
+        let reference = match &frame {
+            Some(frame) => frame.get(REFERENCE).cloned(),
+            // The sender waits for an answer to this `ref`, also if the rest of the frame cannot be read.
+            None => find_member(body, REFERENCE),
         };
-        Self { event, frame }
+        let reference = reference.and_then(Echo::new).filter(|echo| echo.size() <= MAX_REFERENCE_BYTES);
+        Self { event, frame, reference }
     }
 
     /// During `$connect` and `$disconnect`, frames cannot be posted to the connection.
@@ -109,8 +99,9 @@ impl SocketCall {
         self.event.request_context.event_type.as_deref() == Some("MESSAGE")
     }
 
-    fn reference(&self) -> Option<&Value> {
-        self.frame.as_ref().ok().and_then(|frame| frame.reference.as_ref())
+    /// The members of the frame, if it is a JSON object.
+    fn members(&self) -> Result<&Object> {
+        self.frame.as_ref().ok_or(Error::MalformedJson)
     }
 
     fn authorizer_field(&self, field: &str) -> Result<&str> {
@@ -137,7 +128,7 @@ impl SocketCall {
         });
         let connection = self.connection(now)?;
         if let Some(event) = &event {
-            let frame = Frame { event, reference: self.reference() };
+            let frame = Frame { event, reference: self.reference.as_ref() };
             app.push.answer(connection.clone(), &frame, now).await?;
         }
         if is_unauthorized {
@@ -181,7 +172,7 @@ impl FromCall<SocketCall> for EndedConnection {
 
 impl FromCall<SocketCall> for Origin {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
-        Ok(Self { connection: call.connection(app.now())?, reference: call.reference().cloned() })
+        Ok(Self { connection: call.connection(app.now())?, reference: call.reference.clone() })
     }
 }
 
@@ -201,12 +192,11 @@ pub struct Data<T>(pub T);
 
 impl<T: Input> FromCall<SocketCall> for Data<T> {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
-        let frame = call.frame.as_ref().map_err(|NotAFrame| Error::MalformedJson)?;
-        let parse = |values: Map<String, Value>| Fields::of_json(values, &app.config).read().map(Self);
-        match &frame.data {
-            None | Some(Value::Null) => parse(Map::new()).map_err(|_| Error::invalid("data", "is required")),
-            Some(Value::Object(values)) => parse(values.clone()),
-            Some(_) => Err(Error::invalid("data", "must be an object")),
+        let data = call.members()?.get("data").map(|data| data.get());
+        let read = |values: Object| Fields::of_json(values, &app.config).read().map(Self);
+        match data {
+            None | Some("null") => read(Object::new()).map_err(|_| Error::invalid("data", "is required")),
+            Some(data) => read(object(data).ok_or(Error::invalid("data", "must be an object"))?),
         }
     }
 }
@@ -216,6 +206,6 @@ pub struct AnyFrame;
 
 impl FromCall<SocketCall> for AnyFrame {
     async fn from_call(_: &App, call: &SocketCall) -> Result<Self> {
-        call.frame.as_ref().map(|_| Self).map_err(|NotAFrame| Error::MalformedJson)
+        call.members().map(|_| Self)
     }
 }

@@ -1,15 +1,22 @@
 //! Validates the fields of a body, a query, a path or a frame's data. All violations are reported at once.
 
+use std::collections::BTreeMap;
+
 use const_format::formatcp;
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use crate::{
     clock::Timestamp,
     config::Config,
-    domain::{messages::reaction::Emoji, page::PageRequest},
+    domain::{
+        messages::{Payload, reaction::Emoji},
+        page::PageRequest,
+    },
     error::{Error, FieldError, Result},
-    id::{DeviceId, MessageId, NotAnId, RequestId, RoomId, UserId},
+    id::{DeviceId, MessageId, RequestId, RoomId, UserId},
+    wire::json::{self, Echo, Object},
 };
 
 /// The maximum size of a body, in bytes. The longest message, escaped, fits with its payload.
@@ -29,22 +36,55 @@ pub trait Input: Sized {
 
 /// The fields of one call and the violations found so far. Unknown fields are ignored.
 pub struct Fields<'a> {
-    values: Map<String, Value>,
-    as_text: bool,
+    values: BTreeMap<String, Given>,
     config: &'a Config,
     violations: Vec<FieldError>,
 }
 
+/// The value of a field.
+pub enum Given {
+    /// A value in a body or a frame.
+    Json(Box<RawValue>),
+    /// A value in a query or a path, where every value is text.
+    Text(String),
+}
+
+impl Given {
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Json(json) if json.get() == "null")
+    }
+
+    fn json(&self) -> Option<&str> {
+        match self {
+            Self::Json(json) => Some(json.get()),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// Parses JSON. `None` for other JSON, and for text.
+    fn parse<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.json()?).ok()
+    }
+
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::Json(_) => self.parse(),
+            Self::Text(text) => Some(text.clone()),
+        }
+    }
+}
+
 impl<'a> Fields<'a> {
     /// Creates fields from JSON, where numbers are JSON numbers.
-    pub fn of_json(values: Map<String, Value>, config: &'a Config) -> Self {
-        Self { values, as_text: false, config, violations: Vec::new() }
+    pub fn of_json(values: Object, config: &'a Config) -> Self {
+        let values = values.into_iter().map(|(name, value)| (name, Given::Json(value)));
+        Self { values: values.collect(), config, violations: Vec::new() }
     }
 
     /// Creates fields from a query or a path, where every value is text.
     pub fn of_text(pairs: impl Iterator<Item = (String, String)>, config: &'a Config) -> Self {
-        let values = pairs.map(|(name, value)| (name, Value::String(value))).collect();
-        Self { values, as_text: true, config, violations: Vec::new() }
+        let values = pairs.map(|(name, value)| (name, Given::Text(value))).collect();
+        Self { values, config, violations: Vec::new() }
     }
 
     /// Reads the input, or returns [`Error::Invalid`] with all violations.
@@ -83,7 +123,7 @@ impl<'a> Fields<'a> {
 
     /// Whether a field is present and `null`.
     pub fn is_null(&self, name: &str) -> bool {
-        self.values.get(name).is_some_and(Value::is_null)
+        self.values.get(name).is_some_and(Given::is_null)
     }
 
     /// Whether a field is present and not `null`.
@@ -94,7 +134,7 @@ impl<'a> Fields<'a> {
     /// Reads an optional field; absent and `null` are the same.
     pub fn optional<T: Field>(&mut self, name: &str) -> Option<T> {
         let value = self.values.get(name).filter(|value| !value.is_null())?;
-        match T::parse(value, self.as_text) {
+        match T::parse(value) {
             Ok(parsed) => Some(parsed),
             Err(Violation { index, message }) => {
                 self.violations
@@ -147,7 +187,7 @@ impl<'a> Fields<'a> {
     /// Reads an optional number from `min` to `max`, inclusive.
     pub fn within(&mut self, name: &str, min: u64, max: u64) -> Option<u64> {
         let value = self.values.get(name).filter(|value| !value.is_null())?;
-        let number = u64::parse(value, self.as_text).ok().filter(|number| (min..=max).contains(number));
+        let number = u64::parse(value).ok().filter(|number| (min..=max).contains(number));
         if number.is_none() {
             self.violation(name, &format!("must be a whole number from {min} to {max}"));
         }
@@ -173,8 +213,8 @@ impl Input for PageRequest {
 
 /// The type of a field.
 pub trait Field: Sized {
-    /// Parses a JSON value. `as_text` is set for queries and paths, where numbers are text.
-    fn parse(value: &Value, as_text: bool) -> Result<Self, Violation>;
+    /// Parses the value of the field.
+    fn parse(value: &Given) -> Result<Self, Violation>;
 }
 
 /// Why a value is not valid for its field.
@@ -190,52 +230,61 @@ fn violation(message: &'static str) -> Violation {
     Violation { index: String::new(), message }
 }
 
-impl Field for Value {
-    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-        Ok(value.clone())
-    }
-}
-
 impl Field for String {
-    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-        value.as_str().map(str::to_owned).ok_or(violation("must be a string"))
+    fn parse(value: &Given) -> Result<Self, Violation> {
+        value.text().ok_or(violation("must be a string"))
     }
 }
 
 /// Some gateways leave a path parameter percent-encoded. No emoji contains a `%`.
 impl Field for Emoji {
-    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-        let text = value.as_str().map(|text| percent_decode_str(text).decode_utf8_lossy());
-        text.and_then(|text| text.parse().ok()).ok_or(violation("must be one emoji"))
+    fn parse(value: &Given) -> Result<Self, Violation> {
+        let text = value.text().ok_or(violation("must be one emoji"))?;
+        percent_decode_str(&text).decode_utf8_lossy().parse().map_err(|_| violation("must be one emoji"))
     }
 }
 
 impl Field for bool {
-    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-        value.as_bool().ok_or(violation("must be true or false"))
+    fn parse(value: &Given) -> Result<Self, Violation> {
+        value.parse().ok_or(violation("must be true or false"))
     }
 }
 
+/// In JSON, every notation of an integer; in a query or a path, digits.
 impl Field for u64 {
-    fn parse(value: &Value, as_text: bool) -> Result<Self, Violation> {
+    fn parse(value: &Given) -> Result<Self, Violation> {
         let number = match value {
-            Value::String(text) if as_text && !text.starts_with('+') => text.parse().ok(),
-            other => other.as_u64(),
+            Given::Json(number) => json::integer(number.get()),
+            Given::Text(text) if text.starts_with('+') => None,
+            Given::Text(text) => text.parse().ok(),
         };
         number.ok_or(violation("must be a whole number, 0 or more"))
     }
 }
 
 impl Field for Timestamp {
-    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-        let time = value.as_str().and_then(|text| text.parse().ok());
+    fn parse(value: &Given) -> Result<Self, Violation> {
+        let time = value.text().and_then(|text| text.parse().ok());
         time.ok_or(violation("must be a time as in 2026-01-31T09:15:00Z"))
     }
 }
 
-impl Field for Map<String, Value> {
-    fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-        value.as_object().cloned().ok_or(violation("must be an object"))
+impl Field for Object {
+    fn parse(value: &Given) -> Result<Self, Violation> {
+        value.parse().ok_or(violation("must be an object"))
+    }
+}
+
+impl Field for Payload {
+    fn parse(value: &Given) -> Result<Self, Violation> {
+        Payload::parse(value.json().unwrap_or_default()).map_err(violation)
+    }
+}
+
+impl Field for Echo {
+    fn parse(value: &Given) -> Result<Self, Violation> {
+        let echo = value.parse().and_then(Echo::new);
+        echo.ok_or(violation("must be a number or a string"))
     }
 }
 
@@ -243,13 +292,13 @@ impl Field for Map<String, Value> {
 const MAX_ELEMENTS: usize = 1000;
 
 impl<T: Field> Field for Vec<T> {
-    fn parse(value: &Value, as_text: bool) -> Result<Self, Violation> {
-        let elements = value.as_array().ok_or(violation("must be a list"))?;
+    fn parse(value: &Given) -> Result<Self, Violation> {
+        let elements: Vec<Box<RawValue>> = value.parse().ok_or(violation("must be a list"))?;
         if elements.len() > MAX_ELEMENTS {
             return Err(violation(formatcp!("must have at most {MAX_ELEMENTS} elements")));
         }
-        let parsed = elements.iter().enumerate().map(|(position, element)| {
-            T::parse(element, as_text)
+        let parsed = elements.into_iter().enumerate().map(|(position, element)| {
+            T::parse(&Given::Json(element))
                 .map_err(|inner| Violation { index: format!("[{position}]{}", inner.index), ..inner })
         });
         parsed.collect()
@@ -259,9 +308,9 @@ impl<T: Field> Field for Vec<T> {
 macro_rules! id_field {
     ($($id:ident named $name:literal),*) => {$(
         impl Field for $id {
-            fn parse(value: &Value, _: bool) -> Result<Self, Violation> {
-                let id = value.as_str().map(str::parse).unwrap_or(Err(NotAnId));
-                id.map_err(|NotAnId| violation("must be a UUID"))
+            fn parse(value: &Given) -> Result<Self, Violation> {
+                let id = value.text().and_then(|text| text.parse().ok());
+                id.ok_or(violation("must be a UUID"))
             }
         }
 
@@ -284,8 +333,6 @@ id_field!(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     struct Sample {
@@ -301,9 +348,9 @@ mod tests {
         }
     }
 
-    fn read(value: &Value) -> Result<Sample, Vec<String>> {
+    fn read(body: &str) -> Result<Sample, Vec<String>> {
         let config = Config::from_lookup(|_| None).unwrap();
-        let fields = Fields::of_json(value.as_object().unwrap().clone(), &config);
+        let fields = Fields::of_json(json::object(body).unwrap(), &config);
         fields.read().map_err(|error| match error {
             Error::Invalid(errors) => {
                 errors.into_iter().map(|error| format!("{} {}", error.field, error.message)).collect()
@@ -315,22 +362,36 @@ mod tests {
     #[test]
     fn all_invalid_fields_are_reported_at_once() {
         let result =
-            read(&json!({"ids": ["9f0e0d0c-0b0a-4908-8706-050403020100", 7], "limit": 0, "action": "run"}));
+            read(r#"{"ids": ["9f0e0d0c-0b0a-4908-8706-050403020100", 7], "limit": 0, "action": "run"}"#);
         let expected = [
             "ids[1] must be a UUID",
             "limit must be a whole number from 1 to 100",
             "action must be one of: go, stop",
         ];
         assert_eq!(result.err().unwrap(), expected);
-        assert_eq!(
-            read(&json!({"limit": "5"})).err().unwrap(),
-            ["ids is required", "limit must be a whole number from 1 to 100"]
-        );
+        for unreadable in ["\"5\"", "1e400", "0.5", "-1", &format!("{}1{}", "[".repeat(200), "]".repeat(200))]
+        {
+            assert_eq!(
+                read(&format!("{{\"limit\": {unreadable}}}")).err().unwrap(),
+                ["ids is required", "limit must be a whole number from 1 to 100"]
+            );
+        }
+    }
+
+    #[test]
+    fn integers_are_accepted_in_every_notation() {
+        for five in ["5", "5.0", "5e0", "0.5E1", "500e-2"] {
+            assert_eq!(
+                read(&format!("{{\"ids\": [], \"limit\": {five}}}")).unwrap().limit,
+                Some(5),
+                "{five}"
+            );
+        }
     }
 
     #[test]
     fn null_counts_as_absent_and_unknown_fields_are_ignored() {
-        let sample = read(&json!({"ids": [], "limit": null, "action": null, "else": {}})).unwrap();
+        let sample = read(r#"{"ids": [], "limit": null, "action": null, "else": {"x": 1e400}}"#).unwrap();
         assert!(sample.ids.is_empty() && sample.limit.is_none());
     }
 

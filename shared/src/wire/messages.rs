@@ -2,13 +2,13 @@
 
 use const_format::formatcp;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::{
     clock::Timestamp,
     domain::{
         messages::{
-            self, Draft, Kind, SendRequest,
+            self, Draft, Kind, Payload, SendRequest,
             log::Window,
             reaction::{Emoji, Tally, UserReactions},
             view::View,
@@ -126,7 +126,7 @@ pub struct Message {
     rev: u64,
     status: Option<MessageStatus>,
     client_message_id: String,
-    payload: Option<Map<String, Value>>,
+    payload: Option<Box<RawValue>>,
     reactions: Vec<Reaction>,
 }
 
@@ -152,7 +152,7 @@ impl From<View> for Message {
             rev: message.rev,
             status,
             client_message_id: message.client_message_id,
-            payload: message.payload,
+            payload: message.payload.map(Payload::into_raw),
             reactions: Reaction::all(message.reactions, &mine),
         }
     }

@@ -3,6 +3,7 @@
 
 pub mod devices;
 pub mod fields;
+pub mod json;
 pub mod messages;
 pub mod problem;
 pub mod relationships;

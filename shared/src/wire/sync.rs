@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use const_format::formatcp;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::{
     domain::{
@@ -14,6 +14,7 @@ use crate::{
     id::RoomId,
     wire::{
         fields::{Fields, Input},
+        json::{self, Object},
         messages::Message,
         rooms::ChatRoom,
     },
@@ -34,14 +35,15 @@ pub struct SyncRequest {
 
 impl Input for SyncRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let rooms: Option<Map<String, Value>> = fields.required("rooms");
+        let rooms: Option<Object> = fields.required("rooms");
         let (after, only_named) = (fields.optional("cursor"), fields.optional("only_named"));
         let scope = if only_named.unwrap_or(false) { SyncScope::Named } else { SyncScope::All };
         let rooms = rooms?;
         if rooms.len() > MAX_NAMED_ROOMS {
             fields.violation("rooms", formatcp!("must name at most {MAX_NAMED_ROOMS} rooms"));
         }
-        let positions: Option<BTreeMap<RoomId, SyncPosition>> = rooms.iter().map(position).collect();
+        let positions = rooms.iter().map(|(id, held)| position(id, held));
+        let positions: Option<BTreeMap<RoomId, SyncPosition>> = positions.collect();
         if positions.is_none() {
             fields.violation("rooms", "must be an object of {\"seq\", \"rev\"} by room id");
         }
@@ -49,8 +51,9 @@ impl Input for SyncRequest {
     }
 }
 
-fn position((id, position): (&String, &Value)) -> Option<(RoomId, SyncPosition)> {
-    let number = |name: &str| position.get(name)?.as_u64();
+fn position(id: &str, position: &RawValue) -> Option<(RoomId, SyncPosition)> {
+    let position = json::object(position.get())?;
+    let number = |name: &str| json::integer(position.get(name)?.get());
     Some((id.parse().ok()?, SyncPosition { seq: number("seq")?, rev: number("rev")? }))
 }
 

@@ -66,7 +66,7 @@ pub enum Socket {
 #[derive(Default)]
 struct Recorded {
     calls: Vec<Call>,
-    frames: Vec<(String, Value)>,
+    frames: Vec<(String, String)>,
     sockets: BTreeMap<String, Socket>,
     conflicts: BTreeMap<String, usize>,
 }
@@ -148,6 +148,12 @@ impl TestBackend {
 
     /// Takes the frames recorded since the last `frames()`, as `(connection, frame)`.
     pub fn frames(&self) -> Vec<(String, Value)> {
+        let parsed = |(to, text): (String, String)| (to, serde_json::from_str(&text).unwrap_or_default());
+        self.frame_texts().into_iter().map(parsed).collect()
+    }
+
+    /// Takes the texts of the frames recorded since the last `frames()`, as `(connection, text)`.
+    pub fn frame_texts(&self) -> Vec<(String, String)> {
         std::mem::take(&mut self.recorded.lock().unwrap().frames)
     }
 
@@ -228,8 +234,7 @@ impl RecordingNetwork {
         let socket = self.recorded.lock().unwrap().sockets.get(id).copied().unwrap_or_default();
         match socket {
             Socket::Open => {
-                let frame = serde_json::from_str(body).unwrap_or_default();
-                self.recorded.lock().unwrap().frames.push((id.to_owned(), frame));
+                self.recorded.lock().unwrap().frames.push((id.to_owned(), body.to_owned()));
                 (200, String::new())
             }
             Socket::Gone => (410, json!({"message": "gone"}).to_string()),

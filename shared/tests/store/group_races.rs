@@ -167,7 +167,7 @@ async fn concurrent_group_actions_have_one_order_and_one_system_message_each() {
         let (system, others): (Vec<_>, Vec<_>) =
             log.into_iter().partition(|message| message.kind == Kind::System);
         assert_eq!((&system, others.len()), (&system_messages, texts), "seed {seed}");
-        for payload in system.into_iter().filter_map(|message| message.payload) {
+        for payload in system.into_iter().filter_map(|message| message.payload?.read::<Value>()) {
             let event =
                 ["action", "role"].map(|name| payload.get(name).and_then(Value::as_str).unwrap_or(""));
             *events.entry(event.join(" ")).or_default() += 1;

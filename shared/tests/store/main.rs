@@ -5,6 +5,7 @@
 mod access;
 mod account_deletion;
 mod backend;
+mod call;
 mod changes;
 mod costs;
 mod degrees;
@@ -13,6 +14,7 @@ mod deletion_races;
 mod devices;
 #[path = "../in_process/endpoints.rs"]
 mod endpoints;
+mod exact_values;
 mod group_deletion_races;
 mod group_races;
 mod group_state;

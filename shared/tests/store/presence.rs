@@ -1,7 +1,7 @@
 //! Presence: who is online, who is notified, and exactly one notification per change under concurrency.
 
 use futures::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::{
     Error,
     domain::{
@@ -210,7 +210,7 @@ async fn a_user_whose_connection_is_gone_is_offline_to_their_friends() {
     backend.set_socket("device01", Socket::Gone);
     backend.set_socket("device02", Socket::Gone);
     backend.wait(60).await;
-    let event = shared::wire::socket::Event::Pong { timestamp: Value::Null };
+    let event = shared::wire::socket::Event::Pong { timestamp: None };
     backend.app.push.notify(&[ana], &event, backend.app.now()).await.unwrap();
     assert_eq!(status_changes(&backend), [("cleo".to_owned(), false)]);
     assert!(!presence(&backend, ana).await.is_online && !presence(&backend, ben).await.is_online);

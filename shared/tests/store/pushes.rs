@@ -1,7 +1,7 @@
 //! Pushes after a commit: every live connection gets one frame, and a dead peer delays no other connection.
 
-use serde_json::Value;
-use shared::push::Origin;
+use serde_json::{Value, value::to_raw_value};
+use shared::{push::Origin, wire::json::Echo};
 
 use crate::{
     backend::{Socket, TestBackend},
@@ -26,7 +26,7 @@ async fn every_live_connection_gets_the_message_and_the_sending_one_gets_its_rep
         backend.connect(user, id).await;
     }
     let sent = backend.app.store.append(&send(room, ana, "hi"), backend.app.now()).await.unwrap();
-    let origin = Origin { connection: phone, reference: Some("7".into()) };
+    let origin = Origin { connection: phone, reference: Echo::new(to_raw_value("7").unwrap()) };
     backend.app.deliver(&sent, Some(&origin)).await;
 
     let frames = backend.frames();

@@ -1,11 +1,11 @@
 //! Reports to the moderators: who may report, what evidence is kept, and idempotency.
 
 use chrono::Duration;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use shared::{
     Error,
     domain::{
-        messages::{SendRequest, action::MessageAction},
+        messages::{Payload, SendRequest, action::MessageAction},
         relationships,
         reports::{Evidence, NewReport, Reason, ReportTarget},
     },
@@ -154,7 +154,7 @@ async fn the_largest_report_fits_an_item() {
     let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
     let room = room(&backend, ana, &[ben]).await;
     let largest = send(room, ben, &"🏃".repeat(4000));
-    let payload: Map<String, Value> = [("note".to_owned(), "y".repeat(4080).into())].into_iter().collect();
+    let payload = Payload::parse(&json!({"note": "y".repeat(4080)}).to_string()).unwrap();
     let mut draft = largest.draft.clone();
     (draft.payload, draft.media_url) = (Some(payload), Some("u".repeat(2048)));
     let largest = SendRequest { draft, ..largest };

@@ -2,15 +2,16 @@
 
 pub mod action;
 pub mod log;
+pub mod payload;
 pub mod reaction;
 mod send;
 pub mod view;
 
+pub use payload::Payload;
 pub use send::SendRequest;
 
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
@@ -25,10 +26,6 @@ pub const MAX_CONTENT_CHARS: usize = 4000;
 
 /// The maximum length of `media_url`, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
-
-/// The maximum size of the payload as JSON, in bytes. Together with the longest content it fits into a
-/// WebSocket frame of 32 KB, the limit of API Gateway.
-pub const MAX_PAYLOAD_BYTES: usize = 4096;
 
 /// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +77,7 @@ pub struct Draft {
     /// The message of the same room to which this one replies.
     pub reply_to_id: Option<MessageId>,
     /// The details of a location, a workout or a recording.
-    pub payload: Option<Map<String, Value>>,
+    pub payload: Option<Payload>,
 }
 
 impl Draft {
@@ -97,13 +94,8 @@ impl Draft {
         if self.media_url.as_deref().is_some_and(|url| !is_under(url, media_origins)) {
             add("media_url", "must be under an allowed origin");
         }
-        if let Some(payload) = &self.payload {
-            if !self.kind.may_have_payload() {
-                add("payload", "is only allowed in a location, a workout or a voice message");
-            } else if serde_json::to_string(payload).map_or(usize::MAX, |json| json.len()) > MAX_PAYLOAD_BYTES
-            {
-                add("payload", formatcp!("must have at most {MAX_PAYLOAD_BYTES} bytes"));
-            }
+        if self.payload.is_some() && !self.kind.may_have_payload() {
+            add("payload", "is only allowed in a location, a workout or a voice message");
         }
         violations
     }
@@ -169,10 +161,9 @@ pub struct Message {
     /// The message to which this one replies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to_id: Option<MessageId>,
-    /// The details of a location, a workout or a recording. Stored as JSON text, because DynamoDB limits
-    /// numbers and nesting more than JSON does and would change the value.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "json_text")]
-    pub payload: Option<Map<String, Value>>,
+    /// The details of a location, a workout or a recording.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
     /// When the message was committed, by the clock of the function. The order is by `seq`.
     pub created_at: Timestamp,
     /// Whether the message was forwarded from another one.
@@ -189,25 +180,6 @@ pub struct Message {
     pub reactions: Vec<Tally>,
 }
 
-/// Serializes an object as JSON text.
-mod json_text {
-    use serde::{Deserialize, Deserializer, Serializer, de, ser};
-    use serde_json::{Map, Value};
-
-    #[expect(clippy::ref_option, reason = "serde passes a reference")]
-    pub fn serialize<S: Serializer>(payload: &Option<Map<String, Value>>, to: S) -> Result<S::Ok, S::Error> {
-        match payload {
-            Some(object) => to.serialize_some(&serde_json::to_string(object).map_err(ser::Error::custom)?),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Map<String, Value>>, D::Error> {
-        let text = Option::<String>::deserialize(from)?;
-        text.map(|text| serde_json::from_str(&text).map_err(de::Error::custom)).transpose()
-    }
-}
-
 impl Message {
     /// Whether a request with this sender and client id is a retry of this message, whatever its content.
     pub fn is_send(&self, sender_id: UserId, client_message_id: &str) -> bool {
@@ -222,8 +194,6 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn draft() -> Draft {
@@ -262,7 +232,7 @@ mod tests {
             ..draft()
         };
         assert_eq!(violations(&image), Vec::<String>::new());
-        let payload = json!({"latitude": 1.5}).as_object().cloned();
+        let payload = Payload::parse(r#"{"latitude":1.5}"#).ok();
         let place =
             Draft { content: String::new(), kind: Kind::Location, payload: payload.clone(), ..draft() };
         assert_eq!(violations(&place), Vec::<String>::new());

@@ -1,10 +1,10 @@
 //! Events of a room in its log: structured data, which clients can localize, and an English sentence.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::{
     domain::{
+        messages::Payload,
         rooms::{Role, patch::GroupField},
         users::username,
     },
@@ -97,13 +97,13 @@ impl SystemEvent {
     }
 
     /// The payload of the system message.
-    pub fn payload(&self) -> Option<Map<String, Value>> {
-        serde_json::to_value(self).ok()?.as_object().cloned()
+    pub fn payload(&self) -> Option<Payload> {
+        Payload::of(self)
     }
 
     /// The event of a system message; `None` if the payload is absent or not an event.
-    pub fn from_payload(payload: Option<&Map<String, Value>>) -> Option<Self> {
-        serde_json::from_value(payload?.clone().into()).ok()
+    pub fn from_payload(payload: Option<&Payload>) -> Option<Self> {
+        payload?.read()
     }
 }
 
@@ -133,7 +133,7 @@ fn enumeration(fields: &[GroupField]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
     use uuid::Uuid;
 
     use super::*;
@@ -175,7 +175,7 @@ mod tests {
         let payload = ben(Role::Admin).payload().unwrap();
         let id = Uuid::from_u128(2);
         let expected = json!({"action": "role_changed", "user_id": id, "username": "ben", "role": "admin"});
-        assert_eq!(Value::from(payload.clone()), expected);
+        assert_eq!(payload.read::<Value>(), Some(expected));
         assert_eq!(SystemEvent::from_payload(Some(&payload)), Some(ben(Role::Admin)));
         assert_eq!(SystemEvent::from_payload(None), None);
     }

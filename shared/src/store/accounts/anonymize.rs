@@ -10,7 +10,7 @@ use crate::{
         messages::Message,
         rooms::Member,
     },
-    error::{Error, Result},
+    error::Result,
     id::{RoomId, UserId},
     store::{
         Store,
@@ -136,8 +136,7 @@ fn anonymization(before: &Message, after: &Message) -> Result<Update> {
         .value(":before", &before.content)?;
     if after.payload != before.payload {
         update.expression.push_str(", payload = :payload");
-        let payload = serde_json::to_string(&after.payload).map_err(Error::internal)?;
-        update = update.value(":payload", payload)?;
+        update = update.value(":payload", &after.payload)?;
     }
     Ok(update)
 }

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 use shared::id::UserId;
 use uuid::Uuid;
 
-use super::call::Call;
-use crate::backend::TestBackend;
+use crate::{backend::TestBackend, call::Call};
 
 /// The number of members of the group.
 pub const GROUP_SIZE: usize = 10;

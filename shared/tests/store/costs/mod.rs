@@ -2,16 +2,13 @@
 //!
 //! The real endpoints run over the real SDK and the embedded engine.
 
-mod call;
 mod fixture;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::{
-    call::Call,
-    fixture::{Cost, Fixture, NEW_USER, STRANGER, text},
-};
+use self::fixture::{Cost, Fixture, NEW_USER, STRANGER, text};
+use crate::call::Call;
 
 /// The document with the cost tables.
 pub const DOCUMENT: &str = include_str!("../../../../docs/costs.md");

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        messages::{action::*, reaction::Tally},
+        messages::{Payload, action::*, reaction::Tally},
         rooms::{ShownMember, tests::group},
     },
     id::{MessageId, RoomId, UserId},
@@ -197,7 +197,7 @@ fn a_deleted_message_keeps_only_its_position_and_ids() {
         kind: Kind::Voice,
         media_url: Some("https://a.example/b".into()),
         reply_to_id: Some(MessageId::new(at(0), 3)),
-        payload: Some(serde_json::Map::new()),
+        payload: Payload::parse("{}").ok(),
         edited_at: Some(at(1)),
         is_forwarded: true,
         reactions: vec![Tally { emoji: emoji(0), count: 3 }],

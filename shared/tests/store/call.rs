@@ -16,16 +16,23 @@ const EXPIRES: i64 = 4_000_000_000;
 /// A call of a function.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
-    function: &'static str,
+    function: String,
     path: Map<String, Value>,
     query: Map<String, Value>,
-    body: Option<Value>,
+    body: Option<String>,
+    frame: Option<String>,
+}
+
+/// The answer to a call.
+pub struct Answer {
+    pub status: u16,
+    pub text: String,
 }
 
 impl Call {
     /// A call without parameters and body.
-    pub fn of(function: &'static str) -> Self {
-        Self { function, ..Self::default() }
+    pub fn of(function: impl Into<String>) -> Self {
+        Self { function: function.into(), ..Self::default() }
     }
 
     /// Sets a path parameter.
@@ -41,13 +48,30 @@ impl Call {
     }
 
     /// Sets the body, or the data of a frame.
-    pub fn body(self, body: Value) -> Self {
-        Self { body: Some(body), ..self }
+    pub fn body(self, body: impl Into<Value>) -> Self {
+        self.text(body.into().to_string())
+    }
+
+    /// Sets the text of the body, or of the data of a frame.
+    pub fn text(self, body: impl Into<String>) -> Self {
+        Self { body: Some(body.into()), ..self }
+    }
+
+    /// Sets the text of a frame.
+    pub fn frame(self, frame: impl Into<String>) -> Self {
+        Self { frame: Some(frame.into()), ..self }
+    }
+
+    /// Makes a call that succeeds. Returns the response body of an HTTP call.
+    pub async fn send(self, backend: &TestBackend, caller: UserId, name: &str) -> Value {
+        let function = self.function.clone();
+        let Answer { status, text } = self.answer(backend, caller, name).await;
+        assert!((200..300).contains(&status), "{function}: {text}");
+        serde_json::from_str(&text).unwrap_or_default()
     }
 
     /// Makes the call. `name` is the username in the token and the id of the caller's connection.
-    /// Returns the response body of an HTTP call.
-    pub async fn send(self, backend: &TestBackend, caller: UserId, name: &str) -> Value {
+    pub async fn answer(self, backend: &TestBackend, caller: UserId, name: &str) -> Answer {
         let token = token(caller, name);
         let time = backend.app.now().milliseconds();
         let (domain, function) = self.function.split_once('-').unwrap();
@@ -57,25 +81,26 @@ impl Call {
             event["queryStringParameters"]["token"] = token.clone().into();
             event["multiValueQueryStringParameters"]["token"] = json!([token]);
             let request = serde_json::from_value(event).unwrap();
-            return authorizer::decide(&backend.app, &request).await.unwrap().principal_id.into();
+            authorizer::decide(&backend.app, &request).await.unwrap();
+            return Answer::of(200, "");
         }
         if domain == "socket" {
             event["requestContext"]["requestTimeEpoch"] = time.into();
             event["requestContext"]["connectionId"] = name.into();
             event["requestContext"]["authorizer"]["user_id"] = caller.to_string().into();
             event["requestContext"]["authorizer"]["expires"] = EXPIRES.to_string().into();
-            if let Some(data) = self.body {
-                event["body"] = json!({"type": function.replace('-', "_"), "data": data}).to_string().into();
+            let data = |data| format!(r#"{{"type":"{}","data":{data}}}"#, function.replace('-', "_"));
+            if let Some(frame) = self.frame.or(self.body.map(data)) {
+                event["body"] = frame.into();
             }
             let event: ApiGatewayWebsocketProxyRequest = serde_json::from_value(event).unwrap();
-            let answer = endpoints::call_socket(&backend.app, self.function, event).await;
-            assert_eq!(answer["statusCode"], 200, "{}", self.function);
-            return answer;
+            let answer = endpoints::call_socket(&backend.app, &self.function, event).await;
+            return Answer::of(answer["statusCode"].as_u64().unwrap().try_into().unwrap(), "");
         }
         if domain == "maintenance" {
             let event = serde_json::from_value(event).unwrap();
-            endpoints::call_scheduled(&backend.app, self.function, &event).await.unwrap();
-            return Value::Null;
+            endpoints::call_scheduled(&backend.app, &self.function, &event).await.unwrap();
+            return Answer::of(200, "");
         }
         event["headers"]["authorization"] = format!("Bearer {token}").into();
         event["requestContext"]["timeEpoch"] = time.into();
@@ -84,13 +109,17 @@ impl Call {
         event["rawQueryString"] = query.collect::<Vec<_>>().join("&").into();
         event["queryStringParameters"] = self.query.into();
         if let Some(body) = self.body {
-            event["body"] = body.to_string().into();
+            event["body"] = body.into();
         }
         let request = lambda_http::request::from_str(&event.to_string()).unwrap();
-        let answer = endpoints::call_http(&backend.app, self.function, request).await;
-        let body = serde_json::from_slice(answer.body()).unwrap_or_default();
-        assert!(answer.status().is_success(), "{}: {body}", self.function);
-        body
+        let answer = endpoints::call_http(&backend.app, &self.function, request).await;
+        Answer::of(answer.status().as_u16(), std::str::from_utf8(answer.body()).unwrap())
+    }
+}
+
+impl Answer {
+    fn of(status: u16, text: &str) -> Self {
+        Self { status, text: text.to_owned() }
     }
 }
 
