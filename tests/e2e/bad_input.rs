@@ -44,6 +44,7 @@ fn unprocessable(room: &str, me: &str) -> Vec<(&'static str, Value, Vec<&'static
         ("/chat/messages", message("after_seq", json!(1e300)), vec!["after_seq"]),
         ("/chat/messages", message("after_seq", json!(0.5)), vec!["after_seq"]),
         ("/chat/messages", message("client_message_id", json!(7)), vec!["client_message_id"]),
+        ("/chat/messages", message("client_message_id", json!("a\n")), vec!["client_message_id"]),
         (
             "/chat/messages",
             json!({"chat_room_id": "x", "content": "", "payload": 1}),

@@ -9,4 +9,5 @@ pub mod relationships;
 pub mod reports;
 pub mod rooms;
 pub mod sync;
+pub mod text;
 pub mod users;

@@ -15,6 +15,7 @@ use crate::{
         },
         page::Page,
         receipts::MessageStatus,
+        text,
     },
     id::{MessageId, RoomId, UserId},
     wire::fields::{Fields, Input, MAX_PAGE},
@@ -38,7 +39,7 @@ impl Input for MessageCreate {
             // A placeholder for a missing id, so that all other violations are found. Such a draft is
             // discarded.
             room_id: room_id.unwrap_or_else(RoomId::random),
-            content: fields.optional("content").unwrap_or_default(),
+            content: text::clean(&fields.optional::<String>("content").unwrap_or_default()),
             kind: fields.choice("message_type", &Kind::SENDABLE).unwrap_or(Kind::Text),
             media_url: fields.optional::<String>("media_url").map(|url| messages::normalize_url(&url)),
             reply_to_id: fields.optional("reply_to_id"),
@@ -47,6 +48,9 @@ impl Input for MessageCreate {
         let client_message_id: Option<String> = fields.optional("client_message_id");
         if client_message_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_CLIENT_ID_BYTES) {
             fields.violation("client_message_id", formatcp!("must have 1 to {MAX_CLIENT_ID_BYTES} bytes"));
+        }
+        if let Some(message) = client_message_id.as_deref().and_then(text::id_violation) {
+            fields.violation("client_message_id", message);
         }
         let after_seq = fields.optional("after_seq");
         let is_forward = fields.has("forward_room_id") || fields.has("forward_message_id");
@@ -209,7 +213,7 @@ pub struct MessageEdit {
 
 impl Input for MessageEdit {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let content: String = fields.required("content")?;
+        let content = text::clean(&fields.required::<String>("content")?);
         if let Some(message) = messages::content_violation(&content, false) {
             fields.violation("content", message);
         }

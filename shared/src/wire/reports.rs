@@ -4,7 +4,10 @@ use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
-    domain::reports::{NewReport, Reason, Report, ReportTarget, text_violation},
+    domain::{
+        reports::{NewReport, Reason, Report, ReportTarget, text_violation},
+        text,
+    },
     id::ReportId,
     wire::fields::{Fields, Input},
 };
@@ -14,12 +17,12 @@ impl Input for NewReport {
     fn read(fields: &mut Fields) -> Option<Self> {
         let target = target(fields);
         let reason = fields.required_choice("reason", &Reason::ALL);
-        let text: Option<String> = fields.optional("text");
+        // A blank text counts as absent.
+        let text = fields.optional::<String>("text").map(|text| text::clean(&text));
+        let text = text.filter(|text| !text::is_blank(text));
         if let Some(message) = text.as_deref().and_then(text_violation) {
             fields.violation("text", message);
         }
-        // A blank text counts as absent.
-        let text = text.filter(|text| !text.trim().is_empty());
         Some(Self { target: target?, reason: reason?, text })
     }
 }

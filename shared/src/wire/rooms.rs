@@ -14,6 +14,7 @@ use crate::{
             settings::{self, RoomSettings, RoomSettingsChange},
             summary::RoomSummary,
         },
+        text,
         users::{presence::ShownPresence, profile::avatar_violation},
     },
     id::{MessageId, RoomId, UserId},
@@ -201,7 +202,9 @@ impl Input for ParticipantPut {
 /// `PATCH /chat/rooms/{room_id}`.
 impl Input for GroupPatch {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (name, description) = (fields.change::<String>("name"), fields.change::<String>("description"));
+        let name = fields.change::<String>("name");
+        let description =
+            fields.change::<String>("description").map(|text| text.map(|text| text::clean(&text)));
         let avatar_url = fields.change::<String>("avatar_url").map(|url| url.map(|url| normalize_url(&url)));
         let history_visibility = fields.choice("history_visibility", &HistoryVisibility::CHOICES);
         let media_origins = fields.media_origins();

@@ -11,6 +11,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         rooms::patch::HistoryVisibility,
+        text,
         users::{profile::Profile, username},
     },
     error::{Error, Refusal, Result},
@@ -250,14 +251,13 @@ pub fn first_members(members: impl IntoIterator<Item = UserId>) -> Vec<UserId> {
     members.into_iter().take(SHOWN_MEMBERS + 1).collect()
 }
 
-/// Why a name is not valid for a room; `None` if it is.
+/// Why a name is not valid for a room; `None` if it is. A blank one removes the name.
 pub fn name_violation(name: &str) -> Option<&'static str> {
-    if name.trim().chars().count() > MAX_NAME_CHARS {
+    let name = name.trim();
+    if name.chars().count() > MAX_NAME_CHARS {
         Some(formatcp!("must have at most {MAX_NAME_CHARS} characters"))
-    } else if name.contains(char::is_control) {
-        Some("must not contain control characters")
     } else {
-        None
+        text::line_violation(name)
     }
 }
 

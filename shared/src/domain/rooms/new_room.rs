@@ -6,7 +6,10 @@ use const_format::formatcp;
 
 use crate::{
     clock::Timestamp,
-    domain::rooms::{Role, Room, RoomKind, first_members, patch::HistoryVisibility},
+    domain::{
+        rooms::{Role, Room, RoomKind, first_members, patch::HistoryVisibility},
+        text,
+    },
     error::{Error, Result},
     id::{RoomId, UserId},
 };
@@ -54,7 +57,7 @@ impl NewRoom {
         if members.len() > MAX_INITIAL_MEMBERS {
             return Err(Error::invalid("participant_ids", TOO_MANY));
         }
-        let name = name.map(str::trim).filter(|name| !name.is_empty());
+        let name = name.and_then(text::visible);
         let mut others = members.iter().copied().filter(|user| *user != creator);
         Ok(match (others.next(), others.next()) {
             (Some(other), None) if !is_group => Self {
@@ -121,7 +124,7 @@ mod tests {
     fn two_users_get_a_group_if_requested_and_three_always_get_a_new_group() {
         let pair = NewRoom::new(user(1), &[user(2)], true, Some("  gym ")).unwrap();
         assert_eq!((pair.kind, pair.name.as_deref()), (RoomKind::Group, Some("gym")));
-        let three = NewRoom::new(user(1), &[user(2), user(3)], false, Some(" ")).unwrap();
+        let three = NewRoom::new(user(1), &[user(2), user(3)], false, Some("\u{3164} ")).unwrap();
         assert_eq!((three.kind, three.name), (RoomKind::Group, None));
         assert_ne!(three.id, NewRoom::new(user(1), &[user(2), user(3)], false, None).unwrap().id);
     }

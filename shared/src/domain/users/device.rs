@@ -3,7 +3,7 @@
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Timestamp, id::DeviceId};
+use crate::{clock::Timestamp, domain::text, id::DeviceId};
 
 /// The maximum number of registered devices per user.
 pub const MAX_DEVICES: u64 = 20;
@@ -48,9 +48,7 @@ impl Device {
 pub fn token_violation(token: &str) -> Option<&'static str> {
     if token.is_empty() || token.len() > MAX_TOKEN_BYTES {
         Some(formatcp!("must have 1 to {MAX_TOKEN_BYTES} bytes"))
-    } else if token.contains(char::is_control) {
-        Some("must not contain control characters")
     } else {
-        None
+        text::id_violation(token)
     }
 }
