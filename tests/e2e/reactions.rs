@@ -156,6 +156,23 @@ async fn variants_of_one_emoji_are_one_reaction_and_other_text_is_rejected() {
     let answer = ben.react(&message, "\u{2764}\u{fe0f}").await.ok();
     let expected = [("\u{2764}\u{fe0f}", 2, true), ("👍", 1, false), ("👍🏽", 1, false), ("🏳️‍🌈", 1, false)];
     assert_eq!(answer["reactions"], reactions(&expected));
+
+    let message = ana.send_message(&room, "done").await;
+    for (plain, with_selector) in [
+        ("💪🏽", "💪🏽\u{fe0f}"),
+        ("🔥", "🔥\u{fe0f}"),
+        ("🎉", "🎉\u{fe0f}"),
+        ("💯", "💯\u{fe0f}"),
+        ("🙏", "🙏\u{fe0f}"),
+    ] {
+        ana.react(&message, plain).await.ok();
+        let answer = ben.react(&message, with_selector).await.ok();
+        assert_eq!(answer["reactions"].as_array().unwrap().last().unwrap()["emoji"], plain);
+    }
+    let expected = ["💪🏽", "🔥", "🎉", "💯", "🙏"].map(|emoji| (emoji, 2, true));
+    assert_eq!(ana.message(&room, 2).await["reactions"], reactions(&expected));
+    ana.unreact(&message, "🔥\u{fe0f}").await.ok();
+    assert_eq!(ben.message(&room, 2).await["reactions"][1], json!({"emoji": "🔥", "count": 1, "mine": true}));
 }
 
 #[tokio::test(flavor = "multi_thread")]

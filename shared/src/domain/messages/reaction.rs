@@ -1,6 +1,9 @@
 //! Reactions: the valid emoji, and the number of each at a message.
 
-use crate::{clock::Timestamp, domain::users::profile::Profile};
+use crate::{
+    clock::Timestamp,
+    domain::{text::PRESENTATION, users::profile::Profile},
+};
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
@@ -26,7 +29,9 @@ impl FromStr for Emoji {
     type Err = NotAnEmoji;
 
     fn from_str(text: &str) -> Result<Self, NotAnEmoji> {
-        emojis::get(text).map(|emoji| Self(emoji.as_str().to_owned())).ok_or(NotAnEmoji)
+        // Keyboards differ in where they append selectors. Without them, each emoji has one form.
+        let plain = text.replace(PRESENTATION, "");
+        emojis::get(&plain).map(|emoji| Self(emoji.as_str().to_owned())).ok_or(NotAnEmoji)
     }
 }
 
@@ -85,6 +90,32 @@ mod tests {
         assert!("👍🏽".parse::<Emoji>().is_ok() && "🏳️‍🌈".parse::<Emoji>().is_ok());
         for text in ["", "a", "👍👍", "👍 ", ":)", "thumbsup", "\u{fe0f}"] {
             assert!(text.parse::<Emoji>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_emoji_is_found_wherever_a_keyboard_appends_selectors() {
+        for emoji in emojis::iter() {
+            let plain: Vec<char> = emoji.as_str().chars().filter(|c| !PRESENTATION.contains(c)).collect();
+            let spell = |selector: &str| -> String {
+                plain.iter().flat_map(|c| std::iter::once(*c).chain(selector.chars())).collect()
+            };
+            for text in [spell(""), spell("\u{fe0f}"), spell("\u{fe0e}"), format!("{emoji}\u{fe0f}")] {
+                assert_eq!(text.parse::<Emoji>().unwrap().0, emoji.as_str(), "{text:?}");
+            }
+        }
+        for (text, form) in [
+            ("💪🏽\u{fe0f}", "💪🏽"),
+            ("💪\u{fe0f}", "💪"),
+            ("🔥\u{fe0f}", "🔥"),
+            ("🎉\u{fe0f}", "🎉"),
+            ("💯\u{fe0f}", "💯"),
+            ("🙏\u{fe0f}", "🙏"),
+            ("✌\u{fe0f}🏽", "✌🏽"),
+            ("1\u{20e3}", "1\u{fe0f}\u{20e3}"),
+            ("🏳\u{200d}🌈", "🏳\u{fe0f}\u{200d}🌈"),
+        ] {
+            assert_eq!(text.parse::<Emoji>().unwrap().0, form, "{text:?}");
         }
     }
 
