@@ -55,5 +55,6 @@ mod sockets;
 mod story;
 mod suggestions;
 mod sync;
+mod texts;
 mod typing;
 mod withheld_reads;

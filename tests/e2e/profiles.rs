@@ -82,6 +82,8 @@ async fn an_update_with_invalid_fields_names_them_all_and_changes_nothing() {
         ("username", json!("b\u{A0}en")),
         ("username", json!("Ｄｅｌｅｔｅｄ ｕｓｅｒ")),
         ("username", json!("\u{FDFA}\u{FDFA}")),
+        ("username", json!("ben@example.com")),
+        ("username", json!("ben＠example.com")),
         ("username", json!(7)),
         ("display_name", json!("x".repeat(101))),
         ("display_name", json!("a\nb")),
@@ -114,6 +116,9 @@ async fn equivalent_spellings_of_a_username_are_found_and_taken() {
         assert_eq!(found[0]["id"], zoe.id, "{query}");
     }
     ana.patch("/users/me", json!({"username": "ZOË run"})).await.problem(409, "username_taken");
+    // Searches ignore accents, usernames do not.
+    assert_eq!(ana.get("/friends/search?query=zoe").await.ok()[0]["id"], zoe.id);
+    rename(&ana, "Zoe run").await;
     // Users can change the spelling of their own username. A former username is available again.
     rename(&zoe, "zoë Run").await;
     rename(&zoe, "zoe").await;
@@ -124,6 +129,47 @@ async fn equivalent_spellings_of_a_username_are_found_and_taken() {
     let new_user = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
     let name = new_user.get("/users/me").await.ok()["username"].as_str().unwrap().to_owned();
     assert_eq!((&name[..4], name.len()), ("zoe-", 8), "{name:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_dot_distinguishes_no_usernames() {
+    let stack = TestStack::new().await;
+    let [ana, irem] = stack.actors(["ana", "irem"]).await;
+    for look_alike in ["İrem", "i\u{307}rem", "I\u{307}REM", "ı\u{307}rem"] {
+        ana.patch("/users/me", json!({"username": look_alike})).await.problem(409, "username_taken");
+    }
+    rename(&irem, "İrem Işık").await;
+    for query in ["irem", "i%CC%87rem", "%C4%B0REM", "isik", "I%C5%9E%C4%B1K"] {
+        assert_eq!(
+            ana.get(&format!("/friends/search?query={query}")).await.ok()[0]["id"],
+            irem.id,
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_finds_no_user_by_the_key_of_the_index_or_the_name_of_an_address() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    rename(&ben, "ben 77").await;
+    let start = &ben.id[..1];
+    for (query, found) in [
+        ("77".to_owned(), 1),
+        ("%40ben".to_owned(), 1),
+        (format!("77%23{start}"), 0),
+        (format!("77%40{start}"), 0),
+        (format!("77%20%20{start}"), 0),
+        ("ben%40example.com".to_owned(), 0),
+    ] {
+        let users = ana.get(&format!("/friends/search?query={query}")).await.ok();
+        assert_eq!(users.as_array().unwrap().len(), found, "{query}");
+    }
+    let settings = json!({"settings": {"findable_by_email": true}});
+    ben.patch("/users/me", settings).await.ok();
+    for query in ["ben%40example.com", "BEN%EF%BC%A0example.com"] {
+        assert_eq!(ana.get(&format!("/friends/search?query={query}")).await.ok()[0]["id"], ben.id);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,7 @@ use crate::{
             access::Degree,
             suggestions::{MAX_FRIENDS_PER_FRIEND, MAX_FRIENDS_READ, MAX_SUGGESTIONS, by_mutual_friends},
         },
-        users::profile::Profile,
+        users::{profile::Profile, username::SearchQuery},
     },
     error::{Error, Result},
     id::UserId,
@@ -37,27 +37,31 @@ const CONCURRENT_LISTS: usize = 16;
 const MAX_CANDIDATES: usize = 5 * MAX_SUGGESTIONS;
 
 impl App {
-    /// The users that `caller` finds by `query` (folded, at least two characters), with their relationships:
-    /// the user with that email address, then those whose username contains it, in the order of the index.
-    /// Never the caller.
+    /// The users that `caller` finds by `query`, with their relationships: the user with that email address,
+    /// or those whose username contains it, in the order of the index. Never the caller.
     pub async fn search_users(
         &self,
-        query: &str,
+        query: &SearchQuery,
         caller: UserId,
         limit: usize,
     ) -> Result<Vec<(Profile, Pair)>> {
-        let (mut found, by_email) =
-            futures::try_join!(self.search_by_name(query, caller, limit), self.store.user_of_email(query))?;
-        if let Some(owner) = by_email.filter(|owner| *owner != caller) {
-            let owner = match self.visible_profile(caller, owner).await {
-                Err(Error::NotFound) => None,
-                owner => Some(owner?).filter(|(owner, _)| owner.settings.findable_by_email),
-            };
-            found.retain(|(named, _)| owner.as_ref().is_none_or(|(owner, _)| owner.id != named.id));
-            found.splice(0..0, owner);
-            found.truncate(limit);
+        match query {
+            SearchQuery::Name(part) => self.search_by_name(part, caller, limit).await,
+            SearchQuery::Email(address) => {
+                Ok(self.user_with_email(address, caller).await?.into_iter().collect())
+            }
         }
-        Ok(found)
+    }
+
+    /// The user with an email address, if the user allows it.
+    async fn user_with_email(&self, address: &str, caller: UserId) -> Result<Option<(Profile, Pair)>> {
+        let Some(owner) = self.store.user_of_email(address).await?.filter(|owner| *owner != caller) else {
+            return Ok(None);
+        };
+        match self.visible_profile(caller, owner).await {
+            Err(Error::NotFound) => Ok(None),
+            owner => Ok(Some(owner?).filter(|(owner, _)| owner.settings.findable_by_email)),
+        }
     }
 
     /// Reads matching usernames page by page until enough users may be found.

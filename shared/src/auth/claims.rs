@@ -5,13 +5,20 @@ use serde_json::{Map, Value};
 use crate::{
     auth::Identity,
     clock::Timestamp,
-    domain::users::profile::{MAX_AVATAR_URL_BYTES, MAX_DISPLAY_NAME_CHARS, TokenProfile},
+    domain::{
+        text::visible,
+        users::{profile::TokenProfile, username},
+    },
     error::{Error, Result},
     id::UserId,
 };
 
 /// The tolerated difference to the issuer's clock, in seconds.
 const LEEWAY: i64 = 60;
+
+/// Standard claims that suggest a username, in the order of preference. Of an email address, it is the part
+/// before the `@`.
+const USERNAME_CLAIMS: [&str; 4] = ["preferred_username", "nickname", "email", "given_name"];
 
 /// What an issuer is trusted with.
 pub(super) struct Trust<'a> {
@@ -35,23 +42,23 @@ pub(super) fn identity(claims: &Map<String, Value>, trust: &Trust, now: Timestam
     };
     let user_id = user_id.ok_or(Error::InvalidToken("no user"))?;
 
-    let non_blank = |name: &str| text(name).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+    let non_blank = |name: &str| text(name).and_then(visible).map(str::to_owned);
     // A refreshed token of the existing backend has the username in `sub` and the id in `user_id`.
-    let sub_as_username =
-        non_blank("sub").filter(|sub| user_claim.is_some() && sub.parse::<UserId>().is_err());
+    let sub_as_username = text("sub").filter(|sub| user_claim.is_some() && sub.parse::<UserId>().is_err());
+    let by_claim = USERNAME_CLAIMS.into_iter().filter_map(text);
+    let mut suggestions = text("username").into_iter().chain(sub_as_username).chain(by_claim);
     // Some issuers send it as a text. An issuer that names users may omit it.
     let is_verified = match claims.get("email_verified") {
         None | Some(Value::Null) => trust.names_users,
         Some(value) => value == &Value::Bool(true) || value == "true",
     };
     let profile = TokenProfile {
-        username: non_blank("username").or(sub_as_username),
+        username: suggestions.find_map(username::suggested),
         email: non_blank("email").filter(|_| is_verified),
-        display_name: non_blank("name").map(|name| name.chars().take(MAX_DISPLAY_NAME_CHARS).collect()),
-        avatar_url: non_blank("picture")
-            .filter(|url| url.starts_with("https://") && url.len() <= MAX_AVATAR_URL_BYTES),
+        display_name: non_blank("name"),
+        avatar_url: non_blank("picture"),
     };
-    Ok(Identity { user_id, expires, issued_at, profile })
+    Ok(Identity { user_id, expires, issued_at, profile: profile.valid() })
 }
 
 /// The times of expiry and, if present, of issue, in Unix seconds.
@@ -150,11 +157,78 @@ mod tests {
         };
         let invalid = profile(&TRUSTED, "false".into());
         assert!(invalid.email.is_none() && invalid.avatar_url.is_none() && invalid.display_name.is_none());
-        assert!(invalid.username.is_none());
+        assert_eq!(invalid.username.as_deref(), Some("a"), "an unverified address only suggests a name");
         assert!(profile(&TRUSTED, Value::Null).email.is_some());
         assert!(profile(&FOREIGN, Value::Null).email.is_none(), "a foreign issuer must send email_verified");
         assert!(profile(&FOREIGN, true.into()).email.is_some());
         assert!(profile(&FOREIGN, "true".into()).email.is_some());
+    }
+
+    fn profile_of(mut claims: Value) -> TokenProfile {
+        claims["exp"] = (NOW + 60).into();
+        claims["sub"] = ANA.into();
+        read(&FOREIGN, &claims).unwrap().profile
+    }
+
+    #[test]
+    fn the_first_claim_that_suggests_a_username_is_used() {
+        let mut claims = json!({"given_name": "Ana", "email": "ana.m@example.com", "nickname": "annie",
+            "preferred_username": "ana-m", "username": "ana_m"});
+        for (removed, username) in [
+            ("username", "ana_m"),
+            ("preferred_username", "ana-m"),
+            ("nickname", "annie"),
+            ("email", "ana.m"),
+            ("given_name", "Ana"),
+        ] {
+            assert_eq!(profile_of(claims.clone()).username.as_deref(), Some(username));
+            for unusable in [json!(7), json!(null), json!(" "), json!("\u{3164}"), json!("Deleted user")] {
+                let mut claims = claims.clone();
+                claims[removed] = unusable;
+                let next = profile_of(claims).username;
+                assert_ne!(next.as_deref(), Some(username), "an unusable claim is skipped");
+                assert_eq!(next.is_none(), removed == "given_name");
+            }
+            claims.as_object_mut().unwrap().remove(removed);
+        }
+        assert_eq!(profile_of(claims).username, None);
+        let address = json!({"preferred_username": "Ana.M@example.com", "nickname": "annie"});
+        assert_eq!(profile_of(address).username.as_deref(), Some("Ana.M"));
+        let refreshed = json!({"sub": "ana", "user_id": ANA, "nickname": "annie", "exp": NOW + 60});
+        assert_eq!(read(&TRUSTED, &refreshed).unwrap().profile.username.as_deref(), Some("ana"));
+    }
+
+    #[test]
+    fn a_name_is_cleaned_and_an_invalid_picture_is_left_out() {
+        for (name, expected) in [
+            (" Ana\r\nMaria\u{0} ", Some("Ana Maria")),
+            ("\u{202E}anA", Some("anA")),
+            ("\u{2067}Ana\u{2069}", Some("Ana")),
+            ("\u{A0}\u{3000}\u{3164}", None),
+            ("\n\u{0}", None),
+        ] {
+            assert_eq!(profile_of(json!({"name": name})).display_name.as_deref(), expected, "{name:?}");
+        }
+        let long = profile_of(json!({"name": "é".repeat(200)})).display_name.unwrap();
+        assert_eq!(long.chars().count(), 100);
+        let too_long = format!("https://a.example/{}", "a".repeat(512));
+        for picture in [
+            "https://user:pw@a.example/a.png",
+            "https://user@a.example/a.png",
+            "http://a.example/a.png",
+            "javascript:alert(1)",
+            "https://",
+            "a.png",
+            &too_long,
+        ] {
+            assert_eq!(profile_of(json!({"picture": picture})).avatar_url, None, "{picture}");
+        }
+        for (picture, expected) in [
+            ("https://a.example/a.png", "https://a.example/a.png"),
+            ("https://a.example\\@b.example\n/a", "https://a.example/@b.example/a"),
+        ] {
+            assert_eq!(profile_of(json!({"picture": picture})).avatar_url.as_deref(), Some(expected));
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use const_format::formatcp;
 use serde::Serialize;
 
 use crate::{
@@ -13,7 +12,7 @@ use crate::{
             Answer, Request,
             lists::{Block, Friend, RequestDirection},
         },
-        users::{presence::ShownPresence, profile::Profile, username},
+        users::{presence::ShownPresence, profile::Profile, username::SearchQuery},
     },
     id::{RequestId, UserId},
     wire::fields::{Fields, Input},
@@ -65,27 +64,21 @@ impl Input for RequestList {
 
 /// `GET /friends/search?query=`.
 pub struct UserSearch {
-    /// A substring of a username or an entire email address, folded by [`username::fold`].
-    pub query: String,
+    /// A part of a username or an entire email address.
+    pub query: SearchQuery,
 }
 
 impl Input for UserSearch {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let query = username::fold(&fields.required::<String>("query")?);
-        let length = query.chars().count();
-        if length < username::MIN_QUERY_CHARS {
-            fields
-                .violation("query", formatcp!("must have at least {} characters", username::MIN_QUERY_CHARS));
+        match SearchQuery::read(&fields.required::<String>("query")?) {
+            Ok(query) => Some(Self { query }),
+            Err(message) => {
+                fields.violation("query", message);
+                None
+            }
         }
-        if length > MAX_QUERY_CHARS {
-            fields.violation("query", formatcp!("must have at most {MAX_QUERY_CHARS} characters"));
-        }
-        Some(Self { query })
     }
 }
-
-/// The maximum length of an email address (RFC 5321, section 4.5.3.1.3).
-const MAX_QUERY_CHARS: usize = 254;
 
 /// A friend request.
 #[derive(Clone, Debug, Serialize)]

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         messages::normalize_url,
         relationships::{RelationshipStatus, access::Audience},
+        text,
         users::{
             presence::ShownPresence,
             profile::{Patch, Profile, ProfileChange, avatar_violation, display_name_violation},
@@ -22,11 +23,11 @@ use crate::{
 impl Input for ProfileChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let username: Option<String> = fields.optional("username");
-        let username = username.map(|name| username::tidy(&name));
+        let username = username.map(|name| text::tidy(&name));
         if let Some(message) = username.as_deref().and_then(username::violation) {
             fields.violation("username", message);
         }
-        let display_name = patch(fields, "display_name").map(|name| username::tidy(&name));
+        let display_name = patch(fields, "display_name").map(|name| text::tidy(&name));
         if let Patch::Set(name) = &display_name
             && let Some(message) = display_name_violation(name)
         {

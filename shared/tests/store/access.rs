@@ -5,6 +5,7 @@ use shared::{
     domain::{
         page::PageRequest,
         relationships::{Answer, RelationshipAction, access::Degree},
+        users::username::SearchQuery,
     },
     id::UserId,
 };
@@ -37,7 +38,8 @@ async fn create_users(backend: &TestBackend) -> [UserId; 4] {
 }
 
 pub async fn search_results(backend: &TestBackend, query: &str, caller: UserId) -> Vec<UserId> {
-    let found = backend.app.search_users(query, caller, 20).await.unwrap();
+    let query = SearchQuery::read(query).unwrap();
+    let found = backend.app.search_users(&query, caller, 20).await.unwrap();
     let mut found: Vec<UserId> = found.into_iter().map(|(profile, _)| profile.id).collect();
     found.sort();
     found

@@ -12,6 +12,7 @@ use shared::{
         users::{
             profile::{Patch, Profile, ProfileChange, TokenProfile},
             settings::SettingsChange,
+            username::SearchQuery,
         },
     },
     id::{RoomId, UserId},
@@ -42,7 +43,8 @@ async fn profile(backend: &TestBackend, user: UserId) -> Profile {
 }
 
 async fn search(backend: &TestBackend, query: &str) -> Vec<UserId> {
-    let users = backend.app.search_users(query, Uuid::new_v4().into(), 20).await.unwrap();
+    let query = SearchQuery::read(query).unwrap();
+    let users = backend.app.search_users(&query, Uuid::new_v4().into(), 20).await.unwrap();
     users.into_iter().map(|(profile, _)| profile.id).collect()
 }
 

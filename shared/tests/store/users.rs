@@ -1,7 +1,11 @@
 //! Profile creation, usernames and user search.
 
 use serde_json::json;
-use shared::{domain::users::profile::TokenProfile, id::UserId, store::db::keys};
+use shared::{
+    domain::users::{profile::TokenProfile, username::SearchQuery},
+    id::UserId,
+    store::db::keys,
+};
 use uuid::Uuid;
 
 use crate::backend::TestBackend;
@@ -11,7 +15,8 @@ fn named(name: &str) -> TokenProfile {
 }
 
 async fn search(backend: &TestBackend, query: &str, caller: UserId) -> Vec<String> {
-    let users = backend.app.search_users(query, caller, 20).await.unwrap();
+    let query = SearchQuery::read(query).unwrap();
+    let users = backend.app.search_users(&query, caller, 20).await.unwrap();
     users.into_iter().map(|(profile, _)| profile.username).collect()
 }
 
@@ -56,6 +61,21 @@ async fn any_part_of_a_username_finds_its_user_once_and_never_the_caller() {
         assert_eq!(search(&backend, query, ana).await, Vec::<String>::new(), "{query}");
     }
     assert_eq!(search(&backend, "nanb", ben).await, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_search_ignores_accents_and_never_reaches_the_ids_in_the_index() {
+    let backend = TestBackend::new();
+    let (irem, ben) = (backend.user("İrem Zoë 77").await, backend.user("ben").await);
+    for query in ["irem", "İREM", "i\u{307}rem", "zoe", "Zoë", "m zo", "ZOE\u{308}", "@irem"] {
+        assert_eq!(search(&backend, query, ben).await, ["İrem Zoë 77"], "{query}");
+    }
+    assert_eq!(backend.partition("NAME#irem zoë 77")[0]["user_id"], json!({"S": irem.to_string()}));
+    let start = &irem.to_string()[..1];
+    for query in ["77", &format!("77#{start}"), &format!("77  {start}"), &format!("77@{start}")] {
+        let found = search(&backend, query, ben).await;
+        assert_eq!(found.len(), usize::from(query == "77"), "{query}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! Users: profiles, usernames, settings, presence, devices, quotas and rate limits.
 
 pub mod device;
+pub mod folding;
 pub mod presence;
 pub mod profile;
 pub mod quota;

@@ -7,7 +7,8 @@ use url::Url;
 use crate::{
     clock::Timestamp,
     domain::{
-        messages::is_under,
+        messages::{is_under, normalize_url},
+        text,
         users::settings::{Settings, SettingsChange},
     },
     id::UserId,
@@ -129,16 +130,30 @@ pub struct TokenProfile {
     pub avatar_url: Option<String>,
 }
 
-/// What is invalid about a display name; `tidy` as of [`tidy`](super::username::tidy).
+impl TokenProfile {
+    /// Follows the rules of a profile change: a name is cleaned, and an invalid value is left out.
+    #[must_use]
+    pub fn valid(self) -> Self {
+        let Self { username, email, display_name, avatar_url } = self;
+        Self {
+            username,
+            email,
+            display_name: display_name.and_then(|name| text::clean_line(&name, MAX_DISPLAY_NAME_CHARS)),
+            avatar_url: avatar_url
+                .map(|url| normalize_url(&url))
+                .filter(|url| avatar_violation(url, &[]).is_none()),
+        }
+    }
+}
+
+/// What is invalid about a display name; `tidy` as of [`text::tidy`].
 pub fn display_name_violation(tidy: &str) -> Option<&'static str> {
-    if tidy.is_empty() {
+    if text::is_blank(tidy) {
         Some("must not be blank")
     } else if tidy.chars().count() > MAX_DISPLAY_NAME_CHARS {
         Some(formatcp!("must have at most {MAX_DISPLAY_NAME_CHARS} characters"))
-    } else if tidy.contains(char::is_control) {
-        Some("must not contain control characters")
     } else {
-        None
+        text::line_violation(tidy)
     }
 }
 

@@ -94,9 +94,10 @@ pub fn email_claim(sha256: &str) -> Key {
     Key { pk: format!("EMAIL#{sha256}"), sk: "EMAIL".into() }
 }
 
-/// A suffix of a username in the search index.
+/// A suffix of a username in the search index. No username or query has two spaces in a row, so a query never
+/// reaches the id. And no character sorts before a space, so a username that is the query is found first.
 pub fn search_suffix(partition: &str, suffix: &str, u: UserId) -> Key {
-    Key { pk: format!("FIND#{partition}"), sk: format!("{suffix}#{u}") }
+    Key { pk: format!("FIND#{partition}"), sk: format!("{suffix}  {u}") }
 }
 
 /// The indexed suffixes that begin with `query`.

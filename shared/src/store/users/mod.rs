@@ -16,6 +16,7 @@ use crate::{
     domain::{
         accounts::{Account, AccountDeletion},
         users::{
+            folding::fold_email,
             profile::{Profile, TokenProfile},
             settings::Settings,
             username,
@@ -104,7 +105,7 @@ impl Store {
             Some(Account::Deleted(deletion)) => Some(deletion.deleted_at),
             None => None,
         };
-        let mut email_claim = token.email.as_deref().map(email_hash);
+        let mut email_claim = token.email.as_deref().map(|email| sha256_hex(&fold_email(email)));
         let mut names = username::candidates(token.username.as_deref(), user).into_iter().peekable();
         while let Some(name) = names.peek() {
             let profile = Profile {
@@ -174,22 +175,14 @@ impl Store {
         Ok((users.collect::<Result<_>>()?, next))
     }
 
-    /// The user with an email address; `None` also if the text is not an address.
-    pub async fn user_of_email(&self, query: &str) -> Result<Option<UserId>> {
-        if !query.contains('@') {
-            return Ok(None);
-        }
-        let claim: Option<Claim> = self.table.get(keys::email_claim(&email_hash(query)), false).await?;
+    /// The user with an email address, as of [`fold_email`].
+    pub async fn user_of_email(&self, address: &str) -> Result<Option<UserId>> {
+        let claim: Option<Claim> = self.table.get(keys::email_claim(&sha256_hex(address)), false).await?;
         Ok(claim.map(|claim| claim.user_id))
     }
 }
 
-/// The hex SHA-256 of a folded address: the table holds no addresses.
-fn email_hash(email: &str) -> String {
-    sha256_hex(&username::fold(email))
-}
-
-/// The hex SHA-256 of a text.
+/// The hex SHA-256 of a text. Keys contain the hashes of email addresses and push tokens, not these.
 pub(in crate::store) fn sha256_hex(text: &str) -> String {
     use std::fmt::Write as _;
     let digest = Sha256::digest(text.as_bytes());

@@ -109,8 +109,8 @@ impl<R: From<Refusal>> Transaction<'_, R> {
 
 /// The keys of a profile in the search index.
 pub(in crate::store) fn search_keys(profile: &Profile) -> BTreeSet<Key> {
-    let folded = username::fold(&profile.username);
-    let suffixes = username::suffixes(&folded).into_iter();
+    let searchable = username::searchable(&profile.username);
+    let suffixes = username::suffixes(&searchable).into_iter();
     suffixes.map(|suffix| keys::search_suffix(&username::partition(suffix), suffix, profile.id)).collect()
 }
 
