@@ -165,6 +165,20 @@ fn the_default_rate_limits_of_the_template_and_the_code_are_equal() {
 }
 
 #[test]
+fn every_endpoint_that_only_reads_charges_the_read_budget() {
+    // It also completes what earlier calls left incomplete, and reads one item otherwise.
+    const EXEMPT: &str = "users-get-me";
+    let (routes, source) = (routes(), local::project_root().join("functions"));
+    for (name, path) in binaries() {
+        let reads = |route: &String| route.starts_with("GET ") || route == "POST /api/v1/chat/sync";
+        if name != EXEMPT && routes.get(&function_id(&name)).is_some_and(reads) {
+            let code = fs::read_to_string(source.join(&path)).unwrap();
+            assert!(code.contains(": Reader"), "{path} does not take a Reader");
+        }
+    }
+}
+
+#[test]
 fn both_send_functions_have_the_media_origins() {
     for id in ["ChatSendMessageFunction", "SocketSendMessageFunction"] {
         let variables = &functions()[id]["Properties"]["Environment"]["Variables"];

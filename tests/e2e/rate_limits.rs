@@ -178,3 +178,26 @@ async fn invalid_calls_do_not_count() {
     ana.send_message(&room, "hello").await;
     ana.get("/friends/search?query=be").await.ok();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_is_limited_by_its_cost() {
+    // Calls of more than one unit are charged.
+    let stack = TestStack::with(rate_limited("reads=600/3600s,rooms=off")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    for _ in 0..4 {
+        ana.group_with(&[&ben]).await;
+    }
+    let answers = futures::future::join_all((0..200).map(|_| ana.get("/chat/rooms"))).await;
+    let (listed, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert!((5..=150).contains(&listed.len()), "{} of 200 calls were served", listed.len());
+    let seconds = refused.iter().map(|answer| retry_after(answer)).max().unwrap();
+    retry_after(&ana.post("/chat/sync", json!({"rooms": {}})).await);
+
+    // What reads little, changes something, or is another user's, is not limited.
+    ana.get("/users/me").await.ok();
+    let room = ana.room_with(&ben).await;
+    ana.send_message(&room, "hi").await;
+    ben.get("/chat/rooms").await.ok();
+
+    assert_eq!(stack.later(&ana, Duration::from_secs(seconds)).get("/chat/rooms").await.list().len(), 5);
+}

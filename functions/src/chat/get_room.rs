@@ -5,7 +5,7 @@ use shared::{
     id::RoomId,
     serve::{
         Fatal,
-        http::{Json, Me, Path, Reply, serve},
+        http::{Json, Path, Reader, Reply, serve},
     },
     wire::rooms::ChatRoom,
 };
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(get_room).await
 }
 
-pub(crate) async fn get_room(app: App, me: Me, Path(room): Path<RoomId>) -> Reply<ChatRoom> {
+pub(crate) async fn get_room(app: App, me: Reader, Path(room): Path<RoomId>) -> Reply<ChatRoom> {
     let mut room = ChatRoom::from(app.store.room_with_all_members(me.id, room).await?);
     app.show_presence(me.id, [&mut room]).await?;
     Ok(Json(room))

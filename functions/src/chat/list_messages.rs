@@ -5,7 +5,7 @@ use shared::{
     id::RoomId,
     serve::{
         Fatal,
-        http::{Json, Me, Path, Query, Reply, serve},
+        http::{Json, Path, Query, Reader, Reply, serve},
     },
     wire::messages::{History, Message},
 };
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn list_messages(
     app: App,
-    me: Me,
+    me: Reader,
     Path(room): Path<RoomId>,
     Query(history): Query<History>,
 ) -> Reply<Vec<Message>> {

@@ -5,7 +5,7 @@ use shared::{
     id::RoomId,
     serve::{
         Fatal,
-        http::{Json, Me, Path, Reply, serve},
+        http::{Json, Path, Reader, Reply, serve},
     },
     wire::messages::Message,
 };
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(list_pins).await
 }
 
-pub(crate) async fn list_pins(app: App, me: Me, Path(room): Path<RoomId>) -> Reply<Vec<Message>> {
+pub(crate) async fn list_pins(app: App, me: Reader, Path(room): Path<RoomId>) -> Reply<Vec<Message>> {
     let pins = app.store.pins(room, me.id).await?;
     Ok(Json(pins.into_iter().map(Message::from).collect()))
 }

@@ -5,7 +5,7 @@ use shared::{
     domain::page::PageRequest,
     serve::{
         Fatal,
-        http::{JsonPage, Me, PageReply, Path, Query, serve},
+        http::{JsonPage, PageReply, Path, Query, Reader, serve},
     },
     wire::messages::{MessagePath, ReactingUser},
 };
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn list_reactions(
     app: App,
-    me: Me,
+    me: Reader,
     Path(message): Path<MessagePath>,
     Query(page): Query<PageRequest>,
 ) -> PageReply<ReactingUser> {

@@ -5,7 +5,7 @@ use shared::{
     domain::page::PageRequest,
     serve::{
         Fatal,
-        http::{JsonPage, Me, PageReply, Query, serve},
+        http::{JsonPage, PageReply, Query, Reader, serve},
     },
     wire::rooms::ChatRoom,
 };
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(list_rooms).await
 }
 
-pub(crate) async fn list_rooms(app: App, me: Me, Query(page): Query<PageRequest>) -> PageReply<ChatRoom> {
+pub(crate) async fn list_rooms(app: App, me: Reader, Query(page): Query<PageRequest>) -> PageReply<ChatRoom> {
     let mut rooms = app.store.my_rooms(me.id, page).await?.map(ChatRoom::from);
     app.show_presence(me.id, rooms.items.iter_mut().filter(|room| room.is_direct())).await?;
     Ok(JsonPage(rooms))

@@ -4,7 +4,7 @@ use shared::{
     App,
     serve::{
         Fatal,
-        http::{Body, Json, Me, Reply, serve},
+        http::{Body, Json, Reader, Reply, serve},
     },
     wire::sync::{Sync, SyncRequest},
 };
@@ -14,7 +14,7 @@ async fn main() -> Result<(), Fatal> {
     serve(sync).await
 }
 
-pub(crate) async fn sync(app: App, me: Me, Body(request): Body<SyncRequest>) -> Reply<Sync> {
+pub(crate) async fn sync(app: App, me: Reader, Body(request): Body<SyncRequest>) -> Reply<Sync> {
     let page = app.store.sync(me.id, &request.positions, request.scope, request.after, app.now()).await?;
     let mut sync = Sync::from(page);
     app.show_presence(me.id, sync.rooms_mut().filter(|room| room.is_direct())).await?;

@@ -5,7 +5,7 @@ use shared::{
     domain::page::PageRequest,
     serve::{
         Fatal,
-        http::{JsonPage, Me, PageReply, Query, serve},
+        http::{JsonPage, PageReply, Query, Reader, serve},
     },
     wire::relationships::ListedFriend,
 };
@@ -15,6 +15,6 @@ async fn main() -> Result<(), Fatal> {
     serve(list).await
 }
 
-pub(crate) async fn list(app: App, me: Me, Query(page): Query<PageRequest>) -> PageReply<ListedFriend> {
+pub(crate) async fn list(app: App, me: Reader, Query(page): Query<PageRequest>) -> PageReply<ListedFriend> {
     Ok(JsonPage(app.with_presence(app.store.friends(me.id, page).await?).await?))
 }

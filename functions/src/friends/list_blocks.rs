@@ -5,7 +5,7 @@ use shared::{
     domain::page::PageRequest,
     serve::{
         Fatal,
-        http::{JsonPage, Me, PageReply, Query, serve},
+        http::{JsonPage, PageReply, Query, Reader, serve},
     },
     wire::relationships::BlockedUser,
 };
@@ -15,6 +15,10 @@ async fn main() -> Result<(), Fatal> {
     serve(list_blocks).await
 }
 
-pub(crate) async fn list_blocks(app: App, me: Me, Query(page): Query<PageRequest>) -> PageReply<BlockedUser> {
+pub(crate) async fn list_blocks(
+    app: App,
+    me: Reader,
+    Query(page): Query<PageRequest>,
+) -> PageReply<BlockedUser> {
     Ok(JsonPage(BlockedUser::page(app.store.blocks(me.id, page).await?)))
 }

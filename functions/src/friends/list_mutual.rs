@@ -6,7 +6,7 @@ use shared::{
     id::UserId,
     serve::{
         Fatal,
-        http::{JsonPage, Me, PageReply, Path, Query, serve},
+        http::{JsonPage, PageReply, Path, Query, Reader, serve},
     },
     wire::relationships::ListedFriend,
 };
@@ -18,7 +18,7 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn list_mutual(
     app: App,
-    me: Me,
+    me: Reader,
     Path(user): Path<UserId>,
     Query(page): Query<PageRequest>,
 ) -> PageReply<ListedFriend> {

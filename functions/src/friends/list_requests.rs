@@ -5,7 +5,7 @@ use shared::{
     domain::page::Page,
     serve::{
         Fatal,
-        http::{JsonPage, Me, PageReply, Query, serve},
+        http::{JsonPage, PageReply, Query, Reader, serve},
     },
     wire::relationships::{FriendRequest, RequestList},
 };
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn list_requests(
     app: App,
-    me: Me,
+    me: Reader,
     Query(list): Query<RequestList>,
 ) -> PageReply<FriendRequest> {
     let requests = app.store.requests(me.id, list.direction, list.page).await?;

@@ -5,7 +5,7 @@ use shared::{
     domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
-        http::{Json, Me, Reply, serve},
+        http::{Json, Reader, Reply, serve},
     },
     wire::users::SuggestedUser,
 };
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(list_suggestions).await
 }
 
-pub(crate) async fn list_suggestions(app: App, me: Me) -> Reply<Vec<SuggestedUser>> {
+pub(crate) async fn list_suggestions(app: App, me: Reader) -> Reply<Vec<SuggestedUser>> {
     app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
     let suggested = app.suggestions(me.id).await?.into_iter();
     Ok(Json(suggested.map(|(profile, count)| SuggestedUser::new(profile, count)).collect()))

@@ -5,7 +5,7 @@ use shared::{
     domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
-        http::{Json, Me, Query, Reply, serve},
+        http::{Json, Query, Reader, Reply, serve},
     },
     wire::{relationships::UserSearch, users::FoundUser},
 };
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn search_users(
     app: App,
-    me: Me,
+    me: Reader,
     Query(search): Query<UserSearch>,
 ) -> Reply<Vec<FoundUser>> {
     app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;

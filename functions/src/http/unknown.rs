@@ -7,7 +7,7 @@ use shared::{
     error::Refusal,
     serve::{
         Fatal, FromCall,
-        http::{HttpCall, JsonPage, Me, Query, serve},
+        http::{HttpCall, JsonPage, Query, Reader, serve},
     },
     wire::relationships::ListedFriend,
 };
@@ -28,7 +28,7 @@ pub(crate) async fn unknown(app: App, call: HttpCall) -> Result<Option<JsonPage<
         // API Gateway sends CORS preflight requests here and adds the CORS headers to the response.
         ("OPTIONS", _) => Ok(None),
         ("GET", "/api/v1/friends/") => {
-            let me = Me::from_call(&app, &call).await?;
+            let me = Reader::from_call(&app, &call).await?;
             let Query(page) = Query::<PageRequest>::from_call(&app, &call).await?;
             Ok(Some(JsonPage(app.with_presence(app.store.friends(me.id, page).await?).await?)))
         }

@@ -5,7 +5,7 @@ use shared::{
     id::UserId,
     serve::{
         Fatal,
-        http::{Json, Me, Path, Reply, serve},
+        http::{Json, Path, Reader, Reply, serve},
     },
     wire::users::ShownUser,
 };
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Fatal> {
     serve(get).await
 }
 
-pub(crate) async fn get(app: App, me: Me, Path(user): Path<UserId>) -> Reply<ShownUser> {
+pub(crate) async fn get(app: App, me: Reader, Path(user): Path<UserId>) -> Reply<ShownUser> {
     let (profile, pair, presence) = app.visible_user(me.id, user).await?;
     Ok(Json(ShownUser::new(profile, pair.relationship_status(me.id), presence)))
 }

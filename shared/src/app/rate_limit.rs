@@ -1,6 +1,11 @@
 //! Rate limits per user and kind of action.
 
-use crate::{App, Result, domain::users::rate_limit::RateLimitedAction, id::UserId};
+use futures::FutureExt;
+
+use crate::{App, Result, domain::users::rate_limit::RateLimitedAction, id::UserId, store::db::capacity};
+
+/// The part of the read budget below which a call is not charged. With the default budget: 100 units.
+const FREE_PART: u32 = 600;
 
 impl App {
     /// Counts an action of a user, or [`crate::Error::RateLimited`]. One round trip at a human rate. Call it
@@ -23,5 +28,19 @@ impl App {
             }
             None => Ok(()),
         }
+    }
+
+    /// Charges what the running call reads to the user's read budget. From then on, a read beyond the budget
+    /// is [`crate::Error::RateLimited`]. A call that reads little costs no write.
+    pub fn charge_reads(&self, user: UserId) {
+        let Some(limit) = self.config.rate_limits.of(RateLimitedAction::Reads) else { return };
+        let (store, now) = (self.store.clone(), self.now());
+        capacity::charge_reads(limit.burst() / FREE_PART, move |units| {
+            let store = store.clone();
+            let charge = async move {
+                store.check_rate_limit(user, RateLimitedAction::Reads, limit.weighing(units), now).await
+            };
+            charge.boxed()
+        });
     }
 }

@@ -42,6 +42,7 @@ fn default_limit(action: RateLimitedAction) -> RateLimit {
         RateLimitedAction::Requests | RateLimitedAction::Rooms | RateLimitedAction::Reports => {
             RateLimit::per(20, 3600)
         }
+        RateLimitedAction::Reads => RateLimit::per(60_000, 3600),
     }
 }
 

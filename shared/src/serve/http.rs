@@ -170,6 +170,21 @@ impl FromCall<HttpCall> for Me {
     }
 }
 
+/// The caller of an endpoint that only reads: as [`Me`], and the call is charged to the user's read budget.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// The user.
+    pub id: UserId,
+}
+
+impl FromCall<HttpCall> for Reader {
+    async fn from_call(app: &App, call: &HttpCall) -> Result<Self> {
+        let Me { id } = Me::from_call(app, call).await?;
+        app.charge_reads(id);
+        Ok(Self { id })
+    }
+}
+
 /// The identity of a valid token. The user may have no account.
 #[derive(Clone, Debug)]
 pub struct Bearer(pub Identity);

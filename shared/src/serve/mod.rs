@@ -36,7 +36,7 @@ impl<C: Sync> FromCall<C> for App {
 /// An async function of extractable parameters `A`, for calls of type `C`.
 pub trait Endpoint<C, A>: Clone + Send + Sync + 'static {
     /// The successful result.
-    type Reply;
+    type Reply: Send;
 
     /// Extracts the parameters in order and runs the function.
     fn run(&self, app: &App, call: &C) -> impl Future<Output = Result<Self::Reply>> + Send;

@@ -29,6 +29,7 @@ mod profiles;
 mod pushes;
 mod rate_limits;
 mod raw;
+mod read_budget;
 mod relationship_lists;
 mod relationships;
 mod reports;

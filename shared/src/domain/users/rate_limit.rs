@@ -24,11 +24,13 @@ pub enum RateLimitedAction {
     Changes,
     /// Reporting to the moderators.
     Reports,
+    /// Reading, counted in read units of the table.
+    Reads,
 }
 
 impl RateLimitedAction {
     /// All actions.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Messages,
         Self::Requests,
         Self::Searches,
@@ -36,6 +38,7 @@ impl RateLimitedAction {
         Self::Frames,
         Self::Changes,
         Self::Reports,
+        Self::Reads,
     ];
 
     /// The name in the configuration and in the table.
@@ -48,6 +51,7 @@ impl RateLimitedAction {
             Self::Frames => "frames",
             Self::Changes => "changes",
             Self::Reports => "reports",
+            Self::Reads => "reads",
         }
     }
 }

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     error::{Cause, Error, Result},
     store::db::{
-        capacity::{record_read, record_write},
+        capacity::{admit_read, record_read, record_write},
         item::{Item, Query, Update, attributes, non_empty, read},
         keys::Key,
     },
@@ -84,6 +84,7 @@ impl Table {
 
     /// Reads one item.
     pub async fn get<T: DeserializeOwned>(&self, key: Key, consistent: bool) -> Result<Option<T>> {
+        admit_read(least_units(1, consistent)).await?;
         let call = self.client.get_item().table_name(&self.name).set_key(Some(attributes(key)));
         let call = call.consistent_read(consistent).return_consumed_capacity(Total);
         let answer = call.send().await.map_err(sdk_error)?;
@@ -142,6 +143,7 @@ impl Table {
         let mut items: Vec<Item> = Vec::new();
         let mut start = query.after.map(attributes);
         loop {
+            admit_read(least_units(1, query.consistent)).await?;
             let remaining = query.limit.map(|limit| limit - items.len());
             let call = self.client.query().table_name(&self.name).consistent_read(query.consistent);
             let call = call.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
@@ -169,6 +171,7 @@ impl Table {
         consistent: bool,
     ) -> Result<Vec<Item>> {
         let keys: Vec<Key> = keys.into_iter().collect::<BTreeSet<Key>>().into_iter().collect();
+        admit_read(least_units(keys.len(), consistent)).await?;
         let batches = keys.chunks(BATCH_KEYS).map(|batch| self.get_batch(batch.to_vec(), consistent));
         Ok(futures::future::try_join_all(batches).await?.into_iter().flatten().collect())
     }
@@ -257,6 +260,12 @@ impl Table {
         record_write(answer.consumed_capacity.iter().flatten());
         Ok(())
     }
+}
+
+/// The least read units that reading some keys consumes, existing or not.
+fn least_units(keys: usize, consistent: bool) -> f64 {
+    let units = f64::from(u32::try_from(keys).unwrap_or(u32::MAX));
+    if consistent { units } else { units / 2.0 }
 }
 
 /// An error that may be a conflict.
