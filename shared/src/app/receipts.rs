@@ -22,8 +22,8 @@ impl App {
         seq: Option<u64>,
     ) -> Result<()> {
         let now = self.now();
-        let (room, newest) =
-            futures::try_join!(self.store.room_with_members(room_id), self.store.newest_message(room_id))?;
+        let room = self.store.room_of_member(room_id, user_id).await?;
+        let newest = self.store.newest_message(room_id).await?;
         let member = room.member(user_id)?;
         let tail = newest.map_or(0, |message| message.seq);
         let seq = seq.unwrap_or(tail).min(tail);

@@ -46,8 +46,9 @@ impl App {
     /// A message that the reporter sees, and the messages before it. The membership decides, not the room:
     /// the messages of a direct room that a block has closed can be reported.
     async fn message_evidence(&self, reporter: UserId, room: RoomId, id: MessageId) -> Result<Evidence> {
-        let (member, found) = self.store.reported_messages(room, id, reporter).await?;
+        let member = self.store.membership(room, reporter).await?;
         let from_seq = member.ok_or(Error::NotFound)?.from_seq;
+        let found = self.store.reported_messages(room, id).await?;
         let mut visible: Vec<_> = found.into_iter().filter(|message| message.seq >= from_seq).collect();
         let message = visible.pop().filter(|message| message.id == id).ok_or(Error::NotFound)?;
         Ok(Evidence::Message { message: Box::new(message), before: visible })

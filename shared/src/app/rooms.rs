@@ -82,7 +82,7 @@ impl App {
         user: UserId,
         role: Option<Role>,
     ) -> Result<ChatRoom> {
-        let room = self.store.room_with_members(room_id).await?;
+        let room = self.store.room_of_member(room_id, actor).await?;
         // Before anything of the user is read: an actor who may not add members learns nothing of the user.
         group::check_add(&room.room, room.member(actor)?)?;
         match (room.member(user), role) {

@@ -10,7 +10,7 @@ use crate::{
 impl App {
     /// Notifies the other members of a room that a member has started or stopped typing.
     pub async fn notify_typing(&self, room_id: RoomId, user_id: UserId, is_typing: bool) -> Result<()> {
-        let room = self.store.room_with_members(room_id).await?;
+        let room = self.store.room_of_member(room_id, user_id).await?;
         let username = room.member(user_id)?.shown.username.clone();
         let event = Event::TypingIndicator { chat_room_id: room_id, user_id, username, is_typing };
         let for_others = |reader: &Member| (reader.shown.user_id != user_id).then(|| event.clone());

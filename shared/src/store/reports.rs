@@ -78,16 +78,10 @@ impl Store {
         Ok(false)
     }
 
-    /// A user's membership of a room, and the message at the position of an id with the messages before it.
-    pub async fn reported_messages(
-        &self,
-        room: RoomId,
-        id: MessageId,
-        user: UserId,
-    ) -> Result<(Option<Member>, Vec<Message>)> {
+    /// The message at the position of an id, and the messages before it.
+    pub async fn reported_messages(&self, room: RoomId, id: MessageId) -> Result<Vec<Message>> {
         let (first, last) = (id.seq().saturating_sub(MESSAGES_BEFORE), id.seq());
         let query = Query::of(keys::messages(room, first, last)).consistent();
-        let (member, found) = futures::try_join!(self.membership(room, user), self.table.query(query))?;
-        Ok((member, found.into_iter().map(read).collect::<Result<_>>()?))
+        self.table.query(query).await?.into_iter().map(read).collect()
     }
 }

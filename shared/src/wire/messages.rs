@@ -87,15 +87,15 @@ pub struct History {
     /// The part of the log to read.
     pub window: Window,
     /// The maximum number of messages.
-    pub limit: u64,
+    pub limit: usize,
 }
 
 /// The number of messages without a `limit`.
-const DEFAULT_LIMIT: u64 = 50;
+const DEFAULT_LIMIT: usize = 50;
 
 impl Input for History {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let limit = fields.within("limit", 1, MAX_PAGE).unwrap_or(DEFAULT_LIMIT);
+        let limit = fields.within("limit", 1, MAX_PAGE).and_then(|limit| usize::try_from(limit).ok());
         let [offset, before, after] = ["offset", "before_seq", "after_seq"].map(|name| fields.optional(name));
         let window = Window::choose(offset, before, after);
         if window.is_none() {
@@ -104,7 +104,7 @@ impl Input for History {
                 "cannot be combined with offset or after_seq, nor these with each other",
             );
         }
-        Some(Self { window: window?, limit })
+        Some(Self { window: window?, limit: limit.unwrap_or(DEFAULT_LIMIT) })
     }
 }
 

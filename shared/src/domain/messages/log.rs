@@ -61,26 +61,29 @@ impl Window {
         }
     }
 
-    /// The positions `(first, last)` to read, both inclusive, for a reader who sees `from_seq` to `tail`.
-    /// `None` if there is nothing to read.
-    pub fn positions(self, limit: u64, from_seq: u64, tail: u64) -> Option<(u64, u64)> {
+    /// The part of the log that begins with the window's messages, for a reader who sees it from `from_seq`.
+    /// `None` if there is nothing to read. `tail` is the newest position; only an offset needs it.
+    pub fn part(self, from_seq: u64, tail: u64) -> Option<Part> {
         let (first, last) = match self {
-            Self::Newest { offset } => {
-                let last = tail.saturating_sub(offset);
-                ((last + 1).saturating_sub(limit), last)
-            }
-            Self::Before(seq) => {
-                let last = seq.saturating_sub(1).min(tail);
-                ((last + 1).saturating_sub(limit), last)
-            }
-            Self::After(seq) => {
-                let first = seq.saturating_add(1).max(from_seq);
-                (first, first.saturating_add(limit - 1).min(tail))
-            }
+            Self::Newest { offset: 0 } => (from_seq, u64::MAX),
+            Self::Newest { offset } => (from_seq, tail.saturating_sub(offset)),
+            Self::Before(seq) => (from_seq, seq.saturating_sub(1)),
+            Self::After(seq) => (seq.saturating_add(1).max(from_seq), u64::MAX),
         };
-        let first = first.max(from_seq).max(1);
-        (first <= last).then_some((first, last))
+        let (first, newest_first) = (first.max(1), !matches!(self, Self::After(_)));
+        (first <= last).then_some(Part { first, last, newest_first })
     }
+}
+
+/// A part of the log: the positions `first` to `last`, both included, of which a page reads the first ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The first position.
+    pub first: u64,
+    /// The last position; it may be above the newest one.
+    pub last: u64,
+    /// Whether a page begins with the newest message, not with the oldest.
+    pub newest_first: bool,
 }
 
 #[cfg(test)]
@@ -90,24 +93,38 @@ mod tests {
     use super::*;
     use crate::Error;
 
+    /// The positions of a page of the window, for a reader who sees `from_seq` to `tail`.
+    fn page(window: Window, limit: u64, from_seq: u64, tail: u64) -> Option<(u64, u64)> {
+        let Part { first, last, newest_first } = window.part(from_seq, tail)?;
+        let last = last.min(tail);
+        let (first, last) = if newest_first {
+            (first.max((last + 1).saturating_sub(limit)), last)
+        } else {
+            (first, last.min(first.saturating_add(limit - 1)))
+        };
+        (first <= last).then_some((first, last))
+    }
+
     #[test]
     fn the_newest_page_ends_at_the_tail_and_offsets_give_older_pages() {
-        let newest = |offset| Window::Newest { offset }.positions(50, 1, 120);
+        let newest = |offset| page(Window::Newest { offset }, 50, 1, 120);
         assert_eq!(newest(0), Some((71, 120)));
         assert_eq!(newest(50), Some((21, 70)));
         assert_eq!(newest(100), Some((1, 20)));
         assert_eq!(newest(120), None);
         assert_eq!(newest(u64::MAX), None);
-        assert_eq!(Window::Newest { offset: 0 }.positions(50, 1, 0), None);
+        assert_eq!(page(Window::Newest { offset: 0 }, 50, 1, 0), None);
     }
 
     #[test]
     fn a_page_continues_from_a_position_in_either_direction() {
-        assert_eq!(Window::Before(21).positions(50, 1, 120), Some((1, 20)));
-        assert_eq!(Window::Before(1).positions(50, 1, 120), None);
-        assert_eq!(Window::After(70).positions(20, 1, 120), Some((71, 90)));
-        assert_eq!(Window::After(120).positions(20, 1, 120), None);
-        assert_eq!(Window::After(u64::MAX).positions(20, 1, 120), None);
+        assert_eq!(page(Window::Before(21), 50, 1, 120), Some((1, 20)));
+        assert_eq!(page(Window::Before(1), 50, 1, 120), None);
+        assert_eq!(page(Window::Before(u64::MAX), 50, 1, 120), Some((71, 120)));
+        assert_eq!(page(Window::After(70), 20, 1, 120), Some((71, 90)));
+        assert_eq!(page(Window::After(120), 20, 1, 120), None);
+        assert_eq!(page(Window::After(u64::MAX), 20, 1, 120), None);
+        assert_eq!(page(Window::After(3), 20, 100, 120), Some((100, 119)));
     }
 
     #[test]
@@ -138,7 +155,7 @@ mod tests {
             kind in 0..3u8, at in any::<u64>(), limit in 1..=100u64, from_seq in 1..500u64, tail in 0..1000u64,
         ) {
             let window = match kind { 0 => Window::Newest { offset: at }, 1 => Window::Before(at), _ => Window::After(at) };
-            if let Some((first, last)) = window.positions(limit, from_seq, tail) {
+            if let Some((first, last)) = page(window, limit, from_seq, tail) {
                 prop_assert!(first <= last && last - first < limit);
                 prop_assert!(first >= from_seq && last <= tail);
             }

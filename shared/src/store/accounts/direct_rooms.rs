@@ -66,15 +66,15 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<(RoomWithMembers, Vec<UserId>)>> {
         retrying(ROOM_IS_BUSY, || async {
-            let (mut room, newest, profiles) = futures::try_join!(
+            let (mut room, tail, profiles) = futures::try_join!(
                 self.room_with_members(room),
-                self.newest_message(room),
+                self.newest_position(room),
                 self.profiles(users)
             )?;
             let after = room.room.with_members_changed();
             let mut tx = self.transaction();
             tx.revision(&room.room, &after, None, now);
-            let from_seq = newest.map_or(0, |message| message.seq) + 1;
+            let from_seq = tail + 1;
             let mut rejoined = Vec::new();
             for member in room.members.iter_mut().filter(|member| member.is_deleted) {
                 let user = member.shown.user_id;

@@ -89,7 +89,7 @@ struct ReadTarget {
 
 impl Store {
     /// Applies an action to a message that the actor sees, if the rules allow it. Idempotent: nothing is
-    /// written where nothing changes. Two sequential round trips, and as many for each intervening change.
+    /// written where nothing changes. Three sequential round trips, and as many for each intervening change.
     pub async fn change_message(
         &self,
         room_id: RoomId,
@@ -121,8 +121,8 @@ impl Store {
     async fn target(&self, room: RoomId, id: MessageId, actor: UserId) -> Result<ReadTarget> {
         let seq = id.seq();
         let keys = [keys::message(room, seq), keys::reaction(room, seq, actor)];
-        let (room, found) =
-            futures::try_join!(self.room_with_members(room), self.table.batch_get(keys, true))?;
+        let room = self.room_of_member(room, actor).await?;
+        let found = self.table.batch_get(keys, true).await?;
         let member = room.member(actor)?.clone();
         let (messages, reactions) = split_messages(found)?;
         let message = messages.into_iter().next();

@@ -3,6 +3,8 @@
 pub mod changes;
 pub mod views;
 
+use std::cmp::Reverse;
+
 use crate::{
     clock::Timestamp,
     domain::{
@@ -29,6 +31,9 @@ use crate::{
 /// so this many others were committed meanwhile.
 const MAX_POSITION_ATTEMPTS: u64 = 256;
 
+/// After this many lost positions in a row, the rest of the log is queried.
+const LOST_BEFORE_QUERY: u64 = 8;
+
 /// A message in the log, and the room as it was read just before.
 #[derive(Clone, Debug)]
 pub struct Committed {
@@ -49,13 +54,14 @@ impl Store {
     /// Appends a message at the next position of its room, exactly once however often the request is retried.
     ///
     /// Two sequential round trips without concurrent senders; one more for each position lost to another
-    /// sender.
+    /// sender, and one more for a reply, a forwarded message, or a search for an earlier attempt.
     pub async fn append(&self, request: &SendRequest, now: Timestamp) -> Result<Committed> {
         self.append_if(async { Ok(()) }, request, now).await
     }
 
-    /// Appends a message if `check` succeeds. The check runs concurrently with the reads; its error takes
-    /// precedence over any other, so a failed call counts too.
+    /// Appends a message if `check` succeeds. The check runs concurrently with the first read; its error
+    /// takes precedence over any other, so a failed call counts too. Nothing but the room is read before it
+    /// is certain that the sender is a member.
     pub async fn append_if(
         &self,
         check: impl Future<Output = Result<()>>,
@@ -63,22 +69,20 @@ impl Store {
         now: Timestamp,
     ) -> Result<Committed> {
         let room_id = request.draft.room_id;
-        let reads = async {
-            futures::try_join!(
-                self.room_with_members(room_id),
-                self.newest_messages(request),
-                self.replied(room_id, request.draft.reply_to_id),
-                self.forwarded_message(request),
-            )
-        };
-        let (checked, found) = futures::join!(check, reads);
+        let (checked, found) = futures::join!(check, self.room_and_head(room_id, request.sender_id));
         checked?;
-        let (room, earlier, replied, forwarded) = found?;
+        let (room, head) = found?;
         let member = room.member(request.sender_id)?.clone();
-        let tail = earlier.first().map_or(0, |newest| newest.seq);
-        if let Some(after_seq) = request.after_seq {
-            log::check_search_bound(after_seq, tail)?;
-        }
+        let tail = match request.after_seq {
+            // The hint lags behind what the client has seen.
+            Some(after_seq) if after_seq > head => self.newest_position(room_id).await?,
+            _ => head,
+        };
+        let (earlier, replied, forwarded) = futures::try_join!(
+            self.possible_attempts(request, tail),
+            self.replied(room_id, request.draft.reply_to_id),
+            self.forwarded_message(request),
+        )?;
         // Generated before the first write, so that the SDK's own retries cannot double the message.
         let client_message_id =
             request.client_message_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
@@ -87,39 +91,59 @@ impl Store {
             return Ok(Committed { full_message: self.full_message(message).await?, room });
         }
         let draft = request.draft_to_append(&member, replied.as_ref(), forwarded)?;
-        for seq in tail + 1..=tail + MAX_POSITION_ATTEMPTS {
+        let mut seq = tail + 1;
+        for lost in 1..=MAX_POSITION_ATTEMPTS {
             let message = Message {
                 is_forwarded: request.forwarded.is_some(),
                 ..message_at(seq, &draft, &member, &client_message_id, now)
             };
-            match self.table.put_new(item(keys::message(room_id, seq), &message)?).await? {
+            let taken = match self.table.put_new(item(keys::message(room_id, seq), &message)?).await? {
                 Put::Written => {
                     let full_message = FullMessage { reply_to: replied, ..FullMessage::new(message) };
                     return Ok(Committed { full_message, room });
                 }
-                Put::Taken(taken) => {
-                    let taken: Message = read(taken)?;
-                    if is_this(&taken) {
-                        return Ok(Committed { full_message: self.full_message(taken).await?, room });
-                    }
-                }
+                Put::Taken(taken) => vec![read(taken)?],
+            };
+            // Many lost positions in a row: the hint lags, and one query finds the end of the log.
+            let taken = if lost % LOST_BEFORE_QUERY == 0 {
+                self.messages_between(room_id, seq, seq + log::MAX_SEARCH).await?
+            } else {
+                taken
+            };
+            seq += taken.len() as u64;
+            if let Some(message) = taken.into_iter().find(is_this) {
+                return Ok(Committed { full_message: self.full_message(message).await?, room });
             }
         }
         Err(Error::Busy("every position was taken".into()))
     }
 
-    /// The newest messages, newest first, as far back as an earlier attempt of this request can be; at least
-    /// the newest.
-    async fn newest_messages(&self, request: &SendRequest) -> Result<Vec<Message>> {
-        let first = request.after_seq.unwrap_or(1).max(1);
-        let count = match (&request.client_message_id, request.after_seq) {
-            (None, _) => 1,
-            (Some(_), None) => log::DEFAULT_SEARCH,
-            (Some(_), Some(_)) => log::MAX_SEARCH + 1,
+    /// The messages up to `tail` that may be earlier attempts of this request. Those above `tail` hold the
+    /// positions that the request will try.
+    async fn possible_attempts(&self, request: &SendRequest, tail: u64) -> Result<Vec<Message>> {
+        if let Some(after_seq) = request.after_seq {
+            log::check_search_bound(after_seq, tail)?;
+        }
+        let first = match (&request.client_message_id, request.after_seq) {
+            (None, _) => return Ok(Vec::new()),
+            (Some(_), None) => tail.saturating_sub(log::DEFAULT_SEARCH) + 1,
+            (Some(_), Some(after_seq)) => after_seq + 1,
         };
-        let query = Query::of(keys::messages_from(request.draft.room_id, first)).consistent().newest_first();
-        let newest = self.table.query(query.limit(usize::try_from(count).unwrap_or(usize::MAX))).await?;
-        newest.into_iter().map(read).collect()
+        self.messages_between(request.draft.room_id, first, tail).await
+    }
+
+    /// The messages from position `first` to `last`, both included, in order. No call for an empty range.
+    async fn messages_between(&self, room: RoomId, first: u64, last: u64) -> Result<Vec<Message>> {
+        if first > last {
+            return Ok(Vec::new());
+        }
+        let query = Query::of(keys::messages(room, first, last)).consistent();
+        self.table.query(query).await?.into_iter().map(read).collect()
+    }
+
+    /// The newest position of a room; 0 without messages.
+    pub(in crate::store) async fn newest_position(&self, room: RoomId) -> Result<u64> {
+        Ok(self.newest_message(room).await?.map_or(0, |message| message.seq))
     }
 
     async fn forwarded_message(&self, request: &SendRequest) -> Result<Option<Message>> {
@@ -136,31 +160,33 @@ impl Store {
     }
 
     /// The messages in a window of the log as a member sees them, newest first. The cost depends on the
-    /// window only, not on the length of the log: two sequential round trips, and one more where there are
-    /// replies or reactions.
+    /// window only, not on the length of the log: two sequential round trips, one more where there are
+    /// replies or reactions, and one more for an offset.
     pub async fn history(
         &self,
         room: RoomId,
         reader: UserId,
         window: Window,
-        limit: u64,
+        limit: usize,
     ) -> Result<Vec<View>> {
-        let (room_with_members, newest) =
-            futures::try_join!(self.room_with_members(room), self.newest_message(room))?;
+        let room_with_members = self.room_of_member(room, reader).await?;
         let from_seq = room_with_members.member(reader)?.from_seq;
-        let tail = newest.map_or(0, |message| message.seq);
-        let Some((first, last)) = window.positions(limit, from_seq, tail) else {
-            return Ok(Vec::new());
+        let tail = match window {
+            Window::Newest { offset: 1.. } => self.newest_position(room).await?,
+            _ => 0,
         };
-        let query = Query::of(keys::messages(room, first, last)).consistent().newest_first();
+        let Some(part) = window.part(from_seq, tail) else { return Ok(Vec::new()) };
+        let query = Query::of(keys::messages(room, part.first, part.last)).consistent().limit(limit);
+        let query = if part.newest_first { query.newest_first() } else { query };
         let messages = self.table.query(query).await?.into_iter().map(read);
-        let messages = messages.collect::<Result<Vec<Message>>>()?;
+        let mut messages = messages.collect::<Result<Vec<Message>>>()?;
+        messages.sort_by_key(|message| Reverse(message.seq));
         self.views_among(&room_with_members, reader, messages).await
     }
 
     /// The pinned messages that a member sees, the newest pin first.
     pub async fn pins(&self, room: RoomId, reader: UserId) -> Result<Vec<View>> {
-        let room_with_members = self.room_with_members(room).await?;
+        let room_with_members = self.room_of_member(room, reader).await?;
         let pinned = room_with_members.room.pinned_from(room_with_members.member(reader)?.from_seq);
         let keys = pinned.iter().map(|id| keys::message(room, id.seq()));
         let found = self.table.batch_get(keys, true).await?.into_iter().map(read);

@@ -98,14 +98,11 @@ impl Store {
         reader: UserId,
         page: PageRequest,
     ) -> Result<Page<UserReactions>> {
-        let range = keys::reactions(room, id.seq());
-        let (message, reactions) = futures::try_join!(
-            self.message_seen_by(reader, room, id),
-            self.page::<Reaction>(Query::of(range.clone()), &range, page),
-        )?;
-        if message.ok_or(Error::NotFound)?.is_deleted() {
+        if self.message_seen_by(reader, room, id).await?.ok_or(Error::NotFound)?.is_deleted() {
             return Ok(Page { items: Vec::new(), next: None });
         }
+        let range = keys::reactions(room, id.seq());
+        let reactions = self.page::<Reaction>(Query::of(range.clone()), &range, page).await?;
         let users: Vec<UserId> = reactions.items.iter().map(|reaction| reaction.user_id).collect();
         let mut profiles = self.profiles(&users).await?;
         let found = reactions.items.into_iter().filter_map(|Reaction { user_id, emojis, at, .. }| {
@@ -122,16 +119,16 @@ impl Store {
         room: RoomId,
         id: MessageId,
     ) -> Result<Option<Message>> {
-        let keys = [keys::member(room, reader), keys::meta(room), keys::message(room, id.seq())];
-        let (messages, rest) = split_messages(self.table.batch_get(keys, true).await?)?;
-        let (rooms, members): (Vec<Item>, Vec<Item>) =
-            rest.into_iter().partition(|item| item::sk(item) == keys::META);
-        let room: Option<Room> = rooms.into_iter().next().map(read).transpose()?;
-        let member: Option<Member> = members.into_iter().next().map(read).transpose()?;
-        let (Some(room), Some(member)) = (room, member) else { return Ok(None) };
-        let is_open = !(room.is_closed || member.is_deleted);
-        let sees = |message: &Message| message.id == id && message.seq >= member.from_seq && is_open;
-        Ok(messages.into_iter().next().filter(sees))
+        let (found, member): (Option<Room>, Option<Member>) = futures::try_join!(
+            self.table.get(keys::meta(room), true),
+            self.table.get(keys::member(room, reader), true),
+        )?;
+        let (Some(found), Some(member)) = (found, member) else { return Ok(None) };
+        if found.is_closed || member.is_deleted {
+            return Ok(None);
+        }
+        let message: Option<Message> = self.table.get(keys::message(room, id.seq()), true).await?;
+        Ok(message.filter(|message| message.id == id && message.seq >= member.from_seq))
     }
 }
 

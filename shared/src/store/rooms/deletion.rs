@@ -38,13 +38,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<RoomWithMembers> {
         retrying(ROOM_IS_BUSY, || async {
-            let before = self.open_or_closed_room(room_id).await?.ok_or(Error::NotFound)?;
-            if before.room.deleted_by == Some(actor) {
-                return Ok(Attempt::Done(before));
-            }
-            if before.room.is_closed {
-                return Err(Error::NotFound);
-            }
+            let before = match self.room_of_member(room_id, actor).await {
+                Err(Error::NotFound) => return self.closed_by(room_id, actor).await.map(Attempt::Done),
+                before => before?,
+            };
             group::check_delete(&before.room, before.member(actor)?)?;
             let room = before.room.with_members_changed().closed_permanently(actor);
             let mut tx = self.transaction();
@@ -52,6 +49,13 @@ impl Store {
             Ok(tx.commit().await?.map(|()| RoomWithMembers { room, members: before.members }))
         })
         .await
+    }
+
+    /// A group that this user closed.
+    async fn closed_by(&self, room_id: RoomId, actor: UserId) -> Result<RoomWithMembers> {
+        let room: Option<Room> = self.table.get(keys::meta(room_id), true).await?;
+        room.filter(|room| room.deleted_by == Some(actor)).ok_or(Error::NotFound)?;
+        self.open_or_closed_room(room_id).await?.ok_or(Error::NotFound)
     }
 
     /// Deletes the items of a closed group: first its entries in the members' lists, then members, messages

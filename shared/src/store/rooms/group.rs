@@ -54,7 +54,7 @@ struct Step<'a> {
 }
 
 impl Store {
-    /// Applies an action to a group, if the rules allow it. `None` if it changes nothing. Two sequential
+    /// Applies an action to a group, if the rules allow it. `None` if it changes nothing. Three sequential
     /// round trips, and as many for each intervening change.
     pub async fn update_group(
         &self,
@@ -64,12 +64,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<GroupChange>> {
         retrying(ROOM_IS_BUSY, || async {
-            let (before, newest, (action, profile_rev)) = futures::try_join!(
-                self.room_with_members(room_id),
-                self.newest_message(room_id),
-                self.with_current_profile(action),
-            )?;
-            let tail = newest.map_or(0, |message| message.seq);
+            let before = self.room_of_member(room_id, actor_id).await?;
+            let (tail, (action, profile_rev)) =
+                futures::try_join!(self.newest_position(room_id), self.with_current_profile(action),)?;
             let Some((message, after)) = apply(&action, &before, actor_id, tail + 1, now)? else {
                 return Ok(Attempt::Done(None));
             };
@@ -131,10 +128,9 @@ impl Store {
             return Ok(None);
         }
         let left = retrying(ROOM_IS_BUSY, || async {
-            let (mut before, newest) =
-                futures::try_join!(self.room_with_members(room_id), self.newest_message(room_id))?;
+            let (mut before, tail) =
+                futures::try_join!(self.room_with_members(room_id), self.newest_position(room_id))?;
             before.hide_name(user);
-            let tail = newest.map_or(0, |message| message.seq);
             let Some((message, after)) = apply(&GroupAction::Remove(user), &before, user, tail + 1, now)?
             else {
                 return Ok(Attempt::Done(None));

@@ -28,6 +28,10 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+/// The number of a room's items that are read before it is certain that the caller is a member: its own, and
+/// members. Larger groups take one or two more round trips.
+const ITEMS_BEFORE_CHECK: usize = 32;
+
 /// The head hint: a lower bound of a room's newest position. It only advances, and is always checked against
 /// the log.
 #[derive(Serialize, Deserialize)]
@@ -52,11 +56,34 @@ impl MyRoom {
 }
 
 impl Store {
-    /// A room that is open, with its members. The caller checks membership by [`RoomWithMembers::member`].
-    ///
-    /// The room's own item is read first, because a query is not a snapshot: a member who joins or leaves
-    /// during the query advances the room's revision beyond what was read. So a change under the condition of
-    /// that revision knows all members.
+    /// A room that is open, with its members, for a user who is one of them. To any other user it does not
+    /// exist, and finding that out costs no more than for a room that nobody has.
+    pub async fn room_of_member(&self, room: RoomId, user: UserId) -> Result<RoomWithMembers> {
+        Ok(self.room_and_head(room, user).await?.0)
+    }
+
+    /// As [`Self::room_of_member`], with the head hint: a lower bound of the newest position.
+    pub(in crate::store) async fn room_and_head(
+        &self,
+        room: RoomId,
+        user: UserId,
+    ) -> Result<(RoomWithMembers, u64)> {
+        let (query, me) = (members_query(room), keys::member(room, user));
+        let mut items = self.table.query(query.clone().limit(ITEMS_BEFORE_CHECK)).await?;
+        if let Some(last) = items.last().filter(|_| items.len() == ITEMS_BEFORE_CHECK) {
+            let last = item::sk(last).to_owned();
+            if !items.iter().any(|item| item::sk(item) == me.sk) {
+                self.table.get::<Member>(me, true).await?.ok_or(Error::NotFound)?;
+            }
+            items.extend(self.table.query(query.after(Some(last))).await?);
+        }
+        let (found, head) = read_room(items)?;
+        let found = found.filter(|found| !found.room.is_closed).ok_or(Error::NotFound)?;
+        found.member(user)?;
+        Ok((found, head))
+    }
+
+    /// A room that is open, with its members, for work that is not done for one of them.
     pub async fn room_with_members(&self, room: RoomId) -> Result<RoomWithMembers> {
         let found = self.open_or_closed_room(room).await?;
         found.filter(|found| !found.room.is_closed).ok_or(Error::NotFound)
@@ -67,17 +94,7 @@ impl Store {
         &self,
         room: RoomId,
     ) -> Result<Option<RoomWithMembers>> {
-        let query = Query::of(keys::room_with_members(room)).consistent().newest_first();
-        let (mut room, mut members) = (None, Vec::new());
-        for item in self.table.query(query).await? {
-            match item::sk(&item) {
-                keys::META => room = Some(read::<Room>(item)?),
-                keys::HEAD => {}
-                _ => members.push(read::<Member>(item)?),
-            }
-        }
-        members.reverse();
-        Ok(room.map(|room| RoomWithMembers { room, members }))
+        Ok(read_room(self.table.query(members_query(room)).await?)?.0)
     }
 
     /// Advances the head hint.
@@ -147,11 +164,10 @@ impl Store {
 
     /// One of a user's rooms, with all members.
     pub async fn room_with_all_members(&self, me: UserId, room: RoomId) -> Result<RoomSummary> {
-        let (room, newest, settings) = futures::try_join!(
-            self.room_with_members(room),
-            self.newest_message(room),
-            self.room_settings(me, room),
-        )?;
+        let (found, settings) =
+            futures::try_join!(self.room_of_member(room, me), self.room_settings(me, room))?;
+        let newest = self.newest_message(room).await?;
+        let room = found;
         let tail = newest.as_ref().map_or(0, |message| message.seq);
         let member = room.member(me)?.clone();
         let seen = newest.into_iter().filter(|message| message.seq >= member.from_seq).collect();
@@ -250,6 +266,29 @@ impl Store {
         let room = self.room_with_members(summary.room.id).await?;
         Ok(ReceiptPosition::by_others(&room.members, &summary.me))
     }
+}
+
+/// The room, its members and its head hint, in this order.
+///
+/// The room's own item is read first, because a query is not a snapshot: a member who joins or leaves during
+/// the query advances the room's revision beyond what was read. So a change under the condition of that
+/// revision knows all members.
+fn members_query(room: RoomId) -> Query {
+    Query::of(keys::room_with_members(room)).consistent().newest_first()
+}
+
+/// The room with its members, and the head hint; 0 without one.
+fn read_room(items: Vec<Item>) -> Result<(Option<RoomWithMembers>, u64)> {
+    let (mut room, mut members, mut head) = (None, Vec::new(), 0);
+    for item in items {
+        match item::sk(&item) {
+            keys::META => room = Some(read::<Room>(item)?),
+            keys::HEAD => head = read::<Head>(item)?.seq,
+            _ => members.push(read::<Member>(item)?),
+        }
+    }
+    members.reverse();
+    Ok((room.map(|room| RoomWithMembers { room, members }), head))
 }
 
 fn by_key(items: Vec<Item>) -> HashMap<Key, Item> {

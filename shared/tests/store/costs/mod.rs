@@ -3,6 +3,7 @@
 //! The real endpoints run over the real SDK and the embedded engine.
 
 mod fixture;
+mod refusals;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -32,44 +33,44 @@ const EXPECTED: &[Row] = &[
     ("chat-create-room", "direct room, existing", 3, 10.0, 0.0, 0),
     ("chat-create-room", "group of 10", 5, 29.0, 63.0, 10),
     ("chat-list-rooms", "16 rooms", 7, 152.0, 1.0, 0),
-    ("chat-get-room", "group of 10", 3, 33.0, 0.0, 0),
+    ("chat-get-room", "group of 10", 4, 33.0, 0.0, 0),
     ("chat-sync", "16 rooms, up to date", 8, 153.0, 1.0, 0),
-    ("chat-send-message", "direct room", 4, 5.0, 4.0, 2),
-    ("chat-send-message", "group of 10", 4, 13.0, 4.0, 10),
-    ("chat-list-messages", "50 messages", 3, 12.0, 0.0, 0),
-    ("chat-mark-read", "group of 10", 5, 13.0, 2.0, 10),
-    ("chat-edit-message", "group of 10", 5, 16.0, 7.0, 10),
-    ("chat-add-reaction", "group of 10", 5, 16.0, 9.0, 10),
-    ("chat-remove-reaction", "group of 10", 5, 16.0, 9.0, 10),
-    ("chat-list-reactions", "group of 10", 2, 14.0, 0.0, 0),
-    ("chat-pin-message", "group of 10", 6, 19.0, 7.0, 10),
+    ("chat-send-message", "direct room", 4, 4.0, 4.0, 2),
+    ("chat-send-message", "group of 10", 4, 12.0, 4.0, 10),
+    ("chat-list-messages", "50 messages", 3, 11.0, 0.0, 0),
+    ("chat-mark-read", "group of 10", 6, 13.0, 2.0, 10),
+    ("chat-edit-message", "group of 10", 6, 16.0, 7.0, 10),
+    ("chat-add-reaction", "group of 10", 6, 16.0, 9.0, 10),
+    ("chat-remove-reaction", "group of 10", 6, 16.0, 9.0, 10),
+    ("chat-list-reactions", "group of 10", 4, 14.0, 0.0, 0),
+    ("chat-pin-message", "group of 10", 8, 19.0, 7.0, 10),
     ("chat-list-pins", "1 pin", 3, 4.0, 0.0, 0),
-    ("chat-unpin-message", "group of 10", 6, 19.0, 7.0, 10),
-    ("chat-delete-message", "group of 10", 5, 14.0, 7.0, 10),
+    ("chat-unpin-message", "group of 10", 8, 19.0, 7.0, 10),
+    ("chat-delete-message", "group of 10", 6, 14.0, 7.0, 10),
     ("chat-sync", "16 rooms, 11 new messages, 6 changes", 9, 158.0, 1.0, 0),
-    ("chat-add-participant", "new member, group of 10", 13, 49.0, 15.0, 22),
-    ("chat-remove-participant", "group of 11", 7, 25.0, 15.0, 21),
+    ("chat-add-participant", "new member, group of 10", 15, 49.0, 15.0, 22),
+    ("chat-remove-participant", "group of 11", 8, 25.0, 15.0, 21),
     ("friends-block-user", "a friend", 5, 5.0, 17.0, 3),
     ("friends-list-blocks", "1 blocked user", 2, 2.0, 0.0, 0),
     ("friends-unblock-user", "", 5, 3.0, 11.0, 1),
     ("friends-remove-friend", "", 5, 3.0, 11.0, 2),
-    ("chat-update-room", "group of 10", 8, 27.0, 9.0, 20),
-    ("chat-add-participant", "role change, group of 10", 9, 28.0, 11.0, 20),
+    ("chat-update-room", "group of 10", 10, 27.0, 9.0, 20),
+    ("chat-add-participant", "role change, group of 10", 11, 28.0, 11.0, 20),
     ("chat-update-room-settings", "", 5, 2.0, 2.0, 1),
     ("devices-register", "new, with a push token", 3, 2.0, 7.0, 0),
     ("devices-register", "unchanged", 2, 2.0, 1.0, 0),
     ("devices-sign-out", "not connected", 4, 2.0, 7.0, 0),
-    ("reports-create", "message with the 10 preceding messages", 4, 3.0, 10.0, 0),
+    ("reports-create", "message with the 10 preceding messages", 5, 3.0, 10.0, 0),
     ("reports-create", "user who blocks the reporter and shares 1 of their 2 rooms", 7, 7.0, 3.0, 0),
     ("socket-authorize", "", 0, 0.0, 0.0, 0),
     ("socket-connect", "", 1, 0.0, 1.0, 0),
     ("socket-hello", "13 friends are notified", 8, 18.0, 2.0, 14),
     ("socket-hello", "already online", 3, 0.0, 2.0, 1),
     ("socket-ping", "", 2, 0.0, 1.0, 1),
-    ("socket-send-message", "direct room", 4, 5.0, 4.0, 2),
-    ("socket-send-message", "group of 10", 4, 13.0, 4.0, 10),
-    ("socket-message-delivered", "group of 10", 5, 13.0, 2.0, 10),
-    ("socket-message-read", "group of 10", 5, 13.0, 2.0, 10),
+    ("socket-send-message", "direct room", 4, 4.0, 4.0, 2),
+    ("socket-send-message", "group of 10", 4, 12.0, 4.0, 10),
+    ("socket-message-delivered", "group of 10", 6, 13.0, 2.0, 10),
+    ("socket-message-read", "group of 10", 6, 13.0, 2.0, 10),
     ("socket-typing-start", "group of 10", 4, 12.0, 1.0, 9),
     ("socket-typing-stop", "group of 10", 4, 12.0, 1.0, 9),
     ("socket-unknown", "", 2, 0.0, 1.0, 1),
@@ -276,6 +277,17 @@ async fn the_costs_of_every_function_are_those_of_the_document() {
     }
     assert_eq!(rows, EXPECTED);
     assert!(missing.is_empty(), "rows missing from docs/costs.md: {missing:#?}");
+}
+
+#[test]
+fn the_document_says_what_a_busy_hour_of_reading_is_charged() {
+    let cost = |function: &str, case: &str| {
+        let row = EXPECTED.iter().find(|row| row.0 == function && row.1 == case);
+        row.unwrap_or_else(|| panic!("{function}, {case}")).3
+    };
+    let charged = 20.0 * (cost("chat-list-rooms", "16 rooms") + cost("chat-sync", "16 rooms, up to date"));
+    let sentence = format!("charges\n{charged} of 60000 units");
+    assert!(DOCUMENT.contains(&sentence), "{sentence}");
 }
 
 #[test]
