@@ -183,6 +183,14 @@ pub fn shown(rooms: &[(Value, Vec<Value>)]) -> Value {
     shown.collect::<Map<_, _>>().into()
 }
 
+/// The newest message as a list of rooms shows it.
+fn preview(message: &Value) -> Value {
+    let mut message = message.clone();
+    let content: String = message["content"].as_str().expect("a content").chars().take(280).collect();
+    (message["content"], message["payload"]) = (content.into(), Value::Null);
+    message
+}
+
 /// The first difference between the stored state and a fresh load.
 pub fn difference(stored: &Value, fresh: &Value) -> Option<String> {
     let inner = |name: &str, a: Option<&Value>, b: Option<&Value>| {
@@ -335,8 +343,13 @@ impl RoomState {
         let read = mine.map_or(0, |me| number(&me["read_seq"]));
         let mut room = Value::from(self.room.clone());
         room["participants"] = participants.into();
-        room["last_message"] = messages.last().cloned().unwrap_or_default();
-        room["unread_count"] = self.seq.saturating_sub(read).into();
+        room["last_message"] = messages.last().map_or(Value::Null, preview);
+        let is_uncounted = |message: &&Value| {
+            number(&message["seq"]) > read
+                && (message["message_type"] == "system" || message["is_deleted"] == true)
+        };
+        let uncounted = messages.iter().filter(is_uncounted).count() as u64;
+        room["unread_count"] = self.seq.saturating_sub(read).saturating_sub(uncounted).into();
         (room["seq"], room["rev"]) = (self.seq.into(), self.rev.into());
         shown(&[(room, messages)])[self.room["id"].as_str().expect("an id")].clone()
     }

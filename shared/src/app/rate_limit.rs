@@ -2,7 +2,9 @@
 
 use futures::FutureExt;
 
-use crate::{App, Result, domain::users::rate_limit::RateLimitedAction, id::UserId, store::db::capacity};
+use crate::{
+    App, Error, Result, domain::users::rate_limit::RateLimitedAction, id::UserId, store::db::capacity,
+};
 
 /// The part of the read budget below which a call is not charged. With the default budget: 100 units.
 const FREE_PART: u32 = 600;
@@ -35,10 +37,18 @@ impl App {
     pub fn charge_reads(&self, user: UserId) {
         let Some(limit) = self.config.rate_limits.of(RateLimitedAction::Reads) else { return };
         let (store, now) = (self.store.clone(), self.now());
-        capacity::charge_reads(limit.burst() / FREE_PART, move |units| {
+        capacity::charge_reads(limit.burst() / FREE_PART, move |due| {
             let store = store.clone();
             let charge = async move {
-                store.check_rate_limit(user, RateLimitedAction::Reads, limit.weighing(units), now).await
+                let units = limit.weighing(due.units);
+                match store.check_rate_limit(user, RateLimitedAction::Reads, units, now).await {
+                    // A retry pays the first part again, and must then reach the rest.
+                    Err(Error::RateLimited { retry_after }) if due.charged > 0 => {
+                        let charged = limit.weighing(due.charged).advance();
+                        Err(Error::RateLimited { retry_after: retry_after + charged })
+                    }
+                    charged => charged,
+                }
             };
             charge.boxed()
         });

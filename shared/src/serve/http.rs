@@ -17,9 +17,11 @@ use crate::{
     App, Error, Result,
     auth::Identity,
     clock::Timestamp,
+    domain::page::Page,
     id::UserId,
     serve::{Endpoint, Fatal, FromCall, log_answered, measured},
     wire::{
+        ListItem,
         fields::{Fields, Input, MAX_BODY_BYTES},
         json,
         problem::Problem,
@@ -28,6 +30,9 @@ use crate::{
 
 /// The header with the cursor of the next page.
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
+
+/// The maximum size of a page, in bytes of the function's result. Lambda limits the result to 6 MB.
+const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 
 /// A call of the HTTP API.
 #[derive(Clone)]
@@ -115,26 +120,50 @@ pub struct Json<T>(pub T);
 
 impl<T: Serialize> HttpReply for Json<T> {
     fn respond(self) -> Result<Response<HttpBody>> {
-        let mut response =
-            Response::new(HttpBody::Text(serde_json::to_string(&self.0).map_err(Error::internal)?));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(response)
+        Ok(json_response(serde_json::to_string(&self.0).map_err(Error::internal)?))
     }
 }
 
-/// A 200 with a JSON array, and with the cursor of the next page if there is one.
-pub struct JsonPage<T>(pub crate::domain::page::Page<T>);
+/// A 200 with a JSON array, and with the cursor of the next page if there is one. A page ends where it would
+/// be too large for a response.
+pub struct JsonPage<T>(pub Page<T>);
 
-impl<T: Serialize> HttpReply for JsonPage<T> {
+impl<T: Serialize + ListItem> HttpReply for JsonPage<T> {
     fn respond(self) -> Result<Response<HttpBody>> {
-        let mut response = Json(self.0.items).respond()?;
-        if let Some(next) = self.0.next {
+        let Page { items, mut next } = self.0;
+        let (mut array, mut bytes) = (String::from("["), 0);
+        for (index, item) in items.iter().enumerate() {
+            let json = serde_json::to_string(item).map_err(Error::internal)?;
+            bytes += escaped_bytes(&json);
+            if let Some(last) = index.checked_sub(1).filter(|_| bytes > MAX_PAGE_BYTES) {
+                next = Some(items[last].cursor());
+                break;
+            }
+            if index > 0 {
+                array.push(',');
+            }
+            array.push_str(&json);
+        }
+        array.push(']');
+        let mut response = json_response(array);
+        if let Some(next) = next {
             response
                 .headers_mut()
                 .insert(NEXT_CURSOR, HeaderValue::from_str(&next).map_err(Error::internal)?);
         }
         Ok(response)
     }
+}
+
+/// The size of a JSON text in the result of a function, which is JSON with the body as a string.
+fn escaped_bytes(json: &str) -> usize {
+    json.len() + json.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
+}
+
+fn json_response(json: String) -> Response<HttpBody> {
+    let mut response = Response::new(HttpBody::Text(json));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// `None` is a 204.
@@ -259,7 +288,39 @@ impl FromCall<HttpCall> for HttpCall {
 
 #[cfg(test)]
 mod tests {
-    use crate::serve::http::bearer;
+    use serde::Serialize;
+
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Numbered(usize, String);
+
+    impl ListItem for Numbered {
+        fn cursor(&self) -> String {
+            self.0.to_string()
+        }
+    }
+
+    /// The cursor of the page that follows these texts, and the number of texts on the page itself.
+    fn page(texts: Vec<String>) -> (Option<String>, usize) {
+        let items = texts.into_iter().enumerate().map(|(n, text)| Numbered(n, text)).collect();
+        let response = JsonPage(Page { items, next: None }).respond().unwrap();
+        let next = response.headers().get(NEXT_CURSOR).map(|next| next.to_str().unwrap().to_owned());
+        let shown: Vec<serde_json::Value> = serde_json::from_slice(response.body().as_ref()).unwrap();
+        (next, shown.len())
+    }
+
+    #[test]
+    fn a_page_ends_where_it_would_be_too_large() {
+        let megabyte = "x".repeat(1024 * 1024 - 10);
+        assert_eq!(page(vec![]), (None, 0));
+        assert_eq!(page(vec![megabyte.clone(); 4]), (None, 4));
+        assert_eq!(page(vec![megabyte; 9]), (Some("3".into()), 4));
+        // Quotes are escaped twice.
+        assert_eq!(page(vec!["\"".repeat(1024 * 1024); 2]), (Some("0".into()), 1));
+        // An item that is larger than a page is a page.
+        assert_eq!(page(vec!["x".repeat(MAX_PAGE_BYTES + 1); 2]), (Some("0".into()), 1));
+    }
 
     #[test]
     fn a_bearer_token_follows_the_scheme_in_any_case() {

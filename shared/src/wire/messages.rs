@@ -18,7 +18,10 @@ use crate::{
         text,
     },
     id::{MessageId, RoomId, UserId},
-    wire::fields::{Fields, Input, MAX_PAGE},
+    wire::{
+        ListItem,
+        fields::{Fields, Input, MAX_PAGE},
+    },
 };
 
 /// `POST /chat/messages`, and the data of a `send_message` frame.
@@ -273,5 +276,11 @@ impl ReactingUser {
             emojis,
             reacted_at: at,
         })
+    }
+}
+
+impl ListItem for ReactingUser {
+    fn cursor(&self) -> String {
+        self.user_id.to_string()
     }
 }

@@ -12,3 +12,9 @@ pub mod rooms;
 pub mod socket;
 pub mod sync;
 pub mod users;
+
+/// An item of a list with pages.
+pub trait ListItem {
+    /// The cursor of the page that follows this item.
+    fn cursor(&self) -> String;
+}

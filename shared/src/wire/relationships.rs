@@ -15,7 +15,10 @@ use crate::{
         users::{presence::ShownPresence, profile::Profile, username::SearchQuery},
     },
     id::{RequestId, UserId},
-    wire::fields::{Fields, Input},
+    wire::{
+        ListItem,
+        fields::{Fields, Input},
+    },
 };
 
 /// `POST /friends/requests`.
@@ -108,6 +111,12 @@ impl FriendRequest {
     }
 }
 
+impl ListItem for FriendRequest {
+    fn cursor(&self) -> String {
+        self.id.to_string()
+    }
+}
+
 /// A friend in the caller's list.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedFriend {
@@ -127,6 +136,12 @@ impl ListedFriend {
         let Profile { id, username, display_name, avatar_url, .. } = profile;
         let created_at = friend.since;
         Self { id, user_id: id, username, display_name, avatar_url, created_at, presence }
+    }
+}
+
+impl ListItem for ListedFriend {
+    fn cursor(&self) -> String {
+        self.user_id.to_string()
     }
 }
 
@@ -150,6 +165,12 @@ impl BlockedUser {
             });
             Self { user_id, username, display_name, avatar_url, blocked_at: since }
         })
+    }
+}
+
+impl ListItem for BlockedUser {
+    fn cursor(&self) -> String {
+        self.user_id.to_string()
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     },
     id::{MessageId, RoomId, UserId},
     wire::{
+        ListItem,
         fields::{Fields, Input},
         messages::Message,
     },
@@ -106,6 +107,14 @@ pub struct ChatRoom {
     settings: RoomSettingsView,
     seq: u64,
     rev: u64,
+    #[serde(skip)]
+    cursor: String,
+}
+
+impl ListItem for ChatRoom {
+    fn cursor(&self) -> String {
+        self.cursor.clone()
+    }
 }
 
 impl ChatRoom {
@@ -134,6 +143,7 @@ impl ChatRoom {
             settings: RoomSettings::default().into(),
             seq: 0,
             rev: room.rev,
+            cursor: String::new(),
         }
     }
 
@@ -163,11 +173,11 @@ impl ChatRoom {
 impl From<RoomSummary> for ChatRoom {
     fn from(summary: RoomSummary) -> Self {
         let reader = summary.me.shown.user_id;
-        let (unread_count, seq) = (summary.unread(), summary.tail);
+        let (unread_count, seq, cursor) = (summary.unread(), summary.tail, summary.cursor());
         let last_message = summary.last_message.map(Message::from);
         let members = summary.others.into_iter().chain([summary.me]).collect();
         let settings = summary.settings.into();
-        Self { last_message, unread_count, settings, seq, ..Self::new(summary.room, members, reader) }
+        Self { last_message, unread_count, settings, seq, cursor, ..Self::new(summary.room, members, reader) }
     }
 }
 

@@ -144,5 +144,12 @@ fn derive_fields(room: &mut Value, me: &str) {
     let newest = room["messages"].as_array().unwrap().last().cloned().unwrap_or_default();
     room["room"]["last_message"] = newest;
     let own = own.first().map_or(0, |own| number(&own["read_seq"]));
-    room["room"]["unread_count"] = number(&room["room"]["seq"]).saturating_sub(own).into();
+    let messages = room["messages"].as_array().unwrap().iter();
+    let is_uncounted = |message: &&Value| {
+        number(&message["seq"]) > own
+            && (message["message_type"] == "system" || message["is_deleted"] == true)
+    };
+    let uncounted = messages.filter(is_uncounted).count() as u64;
+    let above = number(&room["room"]["seq"]).saturating_sub(own);
+    room["room"]["unread_count"] = above.saturating_sub(uncounted).into();
 }

@@ -43,9 +43,10 @@ async fn read_friends(
     let charges: Arc<Mutex<Vec<u32>>> = Arc::default();
     let charged = Arc::clone(&charges);
     let call = async {
-        charge_reads(free, move |units| {
+        charge_reads(free, move |due| {
             let mut charged = charged.lock().unwrap();
-            charged.push(units);
+            assert_eq!(due.charged, charged.iter().sum::<u32>());
+            charged.push(due.units);
             let is_within = charged.iter().sum::<u32>() <= budget;
             async move {
                 let retry_after = Duration::seconds(1);

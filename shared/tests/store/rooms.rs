@@ -1,16 +1,23 @@
 //! Rooms: one direct room per pair, and lists that show the newest message.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 use shared::{
     Result,
     domain::{
         page::PageRequest,
         receipts::MessageStatus,
         rooms::{new_room::NewRoom, summary::RoomSummary},
+        sync::SyncScope,
+        users::profile::{Patch, ProfileChange},
     },
     id::{RoomId, UserId},
+    serve::http::{HttpReply, JsonPage},
+    wire::{rooms::ChatRoom, sync::Sync},
 };
 
-use crate::backend::TestBackend;
+use crate::{backend::TestBackend, log::send};
 
 /// Creates a room as the API does, and returns its id.
 pub async fn room(backend: &TestBackend, creator: UserId, others: &[UserId]) -> RoomId {
@@ -166,4 +173,52 @@ async fn a_large_group_shows_eight_others_and_the_status_of_the_last_message() {
         backend.app.store.advance_read(room, *other, 1, backend.app.now()).await.unwrap();
     }
     assert_eq!(status(&list(&backend, ana).await[0]), Some(MessageStatus::Read));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_of_the_largest_rooms_is_paginated_by_size() {
+    const ROOMS: usize = 240;
+    let backend = TestBackend::new();
+    let mut users = Vec::new();
+    for n in 0..10 {
+        let user = backend.user(&format!("person{n}")).await;
+        let avatar_url = format!("https://media.example/{n}{}", "x".repeat(2000));
+        let change = ProfileChange { avatar_url: Patch::Set(avatar_url), ..ProfileChange::default() };
+        backend.app.store.change_profile(user, &change).await.unwrap();
+        users.push(user);
+    }
+    let mut expected = BTreeSet::new();
+    for _ in 0..ROOMS {
+        let new = NewRoom::new(users[0], &users[1..], true, Some(&"💪".repeat(255))).unwrap();
+        let profiles = backend.app.store.profiles(&users).await.unwrap();
+        let room = backend.app.store.create_room(&new, profiles, backend.app.now()).await.unwrap().unwrap();
+        let message = send(room.room.id, users[1], &"💪".repeat(4000));
+        backend.app.store.append(&message, backend.app.now()).await.unwrap();
+        expected.insert(room.room.id);
+    }
+    let (mut listed, mut pages, mut cursor) = (BTreeSet::new(), 0, None);
+    loop {
+        let page = PageRequest { limit: None, cursor };
+        let page = backend.app.store.my_rooms(users[0], page).await.unwrap().map(ChatRoom::from);
+        let response = JsonPage(page).respond().unwrap();
+        let text = std::str::from_utf8(response.body()).unwrap();
+        // The result of the function has the body as a JSON string.
+        assert!(serde_json::to_string(text).unwrap().len() < 5 * 1024 * 1024);
+        let rooms: Vec<Value> = serde_json::from_str(text).unwrap();
+        let count = listed.len();
+        listed.extend(rooms.iter().map(|room| room["id"].as_str().unwrap().parse::<RoomId>().unwrap()));
+        assert_eq!(listed.len(), count + rooms.len(), "no room is listed twice");
+        pages += 1;
+        cursor = response.headers().get("x-next-cursor").map(|next| next.to_str().unwrap().to_owned());
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, expected);
+    assert!(pages > 1);
+
+    let (held, now) = (BTreeMap::new(), backend.app.now());
+    let page = backend.app.store.sync(users[0], &held, SyncScope::All, None, now).await.unwrap();
+    assert!(page.next.is_some() && !page.rooms.is_empty());
+    assert!(serde_json::to_string(&Sync::from(page)).unwrap().len() < 4 * 1024 * 1024);
 }

@@ -154,6 +154,7 @@ fn delete(target: &mut Target, now: Timestamp) -> Result<()> {
         return Ok(());
     }
     unpin(target);
+    target.room.uncounted.insert(target.message.seq);
     let message = &mut target.message;
     message.content.clear();
     message.reactions.clear();

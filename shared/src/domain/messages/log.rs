@@ -1,6 +1,9 @@
 //! Positions in a room's log: from 1, without gaps, in commit order.
 
-use crate::error::{Refusal, Result};
+use crate::{
+    domain::rooms::uncounted::Uncounted,
+    error::{Refusal, Result},
+};
 
 /// The number of newest messages that are searched for a retry if the client gives no `after_seq`.
 pub const DEFAULT_SEARCH: u64 = 100;
@@ -31,9 +34,10 @@ pub fn check_search_bound(after_seq: u64, tail: u64) -> Result<()> {
 }
 
 /// The number of unread messages. A sender has read up to their own message. Messages below `from_seq`,
-/// which the member does not see, do not count.
-pub fn unread(tail: u64, read_seq: u64, from_seq: u64) -> u64 {
-    tail.saturating_sub(read_seq.max(from_seq.saturating_sub(1)))
+/// which the member does not see, system messages and deleted messages do not count.
+pub fn unread(tail: u64, read_seq: u64, from_seq: u64, uncounted: &Uncounted) -> u64 {
+    let read = read_seq.max(from_seq.saturating_sub(1));
+    tail.saturating_sub(read).saturating_sub(uncounted.above(read))
 }
 
 /// The part of the log to read. Results are always newest first.
@@ -144,9 +148,14 @@ mod tests {
 
     #[test]
     fn unread_messages_count_from_the_read_position_or_the_first_visible_one() {
-        assert_eq!(unread(10, 4, 1), 6);
-        assert_eq!(unread(10, 0, 8), 3);
-        assert_eq!(unread(10, 12, 1), 0);
+        let mut uncounted = Uncounted::default();
+        assert_eq!(unread(10, 4, 1, &uncounted), 6);
+        assert_eq!(unread(10, 0, 8, &uncounted), 3);
+        assert_eq!(unread(10, 12, 1, &uncounted), 0);
+        [3, 5, 10].map(|seq| uncounted.insert(seq));
+        assert_eq!(unread(10, 4, 1, &uncounted), 4);
+        assert_eq!(unread(10, 0, 8, &uncounted), 2);
+        assert_eq!(unread(10, 9, 1, &uncounted), 0);
     }
 
     proptest! {

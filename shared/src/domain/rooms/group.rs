@@ -77,11 +77,11 @@ impl GroupAction {
             Self::Update(patch) => {
                 check_manages(actor)?;
                 let updated = patch.apply(room);
-                return Ok(updated.map(|(room, event)| outcome(&room, members, members.to_vec(), event)));
+                return Ok(updated.map(|(room, event)| outcome(&room, members, members.to_vec(), event, seq)));
             }
         };
         Ok(change.map(|(after, event)| {
-            let mut outcome = outcome(room, members, after, event);
+            let mut outcome = outcome(room, members, after, event, seq);
             if outcome.members.is_empty() {
                 outcome.room = outcome.room.closed_permanently(actor.shown.user_id);
             }
@@ -90,12 +90,21 @@ impl GroupAction {
     }
 }
 
-/// The outcome with these members instead of those before.
-fn outcome(room: &Room, before: &[Member], mut members: Vec<Member>, event: SystemEvent) -> GroupOutcome {
+/// The outcome with these members instead of those before, and a system message at `seq`.
+fn outcome(
+    room: &Room,
+    before: &[Member],
+    mut members: Vec<Member>,
+    event: SystemEvent,
+    seq: u64,
+) -> GroupOutcome {
     members.sort_by_key(|member| member.shown.user_id);
     // An action adds or removes at most one member, so another set has another length.
     let is_other_set = members.len() != before.len();
+    let mut uncounted = room.uncounted.clone();
+    uncounted.insert(seq);
     let room = Room {
+        uncounted,
         rev: room.rev + 1,
         members_version: room.members_version + u64::from(is_other_set),
         member_count: members.len(),

@@ -6,11 +6,12 @@ pub mod patch;
 pub mod settings;
 pub mod summary;
 pub mod system_event;
+pub mod uncounted;
 
 use crate::{
     clock::Timestamp,
     domain::{
-        rooms::patch::HistoryVisibility,
+        rooms::{patch::HistoryVisibility, uncounted::Uncounted},
         text,
         users::{profile::Profile, username},
     },
@@ -105,6 +106,9 @@ pub struct Room {
     /// The pinned messages, newest pin first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pinned: Vec<MessageId>,
+    /// The messages that do not count as unread.
+    #[serde(default, skip_serializing_if = "Uncounted::is_empty")]
+    pub uncounted: Uncounted,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -320,6 +324,7 @@ pub(super) mod tests {
             member_count: 2,
             first_members: Vec::new(),
             pinned: Vec::new(),
+            uncounted: Uncounted::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use const_format::formatcp;
 use crate::{
     clock::Timestamp,
     domain::{
-        rooms::{Role, Room, RoomKind, first_members, patch::HistoryVisibility},
+        rooms::{Role, Room, RoomKind, first_members, patch::HistoryVisibility, uncounted::Uncounted},
         text,
     },
     error::{Error, Result},
@@ -96,6 +96,7 @@ impl NewRoom {
             member_count: self.members.len(),
             first_members: first_members(self.members.iter().copied()),
             pinned: Vec::new(),
+            uncounted: Uncounted::default(),
         }
     }
 

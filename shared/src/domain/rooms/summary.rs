@@ -5,13 +5,16 @@ use std::cmp::Reverse;
 use crate::{
     clock::Timestamp,
     domain::{
-        messages::{log, view::View},
+        messages::{Message, log, view::View},
         rooms::{Member, Room, SHOWN_MEMBERS, settings::RoomSettings},
         sync::SyncPosition,
     },
     error::{Error, Result},
     id::{RoomId, UserId},
 };
+
+/// The maximum length of the last message's content in a list, in characters.
+pub const PREVIEW_CHARS: usize = 280;
 
 /// A room as a list shows it to one of its members.
 #[derive(Clone, Debug)]
@@ -22,12 +25,31 @@ pub struct RoomSummary {
     pub me: Member,
     /// The other members to show.
     pub others: Vec<Member>,
-    /// The newest message, if the member sees it.
+    /// The newest message, if the member sees it; in a list only its [`preview`].
     pub last_message: Option<View>,
     /// The newest position of the room's log.
     pub tail: u64,
     /// The member's own settings of the room.
     pub settings: RoomSettings,
+}
+
+/// The JSON of a room without its texts, members and pins, but with the longest preview of a message.
+const ROOM_BYTES: usize = 12 * 1024;
+
+/// The JSON of a member without username and avatar.
+const MEMBER_BYTES: usize = 400;
+
+/// The JSON of a pinned id.
+const PINNED_BYTES: usize = 40;
+
+/// The part of a message that a list shows: the beginning of the content, without payload. A list of many
+/// rooms with the longest messages would not fit a response.
+pub fn preview(message: Message) -> Message {
+    let content = match message.content.char_indices().nth(PREVIEW_CHARS) {
+        Some((end, _)) => message.content[..end].to_owned(),
+        None => message.content,
+    };
+    Message { content, payload: None, ..message }
 }
 
 /// The position of a room in a list: newest activity first, then by id.
@@ -41,7 +63,7 @@ impl RoomSummary {
 
     /// The number of unread messages.
     pub fn unread(&self) -> u64 {
-        log::unread(self.tail, self.me.read_seq, self.me.from_seq)
+        log::unread(self.tail, self.me.read_seq, self.me.from_seq, &self.room.uncounted)
     }
 
     /// The room's position in a list.
@@ -69,8 +91,47 @@ impl RoomSummary {
         others.take(SHOWN_MEMBERS)
     }
 
+    /// An upper bound of the size of the room as JSON, in bytes, as far as it varies.
+    pub fn bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let member =
+            |member: &Member| MEMBER_BYTES + 2 * member.shown.username.len() + text(&member.shown.avatar_url);
+        let room = &self.room;
+        ROOM_BYTES
+            + 2 * (text(&room.name) + text(&room.description))
+            + text(&room.avatar_url)
+            + PINNED_BYTES * room.pinned.len()
+            + self.others.iter().map(member).sum::<usize>()
+    }
+
     /// The position of a client that holds the whole room.
     pub fn sync_position(&self) -> SyncPosition {
         SyncPosition { seq: self.tail, rev: self.room.rev }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::MessageId;
+
+    fn message() -> Message {
+        let now = Timestamp::from_seconds(0);
+        let message = serde_json::json!({
+            "id": MessageId::new(now, 1), "room_id": RoomId::random(), "seq": 1, "rev": 0, "kind": "location",
+            "sender_id": UserId::from(uuid::Uuid::new_v4()), "sender_username": "ana", "content": "",
+            "client_message_id": "1", "created_at": now,
+        });
+        serde_json::from_value(message).unwrap()
+    }
+
+    #[test]
+    fn a_preview_is_cut_between_characters_and_has_no_payload() {
+        let payload = serde_json::json!({"latitude": 1}).as_object().cloned();
+        let long = Message { content: "é".repeat(PREVIEW_CHARS + 1), payload, ..message() };
+        let shown = preview(long.clone());
+        assert_eq!(shown, Message { content: "é".repeat(PREVIEW_CHARS), payload: None, ..long });
+        let short = Message { content: "é".repeat(PREVIEW_CHARS), ..message() };
+        assert_eq!(preview(short.clone()), short);
     }
 }

@@ -31,12 +31,21 @@ struct Meter {
 struct ReadBudget {
     /// Read units that are not worth a charge.
     free: f64,
-    charged: f64,
+    charged: u32,
     charge: Charge,
 }
 
+/// What the running call has to pay, in read units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// To be charged now.
+    pub units: u32,
+    /// Already charged. A retry of the call has to pay these again.
+    pub charged: u32,
+}
+
 /// Charges read units, or fails if the budget does not have them.
-type Charge = Arc<dyn Fn(u32) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+type Charge = Arc<dyn Fn(Due) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
 tokio::task_local! {
     static METER: Meter;
@@ -56,16 +65,16 @@ pub async fn with_capacity<T>(work: impl Future<Output = T>) -> (T, Capacity) {
 /// read that exceeds them.
 pub fn charge_reads(
     free: u32,
-    charge: impl Fn(u32) -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
+    charge: impl Fn(Due) -> BoxFuture<'static, Result<()>> + Send + Sync + 'static,
 ) {
-    let budget = ReadBudget { free: free.into(), charged: 0.0, charge: Arc::new(charge) };
+    let budget = ReadBudget { free: free.into(), charged: 0, charge: Arc::new(charge) };
     let _ = METER.try_with(|meter| meter.budget.replace(Some(budget)));
 }
 
 /// Checks before a read that the budget has the units which are due, with at least `expected` for this read.
 pub(in crate::store) async fn admit_read(expected: f64) -> Result<()> {
     match METER.try_with(|meter| meter.take_due(expected)) {
-        Ok(Some((units, charge))) => charge(units).await,
+        Ok(Some((due, charge))) => charge(due).await,
         Ok(None) | Err(_) => Ok(()),
     }
 }
@@ -81,17 +90,17 @@ async fn settle_reads() {
 
 impl Meter {
     /// The units to charge now. They count as charged at once, so that concurrent reads charge them once.
-    fn take_due(&self, expected: f64) -> Option<(u32, Charge)> {
+    fn take_due(&self, expected: f64) -> Option<(Due, Charge)> {
         let mut budget = self.budget.borrow_mut();
         let budget = budget.as_mut()?;
-        let due = self.consumed.get().read + expected - budget.charged;
+        let due = self.consumed.get().read + expected - f64::from(budget.charged);
         if due <= budget.free {
             return None;
         }
-        budget.charged += due;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and bounded")]
-        let units = due.ceil() as u32;
-        Some((units, Arc::clone(&budget.charge)))
+        let due = Due { units: due.ceil() as u32, charged: budget.charged };
+        budget.charged += due.units;
+        Some((due, Arc::clone(&budget.charge)))
     }
 }
 

@@ -12,7 +12,11 @@ use crate::{
         messages::{Message, view::View},
         page::{Page, PageRequest},
         receipts::{MessageStatus, ReceiptPosition},
-        rooms::{Member, Room, RoomWithMembers, settings::RoomSettings, summary::RoomSummary},
+        rooms::{
+            Member, Room, RoomWithMembers,
+            settings::RoomSettings,
+            summary::{RoomSummary, preview},
+        },
     },
     error::{Error, Result},
     id::{RoomId, UserId},
@@ -250,7 +254,7 @@ impl Store {
             } else {
                 None
             };
-            summary.last_message = Some(View::new(message, status));
+            summary.last_message = Some(View::new(preview(message), status));
         }
         Ok(())
     }

@@ -26,9 +26,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 const ROOMS_PER_PAGE: usize = 100;
 
 /// The maximum size of the messages of one page, in bytes of JSON. The response is escaped once more on its
-/// way to the gateway, and rooms and previews come on top: together they stay below the 6 MB that a function
-/// can return.
+/// way to the gateway, and rooms come on top: together they stay below the 6 MB that a function can return.
 const MAX_BYTES: usize = 1024 * 1024;
+
+/// The maximum size of the rooms of one page without their messages, in bytes of JSON.
+const MAX_ROOM_BYTES: usize = 2 * 1024 * 1024;
 
 /// Rooms read concurrently.
 const CONCURRENT_ROOMS: usize = 16;
@@ -84,6 +86,7 @@ impl Store {
         let is_left = |id: &RoomId| ids.contains(id) && rooms.iter().all(|room| room.summary.room.id != *id);
         let left = positions.keys().copied().filter(|id| !mine.contains(id) || is_left(id)).collect();
 
+        is_last &= keep_while(&mut rooms, MAX_ROOM_BYTES, |room| room.summary.bytes());
         is_last &= keep_while(&mut rooms, MAX_CATCH_UP, RoomToSync::missing);
         let synced = rooms.into_iter().map(|room| self.sync_room(me, room, now));
         let mut rooms: Vec<RoomSync> = stream::iter(synced).buffered(CONCURRENT_ROOMS).try_collect().await?;
