@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        Actor, Answer, Proxy, TestStack,
+        Actor, Answer, TestStack,
         contract::{
             frames::FRAMES,
             rest::{Documented, OPERATIONS, documented},

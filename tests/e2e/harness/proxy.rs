@@ -115,15 +115,6 @@ impl Proxy {
         BlockedCall(arrived)
     }
 
-    /// Answers matching calls in place of the database.
-    pub fn answer(
-        &self,
-        matches: impl Fn(&Seen) -> bool + Send + Sync + 'static,
-        answer: Value,
-    ) -> InjectedAnswer {
-        self.inject(Box::new(matches), StatusCode::OK, answer)
-    }
-
     /// Answers matching calls with the DynamoDB error of this code.
     pub fn fail(
         &self,
@@ -133,10 +124,8 @@ impl Proxy {
         let is_internal = code == "InternalServerError";
         let status = if is_internal { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::BAD_REQUEST };
         let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
-        self.inject(Box::new(matches), status, json!({"__type": kind, "message": "injected by the test"}))
-    }
-
-    fn inject(&self, matches: Matcher, status: StatusCode, answer: Value) -> InjectedAnswer {
+        let answer = json!({"__type": kind, "message": "injected by the test"});
+        let matches = Box::new(matches);
         let prepared = Arc::new(Prepared { matches, status, answer });
         self.inner.answers.lock().unwrap().push(Arc::clone(&prepared));
         InjectedAnswer { inner: Arc::clone(&self.inner), prepared }
