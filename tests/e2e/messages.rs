@@ -235,3 +235,24 @@ async fn media_of_an_allowed_origin_can_be_sent_over_rest_and_over_a_socket() {
     socket.send("send_message", image).await;
     assert_eq!(socket.expect("message_sent").await["data"]["media_url"], url);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn system_messages_and_deleted_messages_do_not_count_as_unread() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    let group = ana.group_with(&[&ben]).await;
+    let unread = async || ben.get("/chat/rooms").await.ok()[0]["unread_count"].clone();
+    for name in ["Sunday run", "Monday run", "Tuesday run"] {
+        ana.update_room(&group, json!({"name": name})).await.ok();
+    }
+    assert_eq!(unread().await, 0);
+    let first = ana.send_message(&group, "first").await;
+    ana.send_message(&group, "second").await;
+    assert_eq!(unread().await, 2);
+    ana.delete_message(&first).await.ok();
+    assert_eq!(unread().await, 1);
+    let sync = ben.sync(json!({})).await;
+    assert_eq!(sync["rooms"][0]["room"]["unread_count"], 1);
+    ben.put(&format!("/chat/rooms/{group}/read")).await.ok();
+    assert_eq!(unread().await, 0);
+}
