@@ -187,7 +187,10 @@ pub fn shown(rooms: &[(Value, Vec<Value>)]) -> Value {
 fn preview(message: &Value) -> Value {
     let mut message = message.clone();
     let content: String = message["content"].as_str().expect("a content").chars().take(280).collect();
-    (message["content"], message["payload"]) = (content.into(), Value::Null);
+    message["content"] = content.into();
+    if message["message_type"] != "system" {
+        message["payload"] = Value::Null;
+    }
     message
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::{
     clock::Timestamp,
     domain::{
-        messages::{Message, log, view::View},
+        messages::{Kind, Message, log, view::View},
         rooms::{Member, Room, SHOWN_MEMBERS, settings::RoomSettings},
         sync::SyncPosition,
     },
@@ -42,14 +42,15 @@ const MEMBER_BYTES: usize = 400;
 /// The JSON of a pinned id.
 const PINNED_BYTES: usize = 40;
 
-/// The part of a message that a list shows: the beginning of the content, without payload. A list of many
-/// rooms with the longest messages would not fit a response.
+/// The part of a message that a list shows: the beginning of the content, without what users attached to it. A
+/// list of many rooms with the longest messages would not fit a response.
 pub fn preview(message: Message) -> Message {
     let content = match message.content.char_indices().nth(PREVIEW_CHARS) {
         Some((end, _)) => message.content[..end].to_owned(),
         None => message.content,
     };
-    Message { content, payload: None, ..message }
+    let payload = message.payload.filter(|_| message.kind == Kind::System);
+    Message { content, payload, ..message }
 }
 
 /// The position of a room in a list: newest activity first, then by id.
@@ -113,7 +114,7 @@ impl RoomSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::MessageId;
+    use crate::{domain::messages::payload::Payload, id::MessageId};
 
     fn message() -> Message {
         let now = Timestamp::from_seconds(0);
@@ -127,10 +128,12 @@ mod tests {
 
     #[test]
     fn a_preview_is_cut_between_characters_and_has_no_payload() {
-        let payload = serde_json::json!({"latitude": 1}).as_object().cloned();
+        let payload = Payload::parse(r#"{"latitude":1}"#).ok();
         let long = Message { content: "é".repeat(PREVIEW_CHARS + 1), payload, ..message() };
         let shown = preview(long.clone());
-        assert_eq!(shown, Message { content: "é".repeat(PREVIEW_CHARS), payload: None, ..long });
+        assert_eq!(shown, Message { content: "é".repeat(PREVIEW_CHARS), payload: None, ..long.clone() });
+        let event = Message { kind: Kind::System, ..long };
+        assert_eq!(preview(event.clone()).payload, event.payload);
         let short = Message { content: "é".repeat(PREVIEW_CHARS), ..message() };
         assert_eq!(preview(short.clone()), short);
     }
