@@ -38,6 +38,7 @@ mod presence;
 mod privacy;
 mod probes;
 mod processes;
+mod profile_views;
 mod profiles;
 mod rate_limits;
 mod reactions;

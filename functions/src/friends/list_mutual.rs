@@ -23,6 +23,5 @@ pub(crate) async fn list_mutual(
     Query(page): Query<PageRequest>,
 ) -> PageReply<ListedFriend> {
     app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
-    app.visible_profile(me.id, user).await?;
-    Ok(JsonPage(app.with_presence(app.store.mutual_friends(me.id, user, page).await?).await?))
+    Ok(JsonPage(app.mutual_friends(me.id, user, page).await?))
 }

@@ -11,6 +11,7 @@ use crate::{
     App,
     app::access::Access,
     domain::{
+        page::{Page, PageRequest},
         relationships::{
             Pair, RelationshipStatus,
             access::Degree,
@@ -20,6 +21,7 @@ use crate::{
     },
     error::{Error, Result},
     id::UserId,
+    wire::relationships::ListedFriend,
 };
 
 /// The maximum number of index pages that a search reads. One user may appear in several entries of the
@@ -120,6 +122,23 @@ impl App {
             futures::try_join!(self.store.profiles(users), self.store.pairs(me, users))?;
         let existing = users.iter().filter_map(|user| profiles.remove(user).zip(pairs.remove(user)));
         Ok(existing.filter(|(_, pair)| !pair.is_blocked()).collect())
+    }
+
+    /// The mutual friends of two users, if `me` may see the other user. None if the other user's settings
+    /// hide them from the search of `me`: the list would tell of the other user's friends.
+    pub async fn mutual_friends(
+        &self,
+        me: UserId,
+        other: UserId,
+        page: PageRequest,
+    ) -> Result<Page<ListedFriend>> {
+        let (profile, pair) = self.visible_profile(me, other).await?;
+        // A user with a mutual friend is at least a friend of a friend.
+        let is_findable = profile.settings.findable_by.includes(Degree::FriendOfFriend);
+        if me != other && !pair.are_friends() && !is_findable {
+            return Ok(Page { items: Vec::new(), next: None });
+        }
+        self.with_presence(self.store.mutual_friends(me, other, page).await?).await
     }
 
     /// Friends of the user's latest friends with their number of mutual friends, the highest first. Users

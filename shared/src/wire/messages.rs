@@ -16,6 +16,7 @@ use crate::{
         page::Page,
         receipts::MessageStatus,
         text,
+        users::profile::ShownProfile,
     },
     id::{MessageId, RoomId, UserId},
     wire::{
@@ -268,13 +269,9 @@ pub struct ReactingUser {
 impl ReactingUser {
     /// Converts a page.
     pub fn page(page: Page<UserReactions>) -> Page<Self> {
-        page.map(|UserReactions { profile, emojis, at }| Self {
-            user_id: profile.id,
-            username: profile.username,
-            display_name: profile.display_name,
-            avatar_url: profile.avatar_url,
-            emojis,
-            reacted_at: at,
+        page.map(|UserReactions { user, emojis, at }| {
+            let ShownProfile { id: user_id, username, display_name, avatar_url } = user;
+            Self { user_id, username, display_name, avatar_url, emojis, reacted_at: at }
         })
     }
 }

@@ -12,7 +12,11 @@ use crate::{
             Answer, Request,
             lists::{Block, Friend, RequestDirection},
         },
-        users::{presence::ShownPresence, profile::Profile, username::SearchQuery},
+        users::{
+            presence::ShownPresence,
+            profile::{Profile, ShownProfile},
+            username::SearchQuery,
+        },
     },
     id::{RequestId, UserId},
     wire::{
@@ -158,7 +162,7 @@ pub struct BlockedUser {
 impl BlockedUser {
     /// Converts a page. An entry without a profile has only the id: the user was not visible to the caller at
     /// the time of the block.
-    pub fn page(page: Page<(Block, Option<Profile>)>) -> Page<Self> {
+    pub fn page(page: Page<(Block, Option<ShownProfile>)>) -> Page<Self> {
         page.map(|(Block { user_id, since, .. }, profile)| {
             let (username, display_name, avatar_url) = profile.map_or((None, None, None), |profile| {
                 (Some(profile.username), profile.display_name, profile.avatar_url)

@@ -8,10 +8,13 @@ use shared::{
         users::username::SearchQuery,
     },
     id::UserId,
+    store::db::keys,
 };
 
 use crate::{
     backend::TestBackend,
+    deletion::delete_account,
+    profiles::named,
     raw::set_audience,
     relationship_lists::{answer, ask, code},
 };
@@ -220,4 +223,24 @@ async fn a_block_list_includes_the_profiles_that_were_visible_to_the_caller() {
         profile.as_ref().map(|profile| profile.id)
     });
     assert_eq!((blocks.len(), profiles.collect::<Vec<_>>()), (3, vec![cleo]));
+
+    // A user who blocks back is shown as of then, however often they change their name.
+    let shown = async || {
+        let blocks = backend.app.store.blocks(ana, PageRequest::default()).await.unwrap().items;
+        let of_cleo = blocks.into_iter().find(|(block, _)| block.user_id == cleo).unwrap();
+        of_cleo.1.map(|profile| profile.username)
+    };
+    let rename = async |name| backend.app.store.change_profile(cleo, &named(name)).await.unwrap();
+    rename("cleopatra").await;
+    assert_eq!(shown().await.as_deref(), Some("runner cleo"));
+    act(&backend, cleo, ana, RelationshipAction::Unblock).await;
+    assert_eq!(shown().await.as_deref(), Some("cleopatra"));
+    act(&backend, cleo, ana, RelationshipAction::Block).await;
+    rename("cleo the third").await;
+    assert_eq!(shown().await.as_deref(), Some("cleopatra"));
+    // Nothing of a deleted account remains.
+    delete_account(&backend, cleo).await.unwrap();
+    assert_eq!(shown().await, None);
+    let stored = backend.partition(&keys::blocks(ana).pk).iter().map(ToString::to_string).collect::<String>();
+    assert!(!stored.contains("cleo"), "{stored}");
 }

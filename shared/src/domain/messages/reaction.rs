@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    domain::{text::PRESENTATION, users::profile::Profile},
+    domain::{text::PRESENTATION, users::profile::ShownProfile},
 };
 use std::{fmt, str::FromStr};
 
@@ -71,8 +71,8 @@ pub fn remove(tallies: &mut Vec<Tally>, emoji: &Emoji) {
 /// The reactions of one user to a message.
 #[derive(Clone, Debug)]
 pub struct UserReactions {
-    /// The user.
-    pub profile: Profile,
+    /// The user, as the reader may see them.
+    pub user: ShownProfile,
     /// The emoji, in the order of first use.
     pub emojis: Vec<Emoji>,
     /// When the reactions last changed.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{clock::Timestamp, id::UserId};
+use crate::{clock::Timestamp, domain::users::profile::ShownProfile, id::UserId};
 
 /// An entry of a user's list of friends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +23,10 @@ pub struct Block {
     /// Whether the blocked user had blocked first. Then the list must not reveal the user behind the id.
     #[serde(default)]
     pub is_unseen: bool,
+    /// The profile of the blocking user as of the block, if the blocked user had blocked first: the list of
+    /// the blocked user goes on to show this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_profile: Option<ShownProfile>,
 }
 
 /// A list of a user's pending friend requests.

@@ -13,7 +13,10 @@ use crate::{
     domain::{
         rooms::{patch::HistoryVisibility, uncounted::Uncounted},
         text,
-        users::{profile::Profile, username},
+        users::{
+            profile::{Profile, ShownProfile},
+            username,
+        },
     },
     error::{Error, Refusal, Result},
     id::{MessageId, RoomId, UserId},
@@ -176,6 +179,13 @@ impl ShownMember {
             hides_reads: !profile.settings.read_receipts,
             joined_at,
         }
+    }
+}
+
+impl From<ShownMember> for ShownProfile {
+    fn from(member: ShownMember) -> Self {
+        let ShownMember { user_id, username, avatar_url, .. } = member;
+        Self { id: user_id, username, display_name: None, avatar_url }
     }
 }
 

@@ -52,6 +52,28 @@ pub struct Profile {
     pub rooms_outdated: bool,
 }
 
+/// The part of a profile that others see.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownProfile {
+    /// The user.
+    pub id: UserId,
+    /// The username.
+    pub username: String,
+    /// The display name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The URL of the avatar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub avatar_url: Option<String>,
+}
+
+impl From<Profile> for ShownProfile {
+    fn from(profile: Profile) -> Self {
+        let Profile { id, username, display_name, avatar_url, .. } = profile;
+        Self { id, username, display_name, avatar_url }
+    }
+}
+
 /// A change of a profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProfileChange {

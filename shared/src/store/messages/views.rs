@@ -8,7 +8,9 @@ use crate::{
             view::{FullMessage, View},
         },
         page::{Page, PageRequest},
+        relationships::Pair,
         rooms::{Member, Room},
+        users::profile::{Profile, ShownProfile},
     },
     error::{Error, Result},
     id::{MessageId, RoomId, UserId},
@@ -104,12 +106,31 @@ impl Store {
         let range = keys::reactions(room, id.seq());
         let reactions = self.page::<Reaction>(Query::of(range.clone()), &range, page).await?;
         let users: Vec<UserId> = reactions.items.iter().map(|reaction| reaction.user_id).collect();
-        let mut profiles = self.profiles(&users).await?;
+        let mut shown = self.shown_in_room(room, reader, &users).await?;
         let found = reactions.items.into_iter().filter_map(|Reaction { user_id, emojis, at, .. }| {
-            let profile = profiles.remove(&user_id)?;
-            Some(UserReactions { profile, emojis, at })
+            Some(UserReactions { user: shown.remove(&user_id)?, emojis, at })
         });
         Ok(Page { items: found.collect(), next: reactions.next })
+    }
+
+    /// Those of some users whom `reader` sees in a room. Without a block, the present profile. If one of the
+    /// two blocks the other, only what the room shows of its member, and nothing of a former member.
+    async fn shown_in_room(
+        &self,
+        room: RoomId,
+        reader: UserId,
+        users: &[UserId],
+    ) -> Result<HashMap<UserId, ShownProfile>> {
+        let (profiles, pairs) = futures::try_join!(self.profiles(users), self.pairs(reader, users))?;
+        let is_blocked = |user: &UserId| pairs.get(user).is_some_and(Pair::is_blocked);
+        let (blocked, visible): (Vec<Profile>, Vec<Profile>) =
+            profiles.into_values().partition(|profile| is_blocked(&profile.id));
+        let members = blocked.iter().map(|profile| keys::member(room, profile.id));
+        let members = self.table.batch_get(members.collect::<Vec<_>>(), true).await?;
+        let members = members.into_iter().map(read).collect::<Result<Vec<Member>>>()?;
+        let visible = visible.into_iter().map(ShownProfile::from);
+        let shown = visible.chain(members.into_iter().map(|member| ShownProfile::from(member.shown)));
+        Ok(shown.map(|shown| (shown.id, shown)).collect())
     }
 
     /// The message with this id, if `reader` is a member of its room and sees it there.

@@ -1,6 +1,6 @@
 //! The lists of a user: friends, requests and blocks. Each entry stands in for the state of a pair.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::{
             Pair, Request, State,
             lists::{Block, Friend, RequestDirection},
         },
-        users::profile::Profile,
+        users::profile::{Profile, ShownProfile},
     },
     error::Result,
     id::{RequestId, UserId},
@@ -93,14 +93,25 @@ impl Store {
     }
 
     /// The users that `me` blocks, in the order of their ids, with the profiles of those that `me` saw when
-    /// blocking.
-    pub async fn blocks(&self, me: UserId, page: PageRequest) -> Result<Page<(Block, Option<Profile>)>> {
+    /// blocking. Of a user who has blocked `me` since, the profile as of then.
+    pub async fn blocks(&self, me: UserId, page: PageRequest) -> Result<Page<(Block, Option<ShownProfile>)>> {
         let range = keys::blocks(me);
         let blocks: Page<Block> = self.page(Query::of(range.clone()), &range, page).await?;
         let seen = blocks.items.iter().filter(|block| !block.is_unseen).map(|block| block.user_id);
-        let mut profiles = self.profiles(&seen.collect::<Vec<_>>()).await?;
+        let seen: Vec<UserId> = seen.collect();
+        let (profiles, pairs) = futures::try_join!(self.profiles(&seen), self.pairs(me, &seen))?;
+        let blocks_back =
+            |user: &UserId| pairs.get(user).is_some_and(|pair| pair.blocked_by(*user).is_some());
+        let blocking: Vec<Key> =
+            seen.iter().filter(|user| blocks_back(user)).map(|user| keys::block(*user, me)).collect();
+        let blocking = self.table.batch_get(blocking, true).await?.into_iter().map(read);
+        let blocking = blocking.collect::<Result<Vec<Block>>>()?;
+        let visible = profiles.into_values().filter(|profile| !blocks_back(&profile.id));
+        let of_then = blocking.into_iter().filter_map(|block| block.own_profile);
+        let shown = visible.map(ShownProfile::from).chain(of_then).map(|shown| (shown.id, shown));
+        let mut shown: HashMap<UserId, ShownProfile> = shown.collect();
         Ok(blocks.map(|block| {
-            let profile = profiles.remove(&block.user_id);
+            let profile = shown.remove(&block.user_id);
             (block, profile)
         }))
     }
@@ -147,6 +158,17 @@ pub(in crate::store) enum Entry {
     Block(Block),
 }
 
+impl Entry {
+    /// Adds the blocking user's profile to a block of a user who had blocked first.
+    pub fn with_own_profile(&mut self, profile: Option<&ShownProfile>) {
+        if let Self::Block(block) = self
+            && block.is_unseen
+        {
+            block.own_profile = profile.cloned();
+        }
+    }
+}
+
 /// The entries of both users' lists that the state of a pair requires.
 pub(in crate::store) fn entries(pair: &Pair) -> Vec<(Key, Entry)> {
     let sides = [(pair.low, pair.high), (pair.high, pair.low)];
@@ -166,7 +188,8 @@ pub(in crate::store) fn entries(pair: &Pair) -> Vec<(Key, Entry)> {
         if let Some(since) = pair.blocked_by(me) {
             // An entry is written once, with its block: a block of the other user existed before.
             let is_unseen = pair.blocked_by(user_id).is_some();
-            entries.push((keys::block(me, user_id), Entry::Block(Block { user_id, since, is_unseen })));
+            let block = Block { user_id, since, is_unseen, own_profile: None };
+            entries.push((keys::block(me, user_id), Entry::Block(block)));
         }
     }
     entries

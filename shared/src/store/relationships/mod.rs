@@ -12,6 +12,7 @@ use crate::{
     domain::{
         relationships::{Pair, RelationshipAction, RelationshipChange, State},
         rooms::Room,
+        users::profile::ShownProfile,
     },
     error::Result,
     id::{RoomId, UserId},
@@ -94,8 +95,12 @@ impl Store {
             if change.before == change.after {
                 return Ok(Attempt::Done(change));
             }
+            let blocks_back = action == RelationshipAction::Block && change.before.is_blocked();
+            let own_profile = if blocks_back { self.profile(actor).await? } else { None };
+            let own_profile = own_profile.map(ShownProfile::from);
             let mut tx = self.transaction();
-            tx.update_pair(&change, actor)?.close_or_open(&change, room, now);
+            tx.update_pair(&change, actor, own_profile.as_ref())?;
+            tx.close_or_open(&change, room, now);
             if action == RelationshipAction::DeleteAccount {
                 tx.check_deleted(actor).or_refuse(account_recreated());
             }
@@ -114,10 +119,19 @@ impl Store {
 }
 
 impl<R> Transaction<'_, R> {
-    /// Replaces the pair, and updates both users' quotas and lists.
-    fn update_pair(&mut self, change: &RelationshipChange, actor: UserId) -> Result<&mut Self> {
+    /// Replaces the pair, and updates both users' quotas and lists. `own_profile` is the actor's, if the
+    /// action blocks a user who has blocked the actor.
+    fn update_pair(
+        &mut self,
+        change: &RelationshipChange,
+        actor: UserId,
+        own_profile: Option<&ShownProfile>,
+    ) -> Result<()> {
         let RelationshipChange { before, after } = change;
-        let (old, new) = (entries(before), entries(after));
+        let (old, mut new) = (entries(before), entries(after));
+        for (_, entry) in &mut new {
+            entry.with_own_profile(own_profile);
+        }
         let contains = |entries: &[(Key, Entry)], key: &Key| entries.iter().any(|(listed, _)| listed == key);
         let is_added = |entry: &&(Key, Entry)| !contains(&old, &entry.0);
         self.put_pair(before, after);
@@ -134,7 +148,7 @@ impl<R> Transaction<'_, R> {
         for (key, entry) in new.iter().filter(is_added) {
             self.put(key.clone(), entry);
         }
-        Ok(self)
+        Ok(())
     }
 
     fn put_pair(&mut self, before: &Pair, after: &Pair) {
