@@ -91,7 +91,18 @@ async fn every_documented_answer_occurs_and_no_other() {
 
 /// Calls each probe twice where each rate limit allows one action. Calls without a limit never return 429.
 async fn rate_limited_calls(probes: &[Probe], coverage: &Coverage) {
-    let limits = ["messages", "requests", "searches", "rooms", "frames", "changes", "reports", "reads"];
+    let limits = [
+        "messages",
+        "requests",
+        "searches",
+        "rooms",
+        "frames",
+        "changes",
+        "profiles",
+        "deletions",
+        "reports",
+        "reads",
+    ];
     let stack = TestStack::with(rate_limited(&limits.map(|name| format!("{name}=1/3600s")).join(","))).await;
     let ana = stack.actor("ana").await;
     for probe in probes {

@@ -78,3 +78,43 @@ async fn only_friends_can_create_rooms_with_a_user_who_accepts_messages_from_fri
     at_ana.expect("room_created").await;
     dev.post("/chat/rooms", with_ana).await.ok();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_groups_from_audience_can_add_a_user_to_groups() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo, dev, extra] = stack.actors(["ana", "ben", "cleo", "dev", "extra"]).await;
+    make_friends(&ana, &ben).await;
+    make_friends(&ben, &cleo).await;
+    let mut at_ana = ana.socket().await;
+    for (audience, adders) in [
+        ("everyone", [true, true, true]),
+        ("friends_of_friends", [true, true, false]),
+        ("friends", [true, false, false]),
+    ] {
+        let me = ana.patch("/users/me", json!({"settings": {"groups_from": audience}})).await.ok();
+        assert_eq!(me["settings"]["groups_from"], audience);
+        at_ana.expect("profile_updated").await;
+        for (user, may_add) in [&ben, &cleo, &dev].into_iter().zip(adders) {
+            let with_ana = json!({"participant_ids": [ana.id], "is_group": true});
+            let group = user.group_with(&[&extra]).await;
+            for answer in [user.post("/chat/rooms", with_ana).await, user.add(&group, &ana).await] {
+                if may_add {
+                    answer.ok();
+                    at_ana.expect("room_created").await;
+                } else {
+                    answer.problem(403, "groups_not_allowed");
+                }
+            }
+            if may_add {
+                at_ana.expect("new_message").await;
+            }
+        }
+    }
+    at_ana.expect_nothing_more().await;
+    // The setting does not apply to direct rooms.
+    dev.room_with(&ana).await;
+    for invalid in ["nobody", "strangers"] {
+        let change = json!({"settings": {"groups_from": invalid}});
+        ana.patch("/users/me", change).await.bad_field("settings.groups_from");
+    }
+}

@@ -209,3 +209,58 @@ async fn reading_is_limited_by_its_cost() {
     }
     assert_eq!(answer.ok().as_array().unwrap().len(), 5);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_who_are_no_friends_share_one_limit_of_additions_which_looks_like_the_setting() {
+    let stack = TestStack::with(rate_limited("additions=3/3600s")).await;
+    let [zoe, ana, ben, friend] = stack.actors(["zoe", "ana", "ben", "friend"]).await;
+    make_friends(&friend, &zoe).await;
+    let with_zoe = json!({"participant_ids": [zoe.id, friend.id]});
+    ana.post("/chat/rooms", with_zoe.clone()).await.ok();
+    let group = ben.group_with(&[&friend]).await;
+    for _ in 0..2 {
+        ben.add(&group, &zoe).await.ok();
+        ben.add(&group, &zoe).await.ok();
+        ben.remove(&group, &zoe).await.nothing();
+    }
+    let refused = [ana.post("/chat/rooms", with_zoe).await, ben.add(&group, &zoe).await];
+    stack.set_audience(&zoe, "groups_from", "friends").await;
+    let by_setting = ben.add(&group, &zoe).await;
+    for answer in refused {
+        answer.problem(403, "groups_not_allowed");
+        assert_eq!(answer.text, by_setting.text);
+        assert!(!answer.headers.contains_key("retry-after"));
+    }
+    for _ in 0..4 {
+        friend.group_with(&[&zoe]).await;
+    }
+    stack.set_audience(&zoe, "groups_from", "everyone").await;
+    let later = stack.later(&ben, Duration::from_mins(20));
+    later.add(&group, &zoe).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_counts_as_many_actions_as_its_work_multiplies() {
+    let stack = TestStack::with(rate_limited("profiles=100/3600s,rooms=3/3600s")).await;
+    let zoe = stack.actor("zoe").await;
+    let avatar = |n: u32| json!({"avatar_url": format!("https://pictures.example.net/{n}.jpg")});
+    let presence = |audience: &str| json!({"settings": {"online_shown_to": audience}});
+    stack.set_quota(&zoe, "rooms", 60).await;
+    stack.set_quota(&zoe, "friends", 300).await;
+    zoe.patch("/users/me", avatar(1)).await.ok();
+    retry_after(&zoe.patch("/users/me", avatar(2)).await);
+    assert_eq!(zoe.get("/users/me").await.ok()["avatar_url"], avatar(1)["avatar_url"], "nothing has changed");
+    zoe.patch("/users/me", presence("nobody")).await.ok();
+    retry_after(&zoe.patch("/users/me", presence("friends")).await);
+    // A change that concerns no room and no friend counts once.
+    zoe.patch("/users/me", json!({"display_name": "Zoe"})).await.ok();
+
+    let names: Vec<String> = (0..17).map(|n| format!("p{n}")).collect();
+    let others = futures::future::join_all(names.iter().map(|name| stack.actor(name))).await;
+    let others: Vec<&Actor> = others.iter().collect();
+    let ids: Vec<&str> = others.iter().map(|other| &*other.id).collect();
+    let ana = stack.actor("ana").await;
+    ana.group_with(&others[..8]).await;
+    retry_after(&ana.post("/chat/rooms", json!({"participant_ids": ids})).await);
+    ana.group_with(&others[..7]).await;
+}

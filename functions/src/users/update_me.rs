@@ -2,7 +2,7 @@
 
 use shared::{
     App,
-    domain::users::{profile::ProfileChange, rate_limit::RateLimitedAction},
+    domain::users::profile::ProfileChange,
     serve::{
         Fatal,
         http::{Body, Json, Me, Reply, serve},
@@ -16,6 +16,5 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn update_me(app: App, me: Me, Body(change): Body<ProfileChange>) -> Reply<users::Me> {
-    app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
     Ok(Json(app.change_profile(me.id, &change).await?.into()))
 }

@@ -14,11 +14,15 @@ use crate::{
             Pair, RelationshipAction,
             access::{Audience, Degree},
         },
-        users::profile::Profile,
+        rooms::new_room::{CountedAddition, Invitee},
+        users::{
+            profile::Profile,
+            rate_limit::{Decision, RateLimitedAction},
+        },
     },
     error::{Error, Refusal, Result},
     id::{RequestId, UserId},
-    store::Store,
+    store::{Store, users::quotas::StoredQuotas},
 };
 
 const REQUESTS_NOT_ALLOWED: Refusal = Refusal {
@@ -30,6 +34,11 @@ const MESSAGES_NOT_ALLOWED: Refusal = Refusal {
     status: 403,
     code: "messages_not_allowed",
     detail: "Someone you named doesn't accept messages from you.",
+};
+const GROUPS_NOT_ALLOWED: Refusal = Refusal {
+    status: 403,
+    code: "groups_not_allowed",
+    detail: "Someone you named can't be added to groups by you right now.",
 };
 
 /// Friends read per query while looking for a mutual friend. Most lists are shorter; one of 5,000 takes ten
@@ -61,14 +70,52 @@ impl App {
         if is_allowed { Ok(profiles) } else { Err(REQUESTS_NOT_ALLOWED.into()) }
     }
 
-    /// The profiles of some users, which may include `actor`, if `actor` may open a direct room with each of
-    /// them and add each to a group. [`Error::NotFound`] if one does not exist or either blocks the other; a
-    /// refusal if one does not accept messages.
+    /// Some users, which may include `actor`, if `actor` may open a direct room with each of them.
+    /// [`Error::NotFound`] if one does not exist or either blocks the other; a refusal if one does not accept
+    /// messages.
     pub async fn check_may_message(
         &self,
         actor: UserId,
         users: &[UserId],
-    ) -> Result<HashMap<UserId, Profile>> {
+    ) -> Result<HashMap<UserId, Invitee>> {
+        let (profiles, _) = self.reachable(actor, users).await?;
+        Ok(profiles.into_iter().map(|(user, profile)| (user, Invitee::uncounted(profile))).collect())
+    }
+
+    /// Some users, which may include `actor`, if `actor` may add each of them to a group. As
+    /// [`Self::check_may_message`], and a refusal if one does not accept groups from `actor`, or was added by
+    /// users who are no friends too often. The refusal does not tell which.
+    pub async fn check_may_add(&self, actor: UserId, users: &[UserId]) -> Result<HashMap<UserId, Invitee>> {
+        let limit = self.config.rate_limits.of(RateLimitedAction::Additions);
+        let counting: &[UserId] = if limit.is_some() { users } else { &[] };
+        let ((profiles, pairs), quotas) =
+            futures::try_join!(self.reachable(actor, users), self.store.quotas_of(counting))?;
+        let access = self.access(actor);
+        let others = || pairs.iter().filter_map(|(user, pair)| Some((profiles.get(user)?, pair)));
+        let decisions = others().map(|(profile, pair)| access.may_add(profile, pair));
+        if try_join_all(decisions).await?.contains(&false) {
+            return Err(GROUPS_NOT_ALLOWED.into());
+        }
+        let mut counted = HashMap::new();
+        let strangers = others().filter(|(_, pair)| !pair.are_friends()).map(|(profile, _)| profile.id);
+        for (user, limit) in strangers.filter_map(|user| Some((user, limit?))) {
+            let before = quotas.get(&user).and_then(StoredQuotas::additions);
+            let Decision::Allowed { next: after } = limit.check(before, self.now()) else {
+                return Err(GROUPS_NOT_ALLOWED.into());
+            };
+            counted.insert(user, CountedAddition { before, after });
+        }
+        let invitee = |(user, profile)| (user, Invitee { profile, counted: counted.get(&user).copied() });
+        Ok(profiles.into_iter().map(invitee).collect())
+    }
+
+    /// The profiles of some users, which may include `actor`, and the relationships of `actor` with the
+    /// others, if all exist and accept messages from `actor`.
+    async fn reachable(
+        &self,
+        actor: UserId,
+        users: &[UserId],
+    ) -> Result<(HashMap<UserId, Profile>, HashMap<UserId, Pair>)> {
         let others: Vec<UserId> = users.iter().copied().filter(|user| *user != actor).collect();
         let (profiles, pairs) =
             futures::try_join!(self.store.profiles(users), self.store.pairs(actor, &others))?;
@@ -84,7 +131,7 @@ impl App {
         if try_join_all(decisions).await?.contains(&false) {
             return Err(MESSAGES_NOT_ALLOWED.into());
         }
-        Ok(profiles)
+        Ok((profiles, pairs))
     }
 
     /// The access decisions of one call by `me`.
@@ -117,7 +164,12 @@ impl Access<'_> {
         self.allows(profile.settings.requests_from, pair).await
     }
 
-    /// Whether the caller may open a direct room with a user, or add the user to a group.
+    /// Whether the caller may add a user to a group, if the caller may message the user.
+    pub async fn may_add(&self, profile: &Profile, pair: &Pair) -> Result<bool> {
+        self.allows(profile.settings.groups_from, pair).await
+    }
+
+    /// Whether the caller may open a direct room with a user.
     pub async fn may_message(&self, profile: &Profile, pair: &Pair) -> Result<bool> {
         self.allows(profile.settings.messages_from, pair).await
     }

@@ -7,7 +7,11 @@ use crate::{
     domain::{
         accounts::TOKEN_BEFORE_DELETION,
         rooms::Member,
-        users::profile::{Profile, ProfileChange},
+        users::{
+            profile::{Profile, ProfileChange, change_weight},
+            quota::Quota,
+            rate_limit::RateLimitedAction,
+        },
     },
     id::{RoomId, UserId},
     wire::{socket::Event, users::Me},
@@ -17,9 +21,14 @@ use crate::{
 const CONCURRENT_ROOMS: usize = 8;
 
 impl App {
-    /// Changes a user's profile, notifies the user's devices and friends, and updates the user's rooms. A
-    /// repeated call completes what a failed one left undone.
+    /// Changes a user's profile within the rate limit, notifies the user's devices and friends, and updates
+    /// the user's rooms. A repeated call completes what a failed one left undone.
     pub async fn change_profile(&self, user: UserId, change: &ProfileChange) -> Result<Profile> {
+        let (profile, quotas) = futures::try_join!(self.store.profile(user), self.store.quotas(user))?;
+        let after = profile.ok_or(TOKEN_BEFORE_DELETION)?.changed(change);
+        let [rooms, friends] = [Quota::Rooms, Quota::Friends].map(|quota| quotas.count(quota));
+        let weight = change_weight(&after, change, rooms, friends);
+        self.check_weighted_rate_limit(user, RateLimitedAction::Profiles, weight).await?;
         let changed = self.store.change_profile(user, change).await;
         // The process may still have the profile of a deleted account in its cache.
         let profile = changed.map_err(|error| match error {

@@ -40,14 +40,20 @@ impl App {
             return Ok(room.into());
         }
         // An existing room may be opened without limit.
-        self.check_rate_limit(me, RateLimitedAction::Rooms).await?;
+        self.check_weighted_rate_limit(me, RateLimitedAction::Rooms, new.weight()).await?;
         let users: Vec<_> = new.members.iter().copied().collect();
         let now = self.now();
-        let profiles = match (self.check_may_message(me, &users).await, existing) {
-            (Err(Error::NotFound), Some(existing)) => return Ok(existing.into()),
-            (profiles, _) => profiles?,
+        let check = || async {
+            match new.kind {
+                RoomKind::Direct => self.check_may_message(me, &users).await,
+                RoomKind::Group => self.check_may_add(me, &users).await,
+            }
         };
-        let Some(room) = self.store.create_room(&new, profiles, now).await? else {
+        let created = match (self.store.create_room(&new, now, check).await, existing) {
+            (Err(Error::NotFound), Some(existing)) => return Ok(existing.into()),
+            (created, _) => created?,
+        };
+        let Some(room) = created else {
             // The other user has created it concurrently, has blocked the caller, or has recreated a deleted
             // account.
             self.rejoin_direct_room(new.id, me, &users).await?;
@@ -101,8 +107,9 @@ impl App {
         user: UserId,
         role: Option<Role>,
     ) -> Result<()> {
-        let profile = self.check_may_message(actor, &[user]).await?.remove(&user).ok_or(Error::NotFound)?;
-        match self.store.join(room_id, actor, &profile, role, self.now()).await? {
+        let check =
+            || async { self.check_may_add(actor, &[user]).await?.remove(&user).ok_or(Error::NotFound) };
+        match self.store.join(room_id, actor, role, self.now(), check).await? {
             Some(joined) if joined.role_changes.is_empty() => {
                 // The member first, so that a reader of the system message knows the member.
                 self.notify_joined(&joined.message.room, user).await;

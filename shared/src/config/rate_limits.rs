@@ -39,6 +39,10 @@ fn default_limit(action: RateLimitedAction) -> RateLimit {
         RateLimitedAction::Messages | RateLimitedAction::Changes => RateLimit::per(60, 60),
         RateLimitedAction::Searches => RateLimit::per(30, 60),
         RateLimitedAction::Frames => RateLimit::per(120, 60),
+        // Per room that shows the profile. A user in more rooms can change it once per hour.
+        RateLimitedAction::Profiles => RateLimit::per(600, 3600),
+        RateLimitedAction::Additions => RateLimit::per(20, 24 * 3600),
+        RateLimitedAction::Deletions => RateLimit::per(10, 3600),
         RateLimitedAction::Requests | RateLimitedAction::Rooms | RateLimitedAction::Reports => {
             RateLimit::per(20, 3600)
         }

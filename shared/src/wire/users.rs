@@ -61,6 +61,7 @@ fn settings_change(fields: &mut Fields) -> SettingsChange {
         findable_by_email: fields.optional("findable_by_email"),
         requests_from: fields.choice("requests_from", &[EVERYONE, FRIENDS_OF_FRIENDS, NOBODY]),
         messages_from: fields.choice("messages_from", &[EVERYONE, FRIENDS]),
+        groups_from: fields.choice("groups_from", &[EVERYONE, FRIENDS_OF_FRIENDS, FRIENDS]),
         online_shown_to: fields.choice("online_shown_to", &[EVERYONE, FRIENDS, NOBODY]),
         last_seen_shown_to: fields.choice("last_seen_shown_to", &[EVERYONE, FRIENDS, NOBODY]),
         read_receipts: fields.optional("read_receipts"),

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
     future::Future,
     panic::AssertUnwindSafe,
     rc::Rc,
@@ -19,7 +20,10 @@ use shared::{
     clock::{Clock, Timestamp},
     config::Config,
     domain::{
-        rooms::{RoomKind, new_room::NewRoom},
+        rooms::{
+            RoomKind,
+            new_room::{Invitee, NewRoom},
+        },
         users::profile::TokenProfile,
     },
     id::{RoomId, UserId},
@@ -90,7 +94,7 @@ fn app(aws: &SimulatedAws) -> App {
         "JWT_SECRET" => Some(SECRET.to_owned()),
         // High enough that no schedule reaches them.
         "RATE_LIMITS" => {
-            Some("messages=100000/60s,searches=100000/60s,frames=100000/60s,changes=100000/60s,requests=100000/60s,rooms=100000/60s,reads=off".to_owned())
+            Some("messages=100000/60s,searches=100000/60s,frames=100000/60s,changes=100000/60s,requests=100000/60s,rooms=100000/60s,profiles=100000/60s,additions=100000/60s,reads=off".to_owned())
         }
         _ => None,
     }
@@ -132,10 +136,13 @@ impl Simulation {
             (direct, RoomKind::Direct, None, &ids[..2]),
         ];
         let profiles = app.store.profiles(&ids).await.unwrap();
+        let invitees: HashMap<UserId, Invitee> =
+            profiles.into_iter().map(|(user, profile)| (user, Invitee::uncounted(profile))).collect();
         for (id, kind, name, members) in new_rooms {
             let members = members.iter().copied().collect();
             let new_room = NewRoom { id, kind, name, creator: ids[0], members };
-            app.store.create_room(&new_room, profiles.clone(), app.now()).await.unwrap().unwrap();
+            let check = || async { Ok(invitees.clone()) };
+            app.store.create_room(&new_room, app.now(), check).await.unwrap().unwrap();
         }
         let rooms = vec![group.to_string(), direct.to_string()];
         let observed = RefCell::new(Observations::default());

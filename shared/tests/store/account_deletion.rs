@@ -19,7 +19,7 @@ use crate::{
     log::send,
     profiles::identity,
     raw::{member, meta, number, recorded_revisions, user_keys},
-    rooms::room,
+    rooms::{invitees, join, room},
 };
 
 /// When the tokens of these tests were issued, in Unix seconds.
@@ -45,8 +45,8 @@ async fn make_friends(backend: &TestBackend, a: UserId, b: UserId) {
 async fn group(backend: &TestBackend, creator: UserId, others: &[UserId]) -> RoomId {
     let new_room = NewRoom::new(creator, others, true, Some("gym")).unwrap();
     let members: Vec<UserId> = new_room.members.iter().copied().collect();
-    let profiles = backend.app.store.profiles(&members).await.unwrap();
-    backend.app.store.create_room(&new_room, profiles, backend.app.now()).await.unwrap();
+    let check = || invitees(backend, &members);
+    backend.app.store.create_room(&new_room, backend.app.now(), check).await.unwrap();
     new_room.id
 }
 
@@ -67,8 +67,7 @@ async fn a_deleted_account_leaves_anonymous_messages_and_groups_with_an_owner() 
     let (zoe, ben, cleo) = (backend.user("zoe").await, backend.user("ben").await, backend.user("cleo").await);
     make_friends(&backend, zoe, ben).await;
     let (direct, gym) = (room(&backend, zoe, &[ben]).await, group(&backend, zoe, &[ben]).await);
-    let added = backend.app.store.profile(cleo).await.unwrap().unwrap();
-    backend.app.store.join(gym, zoe, &added, None, backend.app.now()).await.unwrap();
+    join(&backend, gym, zoe, cleo).await.unwrap();
     send_message(&backend, direct, zoe, "zoe was here").await;
     send_message(&backend, gym, ben, "hi zoe").await;
     backend.connect(zoe, "zoe").await;

@@ -11,7 +11,7 @@ use shared::{
     serve::schedule::ScheduledEvent,
 };
 
-use crate::{backend::TestBackend, endpoints, profiles::identity, raw::items};
+use crate::{backend::TestBackend, endpoints, profiles::identity, raw::items, rooms::invitees};
 
 /// When the tokens of these tests were issued, in Unix seconds.
 const ISSUED: i64 = 1_769_999_000;
@@ -28,8 +28,8 @@ pub fn delete_account(backend: &TestBackend, user: UserId) -> BoxFuture<'_, Resu
 pub async fn create_group(backend: &TestBackend, creator: UserId, others: &[UserId]) -> Result<RoomId> {
     let new_room = NewRoom::new(creator, others, true, Some("gym"))?;
     let members: Vec<UserId> = new_room.members.iter().copied().collect();
-    let profiles = backend.app.store.profiles(&members).await?;
-    backend.app.store.create_room(&new_room, profiles, backend.app.now()).await?.ok_or(Error::NotFound)?;
+    let check = || invitees(backend, &members);
+    backend.app.store.create_room(&new_room, backend.app.now(), check).await?.ok_or(Error::NotFound)?;
     Ok(new_room.id)
 }
 

@@ -25,7 +25,7 @@ use crate::{
     profiles::identity,
     raw::{items, meta, set, user_keys},
     relationship_lists::{ask, code},
-    rooms::room,
+    rooms::{invitees, room},
 };
 
 /// An upper bound of the sequential calls of these deletions.
@@ -178,16 +178,18 @@ async fn an_action_prepared_before_a_deletion_fails_after_it() {
     let (store, now) = (&backend.app.store, backend.app.now());
     let gym = create_group(&backend, ben, &[backend.user("cleo").await]).await.unwrap();
     let asked = ask(&backend, zoe, ben).await.unwrap();
-    let profiles = store.profiles(&[ben, zoe]).await.unwrap();
+    let before = invitees(&backend, &[ben, zoe]).await.unwrap();
     // The call is aborted as soon as the account is marked as deleted.
     assert!(run_for(2, delete_account(&backend, zoe)).await.is_none());
     let accept = RelationshipAction::Respond(asked.request_id, Answer::Accepted);
     assert!(matches!(store.update_relationship(ben, zoe, accept, now).await, Err(Error::NotFound)));
     for is_group in [false, true] {
         let new_room = NewRoom::new(ben, &[zoe], is_group, None).unwrap();
-        assert!(matches!(store.create_room(&new_room, profiles.clone(), now).await, Err(Error::NotFound)));
+        let created = store.create_room(&new_room, now, || async { Ok(before.clone()) }).await;
+        assert!(matches!(created, Err(Error::NotFound)));
     }
-    assert!(matches!(store.join(gym, ben, &profiles[&zoe], None, now).await, Err(Error::NotFound)));
+    let joined = store.join(gym, ben, None, now, || async { Ok(before[&zoe].clone()) }).await;
+    assert!(matches!(joined, Err(Error::NotFound)));
     assert!(matches!(store.register_device(zoe, &phone(&backend)).await, Err(Error::InvalidToken(_))));
     delete_account(&backend, zoe).await.unwrap();
     assert!(matches!(ask(&backend, ben, zoe).await, Err(Error::NotFound)));

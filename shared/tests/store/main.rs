@@ -4,6 +4,7 @@
 
 mod access;
 mod account_deletion;
+mod additions;
 mod backend;
 mod call;
 mod changes;

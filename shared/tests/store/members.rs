@@ -24,6 +24,7 @@ use crate::{
     changes::{change, emoji, group, send_message},
     log::send,
     raw::{items, member, meta, number, put, recorded_revisions},
+    rooms::join,
 };
 
 async fn profile(backend: &TestBackend, name: &str) -> Profile {
@@ -37,12 +38,8 @@ async fn add(
     actor: UserId,
     new_member: &Profile,
 ) -> Result<Option<Committed>> {
-    backend
-        .app
-        .store
-        .join(room, actor, new_member, None, backend.app.now())
-        .await
-        .map(|joined| joined.map(|joined| joined.message))
+    let joined = join(backend, room, actor, new_member.id).await;
+    joined.map(|joined| joined.map(|joined| joined.message))
 }
 
 async fn remove(backend: &TestBackend, room: RoomId, actor: UserId, member: UserId) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Profile changes: usernames are unique, and rooms show the current profile.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{cell::Cell, collections::BTreeSet, time::Duration};
 
 use serde_json::json;
 use shared::{
@@ -25,7 +25,7 @@ use crate::{
     backend::TestBackend,
     changes::group,
     raw::{items, member, meta, number, recorded_revisions, set_flag},
-    rooms::room,
+    rooms::{invitees, join, room},
 };
 
 /// The identity of a token that was issued at this time, in Unix seconds.
@@ -206,14 +206,11 @@ async fn a_user_who_is_added_during_a_rename_is_shown_by_the_new_username() {
             let backend = TestBackend::new();
             let (members, room) = group(&backend, 3).await;
             let eve = backend.user("eve").await;
-            let before = profile(&backend, eve).await;
             backend.set_conflicts("TransactWriteItems", conflicts);
-            let store = &backend.app.store;
-            let (joined, renamed) =
-                futures::join!(store.join(room, members[0], &before, None, backend.app.now()), async {
-                    sleep(Duration::from_millis(500 * half_seconds)).await;
-                    backend.app.change_profile(eve, &named("eva")).await
-                });
+            let (joined, renamed) = futures::join!(join(&backend, room, members[0], eve), async {
+                sleep(Duration::from_millis(500 * half_seconds)).await;
+                backend.app.change_profile(eve, &named("eva")).await
+            });
             joined.unwrap().unwrap();
             renamed.unwrap();
             assert_eq!(
@@ -233,11 +230,15 @@ async fn a_user_who_renames_during_room_creation_is_shown_by_the_new_username() 
             let (ana, eve) = (backend.user("ana").await, backend.user("eve").await);
             let new_room = NewRoom::new(ana, &[eve], is_group, None).unwrap();
             let store = &backend.app.store;
-            let profiles = store.profiles(&[ana, eve]).await.unwrap();
+            let (users, first) = ([ana, eve], Cell::new(true));
+            let stale = invitees(&backend, &users).await.unwrap();
+            let check = || async {
+                if first.replace(false) { Ok(stale.clone()) } else { invitees(&backend, &users).await }
+            };
             let (created, renamed) = futures::join!(
                 async {
                     sleep(Duration::from_secs(2)).await;
-                    store.create_room(&new_room, profiles, backend.app.now()).await
+                    store.create_room(&new_room, backend.app.now(), check).await
                 },
                 async {
                     sleep(Duration::from_millis(500 * half_seconds)).await;

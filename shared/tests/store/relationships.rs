@@ -141,8 +141,9 @@ async fn a_block_concurrent_with_room_creation_and_messages_leaves_no_open_room(
         let create = async |me: UserId, other: UserId| {
             tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(0..3000))).await;
             let new_room = NewRoom::new(me, &[other], false, None).unwrap();
-            let profiles = backend.app.check_may_message(me, &[me, other]).await?;
-            backend.app.store.create_room(&new_room, profiles, backend.app.now()).await?;
+            let users = [me, other];
+            let check = || backend.app.check_may_message(me, &users);
+            backend.app.store.create_room(&new_room, backend.app.now(), check).await?;
             backend.app.store.append(&send(direct, me, "hi"), backend.app.now()).await.map(drop)
         };
         let blocking = async {

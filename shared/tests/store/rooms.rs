@@ -1,19 +1,23 @@
 //! Rooms: one direct room per pair, and lists that show the newest message.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 use shared::{
-    Result,
+    Error, Result,
     domain::{
         page::PageRequest,
         receipts::MessageStatus,
-        rooms::{new_room::NewRoom, summary::RoomSummary},
+        rooms::{
+            new_room::{Invitee, NewRoom},
+            summary::RoomSummary,
+        },
         sync::SyncScope,
         users::profile::{Patch, ProfileChange},
     },
     id::{RoomId, UserId},
     serve::http::{HttpReply, JsonPage},
+    store::rooms::group::GroupChange,
     wire::{rooms::ChatRoom, sync::Sync},
 };
 
@@ -28,9 +32,30 @@ pub async fn room(backend: &TestBackend, creator: UserId, others: &[UserId]) -> 
 pub async fn try_room(backend: &TestBackend, creator: UserId, others: &[UserId]) -> Result<RoomId> {
     let new_room = NewRoom::new(creator, others, false, None)?;
     let members: Vec<UserId> = new_room.members.iter().copied().collect();
-    let profiles = backend.app.store.profiles(&members).await?;
-    backend.app.store.create_room(&new_room, profiles, backend.app.now()).await?;
+    let check = || invitees(backend, &members);
+    backend.app.store.create_room(&new_room, backend.app.now(), check).await?;
     Ok(new_room.id)
+}
+
+/// The existing ones of some users, as members whose addition does not count.
+pub async fn invitees(backend: &TestBackend, users: &[UserId]) -> Result<HashMap<UserId, Invitee>> {
+    let profiles = backend.app.store.profiles(users).await?;
+    Ok(profiles.into_iter().map(|(user, profile)| (user, Invitee::uncounted(profile))).collect())
+}
+
+/// A user as a member whose addition does not count.
+pub async fn invitee(backend: &TestBackend, user: UserId) -> Result<Invitee> {
+    invitees(backend, &[user]).await?.remove(&user).ok_or(Error::NotFound)
+}
+
+/// Adds a user to a group.
+pub async fn join(
+    backend: &TestBackend,
+    room: RoomId,
+    actor: UserId,
+    user: UserId,
+) -> Result<Option<GroupChange>> {
+    backend.app.store.join(room, actor, None, backend.app.now(), || invitee(backend, user)).await
 }
 
 async fn list(backend: &TestBackend, user: UserId) -> Vec<RoomSummary> {

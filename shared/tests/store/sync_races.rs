@@ -15,7 +15,7 @@ use crate::{
     changes::{change, emoji, group, send_message},
     log::send,
     raw::{meta, number},
-    rooms::room,
+    rooms::{join, room},
     sync_device::{Device, sync, visible_messages},
 };
 
@@ -66,14 +66,12 @@ impl Scene {
             RoomEvent::Pin => changes(0, 0, MessageAction::Pin).await,
             RoomEvent::Joining => {
                 let eve = backend.user("eve").await;
-                let eve = store.profile(eve).await.unwrap().unwrap();
-                store.join(*room, members[0], &eve, None, now).await.unwrap();
+                join(backend, *room, members[0], eve).await.unwrap();
             }
             RoomEvent::Leaving => drop(store.leave(*room, members[0], members[1], now).await.unwrap()),
             RoomEvent::LeavingAndRejoining => {
-                let me = store.profile(members[1]).await.unwrap().unwrap();
                 store.leave(*room, members[0], members[1], now).await.unwrap();
-                store.join(*room, members[0], &me, None, now).await.unwrap();
+                join(backend, *room, members[0], members[1]).await.unwrap();
             }
         }
     }
@@ -230,10 +228,9 @@ async fn a_member_who_rejoined_reloads_the_room_from_that_position() {
     send_message(&backend, room, members[0], "m1").await;
     let mut device = Device::default();
     device.sync(&backend, me).await;
-    let profile = backend.app.store.profile(me).await.unwrap().unwrap();
     backend.app.store.leave(room, members[0], me, backend.app.now()).await.unwrap();
     let secret = send_message(&backend, room, members[0], "without them").await;
-    backend.app.store.join(room, members[0], &profile, None, backend.app.now()).await.unwrap();
+    join(&backend, room, members[0], me).await.unwrap();
     change(&backend, members[0], &secret, &MessageAction::Edit("still without them".into())).await.unwrap();
     let last = send_message(&backend, room, members[0], "welcome back").await;
 

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         rooms::{Role, Room, RoomKind, first_members, patch::HistoryVisibility, uncounted::Uncounted},
         text,
+        users::profile::Profile,
     },
     error::{Error, Result},
     id::{RoomId, UserId},
@@ -28,6 +29,34 @@ pub fn participants_violation(participants: &[UserId]) -> Option<&'static str> {
         0 => Some(NO_OTHER),
         1..=MAX_INITIAL_MEMBERS => None,
         _ => Some(TOO_MANY),
+    }
+}
+
+/// Members per room that the creation of a group counts as: its work grows with them.
+const MEMBERS_PER_COUNT: usize = 8;
+
+/// A user to add to a room. The addition is decided on the profile, and on the additions so far.
+#[derive(Clone, Debug)]
+pub struct Invitee {
+    /// The profile.
+    pub profile: Profile,
+    /// The addition to count, if the actor is no friend.
+    pub counted: Option<CountedAddition>,
+}
+
+/// An addition that counts against the rate limit of the added user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CountedAddition {
+    /// The stored state of the rate limit.
+    pub before: Option<Timestamp>,
+    /// Its state with this addition.
+    pub after: Timestamp,
+}
+
+impl Invitee {
+    /// A user whose addition does not count.
+    pub fn uncounted(profile: Profile) -> Self {
+        Self { profile, counted: None }
     }
 }
 
@@ -77,6 +106,11 @@ impl NewRoom {
         })
     }
 
+    /// The number of rooms that the creation counts as.
+    pub fn weight(&self) -> u32 {
+        u32::try_from(self.members.len().div_ceil(MEMBERS_PER_COUNT)).unwrap_or(u32::MAX)
+    }
+
     /// The room in its initial state.
     pub fn room(&self, now: Timestamp) -> Room {
         Room {
@@ -119,6 +153,14 @@ mod tests {
         let ana = NewRoom::new(user(1), &[user(2), user(2)], false, Some("us")).unwrap();
         let ben = NewRoom::new(user(2), &[user(1), user(2)], false, None).unwrap();
         assert_eq!((ana.id, ana.kind, ana.name), (ben.id, RoomKind::Direct, None));
+    }
+
+    #[test]
+    fn a_room_counts_once_for_each_eight_members() {
+        for (others, weight) in [(1, 1), (7, 1), (8, 2), (32, 5)] {
+            let others: Vec<UserId> = (2..others + 2).map(user).collect();
+            assert_eq!(NewRoom::new(user(1), &others, true, None).unwrap().weight(), weight);
+        }
     }
 
     #[test]

@@ -139,6 +139,17 @@ impl Profile {
     }
 }
 
+/// Friends per room that the notification of friends counts as.
+const FRIENDS_PER_COUNT: u64 = 10;
+
+/// What a change of a profile counts as for the rate limit, by its work: each room that shows the profile is
+/// changed, and a setting of presence notifies friends.
+pub fn change_weight(after: &Profile, change: &ProfileChange, rooms: u64, friends: u64) -> u32 {
+    let rooms = if after.rooms_outdated { rooms } else { 0 };
+    let notified = if change.settings.concerns_presence() { friends.div_ceil(FRIENDS_PER_COUNT) } else { 0 };
+    u32::try_from((rooms + notified).max(1)).unwrap_or(u32::MAX)
+}
+
 /// The initial profile data of a new user, from the claims of the access token.
 #[derive(Clone, Debug, Default)]
 pub struct TokenProfile {
@@ -197,6 +208,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::domain::relationships::access::Audience;
 
     fn ana() -> Profile {
         Profile {
@@ -211,6 +223,22 @@ mod tests {
             previous_deletion: None,
             rooms_outdated: false,
         }
+    }
+
+    #[test]
+    fn a_change_counts_as_the_rooms_and_friends_that_it_concerns() {
+        let avatar = ProfileChange { avatar_url: Patch::Set("https://a".into()), ..ProfileChange::default() };
+        let online = SettingsChange { online_shown_to: Some(Audience::Nobody), ..SettingsChange::default() };
+        let both = ProfileChange { settings: online.clone(), ..avatar.clone() };
+        let online = ProfileChange { settings: online, ..ProfileChange::default() };
+        let name = ProfileChange { display_name: Patch::Clear, ..ProfileChange::default() };
+        for (change, expected) in [(&avatar, 60), (&online, 3), (&both, 63), (&name, 1)] {
+            assert_eq!(change_weight(&ana().changed(change), change, 60, 21), expected, "{change:?}");
+            assert_eq!(change_weight(&ana().changed(change), change, 0, 0), 1);
+        }
+        let outdated = Profile { rooms_outdated: true, ..ana() };
+        let repeated = outdated.changed(&name);
+        assert_eq!(change_weight(&repeated, &name, 60, 21), 60, "rooms that an earlier call left outdated");
     }
 
     #[test]

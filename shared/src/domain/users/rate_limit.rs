@@ -20,8 +20,14 @@ pub enum RateLimitedAction {
     Rooms,
     /// WebSocket frames other than messages, and the REST calls with the same effect.
     Frames,
-    /// Changing existing messages, rooms, relationships, profiles and devices.
+    /// Changing existing messages, rooms, relationships and devices.
     Changes,
+    /// Changing the own profile and settings, by the number of rooms and friends that it concerns.
+    Profiles,
+    /// Being added to a group by a user who is no friend: counted on the user who is added.
+    Additions,
+    /// Deleting the account. The count outlives the account.
+    Deletions,
     /// Reporting to the moderators.
     Reports,
     /// Reading, counted in read units of the table.
@@ -30,13 +36,16 @@ pub enum RateLimitedAction {
 
 impl RateLimitedAction {
     /// All actions.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Messages,
         Self::Requests,
         Self::Searches,
         Self::Rooms,
         Self::Frames,
         Self::Changes,
+        Self::Profiles,
+        Self::Additions,
+        Self::Deletions,
         Self::Reports,
         Self::Reads,
     ];
@@ -50,6 +59,9 @@ impl RateLimitedAction {
             Self::Rooms => "rooms",
             Self::Frames => "frames",
             Self::Changes => "changes",
+            Self::Profiles => "profiles",
+            Self::Additions => "additions",
+            Self::Deletions => "deletions",
             Self::Reports => "reports",
             Self::Reads => "reads",
         }

@@ -14,8 +14,10 @@ pub struct Settings {
     pub findable_by_email: bool,
     /// Who may send the user friend requests.
     pub requests_from: Audience,
-    /// Who may open a direct room with the user or add them to a group.
+    /// Who may open a direct room with the user. No other user may add the user to a group either.
     pub messages_from: Audience,
+    /// Who may add the user to a group, of those who may send messages.
+    pub groups_from: Audience,
     /// Who sees whether the user is online.
     pub online_shown_to: Audience,
     /// Who sees when the user was last online.
@@ -31,6 +33,7 @@ impl Default for Settings {
             findable_by_email: false,
             requests_from: Audience::Everyone,
             messages_from: Audience::Everyone,
+            groups_from: Audience::Everyone,
             online_shown_to: Audience::Friends,
             last_seen_shown_to: Audience::Friends,
             read_receipts: true,
@@ -49,6 +52,8 @@ pub struct SettingsChange {
     pub requests_from: Option<Audience>,
     /// See [`Settings::messages_from`].
     pub messages_from: Option<Audience>,
+    /// See [`Settings::groups_from`].
+    pub groups_from: Option<Audience>,
     /// See [`Settings::online_shown_to`].
     pub online_shown_to: Option<Audience>,
     /// See [`Settings::last_seen_shown_to`].
@@ -70,6 +75,7 @@ impl SettingsChange {
             findable_by_email,
             requests_from,
             messages_from,
+            groups_from,
             online_shown_to,
             last_seen_shown_to,
             read_receipts,
@@ -78,6 +84,7 @@ impl SettingsChange {
             (findable_by, self.findable_by),
             (requests_from, self.requests_from),
             (messages_from, self.messages_from),
+            (groups_from, self.groups_from),
             (online_shown_to, self.online_shown_to),
             (last_seen_shown_to, self.last_seen_shown_to),
         ];

@@ -2,10 +2,7 @@
 
 use crate::{
     clock::Timestamp,
-    domain::{
-        rooms::{Member, Role, RoomKind, RoomWithMembers, ShownMember},
-        users::quota::Quota,
-    },
+    domain::rooms::{Member, Role, RoomKind, RoomWithMembers, ShownMember, new_room::Invitee},
     error::Result,
     id::{RoomId, UserId},
     store::{
@@ -84,8 +81,7 @@ impl Store {
                 *member = Member { joined_rev: after.rev, read_seq, read_at, delivered_seq, ..fresh };
                 tx.put(keys::member(after.id, user), &*member);
                 tx.put(keys::my_room(user, after.id), MyRoom::new(after.id, now));
-                let joins = QuotaChange::of(user, actor).add(Quota::Rooms, 1);
-                tx.quota(joins.require_profile_rev(profile.rev))?;
+                tx.quota(QuotaChange::of(user, actor).add_member(&Invitee::uncounted(profile.clone())))?;
                 rejoined.push(user);
             }
             if rejoined.is_empty() {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use crate::{
     clock::Timestamp,
-    domain::{
-        rooms::{Member, RoomKind, RoomWithMembers, ShownMember, new_room::NewRoom},
-        users::{profile::Profile, quota::Quota},
+    domain::rooms::{
+        Member, RoomKind, RoomWithMembers, ShownMember,
+        new_room::{Invitee, NewRoom},
     },
     error::{Error, Result},
     id::UserId,
@@ -14,7 +14,7 @@ use crate::{
         Store,
         db::{
             keys,
-            transaction::{Attempt, CommitOutcome, Transaction, retrying_with},
+            transaction::{Attempt, CommitOutcome, Transaction, retrying},
         },
         rooms::MyRoom,
         users::quotas::QuotaChange,
@@ -25,19 +25,22 @@ use crate::{
 struct Exists;
 
 impl Store {
-    /// Creates a room in one transaction. `None` if it is a direct room that exists, or whose users block
-    /// each other. An error if a member's account is deleted or in too many rooms. A profile that changed
-    /// since it was read is read again.
-    pub async fn create_room(
+    /// Creates a room in one transaction, of the members that `check` returns. `None` if it is a direct room
+    /// that exists, or whose users block each other. An error if a member's account is deleted or in too many
+    /// rooms. After an intervening change of a member, `check` decides again.
+    pub async fn create_room<Checking>(
         &self,
         new: &NewRoom,
-        profiles: HashMap<UserId, Profile>,
         now: Timestamp,
-    ) -> Result<Option<RoomWithMembers>> {
+        check: impl Fn() -> Checking,
+    ) -> Result<Option<RoomWithMembers>>
+    where
+        Checking: Future<Output = Result<HashMap<UserId, Invitee>>>,
+    {
         let room = new.room(now);
         let users: Vec<UserId> = new.members.iter().copied().collect();
-        retrying_with("the room cannot be created under contention", profiles, |profiles| async {
-            let profiles: HashMap<UserId, Profile> = profiles;
+        retrying("the room cannot be created under contention", || async {
+            let invitees = check().await?;
             let mut tx: Transaction<'_, Exists> = self.transaction();
             tx.put_new(keys::meta(room.id), &room).or_refuse(Exists);
             if let (RoomKind::Direct, [low, high]) = (room.kind, &users[..]) {
@@ -45,21 +48,20 @@ impl Store {
             }
             let mut members = Vec::with_capacity(users.len());
             for user in &users {
-                let profile = profiles.get(user).ok_or(Error::NotFound)?;
-                let member = Member::new(ShownMember::new(profile, now), new.role(*user), 1);
+                let invitee = invitees.get(user).ok_or(Error::NotFound)?;
+                let member = Member::new(ShownMember::new(&invitee.profile, now), new.role(*user), 1);
                 tx.put_new(keys::member(room.id, *user), &member).or_refuse(Exists);
                 tx.put_new(keys::my_room(*user, room.id), MyRoom::new(room.id, now)).or_refuse(Exists);
-                let joins = QuotaChange::of(*user, new.creator).add(Quota::Rooms, 1);
-                tx.quota(joins.require_profile_rev(profile.rev))?;
+                tx.quota(QuotaChange::of(*user, new.creator).add_member(invitee))?;
                 members.push(member);
             }
-            match tx.try_commit().await? {
+            Ok(match tx.try_commit().await? {
                 CommitOutcome::Committed => {
-                    Ok(Attempt::Done(Some(RoomWithMembers { room: room.clone(), members })))
+                    Attempt::Done(Some(RoomWithMembers { room: room.clone(), members }))
                 }
-                CommitOutcome::Refused(_) => Ok(Attempt::Done(None)),
-                CommitOutcome::Stale => Ok(Attempt::Again(self.profiles(&users).await?)),
-            }
+                CommitOutcome::Refused(_) => Attempt::Done(None),
+                CommitOutcome::Stale => Attempt::Again(()),
+            })
         })
         .await
     }

@@ -7,10 +7,10 @@ use crate::{
         accounts::DeletionTarget,
         messages::{Draft, Kind, Message, view::FullMessage},
         rooms::{
-            Member, Role, RoomKind, RoomWithMembers, ShownMember, group::GroupAction,
+            Member, Role, RoomKind, RoomWithMembers, ShownMember, group::GroupAction, new_room::Invitee,
             system_event::SystemEvent,
         },
-        users::{profile::Profile, quota::Quota},
+        users::quota::Quota,
     },
     error::{Error, Result},
     id::{RoomId, UserId},
@@ -49,8 +49,8 @@ struct Step<'a> {
     before: &'a RoomWithMembers,
     after: &'a RoomWithMembers,
     actor: UserId,
-    /// The revision of the new member's profile, if the action adds one.
-    profile_rev: Option<u64>,
+    /// The new member, if the action adds one.
+    invitee: Option<Invitee>,
 }
 
 impl Store {
@@ -59,46 +59,57 @@ impl Store {
     pub async fn update_group(
         &self,
         room_id: RoomId,
-        actor_id: UserId,
+        actor: UserId,
         action: &GroupAction,
         now: Timestamp,
     ) -> Result<Option<GroupChange>> {
+        self.change_group(room_id, actor, now, || async { Ok((action.clone(), None)) }).await
+    }
+
+    /// Adds the user that `check` returns to a group. `None` if the user is a member, with that role if one
+    /// is given. After an intervening change of the group or of the user, `check` decides again.
+    pub async fn join<Checking>(
+        &self,
+        room_id: RoomId,
+        actor: UserId,
+        role: Option<Role>,
+        now: Timestamp,
+        check: impl Fn() -> Checking,
+    ) -> Result<Option<GroupChange>>
+    where
+        Checking: Future<Output = Result<Invitee>>,
+    {
+        let check = &check;
+        let add = || async move {
+            let invitee = check().await?;
+            Ok((GroupAction::Add(ShownMember::new(&invitee.profile, now), role), Some(invitee)))
+        };
+        self.change_group(room_id, actor, now, add).await
+    }
+
+    async fn change_group<Deciding>(
+        &self,
+        room_id: RoomId,
+        actor: UserId,
+        now: Timestamp,
+        decide: impl Fn() -> Deciding,
+    ) -> Result<Option<GroupChange>>
+    where
+        Deciding: Future<Output = Result<(GroupAction, Option<Invitee>)>>,
+    {
         retrying(ROOM_IS_BUSY, || async {
-            let before = self.room_of_member(room_id, actor_id).await?;
-            let (tail, (action, profile_rev)) =
-                futures::try_join!(self.newest_position(room_id), self.with_current_profile(action),)?;
-            let Some((message, after)) = apply(&action, &before, actor_id, tail + 1, now)? else {
+            let before = self.room_of_member(room_id, actor).await?;
+            let (tail, (action, invitee)) = futures::try_join!(self.newest_position(room_id), decide())?;
+            let Some((message, after)) = apply(&action, &before, actor, tail + 1, now)? else {
                 return Ok(Attempt::Done(None));
             };
-            let step = Step { before: &before, after: &after, actor: actor_id, profile_rev };
+            let step = Step { before: &before, after: &after, actor, invitee };
             let mut tx = self.transaction();
             tx.group_step(&step, &message, now)?.leave_lists(&step)?;
             let committed = tx.commit().await?;
             Ok(committed.map(|()| Some(GroupChange::new(message, &before, after))))
         })
         .await
-    }
-
-    /// The action with the new member's profile at its current revision, which a change of the profile
-    /// checks: such a change finds the rooms to update in the user's list, where this room is not yet.
-    async fn with_current_profile(&self, action: &GroupAction) -> Result<(GroupAction, Option<u64>)> {
-        let GroupAction::Add(shown, role) = action else { return Ok((action.clone(), None)) };
-        let profile = self.profile(shown.user_id).await?.ok_or(Error::NotFound)?;
-        let shown = ShownMember::new(&profile, shown.joined_at);
-        Ok((GroupAction::Add(shown, *role), Some(profile.rev)))
-    }
-
-    /// Adds a user to a group. `None` if the user is a member, with that role if one is given.
-    pub async fn join(
-        &self,
-        room_id: RoomId,
-        actor: UserId,
-        new_member: &Profile,
-        role: Option<Role>,
-        now: Timestamp,
-    ) -> Result<Option<GroupChange>> {
-        let shown = ShownMember::new(new_member, now);
-        self.update_group(room_id, actor, &GroupAction::Add(shown, role), now).await
     }
 
     /// Removes a member from a group; `actor` may be the member. `None` if the user is not a member. If the
@@ -135,7 +146,7 @@ impl Store {
             else {
                 return Ok(Attempt::Done(None));
             };
-            let step = Step { before: &before, after: &after, actor: user, profile_rev: None };
+            let step = Step { before: &before, after: &after, actor: user, invitee: None };
             let mut tx = self.transaction();
             tx.group_step(&step, &message, now)?.check_deleted(user);
             let committed = tx.commit().await?;
@@ -167,7 +178,7 @@ fn apply(
 impl<R> Transaction<'_, R> {
     /// The writes of every change of a group, without those of the lists of members who leave.
     fn group_step(&mut self, step: &Step, message: &Message, now: Timestamp) -> Result<&mut Self> {
-        let Step { before, after, actor, profile_rev } = step;
+        let Step { before, after, actor, invitee } = step;
         let room_id = before.room.id;
         self.revision(&before.room, &after.room, None, now);
         self.put_new(keys::message(room_id, message.seq), message);
@@ -177,8 +188,8 @@ impl<R> Transaction<'_, R> {
                 self.put_new(keys::member(room_id, user_id), member);
                 // An earlier membership may have left an entry.
                 self.put(keys::my_room(user_id, room_id), MyRoom::new(room_id, member.shown.joined_at));
-                let joins = QuotaChange::of(user_id, *actor).add(Quota::Rooms, 1);
-                self.quota(profile_rev.iter().fold(joins, |joins, rev| joins.require_profile_rev(*rev)))?;
+                let invitee = invitee.as_ref().ok_or(Error::NotFound)?;
+                self.quota(QuotaChange::of(user_id, *actor).add_member(invitee))?;
             }
         }
         for member in role_changes(before, after) {
@@ -199,6 +210,7 @@ impl<R> Transaction<'_, R> {
     /// Removes the room from the lists and quotas of members who leave. A deleted account does not leave this
     /// way: its deletion finds the rooms to anonymize in its list.
     fn leave_lists(&mut self, step: &Step) -> Result<&mut Self> {
+        let room_id = step.before.room.id;
         for user in leaving(step.before, step.after) {
             self.delete(keys::my_room(user, step.before.room.id));
             self.quota(QuotaChange::of(user, step.actor).add(Quota::Rooms, -1).require_active())?;

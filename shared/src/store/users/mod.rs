@@ -3,7 +3,7 @@
 pub mod devices;
 pub mod presence;
 pub(in crate::store) mod profiles;
-pub(in crate::store) mod quotas;
+pub mod quotas;
 mod rate_limits;
 
 use std::collections::HashMap;

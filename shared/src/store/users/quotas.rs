@@ -1,12 +1,19 @@
 //! Quotas: one item per user holds how many requests, friends, blocks, devices and rooms the user has. The
 //! transactions that add or remove one also change the item, under the condition of its limit.
 //!
-//! The item also holds whether the account is deleted, so that a deleted account gets nothing new, and the
-//! revision of the profile, so that a new membership never shows an outdated profile.
+//! The item also holds whether the account is deleted, so that a deleted account gets nothing new; the
+//! revision of the profile, so that a new membership never shows an outdated profile; and the rate limit of
+//! additions to groups, so that the transaction that adds a member also counts the addition.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
 
 use crate::{
+    clock::Timestamp,
     domain::{
         accounts::{Account, TOKEN_BEFORE_DELETION},
+        rooms::new_room::{CountedAddition, Invitee},
         users::quota::Quota,
     },
     error::{Error, Result},
@@ -14,7 +21,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Condition, Update},
+            item::{Condition, Update, key, read},
             keys,
             transaction::Transaction,
         },
@@ -35,13 +42,46 @@ pub(in crate::store) struct QuotaChange {
     changes: Vec<(Quota, i64)>,
     requires_active: bool,
     profile_rev: Option<u64>,
+    addition: Option<CountedAddition>,
+}
+
+/// What is stored of a user's quotas.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct StoredQuotas {
+    requests_sent: i64,
+    friends: i64,
+    blocks: i64,
+    devices: i64,
+    rooms: i64,
+    additions_tat: Option<i64>,
+}
+
+impl StoredQuotas {
+    /// How many the user has of a quota.
+    pub fn count(&self, quota: Quota) -> u64 {
+        let count = match quota {
+            Quota::RequestsSent => self.requests_sent,
+            Quota::Friends => self.friends,
+            Quota::Blocks => self.blocks,
+            Quota::Devices => self.devices,
+            Quota::Rooms => self.rooms,
+        };
+        u64::try_from(count).unwrap_or_default()
+    }
+
+    /// The state of the rate limit of additions by users who are no friends.
+    pub fn additions(&self) -> Option<Timestamp> {
+        self.additions_tat.and_then(Timestamp::from_milliseconds)
+    }
 }
 
 impl QuotaChange {
     /// An empty change. `actor` decides the wording of a refusal: "You …" or "This person …".
     pub fn of(user: UserId, actor: UserId) -> Self {
         let is_own = user == actor;
-        Self { user, is_own, changes: Vec::new(), requires_active: false, profile_rev: None }
+        let changes = Vec::new();
+        Self { user, is_own, changes, requires_active: false, profile_rev: None, addition: None }
     }
 
     /// Adds `count` to a quota; growing requires an active account. One transaction adds to at most one quota
@@ -66,6 +106,13 @@ impl QuotaChange {
         self.require_active()
     }
 
+    /// Adds the user to a room, as decided: requires that the account is active, its profile is at the
+    /// revision that was read, and no addition was counted since.
+    pub fn add_member(mut self, invitee: &Invitee) -> Self {
+        self.addition = invitee.counted;
+        self.add(Quota::Rooms, 1).require_profile_rev(invitee.profile.rev)
+    }
+
     fn growing(&self) -> Option<Quota> {
         self.changes.iter().find(|(_, count)| *count > 0).map(|(quota, _)| *quota)
     }
@@ -74,6 +121,17 @@ impl QuotaChange {
         let terms: Vec<String> = (0..self.changes.len()).map(|n| format!("#n{n} :n{n}")).collect();
         let mut update = Update::of(keys::quotas(self.user), format!("ADD {}", terms.join(", ")));
         let mut conditions = vec![IS_ACTIVE.to_owned()];
+        if let Some(CountedAddition { before, after }) = self.addition {
+            update.expression.push_str(" SET additions_tat = :after");
+            update = update.value(":after", after.milliseconds())?;
+            match before {
+                Some(before) => {
+                    conditions.push("additions_tat = :before".to_owned());
+                    update = update.value(":before", before.milliseconds())?;
+                }
+                None => conditions.push("attribute_not_exists(additions_tat)".to_owned()),
+            }
+        }
         if let Some(rev) = self.profile_rev {
             conditions.push(IS_PROFILE_REV.to_owned());
             update = update.value(":profile_rev", rev)?;
@@ -116,10 +174,27 @@ impl<R> Transaction<'_, R> {
 }
 
 impl Store {
+    /// What is stored of a user's quotas.
+    pub async fn quotas(&self, user: UserId) -> Result<StoredQuotas> {
+        Ok(self.table.get(keys::quotas(user), true).await?.unwrap_or_default())
+    }
+
+    /// What is stored of the quotas of some users; none for a user without any.
+    pub async fn quotas_of(&self, users: &[UserId]) -> Result<HashMap<UserId, StoredQuotas>> {
+        let items = self.table.batch_get(users.iter().copied().map(keys::quotas), true).await?;
+        let quotas = items.into_iter().filter_map(|item| {
+            let user = keys::user_of(&key(&item)?.pk)?;
+            Some(read(item).map(|quotas| (user, quotas)))
+        });
+        quotas.collect()
+    }
+
     /// Why a change of a quota failed: an error if the account is deleted or the quota exhausted. Otherwise
-    /// the account or its profile has changed, and the caller has to read again.
+    /// the account, its profile or its additions have changed, and the caller has to read again.
     pub(in crate::store) async fn check_quota_failure(&self, change: &QuotaChange) -> Result<()> {
-        match (self.account(change.user).await?, change.growing()) {
+        let (account, quotas) = futures::try_join!(self.account(change.user), self.quotas(change.user))?;
+        let is_exhausted = |quota: &Quota| quotas.count(*quota) >= quota.limit();
+        match (account, change.growing().filter(is_exhausted)) {
             (Some(Account::Deleted(_)), _) if change.is_own => Err(TOKEN_BEFORE_DELETION),
             (Some(Account::Deleted(_)), _) => Err(Error::NotFound),
             (Some(Account::Active(profile)), _)
@@ -128,7 +203,7 @@ impl Store {
                 Ok(())
             }
             (_, Some(quota)) => Err(quota.refusal(change.is_own).into()),
-            // The account was deleted when the transaction was tried, and has been recreated since.
+            // An addition was counted since, or the account was deleted then and has been recreated.
             (_, None) => Ok(()),
         }
     }

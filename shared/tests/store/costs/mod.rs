@@ -31,7 +31,7 @@ const EXPECTED: &[Row] = &[
     ("friends-cancel-request", "", 6, 4.0, 9.0, 1),
     ("chat-create-room", "direct room, new", 7, 13.0, 17.0, 2),
     ("chat-create-room", "direct room, existing", 3, 10.0, 0.0, 0),
-    ("chat-create-room", "group of 10", 5, 29.0, 63.0, 10),
+    ("chat-create-room", "group of 10", 5, 39.0, 63.0, 10),
     ("chat-list-rooms", "16 rooms", 7, 152.0, 1.0, 0),
     ("chat-get-room", "group of 10", 4, 33.0, 0.0, 0),
     ("chat-sync", "16 rooms, up to date", 8, 153.0, 1.0, 0),
