@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{Actor, TestStack, each, in_seconds, make_friends, next_on_each, signed},
+    harness::{Actor, TestStack, each, in_seconds, make_friends, next_on_each, rate_limited, signed},
     probes::probes,
 };
 
@@ -19,6 +19,9 @@ use crate::{
 const NAME: &str = "Zoltana";
 const DISPLAY_NAME: &str = "Zoltana the Great";
 const AVATAR_URL: &str = "https://pictures.example.net/zoltana.jpg";
+
+/// After this time, another call continues a deletion whose call has crashed.
+const LEASE: Duration = Duration::from_mins(6);
 
 /// The user with the same token a minute later, when no process caches the account as active any more.
 fn a_minute_later(stack: &TestStack, actor: &Actor) -> Actor {
@@ -59,6 +62,8 @@ pub struct Life {
     cleo: Actor,
     pub pair: String,
     group: String,
+    /// A group that `zoe` has left.
+    former: String,
 }
 
 impl Life {
@@ -78,12 +83,15 @@ impl Life {
         ben.reply(&message, "noted").await;
         zoe.add(&group, &cleo).await.ok();
         zoe.react(&message, "👍").await.ok();
-        Self { zoe, ben, cleo, pair, group }
+        let former = ben.group_with(&[&zoe]).await;
+        zoe.send_message(&former, "goodbye").await;
+        zoe.remove(&former, &zoe).await.nothing();
+        Self { zoe, ben, cleo, pair, group, former }
     }
 
     /// Asserts that the account is deleted for every user and that its messages remain.
     pub async fn is_over(&self) {
-        let Self { zoe, ben, cleo, pair, group } = self;
+        let Self { zoe, ben, cleo, pair, group, former } = self;
         zoe.get("/users/me").await.problem(401, "invalid_token");
         let unknown = ben.get(&format!("/users/{}", uuid::Uuid::new_v4())).await;
         assert_eq!(ben.get(&format!("/users/{}", zoe.id)).await.text, unknown.text);
@@ -111,6 +119,9 @@ impl Life {
         let contents = each(&history, "content");
         assert_eq!(contents[0], &json!(format!("Deleted user added {}", cleo.name)));
         assert_eq!(contents[1..], [&json!("Deleted user left")], "exactly one system message");
+        let history = json!(ben.history(former).await);
+        assert_eq!(each(&history, "content"), ["goodbye", "Deleted user left"]);
+        assert_eq!(each(&history, "sender_username"), ["Deleted user", "Deleted user"]);
     }
 }
 
@@ -118,7 +129,7 @@ impl Life {
 async fn a_deleted_account_disappears_at_once_for_everyone() {
     let stack = TestStack::new().await;
     let life = Life::new(&stack, NAME, 0).await;
-    let Life { zoe, ben, cleo, pair, group } = &life;
+    let Life { zoe, ben, cleo, pair, group, .. } = &life;
     let mut at_zoe = zoe.socket().await;
     stack.local.settle().await;
     let (mut at_ben, mut at_cleo) = (ben.socket().await, cleo.socket().await);
@@ -198,7 +209,8 @@ async fn a_deletion_interrupted_at_any_write_is_completed_by_the_same_call() {
             return;
         }
         first.problem(503, "busy");
-        life.zoe.delete("/users/me").await.nothing();
+        // The outage also prevented that the call released the deletion.
+        life.zoe.after(LEASE).delete("/users/me").await.nothing();
         life.is_over().await;
         let query = json!({
             "KeyConditionExpression": "pk = :pk",
@@ -217,7 +229,7 @@ async fn a_deletion_interrupted_at_any_write_is_completed_by_the_same_call() {
 async fn a_recreated_account_starts_empty() {
     let (stack, proxy) = TestStack::with_proxy().await;
     let life = Life::new(&stack, "zoe", 0).await;
-    let Life { zoe, ben, cleo, pair, group } = &life;
+    let Life { zoe, ben, cleo, pair, group, .. } = &life;
     // The deletion is interrupted early and completed when the user returns.
     let blocked_call =
         proxy.hold(|call| call.caller == "UsersDeleteMeFunction" && call.body.contains("CHANGE#"));
@@ -233,7 +245,8 @@ async fn a_recreated_account_starts_empty() {
 
     let returned = with_new_token(&stack, zoe, "zoe");
     returned.get("/chat/rooms").await.problem(503, "busy");
-    let me = returned.get("/users/me").await.ok();
+    returned.get("/users/me").await.problem(503, "busy");
+    let me = returned.after(LEASE).get("/users/me").await.ok();
     assert_eq!(
         (&me["id"], &me["username"], &me["display_name"]),
         (&json!(zoe.id), &json!("zoe"), &Value::Null)
@@ -261,4 +274,37 @@ async fn a_recreated_account_starts_empty() {
     cleo.add(group, &returned).await.problem(403, "not_allowed");
     make_friends(&returned, ben).await;
     assert_eq!(each(&returned.get("/friends").await.ok(), "id"), [&ben.id]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_call_deletes_an_account_and_concurrent_ones_answer_at_once() {
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let life = Life::new(&stack, "zoe", 0).await;
+    let blocked_call =
+        proxy.hold(|call| call.caller == "UsersDeleteMeFunction" && call.body.contains("CHANGE#"));
+    let first = tokio::spawn({
+        let zoe = life.zoe.clone();
+        async move { zoe.delete("/users/me").await.status }
+    });
+    let guard = blocked_call.caught().await;
+    let others = futures::future::join_all((0..4).map(|_| life.zoe.delete("/users/me"))).await;
+    assert!(others.iter().all(|other| other.status == 202), "{others:?}");
+    drop(guard);
+    assert_eq!(first.await.unwrap(), 204);
+    life.is_over().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_are_rate_limited_also_across_accounts_of_one_user() {
+    let stack = TestStack::with(rate_limited("deletions=2/3600s")).await;
+    let zoe = stack.actor("zoe").await;
+    zoe.delete("/users/me").await.nothing();
+    let returned = with_new_token(&stack, &zoe, "zoe");
+    returned.get("/users/me").await.ok();
+    returned.delete("/users/me").await.nothing();
+    let again = with_new_token(&stack, &zoe, "zoe");
+    for user in [&zoe, &returned, &again] {
+        user.delete("/users/me").await.problem(429, "rate_limited");
+    }
+    stack.actor("ben").await.delete("/users/me").await.nothing();
 }

@@ -137,7 +137,7 @@ async fn calls_of_two_friends(stack: &TestStack, coverage: &Coverage) {
 
     coverage.expect(200, &ana.get(&format!("/users/{}", ben.id)).await);
     coverage.expect(409, &ana.patch("/users/me", json!({"username": "BEN"})).await);
-    coverage.expect(204, &stack.actor("zoe").await.delete("/users/me").await);
+    two_calls_that_delete_an_account(stack, proxy, coverage).await;
     calls_about_a_message(&ana, &ben, room, coverage).await;
     let dora = stack.actor("dora").await;
     for n in 0..=20 {
@@ -155,6 +155,18 @@ async fn calls_of_two_friends(stack: &TestStack, coverage: &Coverage) {
     let late =
         json!({"chat_room_id": room, "content": "Hi Ben!", "client_message_id": "late", "after_seq": 1});
     coverage.expect(409, &ana.post("/chat/messages", late).await);
+}
+
+async fn two_calls_that_delete_an_account(stack: &TestStack, proxy: &Proxy, coverage: &Coverage) {
+    let zoe = stack.actor("zoe").await;
+    let blocked_call = proxy.hold(|call| call.caller == "UsersDeleteMeFunction" && call.operation == "Query");
+    let second = async {
+        let _guard = blocked_call.caught().await;
+        zoe.delete("/users/me").await
+    };
+    let (first, second) = tokio::join!(zoe.delete("/users/me"), second);
+    coverage.expect(204, &first);
+    coverage.expect(202, &second);
 }
 
 /// Allowed and rejected actions on messages.

@@ -2,10 +2,12 @@
 
 use shared::{
     App, Result,
+    domain::{accounts::DeletionProgress, users::rate_limit::RateLimitedAction},
     serve::{
         Fatal,
-        http::{Bearer, Json, serve},
+        http::{Accepted, Bearer, serve},
     },
+    wire::relationships::Done,
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,7 +15,9 @@ async fn main() -> Result<(), Fatal> {
     serve(delete_me).await
 }
 
-pub(crate) async fn delete_me(app: App, Bearer(identity): Bearer) -> Result<Option<Json<()>>> {
-    app.delete_account(&identity).await?;
-    Ok(None)
+pub(crate) async fn delete_me(app: App, Bearer(identity): Bearer) -> Result<Option<Accepted<Done>>> {
+    app.check_rate_limit(identity.user_id, RateLimitedAction::Deletions).await?;
+    let progress = app.delete_account(&identity).await?;
+    let message = "Your account is being deleted.".to_owned();
+    Ok((progress == DeletionProgress::InProgress).then_some(Accepted(Done { message })))
 }

@@ -9,8 +9,8 @@ use crate::{
     auth::Identity,
     domain::{
         accounts::{
-            Account, AccountDeletion, DeletionTarget, PendingDeletion, TOKEN_BEFORE_DELETION,
-            invalidates_token,
+            Account, AccountDeletion, DeletionProgress, DeletionTarget, PendingDeletion,
+            TOKEN_BEFORE_DELETION, invalidates_token,
         },
         relationships::RelationshipAction,
         rooms::Member,
@@ -75,11 +75,11 @@ impl App {
     }
 
     /// Deletes an account. The first step makes it inaccessible; a repeated call does what is left of the
-    /// other steps, and nothing once they are done.
-    pub async fn delete_account(&self, identity: &Identity) -> Result<()> {
+    /// other steps, unless another call does, and nothing once they are done.
+    pub async fn delete_account(&self, identity: &Identity) -> Result<DeletionProgress> {
         let user = identity.user_id;
         let deletion = match self.store.account(user).await? {
-            None => return Ok(()),
+            None => return Ok(DeletionProgress::Complete),
             Some(Account::Deleted(deletion)) => deletion,
             Some(Account::Active(profile)) => {
                 if profile.previous_deletion.is_some_and(|time| invalidates_token(time, identity.issued_at)) {
@@ -110,7 +110,11 @@ impl App {
     async fn complete_pending_deletion(&self, deletion: PendingDeletion) -> Result<()> {
         match deletion.of {
             DeletionTarget::Account(user) => match self.store.account(user).await? {
-                Some(Account::Deleted(deletion)) => self.complete_account_deletion(&deletion).await?,
+                Some(Account::Deleted(deletion)) => {
+                    if self.complete_account_deletion(&deletion).await? == DeletionProgress::InProgress {
+                        return Ok(());
+                    }
+                }
                 // A concurrent call has completed it.
                 Some(Account::Active(_)) | None => {}
             },
@@ -131,14 +135,27 @@ impl App {
         Ok(())
     }
 
-    async fn complete_account_deletion(&self, deletion: &AccountDeletion) -> Result<()> {
-        let user = deletion.id;
+    /// Completes a deletion, unless another call is about to. After a failure, the next call continues at once.
+    async fn complete_account_deletion(&self, deletion: &AccountDeletion) -> Result<DeletionProgress> {
         if !deletion.is_pending {
-            return Ok(());
+            return Ok(DeletionProgress::Complete);
         }
+        let Some(leased_until) = self.store.lease_account_deletion(deletion, self.now()).await? else {
+            return Ok(DeletionProgress::InProgress);
+        };
+        let completed = self.delete_remaining_data(deletion).await;
+        if completed.is_err() {
+            let released = self.store.release_account_deletion(deletion.id, leased_until).await;
+            released.can_fail("releasing an account deletion");
+        }
+        completed.map(|()| DeletionProgress::Complete)
+    }
+
+    async fn delete_remaining_data(&self, deletion: &AccountDeletion) -> Result<()> {
+        let user = deletion.id;
         for _ in 0..MAX_ROUNDS {
-            // A concurrent call may have completed it, and the account may have been recreated.
-            if self.store.account(user).await? != Some(Account::Deleted(deletion.clone())) {
+            // A call whose lease has expired may have completed it, and the account may have been recreated.
+            if !deletion.is_still_pending(self.store.account(user).await?.as_ref()) {
                 return Ok(());
             }
             self.close_connections(user).await?;
@@ -151,6 +168,9 @@ impl App {
             let rooms = stream::iter(self.store.room_ids(user).await?).map(Ok);
             let leave = |room| self.leave_deleted_account(room, user);
             rooms.try_for_each_concurrent(CONCURRENT_LEAVES, leave).await?;
+            let former = stream::iter(self.store.former_room_ids(user).await?).map(Ok);
+            let anonymize = |room| self.store.anonymize_former_room(room, user, self.now());
+            former.try_for_each_concurrent(CONCURRENT_LEAVES, anonymize).await?;
             for device in self.store.device_ids(user).await? {
                 self.store.delete_device_of_deleted_account(user, device).await?;
             }

@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     id::{RoomId, UserId},
 };
+use chrono::Duration;
 use serde::{Deserialize, Serialize};
 
 /// The record of a deleted account.
@@ -22,6 +23,35 @@ pub struct AccountDeletion {
     /// Whether the deletion is not complete yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_pending: bool,
+    /// Until when one call has the exclusive right to complete the deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leased_until: Option<Timestamp>,
+}
+
+impl AccountDeletion {
+    /// How long a call has the exclusive right to complete a deletion: longer than the longest function (5
+    /// minutes) by the difference of clocks. After a crash, the deletion can continue then.
+    pub const LEASE: Duration = Duration::minutes(6);
+
+    /// A deletion that begins.
+    pub fn beginning(id: UserId, deleted_at: Timestamp) -> Self {
+        Self { id, deleted_at, is_pending: true, leased_until: None }
+    }
+
+    /// Whether this is the same deletion, and it is not complete.
+    pub fn is_still_pending(&self, account: Option<&Account>) -> bool {
+        let Some(Account::Deleted(found)) = account else { return false };
+        found.is_pending && found.deleted_at == self.deleted_at
+    }
+}
+
+/// How far a call to delete an account got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeletionProgress {
+    /// Nothing is left of the account.
+    Complete,
+    /// Another call is completing the deletion.
+    InProgress,
 }
 
 /// The stored state of an account.

@@ -124,6 +124,17 @@ impl<T: Serialize> HttpReply for Json<T> {
     }
 }
 
+/// A 202 with JSON: another call completes the action.
+pub struct Accepted<T>(pub T);
+
+impl<T: Serialize> HttpReply for Accepted<T> {
+    fn respond(self) -> Result<Response<HttpBody>> {
+        let mut response = Json(self.0).respond()?;
+        *response.status_mut() = StatusCode::ACCEPTED;
+        Ok(response)
+    }
+}
+
 /// A 200 with a JSON array, and with the cursor of the next page if there is one. A page ends where it would
 /// be too large for a response.
 pub struct JsonPage<T>(pub Page<T>);

@@ -6,7 +6,7 @@ use futures::{FutureExt, future::BoxFuture};
 use serde_json::Value;
 use shared::{
     Error, Result,
-    domain::rooms::new_room::NewRoom,
+    domain::{accounts::DeletionProgress, rooms::new_room::NewRoom},
     id::{RoomId, UserId},
     serve::schedule::ScheduledEvent,
 };
@@ -19,8 +19,11 @@ const ISSUED: i64 = 1_769_999_000;
 /// Seconds after which a pending deletion is overdue: longer than any call takes.
 pub const OVERDUE: u64 = 11 * 60;
 
+/// Seconds after which another call can continue a deletion whose call has crashed.
+pub const LEASE: u64 = 6 * 60;
+
 /// Deletes the account of the user.
-pub fn delete_account(backend: &TestBackend, user: UserId) -> BoxFuture<'_, Result<()>> {
+pub fn delete_account(backend: &TestBackend, user: UserId) -> BoxFuture<'_, Result<DeletionProgress>> {
     async move { backend.app.delete_account(&identity(user, Some(ISSUED))).await }.boxed()
 }
 

@@ -17,7 +17,7 @@ use shared::{
 use crate::{
     backend::TestBackend,
     deletion::{
-        complete_deletions, contains_username, create_group, delete_account, pending_deletions,
+        LEASE, complete_deletions, contains_username, create_group, delete_account, pending_deletions,
         rejoin_direct_room, run_for,
     },
     group_state::{rooms_counted, rooms_listed},
@@ -225,6 +225,7 @@ async fn a_late_deletion_call_removes_nothing_from_a_recreated_account() {
             break;
         }
         // Another call completes the deletion, and the account is recreated.
+        backend.wait(LEASE).await;
         delete_account(&backend, zoe).await.unwrap();
         backend.wait(2).await;
         backend.app.ensure_profile(&identity(zoe, Some(backend.app.now().seconds()))).await.unwrap();

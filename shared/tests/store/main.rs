@@ -11,11 +11,13 @@ mod changes;
 mod costs;
 mod degrees;
 mod deletion;
+mod deletion_leases;
 mod deletion_races;
 mod devices;
 #[path = "../in_process/endpoints.rs"]
 mod endpoints;
 mod exact_values;
+mod former_rooms;
 mod group_deletion_races;
 mod group_races;
 mod group_state;

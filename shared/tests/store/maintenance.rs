@@ -16,8 +16,8 @@ use shared::{
 use crate::{
     backend::TestBackend,
     deletion::{
-        OVERDUE, complete_deletions, contains_username, create_group, delete_account, pending_deletions,
-        rejoin_direct_room, run_for,
+        LEASE, OVERDUE, complete_deletions, contains_username, create_group, delete_account,
+        pending_deletions, rejoin_direct_room, run_for,
     },
     log::send,
     profiles::{identity, named},
@@ -181,6 +181,7 @@ async fn a_late_call_of_the_first_deletion_hides_no_room_from_the_second() {
             break;
         }
         // Another call completes it. The account is recreated, rejoins the room, and is deleted again.
+        backend.wait(LEASE).await;
         delete_account(&backend, zoe).await.unwrap();
         backend.wait(2).await;
         backend.app.ensure_profile(&identity(zoe, Some(backend.app.now().seconds()))).await.unwrap();

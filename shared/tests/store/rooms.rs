@@ -215,8 +215,8 @@ async fn a_list_of_the_largest_rooms_is_paginated_by_size() {
     let mut expected = BTreeSet::new();
     for _ in 0..ROOMS {
         let new = NewRoom::new(users[0], &users[1..], true, Some(&"💪".repeat(255))).unwrap();
-        let profiles = backend.app.store.profiles(&users).await.unwrap();
-        let room = backend.app.store.create_room(&new, profiles, backend.app.now()).await.unwrap().unwrap();
+        let check = || invitees(&backend, &users);
+        let room = backend.app.store.create_room(&new, backend.app.now(), check).await.unwrap().unwrap();
         let message = send(room.room.id, users[1], &"💪".repeat(4000));
         backend.app.store.append(&message, backend.app.now()).await.unwrap();
         expected.insert(room.room.id);

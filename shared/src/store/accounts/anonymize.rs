@@ -16,10 +16,11 @@ use crate::{
         Store,
         db::{
             item::{Condition, Query, Update, read},
-            keys,
+            keys::{self, Key},
             transaction::{Attempt, retrying_with},
         },
         messages::changes::ROOM_IS_BUSY,
+        rooms::FormerRoom,
     },
 };
 
@@ -41,11 +42,27 @@ const MESSAGES_PER_STEP: usize = 500;
 const CONCURRENT_MESSAGES: usize = 16;
 
 impl Store {
-    /// Anonymizes the messages of a room, then removes the room from the account's list. The progress is
-    /// stored there, so a repeated call continues; the final position is stored for
-    /// [`Self::anonymize_late_messages`].
+    /// Anonymizes the messages of a room, then removes the room from the account's list.
     pub async fn anonymize(&self, room: RoomId, user: UserId, now: Timestamp) -> Result<()> {
-        let entry = keys::my_room(user, room);
+        self.anonymize_listed(keys::my_room(user, room), room, user, now).await
+    }
+
+    /// The groups that a user has left, whose messages still have the user's name.
+    pub async fn former_room_ids(&self, user: UserId) -> Result<Vec<RoomId>> {
+        let entries = self.table.query(Query::of(keys::former_rooms(user)).consistent()).await?;
+        entries.into_iter().map(|entry| read(entry).map(|former: FormerRoom| former.room_id)).collect()
+    }
+
+    /// As [`Self::anonymize`], for a group that the user left before the account was deleted. The group may
+    /// be deleted.
+    pub async fn anonymize_former_room(&self, room: RoomId, user: UserId, now: Timestamp) -> Result<()> {
+        self.anonymize_listed(keys::former_room(user, room), room, user, now).await
+    }
+
+    /// Anonymizes the messages of a room, then deletes the account's entry of it. The progress is stored
+    /// there, so a repeated call continues; the final position is stored for
+    /// [`Self::anonymize_late_messages`].
+    async fn anonymize_listed(&self, entry: Key, room: RoomId, user: UserId, now: Timestamp) -> Result<()> {
         let progress: Option<Anonymization> = self.table.get(entry.clone(), true).await?;
         let Some(Anonymization { mut anonymized_to }) = progress else { return Ok(()) };
         loop {

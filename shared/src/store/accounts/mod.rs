@@ -59,7 +59,7 @@ impl Store {
                 Some(Account::Deleted(deletion)) => return Ok(Attempt::Done(deletion)),
                 None => return Err(Error::NotFound),
             };
-            let deletion = AccountDeletion { id: user, deleted_at: now, is_pending: true };
+            let deletion = AccountDeletion::beginning(user, now);
             let mut tx = self.transaction();
             tx.replace(keys::profile(user), &deletion, profile.rev)
                 .delete(keys::username_claim(&username::fold(&profile.username)))
@@ -75,6 +75,30 @@ impl Store {
             Ok(tx.commit().await?.map(|()| deletion))
         })
         .await
+    }
+
+    /// Takes the exclusive right to complete a deletion; returns when it ends. `None` if another call has it,
+    /// or has completed the deletion.
+    pub async fn lease_account_deletion(
+        &self,
+        deletion: &AccountDeletion,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>> {
+        let until = now.plus(AccountDeletion::LEASE);
+        let is_free = "attribute_not_exists(leased_until) OR leased_until <= :now";
+        let lease = Update::of(keys::profile(deletion.id), "SET leased_until = :until")
+            .only_if(format!("deleted_at = :then AND is_pending = :pending AND ({is_free})"))
+            .value(":until", until)?
+            .value(":then", deletion.deleted_at)?
+            .value(":pending", true)?
+            .value(":now", now)?;
+        Ok(self.table.update(lease).await?.map(|_| until))
+    }
+
+    /// Gives the right back, so that another call can continue at once.
+    pub async fn release_account_deletion(&self, user: UserId, leased_until: Timestamp) -> Result<()> {
+        let release = Update::of(keys::profile(user), "REMOVE leased_until").only_if("leased_until = :until");
+        self.table.update(release.value(":until", leased_until)?).await.map(drop)
     }
 
     /// All users in the user's lists: friends, senders and receivers of requests, and blocked users.
@@ -124,7 +148,7 @@ impl Store {
 
     /// Completes an account deletion, unless the user has created a new account since.
     pub async fn finish_account_deletion(&self, deletion: &AccountDeletion) -> Result<()> {
-        let finish = Update::of(keys::profile(deletion.id), "REMOVE is_pending");
+        let finish = Update::of(keys::profile(deletion.id), "REMOVE is_pending, leased_until");
         let finish = finish.only_if("deleted_at = :then").value(":then", deletion.deleted_at)?;
         let mut tx = self.transaction();
         tx.update(finish)

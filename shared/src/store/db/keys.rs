@@ -82,7 +82,7 @@ pub fn user_items(u: UserId) -> Range {
 pub const OUTLIVING_PREFIXES: [&str; 4] = ["PRESENCE", "PROFILE", "QUOTAS", RATE];
 
 /// Prefixes of the sort keys of a user's items that have a counterpart in another partition.
-pub const COUNTERPART_PREFIXES: [&str; 5] = ["BLOCK#", DEVICE, "FRIEND#", "REQUEST#", "ROOM#"];
+pub const COUNTERPART_PREFIXES: [&str; 6] = ["BLOCK#", DEVICE, FORMER_ROOM, "FRIEND#", "REQUEST#", "ROOM#"];
 
 /// The claim to a username; `folded` as in `domain::users::username`.
 pub fn username_claim(folded: &str) -> Key {
@@ -226,6 +226,18 @@ pub fn my_room(u: UserId, r: RoomId) -> Key {
 pub fn my_rooms(u: UserId) -> Range {
     prefix(user(u), "ROOM#")
 }
+
+/// A group that a user has left: the user's name is still on messages there.
+pub fn former_room(u: UserId, r: RoomId) -> Key {
+    Key { pk: user(u), sk: format!("{FORMER_ROOM}{r}") }
+}
+
+/// All groups that a user has left.
+pub fn former_rooms(u: UserId) -> Range {
+    prefix(user(u), FORMER_ROOM)
+}
+
+const FORMER_ROOM: &str = "FORMER_ROOM#";
 
 /// The entry of a report in the reporter's partition.
 pub fn reported(u: UserId, report: ReportId) -> Key {

@@ -22,7 +22,7 @@ use crate::{
             transaction::{Attempt, Transaction, retrying},
         },
         messages::{Committed, changes::ROOM_IS_BUSY, message_at},
-        rooms::MyRoom,
+        rooms::{FormerRoom, MyRoom},
         users::quotas::QuotaChange,
     },
 };
@@ -207,12 +207,16 @@ impl<R> Transaction<'_, R> {
         Ok(self)
     }
 
-    /// Removes the room from the lists and quotas of members who leave. A deleted account does not leave this
-    /// way: its deletion finds the rooms to anonymize in its list.
+    /// Removes the room from the lists and quotas of members who leave. An entry remains by which the
+    /// deletion of the account finds the messages to anonymize, unless the group is deleted with all its
+    /// messages. A deleted account does not leave this way: its deletion finds the room in its list.
     fn leave_lists(&mut self, step: &Step) -> Result<&mut Self> {
         let room_id = step.before.room.id;
         for user in leaving(step.before, step.after) {
-            self.delete(keys::my_room(user, step.before.room.id));
+            self.delete(keys::my_room(user, room_id));
+            if !step.after.room.is_closed {
+                self.put(keys::former_room(user, room_id), FormerRoom { room_id });
+            }
             self.quota(QuotaChange::of(user, step.actor).add(Quota::Rooms, -1).require_active())?;
         }
         Ok(self)

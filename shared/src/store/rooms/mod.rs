@@ -59,6 +59,12 @@ impl MyRoom {
     }
 }
 
+/// A group that a user has left.
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) struct FormerRoom {
+    pub room_id: RoomId,
+}
+
 impl Store {
     /// A room that is open, with its members, for a user who is one of them. To any other user it does not
     /// exist, and finding that out costs no more than for a room that nobody has.

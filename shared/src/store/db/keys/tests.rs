@@ -82,6 +82,7 @@ fn sample_keys() -> Vec<Documented> {
         ("deletion", deletions.to_vec()),
         ("device", vec![device(u, device_id)]),
         ("email_claim", vec![email_claim("{sha256}")]),
+        ("former_room", vec![former_room(u, r)]),
         ("friend", vec![friend(u, friend_id)]),
         ("head", vec![head(r)]),
         ("member", vec![member(r, u)]),
