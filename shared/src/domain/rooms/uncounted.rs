@@ -55,7 +55,9 @@ mod tests {
 
     fn of(positions: &[u64]) -> Uncounted {
         let mut uncounted = Uncounted::default();
-        positions.iter().for_each(|seq| uncounted.insert(*seq));
+        for seq in positions {
+            uncounted.insert(*seq);
+        }
         uncounted
     }
 
