@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{
-        Actor, Answer, TestStack,
+        Actor, Answer, Proxy, TestStack,
         contract::{
             frames::FRAMES,
             rest::{Documented, OPERATIONS, documented},
@@ -38,7 +38,7 @@ async fn every_documented_answer_occurs_and_no_other() {
     let coverage = Coverage::default();
     let nowhere = uuid::Uuid::new_v4().to_string();
     let probes = probes(&nowhere);
-    calls_of_two_friends(&stack, &coverage).await;
+    calls_of_two_friends(&stack, &proxy, &coverage).await;
     let [ana] = stack.actors(["ana"]).await;
     for probe in &probes {
         coverage.expect(probe.leads_to, &probe.call(&ana).await);
@@ -119,7 +119,7 @@ async fn rate_limited_calls(probes: &[Probe], coverage: &Coverage) {
 }
 
 /// Calls of two users who become friends and chat, and a repeated send that is too late.
-async fn calls_of_two_friends(stack: &TestStack, coverage: &Coverage) {
+async fn calls_of_two_friends(stack: &TestStack, proxy: &Proxy, coverage: &Coverage) {
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     coverage.expect(200, &ana.get("/friends/search?query=be").await);
     let request = coverage.expect(200, &ana.post("/friends/requests", json!({"receiver_id": ben.id})).await);
