@@ -118,7 +118,11 @@ pub fn probes(missing_id: &str) -> Vec<Probe> {
         get("chatListRooms", "/chat/rooms", Some("/chat/rooms?cursor=%20"), 200),
         post("chatSendMessage", "/chat/messages", json!({"chat_room_id": missing_id, "content": "hi"})),
         get("chatListMessages", &format!("{room}/messages"), Some("/chat/rooms/gym/messages"), 404),
-        put("chatMarkRead", format!("{room}/read"), "/chat/rooms/gym/read"),
+        Probe {
+            body: Some(json!({"seq": 1})),
+            bad_body: Some(r#"{"message_ids": ["latest"]}"#),
+            ..put("chatMarkRead", format!("{room}/read"), "/chat/rooms/gym/read")
+        },
         get("chatGetRoom", &room, Some("/chat/rooms/gym"), 404),
         Probe {
             bad_body: Some(r#"{"history_visibility": "some"}"#),

@@ -104,8 +104,66 @@ async fn receipts_that_are_invalid_or_in_rooms_of_others_are_rejected() {
             assert_eq!(at_eve.expect("error").await["data"]["code"], code);
         }
     }
-    at_eve.send("message_read", json!({"chat_room_id": room, "message_ids": ["latest"]})).await;
+    let ids = vec![uuid::Uuid::new_v4().to_string(); 101];
+    for ids in [json!(["latest"]), json!(ids), json!({})] {
+        for frame in ["message_read", "message_delivered"] {
+            at_eve.send(frame, json!({"chat_room_id": room, "message_ids": ids})).await;
+            assert_eq!(at_eve.expect("error").await["data"]["code"], "validation_failed", "{ids}");
+        }
+        let answer = ben.put_json(&format!("/chat/rooms/{room}/read"), json!({"message_ids": ids})).await;
+        answer.problem(422, "validation_failed");
+    }
+    at_eve.send("message_delivered", json!({"chat_room_id": room})).await;
     assert_eq!(at_eve.expect("error").await["data"]["code"], "validation_failed");
     at_ana.expect_nothing_more().await;
     assert_eq!(statuses(&ana, &room).await, ["sent"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_covers_only_named_messages_that_the_member_sees_in_the_room() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    let (room, other) = (ana.group_with(&[&ben]).await, ana.room_with(&ben).await);
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        ids.push(ana.send_message(&room, &format!("m{n}")).await["id"].clone());
+        ana.send_message(&other, "elsewhere").await;
+    }
+    let elsewhere = ben.message(&other, 4).await["id"].clone();
+    // Random, but at a position that exists in the room.
+    let guessed = format!("{}{}", &elsewhere.as_str().unwrap()[..33], "abc");
+    let mut unknown = vec![json!(uuid::Uuid::new_v4()); 98];
+    unknown.extend([elsewhere, json!(guessed)]);
+    let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
+    let path = format!("/chat/rooms/{room}/read");
+    for ids in [json!([]), json!(unknown)] {
+        for frame in ["message_read", "message_delivered"] {
+            at_ben.send(frame, json!({"chat_room_id": room, "message_ids": ids})).await;
+            at_ben.expect_nothing_more().await;
+        }
+        ben.put_json(&path, json!({"message_ids": ids})).await.ok();
+    }
+    at_ana.expect_nothing_more().await;
+    assert_eq!(statuses(&ana, &room).await, vec![json!("sent"); 6]);
+
+    unknown.truncate(97);
+    unknown.extend([ids[0].clone(), ids[2].clone(), ids[1].clone()]);
+    at_ben.send("message_delivered", json!({"chat_room_id": room, "message_ids": unknown})).await;
+    assert_eq!(at_ana.expect("message_delivered_receipt").await["data"]["seq"], 3);
+    unknown.truncate(98);
+    at_ben.send("message_read", json!({"chat_room_id": room, "message_ids": unknown})).await;
+    assert_eq!(at_ana.expect("message_read_receipt").await["data"]["seq"], 1);
+    ben.put_json(&path, json!({"message_ids": [ids[1]], "seq": 1})).await.ok();
+    assert_eq!(at_ana.expect("message_read_receipt").await["data"]["seq"], 2);
+    ben.put_json(&path, json!({"seq": 4})).await.ok();
+    assert_eq!(at_ana.expect("message_read_receipt").await["data"]["seq"], 4);
+    ben.put_json(&path, json!({})).await.ok();
+    assert_eq!(at_ana.expect("message_read_receipt").await["data"]["seq"], 6);
+
+    // A new member does not see the messages from before joining.
+    ana.add(&room, &cleo).await.ok();
+    at_ana.expect("participant_joined").await;
+    at_ana.expect("new_message").await;
+    cleo.put_json(&path, json!({"message_ids": ids})).await.ok();
+    at_ana.expect_nothing_more().await;
 }

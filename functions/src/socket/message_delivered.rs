@@ -1,4 +1,4 @@
-//! `message_delivered`: mark messages as delivered to this device up to a position, and notify the room.
+//! `message_delivered`: mark messages as delivered to this device up to a position or a message, and notify the room.
 
 use shared::{
     App,
@@ -22,6 +22,6 @@ pub(crate) async fn message_delivered(
     Data(delivered): Data<MessageDelivered>,
 ) -> SocketReply {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
-    app.advance_receipt(ReceiptKind::Delivered, delivered.room_id, caller.id, Some(delivered.seq)).await?;
+    app.advance_receipt(ReceiptKind::Delivered, delivered.room_id, caller.id, &delivered.target).await?;
     Ok(None)
 }

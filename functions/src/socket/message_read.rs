@@ -1,4 +1,4 @@
-//! `message_read`: mark messages as read up to a position, or all of them, and notify the room.
+//! `message_read`: mark messages as read up to a position or a message, or all of them, and notify the room.
 
 use shared::{
     App,
@@ -18,6 +18,6 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn message_read(app: App, caller: Caller, Data(read): Data<MessageRead>) -> SocketReply {
     app.check_rate_limit(caller.id, RateLimitedAction::Frames).await?;
-    app.advance_receipt(ReceiptKind::Read, read.room_id, caller.id, read.seq).await?;
+    app.advance_receipt(ReceiptKind::Read, read.room_id, caller.id, &read.target).await?;
     Ok(None)
 }

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::domain::rooms::Member;
+use crate::{domain::rooms::Member, id::MessageId};
+
+/// The maximum number of messages that a receipt names: as many as a page of messages has.
+pub const MAX_NAMED_MESSAGES: usize = 100;
 
 /// The minimum receipt positions of several members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +61,45 @@ pub enum ReceiptKind {
     Delivered,
 }
 
+/// The messages that a receipt covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiptTarget {
+    /// All messages of the room.
+    Newest,
+    /// The messages up to a position, and up to the newest of the named messages.
+    UpTo {
+        /// The position.
+        seq: u64,
+        /// The named messages. Those that the member does not see in the room do not count.
+        messages: Vec<MessageId>,
+    },
+}
+
+impl ReceiptTarget {
+    /// The position without the named messages, in a room whose newest message is at `tail`.
+    pub fn seq(&self, tail: u64) -> u64 {
+        match self {
+            Self::Newest => tail,
+            Self::UpTo { seq, .. } => tail.min(*seq),
+        }
+    }
+
+    /// The named messages above position `seq` that the room can contain, newest first.
+    pub fn named_above(&self, seq: u64, tail: u64) -> Vec<MessageId> {
+        let mut named = match self {
+            Self::Newest => Vec::new(),
+            Self::UpTo { messages, .. } => messages.clone(),
+        };
+        named.retain(|id| (seq + 1..=tail).contains(&id.seq()));
+        named.sort_unstable_by_key(|id| std::cmp::Reverse(id.seq()));
+        named
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use crate::domain::rooms::tests::{hiding_reads, member};
 
     #[test]
@@ -86,5 +125,20 @@ mod tests {
             (status(&me), status(&hiding_reads(me.clone()))),
             (MessageStatus::Read, MessageStatus::Delivered)
         );
+    }
+
+    #[test]
+    fn a_receipt_covers_all_messages_or_up_to_a_position_within_the_log() {
+        let up_to = |seq| ReceiptTarget::UpTo { seq, messages: Vec::new() };
+        assert_eq!([ReceiptTarget::Newest, up_to(0), up_to(3), up_to(9)].map(|to| to.seq(5)), [5, 0, 3, 5]);
+    }
+
+    #[test]
+    fn only_named_messages_that_advance_the_receipt_are_looked_up() {
+        let id = |seq| MessageId::new(Timestamp::from_seconds(0), seq);
+        let messages: Vec<MessageId> = [2, 9, 4, 3, 5, 6].map(id).to_vec();
+        let named = ReceiptTarget::UpTo { seq: 0, messages }.named_above(3, 5);
+        assert_eq!(named.into_iter().map(MessageId::seq).collect::<Vec<_>>(), [5, 4]);
+        assert_eq!(ReceiptTarget::Newest.named_above(0, 5), []);
     }
 }

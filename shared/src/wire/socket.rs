@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use const_format::formatcp;
 use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
     domain::{
         messages::reaction::Emoji,
+        receipts::{MAX_NAMED_MESSAGES, ReceiptTarget},
         rooms::{Member, Room, RoomWithMembers, patch::HistoryVisibility},
     },
     error::{Error, Result},
@@ -288,20 +290,37 @@ impl Input for Ping {
     }
 }
 
+/// The position and the messages of a receipt. Without either, it covers all messages of the room.
+impl Input for ReceiptTarget {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let (seq, messages) = (fields.optional("seq"), fields.optional::<Vec<MessageId>>("message_ids"));
+        if messages.as_ref().is_some_and(|messages| messages.len() > MAX_NAMED_MESSAGES) {
+            fields.violation("message_ids", TOO_MANY_MESSAGES);
+        }
+        Some(match (seq, messages) {
+            (None, None) => Self::Newest,
+            (seq, messages) => {
+                Self::UpTo { seq: seq.unwrap_or_default(), messages: messages.unwrap_or_default() }
+            }
+        })
+    }
+}
+
+const TOO_MANY_MESSAGES: &str = formatcp!("must have at most {MAX_NAMED_MESSAGES} elements");
+
 /// The data of a `message_read` frame.
 pub struct MessageRead {
     /// The room.
     pub room_id: RoomId,
-    /// The position of the last message that was read; `None` for the newest message of the room.
-    pub seq: Option<u64>,
+    /// The messages that were read.
+    pub target: ReceiptTarget,
 }
 
 impl Input for MessageRead {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let room_id = fields.required_either("chat_room_id", "room_id");
-        let ids: Option<Vec<MessageId>> = fields.optional("message_ids");
-        let newest_id = ids.unwrap_or_default().into_iter().map(MessageId::seq).max();
-        Some(Self { seq: fields.optional("seq").max(newest_id), room_id: room_id? })
+        let (room_id, target) =
+            (fields.required_either("chat_room_id", "room_id"), ReceiptTarget::read(fields));
+        Some(Self { room_id: room_id?, target: target? })
     }
 }
 
@@ -309,14 +328,17 @@ impl Input for MessageRead {
 pub struct MessageDelivered {
     /// The room.
     pub room_id: RoomId,
-    /// The position of the last message that was received.
-    pub seq: u64,
+    /// The messages that were received.
+    pub target: ReceiptTarget,
 }
 
 impl Input for MessageDelivered {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let (room_id, seq) = (fields.required_either("chat_room_id", "room_id"), fields.required("seq"));
-        Some(Self { room_id: room_id?, seq: seq? })
+        let MessageRead { room_id, target } = MessageRead::read(fields)?;
+        if target == ReceiptTarget::Newest {
+            fields.violation("seq", "is required");
+        }
+        Some(Self { room_id, target })
     }
 }
 

@@ -76,6 +76,10 @@ impl Actor {
         self.call(Method::POST, path, Some(body.to_string())).await
     }
 
+    pub async fn put_json(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(body.to_string())).await
+    }
+
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
         self.call(Method::PATCH, path, Some(body.to_string())).await
     }

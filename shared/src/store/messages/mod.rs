@@ -159,6 +159,31 @@ impl Store {
         self.table.query(query).await?.pop().map(read).transpose()
     }
 
+    /// The position of the newest of some messages, whose ids are given newest first. Ids that are not those of
+    /// messages of the room do not count. At most two round trips, and none if the newest message is named.
+    pub async fn newest_of(
+        &self,
+        room: RoomId,
+        newest: Option<&Message>,
+        ids: &[MessageId],
+    ) -> Result<Option<u64>> {
+        if newest.is_some_and(|newest| ids.contains(&newest.id)) {
+            return Ok(newest.map(|newest| newest.seq));
+        }
+        // The first one is nearly always a message, and then the others need not be read.
+        let (first, others) = ids.split_at(ids.len().min(1));
+        for ids in [first, others] {
+            let keys = ids.iter().map(|id| keys::message(room, id.seq()));
+            let found = self.table.batch_get(keys, true).await?.into_iter().map(read);
+            let found = found.collect::<Result<Vec<Message>>>()?.into_iter();
+            let named = found.filter(|message| ids.contains(&message.id)).map(|message| message.seq);
+            if let Some(seq) = named.max() {
+                return Ok(Some(seq));
+            }
+        }
+        Ok(None)
+    }
+
     /// The messages in a window of the log as a member sees them, newest first. The cost depends on the
     /// window only, not on the length of the log: two sequential round trips, one more where there are
     /// replies or reactions, and one more for an offset.
