@@ -23,6 +23,8 @@ use crate::token::{DEVELOPMENT_SECRET, DevToken, Issuer, TokenOptions};
 
 /// How long [`Stack::stop`] waits for running invocations, and again for connections to close.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long [`Stack::settle`] waits for `$disconnect`, and again for all invocations: longer than a function runs.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running stack. Dropping it kills the functions immediately; [`Stack::stop`] shuts it down gracefully.
 #[derive(Debug)]
@@ -165,15 +167,15 @@ impl Stack {
     }
 
     /// Waits until `$disconnect` has returned for all connections that clients have closed, and no invocation
-    /// is running; for each at most 10 seconds.
+    /// is running; for each at most as long as a function may run.
     pub async fn settle(&self) {
         let closed = async {
             if let Some(sockets) = &self.sockets {
                 sockets.wait_closed().await;
             }
         };
-        tokio::time::timeout(STOP_TIMEOUT, closed).await.ok();
-        self.functions.wait_idle(STOP_TIMEOUT).await;
+        tokio::time::timeout(SETTLE_TIMEOUT, closed).await.ok();
+        self.functions.wait_idle(SETTLE_TIMEOUT).await;
     }
 
     /// Stops gracefully: rejects new requests, waits for invocations, closes connections with 1001, stops the

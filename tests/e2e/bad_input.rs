@@ -119,6 +119,7 @@ async fn rejected_calls_name_each_invalid_field_and_change_nothing() {
     }
     ana.put(&format!("/friends/requests/{nowhere}")).await.problem(422, "validation_failed");
     let mut socket = ana.socket().await;
+    stack.local.settle().await;
     let with_socket = all_items(&stack).await;
     for data in [
         json!({}),

@@ -285,6 +285,8 @@ async fn each_function_is_allowed_exactly_the_actions_that_it_uses() {
     socket.close().await;
     stack.local.settle().await;
     let _signed_out = ana.socket_of(&uuid::Uuid::from_u128(7).to_string()).await;
+    stack.local.settle().await;
+    stack.age_notification(&ana).await;
     ana.delete(&device(7)).await.nothing();
     stack.new_user().try_socket().await.unwrap_or_else(|status| panic!("{status}")).close().await;
     stack.local.settle().await;

@@ -264,3 +264,41 @@ async fn a_call_counts_as_many_actions_as_its_work_multiplies() {
     retry_after(&ana.post("/chat/rooms", json!({"participant_ids": ids})).await);
     ana.group_with(&others[..7]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_closed_after_fifty_refused_frames() {
+    let stack = TestStack::with(rate_limited("messages=1/3600s,refusals=49/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut socket = ana.socket().await;
+    let message = json!({"chat_room_id": room, "content": "hi"});
+    ana.send_message(&room, "hi").await;
+    socket.expect("new_message").await;
+    for n in 1..=50 {
+        // Accepted frames of another kind do not count.
+        if n == 50 {
+            socket.expect_nothing_more().await;
+        }
+        socket.send("send_message", message.clone()).await;
+        assert_eq!(socket.expect("error").await["data"]["code"], "rate_limited", "{n}");
+    }
+    socket.closed().await;
+    assert_eq!(ben.history(&room).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_over_the_limit_are_refused_with_429_and_change_nothing() {
+    let stack = TestStack::with(rate_limited("connections=3/3600s")).await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    let mut socket = ana.socket().await;
+    for _ in 0..2 {
+        ana.socket().await.close().await;
+    }
+    assert_eq!(ana.try_socket().await.err(), Some(429));
+    let newcomer = stack.new_user();
+    for status in [None, None, None, Some(429)] {
+        assert_eq!(newcomer.try_socket().await.err(), status);
+    }
+    socket.expect_nothing_more().await;
+    ben.socket().await.expect_nothing_more().await;
+}

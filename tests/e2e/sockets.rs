@@ -5,7 +5,7 @@ use std::time::Duration;
 use local::{Clock, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{TestStack, in_seconds, next_on_each, rate_limited, signed};
+use crate::harness::{Seen, TestStack, in_seconds, make_friends, next_on_each, rate_limited, signed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_response_frame_has_the_ref_of_its_request() {
@@ -82,6 +82,8 @@ async fn a_push_removes_a_stale_connection_and_reaches_the_live_ones() {
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let room = ana.room_with(&ben).await;
     let (mut at_ana, mut phone, mut tablet) = (ana.socket().await, ben.socket().await, ben.socket().await);
+    stack.local.settle().await;
+    stack.age_notification(&ben).await;
     // A connection without a disconnect event, because the gateway sends these on a best-effort basis.
     let presence = json!({"pk": {"S": format!("USER#{}", ben.id)}, "sk": {"S": "PRESENCE"}});
     let connection = json!({"M": {"since": {"N": "1770000000"}, "expires": {"N": "4000000000"}}});
@@ -209,4 +211,89 @@ async fn frames_accept_room_id_as_an_alias_of_chat_room_id() {
     socket.send("send_message", json!({"room_id": uuid::Uuid::new_v4(), "content": "hi"})).await;
     let rejection: Value = socket.expect("error").await;
     assert_eq!(rejection["data"]["code"], "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_ends_right_after_hello_leaves_the_user_offline() {
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    make_friends(&ana, &ben).await;
+    let mut at_ben = ben.socket().await;
+    stack.local.settle().await;
+    // `hello` is overtaken by `$disconnect`: before it confirms the connection, and before it answers.
+    for operation in ["UpdateItem", "POST"] {
+        let held =
+            proxy.hold(move |call| call.caller == "SocketHelloFunction" && call.operation == operation);
+        let mut phone = ana.try_socket().await.unwrap_or_else(|status| panic!("{status}"));
+        phone.send("hello", json!({})).await;
+        let held = held.caught().await;
+        let disconnected = proxy.hold(|call| call.caller == "SocketDisconnectFunction");
+        phone.close().await;
+        drop(disconnected.caught().await);
+        drop(held);
+        stack.local.settle().await;
+        let friends = ben.get("/friends").await.ok();
+        assert_eq!(friends[0]["is_online"], false, "{operation}");
+    }
+    at_ben.expect_nothing_more().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_parallel_connects_every_open_connection_is_registered_or_closed_by_its_next_frame() {
+    let stack = TestStack::with(rate_limited("connections=100/60s")).await;
+    let [ana] = stack.actors(["ana"]).await;
+    let connects = futures::future::join_all((0..60).map(|_| ana.try_socket())).await;
+    let (mut open, mut refused) = (Vec::new(), 0);
+    for connect in connects {
+        match connect {
+            Ok(socket) => open.push(socket),
+            Err(status) => {
+                assert_eq!(status, 429);
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((open.len(), refused), (20, 40));
+    for socket in &mut open {
+        socket.expect_nothing_more().await;
+    }
+    // No connection survives the account.
+    ana.delete("/users/me").await.nothing();
+    for socket in &mut open {
+        socket.closed().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_a_connection_that_was_forgotten_is_handled_and_the_connection_closed() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut socket = ana.socket().await;
+    let presence = json!({"pk": {"S": format!("USER#{}", ana.id)}, "sk": {"S": "PRESENCE"}});
+    stack.database("DeleteItem", json!({"Key": presence})).await;
+    socket.send("send_message", json!({"chat_room_id": room, "content": "last words"})).await;
+    socket.expect("message_sent").await;
+    socket.closed().await;
+    assert_eq!(ben.history(&room).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_whose_push_times_out_is_closed_and_delays_no_other_send() {
+    let (stack, proxy) = TestStack::with_proxy().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    let room = ana.room_with(&ben).await;
+    let mut at_ben = ben.socket().await;
+    let posts = |call: &Seen| call.caller == "ChatSendMessageFunction" && call.operation == "POST";
+    let unanswered = proxy.hold(posts);
+    let (message, unanswered) = tokio::join!(ana.send_message(&room, "first"), unanswered.caught());
+    assert_eq!(message["seq"], 1, "the sender is answered although the push is not");
+    at_ben.closed().await;
+    drop(unanswered);
+    let pushes = proxy.seen().iter().filter(|call| posts(call)).count();
+    ana.send_message(&room, "second").await;
+    assert_eq!(proxy.seen().iter().filter(|call| posts(call)).count(), pushes, "nothing is pushed to it");
+    let mut again = ben.socket().await;
+    ana.send_message(&room, "third").await;
+    assert_eq!(again.expect("new_message").await["data"]["seq"], 3);
 }

@@ -2,6 +2,7 @@
 
 use shared::{
     App,
+    domain::users::rate_limit::RateLimitedAction,
     serve::{
         Fatal,
         socket::{Caller, ConnectIdentity, SocketReply, serve},
@@ -18,6 +19,7 @@ pub(crate) async fn connect(
     caller: Caller,
     ConnectIdentity(identity): ConnectIdentity,
 ) -> SocketReply {
+    app.check_rate_limit(caller.id, RateLimitedAction::Connections).await?;
     app.ensure_profile(&identity).await?;
     app.push.register_connection(&caller.connection, caller.token_expires).await?;
     Ok(None)

@@ -2,7 +2,7 @@
 //! a best-effort basis; expiry and responses with status 410 remove the connections that it misses.
 
 use shared::{
-    App, BestEffort,
+    App,
     serve::{
         Fatal,
         socket::{EndedConnection, SocketReply, serve},
@@ -15,9 +15,6 @@ async fn main() -> Result<(), Fatal> {
 }
 
 pub(crate) async fn disconnect(app: App, EndedConnection(connection): EndedConnection) -> SocketReply {
-    let (user, now) = (connection.user_id, app.now());
-    if app.store.remove_ended_connections(user, &[connection.id], now).await? {
-        app.push.notify_status(user, now).await.can_fail("offline notification");
-    }
+    app.end_connection(connection).await?;
     Ok(None)
 }

@@ -21,12 +21,17 @@ pub(crate) async fn hello(app: App, caller: Caller, origin: Origin, Data(hello):
     let now = app.now();
     let device_id = hello.device_id.or(caller.connection.device_id);
     let connection = Connection { device_id, ..caller.connection };
-    let came_online = app.push.mark_online(&connection, caller.token_expires).await?;
+    let Some(connections) = app.store.confirm_connection(&connection).await? else {
+        app.push.close(&connection.id).await?;
+        return Ok(None);
+    };
     let event = Event::ConnectionEstablished { user_id: caller.id, server_time: now };
     let answer = Frame { event: &event, reference: origin.reference.as_ref() };
-    app.push.answer(connection, &answer, now).await?;
-    if came_online {
-        app.push.notify_status(caller.id, now).await.can_fail("online notification");
+    if app.push.answer(&connection, &answer, now).await? {
+        app.push.notify_presence(connections, now).await.can_fail("online notification");
+    } else {
+        // `$disconnect` may have been called before the connection was confirmed.
+        app.end_connection(connection).await?;
     }
     Ok(None)
 }

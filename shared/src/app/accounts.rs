@@ -16,7 +16,7 @@ use crate::{
         rooms::Member,
         users::profile::Profile,
     },
-    id::{RoomId, UserId},
+    id::{ConnectionId, RoomId, UserId},
     wire::socket::Event,
 };
 
@@ -153,12 +153,13 @@ impl App {
 
     async fn delete_remaining_data(&self, deletion: &AccountDeletion) -> Result<()> {
         let user = deletion.id;
+        let mut opening = Vec::new();
         for _ in 0..MAX_ROUNDS {
             // A call whose lease has expired may have completed it, and the account may have been recreated.
             if !deletion.is_still_pending(self.store.account(user).await?.as_ref()) {
                 return Ok(());
             }
-            self.close_connections(user).await?;
+            opening.extend(self.close_connections(user).await?);
             let related = stream::iter(self.store.related_users(user).await?).map(Ok);
             let end = async |other| {
                 let ended = self.update_relationship(user, other, RelationshipAction::DeleteAccount).await;
@@ -175,18 +176,25 @@ impl App {
                 self.store.delete_device_of_deleted_account(user, device).await?;
             }
             if self.store.delete_private_items(user).await? {
+                self.push.close_all(&opening).await;
                 return self.store.finish_account_deletion(deletion).await;
             }
         }
         Err(Error::Busy("other users keep writing to a deleted account".into()))
     }
 
-    /// Closes and removes all connections of a deleted account.
-    async fn close_connections(&self, user: UserId) -> Result<()> {
-        let live = self.store.connections(&[user], self.now()).await?;
+    /// Closes and removes all connections of a deleted account. Returns those that the gateway may still be
+    /// opening: they cannot be closed yet.
+    async fn close_connections(&self, user: UserId) -> Result<Vec<ConnectionId>> {
+        let (live, now) = (self.store.connections(&[user], self.now()).await?, self.now());
         let closed = live.iter().map(|connection| self.push.close(&connection.id));
-        futures::future::try_join_all(closed).await?;
-        self.store.clear_presence(user).await
+        let was_open = futures::future::try_join_all(closed).await?;
+        self.store.clear_presence(user).await?;
+        let opening = live
+            .into_iter()
+            .zip(was_open)
+            .filter(|(connection, was_open)| !was_open && connection.may_be_opening(now));
+        Ok(opening.map(|(connection, _)| connection.id).collect())
     }
 
     /// Leaves a room, then anonymizes its messages, then removes the room from the account's list. So a

@@ -16,10 +16,11 @@ impl App {
         if ids.is_empty() {
             return Ok(());
         }
-        let went_offline = self.store.remove_ended_connections(user, &ids, now).await?;
+        let offline = self.store.remove_ended_connections(user, &ids, now).await?;
         self.push.close_all(&ids).await;
-        if went_offline {
-            self.push.notify_status(user, now).await.can_fail("notifying friends of an offline user");
+        if let Some(connections) = offline {
+            let notified = self.push.notify_presence_now(connections, now).await;
+            notified.can_fail("notifying friends of an offline user");
         }
         Ok(())
     }

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use crate::{
-    App, Result,
+    App, BestEffort, Result,
     domain::{
         page::Page,
         relationships::{Pair, access::Degree, lists::Friend},
         users::{
-            presence::{Presence, ShownPresence},
+            presence::{Connection, Presence, ShownPresence},
             profile::Profile,
         },
     },
@@ -17,6 +17,21 @@ use crate::{
 };
 
 impl App {
+    /// Removes a connection that has ended, and notifies friends if it was the last one.
+    pub async fn end_connection(&self, connection: Connection) -> Result<()> {
+        let (user, now) = (connection.user_id, self.now());
+        if let Some(offline) = self.store.remove_ended_connections(user, &[connection.id], now).await? {
+            Box::pin(self.push.notify_presence(offline, now)).await.can_fail("offline notification");
+        }
+        Ok(())
+    }
+
+    /// Whether a connection is registered. One that is not was removed as closed, and receives no pushes.
+    pub async fn is_registered(&self, connection: &Connection) -> Result<bool> {
+        let live = self.store.connections(&[connection.user_id], self.now()).await?;
+        Ok(live.iter().any(|live| live.id == connection.id))
+    }
+
     /// The presence of some users as `me` may know it; that of `me` is complete. One round trip.
     pub async fn presences(
         &self,

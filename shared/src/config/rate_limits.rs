@@ -37,12 +37,14 @@ impl Default for RateLimits {
 fn default_limit(action: RateLimitedAction) -> RateLimit {
     match action {
         RateLimitedAction::Messages | RateLimitedAction::Changes => RateLimit::per(60, 60),
-        RateLimitedAction::Searches => RateLimit::per(30, 60),
+        RateLimitedAction::Searches | RateLimitedAction::Connections => RateLimit::per(30, 60),
         RateLimitedAction::Frames => RateLimit::per(120, 60),
         // Per room that shows the profile. A user in more rooms can change it once per hour.
         RateLimitedAction::Profiles => RateLimit::per(600, 3600),
         RateLimitedAction::Additions => RateLimit::per(20, 24 * 3600),
         RateLimitedAction::Deletions => RateLimit::per(10, 3600),
+        // The fiftieth one closes the connection.
+        RateLimitedAction::Refusals => RateLimit::per(49, 60),
         RateLimitedAction::Requests | RateLimitedAction::Rooms | RateLimitedAction::Reports => {
             RateLimit::per(20, 3600)
         }

@@ -14,10 +14,10 @@ use futures::StreamExt;
 
 use crate::{
     clock::Timestamp,
-    domain::users::presence::Connection,
+    domain::users::presence::{CONNECT_TIMEOUT, Connection},
     error::{BestEffort, Error, Result},
     id::{ConnectionId, UserId},
-    store::Store,
+    store::{Store, users::presence::Connections},
     wire::{
         json::Echo,
         socket::{Event, Frame},
@@ -30,15 +30,15 @@ const CONCURRENT_PUSHES: usize = 256;
 /// The maximum number of users whose friends are notified concurrently that the user went offline.
 const CONCURRENT_NOTIFICATIONS: usize = 16;
 
-/// The timeout of a post, including retries. It bounds the delay by a dead or slow client.
-const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
+/// The timeout of a call to a connection, including retries. It bounds the delay of the caller by a client that
+/// does not read.
+const PUSH_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// The maximum number of attempts of a post. Throttled and failed ones are retried with jitter.
+/// The maximum number of attempts of a call to a connection. Throttled and failed ones are retried with jitter.
 const PUSH_ATTEMPTS: u32 = 3;
 
-/// API Gateway returns 410 for a connection until its `$connect` has returned. A younger connection is not
-/// removed.
-const CONNECT_GRACE: chrono::Duration = chrono::Duration::seconds(60);
+/// The longest delay before the first retry.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
 /// The client for live connections.
 #[derive(Clone)]
@@ -65,15 +65,26 @@ pub struct Origin {
     pub reference: Option<Echo>,
 }
 
+/// The state of a connection after a post.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Posted {
+    /// The connection is open, as far as the post shows.
+    Open,
+    /// The connection no longer exists, or is not open yet.
+    Gone,
+    /// The gateway's buffer for the client stays full.
+    Slow,
+}
+
 impl Push {
     /// Creates a client for the WebSocket stage at `endpoint`. Without an endpoint, pushes fail.
     pub fn from_config(aws: &SdkConfig, endpoint: Option<&str>, store: Store) -> Self {
         let sockets = endpoint.map(|endpoint| {
-            let timeouts =
-                TimeoutConfig::builder().connect_timeout(PUSH_TIMEOUT).operation_timeout(PUSH_TIMEOUT);
+            let timeouts = TimeoutConfig::builder().operation_timeout(PUSH_TIMEOUT);
+            let retries = RetryConfig::standard().with_max_attempts(PUSH_ATTEMPTS);
             let config = Builder::from(aws)
                 .endpoint_url(endpoint)
-                .retry_config(RetryConfig::standard().with_max_attempts(PUSH_ATTEMPTS))
+                .retry_config(retries.with_initial_backoff(FIRST_BACKOFF))
                 .timeout_config(timeouts.build());
             Client::from_conf(config.build())
         });
@@ -107,19 +118,16 @@ impl Push {
     }
 
     /// Registers a connection until its token expires or the gateway ends it. `token_expires` is in Unix
-    /// seconds. Closes the oldest connections of a user who has too many.
+    /// seconds. Closes the oldest connections of a user who has too many, or refuses the new one.
     pub async fn register_connection(&self, connection: &Connection, token_expires: i64) -> Result<()> {
-        let oldest = self.store.register_connection(connection, token_expires).await?;
-        self.close_all(&oldest).await;
-        Ok(())
-    }
-
-    /// Registers a connection that sent `hello`, as [`Self::register_connection`] does. Returns whether the
-    /// user came online.
-    pub async fn mark_online(&self, connection: &Connection, token_expires: i64) -> Result<bool> {
-        let (oldest, came_online) = self.store.mark_online(connection, token_expires).await?;
-        self.close_all(&oldest).await;
-        Ok(came_online)
+        let connections = self.store.register_connection(connection, token_expires).await?;
+        let Some(surplus) = connections.surplus(connection) else {
+            self.store.tidy_connections(&connections, std::slice::from_ref(&connection.id)).await?;
+            return Err(Error::RateLimited { retry_after: CONNECT_TIMEOUT });
+        };
+        // A connection that cannot be closed stays registered.
+        let closed = self.close_all(&surplus).await;
+        self.store.tidy_connections(&connections, &closed).await
     }
 
     /// Posts frames concurrently, started in order. Failures are only logged: a push is a hint, and the log
@@ -130,61 +138,92 @@ impl Push {
         now: Timestamp,
     ) -> Result<()> {
         let sockets = self.sockets()?;
-        let posts = frames.into_iter().map(|frame| self.post(sockets, frame, now));
+        // Rare work is boxed, because the compiler limits how deeply futures nest.
+        let posts = frames.into_iter().map(|frame| async move {
+            let connection = &frame.connection;
+            match self.post(sockets, connection, &frame.frame).await {
+                Posted::Gone if !connection.may_be_opening(now) => {
+                    let (user, id) = (connection.user_id, &connection.id);
+                    Box::pin(self.store.remove_lost_connection(user, id, now)).await.unwrap_or_else(|error| {
+                        Err::<(), _>(error).can_fail("removing a lost connection");
+                        None
+                    })
+                }
+                Posted::Slow => {
+                    Box::pin(self.close_slow(connection, now)).await.can_fail("closing a slow connection");
+                    None
+                }
+                Posted::Gone | Posted::Open => None,
+            }
+        });
         let posts = futures::stream::iter(posts).buffer_unordered(CONCURRENT_PUSHES);
-        let offline: Vec<UserId> = posts.filter_map(std::future::ready).collect().await;
-        let notifications = offline.into_iter().map(|user| async move {
+        let offline: Vec<Connections> = posts.filter_map(std::future::ready).collect().await;
+        let notifications = offline.into_iter().map(|connections| async move {
             // Boxed because it is recursive: the notification may find other connections that no longer
             // exist.
-            Box::pin(self.notify_status(user, now)).await.can_fail("offline notification");
+            Box::pin(self.notify_presence_now(connections, now)).await.can_fail("offline notification");
         });
         futures::stream::iter(notifications).buffer_unordered(CONCURRENT_NOTIFICATIONS).collect::<()>().await;
         Ok(())
     }
 
-    /// Posts a reply to the connection of a call.
-    pub async fn answer(&self, connection: Connection, frame: &Frame<'_>, now: Timestamp) -> Result<()> {
-        self.deliver([OutboundFrame { connection, frame: frame.encode()? }], now).await
+    /// Posts a reply to the connection of a call. Returns whether the connection is still open.
+    pub async fn answer(&self, connection: &Connection, frame: &Frame<'_>, now: Timestamp) -> Result<bool> {
+        let posted = self.post(self.sockets()?, connection, &frame.encode()?).await;
+        if posted == Posted::Slow {
+            Box::pin(self.close_slow(connection, now)).await?;
+        }
+        Ok(posted == Posted::Open)
     }
 
-    /// Closes a connection.
-    pub async fn close(&self, id: &ConnectionId) -> Result<()> {
+    /// Closes a connection. Returns whether it was open.
+    pub async fn close(&self, id: &ConnectionId) -> Result<bool> {
         let closed = self.sockets()?.delete_connection().connection_id(&id.0).send().await;
         match closed.map_err(SdkError::into_service_error) {
-            Ok(_) | Err(DeleteConnectionError::GoneException(_)) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(DeleteConnectionError::GoneException(_)) => Ok(false),
             Err(error) => Err(Error::internal(error)),
         }
     }
 
-    /// Closes connections that are already removed from the table.
-    pub async fn close_all(&self, ids: &[ConnectionId]) {
+    /// Closes connections. Returns those that are closed.
+    pub async fn close_all(&self, ids: &[ConnectionId]) -> Vec<ConnectionId> {
         let closed = futures::future::join_all(ids.iter().map(|id| self.close(id))).await;
-        for closed in closed {
-            closed.can_fail("closing a connection");
-        }
+        let closed = ids.iter().zip(closed).filter_map(|(id, closed)| {
+            let is_closed = closed.is_ok();
+            closed.map(drop).can_fail("closing a connection");
+            is_closed.then(|| id.clone())
+        });
+        closed.collect()
+    }
+
+    /// Closes and removes a connection whose client does not read, so that it delays no other push. Its
+    /// `$disconnect` notifies friends. A connection that cannot be closed stays registered: then the gateway
+    /// may be slow, not the client.
+    async fn close_slow(&self, connection: &Connection, now: Timestamp) -> Result<()> {
+        self.close(&connection.id).await?;
+        let ids = std::slice::from_ref(&connection.id);
+        self.store.remove_ended_connections(connection.user_id, ids, now).await.map(drop)
     }
 
     fn sockets(&self) -> Result<&Client> {
         self.sockets.as_ref().ok_or_else(|| Error::internal("SOCKET_ENDPOINT is not set"))
     }
 
-    /// Posts a frame. Returns the user if this was their last connection and it no longer exists.
-    async fn post(&self, sockets: &Client, frame: OutboundFrame, now: Timestamp) -> Option<UserId> {
-        let OutboundFrame { connection, frame } = frame;
-        let call = sockets.post_to_connection().connection_id(&connection.id.0).data(Blob::new(&*frame));
-        match call.send().await.map_err(SdkError::into_service_error) {
-            Err(PostToConnectionError::GoneException(_)) if now.since(connection.since) >= CONNECT_GRACE => {
-                let Connection { user_id, id, .. } = connection;
-                let went_offline =
-                    self.store.remove_ended_connections(user_id, &[id], now).await.unwrap_or_else(|error| {
-                        Err::<(), _>(error).can_fail("removing a closed connection");
-                        false
-                    });
-                return went_offline.then_some(user_id);
-            }
-            Ok(_) | Err(PostToConnectionError::GoneException(_)) => {}
-            Err(error) => Err::<(), _>(Error::internal(error)).can_fail("push to a connection"),
+    /// Posts a frame. A failure that does not concern the connection is only logged.
+    async fn post(&self, sockets: &Client, connection: &Connection, frame: &[u8]) -> Posted {
+        let call = sockets.post_to_connection().connection_id(&connection.id.0).data(Blob::new(frame));
+        match call.send().await {
+            Ok(_) => Posted::Open,
+            Err(SdkError::TimeoutError(_)) => Posted::Slow,
+            Err(error) => match error.into_service_error() {
+                PostToConnectionError::GoneException(_) => Posted::Gone,
+                PostToConnectionError::LimitExceededException(_) => Posted::Slow,
+                error => {
+                    Err::<(), _>(Error::internal(error)).can_fail("push to a connection");
+                    Posted::Open
+                }
+            },
         }
-        None
     }
 }

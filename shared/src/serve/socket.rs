@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     App, BestEffort, Error, Result,
     clock::Timestamp,
-    domain::users::presence::Connection,
+    domain::users::{presence::Connection, rate_limit::RateLimitedAction},
     id::{ConnectionId, UserId},
     push::Origin,
     serve::{Endpoint, Fatal, FromCall, authorizer, log_answered, measured},
@@ -65,7 +65,10 @@ where
 {
     let call = SocketCall::new(event);
     let app = &app.at(Timestamp::from_epoch(call.event.request_context.request_time_epoch));
-    let (outcome, measured) = measured(endpoint.run(app, &call)).await;
+    // Boxed, because the compiler limits how deeply futures nest.
+    let must_close = Box::pin(call.must_close(app));
+    let handled = async { futures::join!(endpoint.run(app, &call), must_close) };
+    let ((outcome, must_close), measured) = measured(handled).await;
     let status = match &outcome {
         Ok(_) => 200,
         Err(error) => Problem::of(error, request_id).status,
@@ -73,7 +76,7 @@ where
     let route = call.event.request_context.route_key.as_deref().unwrap_or_default();
     log_answered!(outcome.as_ref().err(), measured, route, status, request_id);
     if call.has_open_connection() {
-        call.post(app, outcome, request_id).await.can_fail("reply to a connection");
+        Box::pin(call.post(app, outcome, must_close, request_id)).await.can_fail("reply to a connection");
     }
     // `$connect` is rejected by the status. A rejected frame has its error reply; the gateway would count
     // another status as a failure of the integration.
@@ -118,20 +121,42 @@ impl SocketCall {
         Ok(Connection { user_id, id: ConnectionId(id), since: now, device_id })
     }
 
-    async fn post(&self, app: &App, outcome: SocketReply, request_id: &str) -> Result<()> {
+    /// Whether the connection is not registered, and so receives no pushes. Its client must reconnect.
+    async fn must_close(&self, app: &App) -> bool {
+        let Ok(connection) = self.connection(app.now()) else { return false };
+        if !self.has_open_connection() {
+            return false;
+        }
+        let is_registered = app.is_registered(&connection).await;
+        !is_registered.unwrap_or_else(|error| {
+            Err::<(), _>(error).can_fail("looking up a connection");
+            true
+        })
+    }
+
+    /// Posts the reply or error, and closes a connection that must not send further frames.
+    async fn post(&self, app: &App, outcome: SocketReply, must_close: bool, request_id: &str) -> Result<()> {
         let now = app.now();
-        let is_unauthorized = matches!(outcome, Err(Error::TokenExpired | Error::InvalidToken(_)));
+        let connection = self.connection(now)?;
+        let must_close = must_close
+            || match &outcome {
+                Err(Error::TokenExpired | Error::InvalidToken(_)) => true,
+                Err(Error::RateLimited { .. }) => {
+                    let refusal = app.check_rate_limit(connection.user_id, RateLimitedAction::Refusals).await;
+                    matches!(refusal, Err(Error::RateLimited { .. }))
+                }
+                _ => false,
+            };
         let event = outcome.unwrap_or_else(|error| {
             let problem = Problem::of(&error, request_id);
             let Problem { code, detail: message, retry_after, .. } = problem;
             Some(Event::Error { code, message, retry_after })
         });
-        let connection = self.connection(now)?;
         if let Some(event) = &event {
             let frame = Frame { event, reference: self.reference.as_ref() };
-            app.push.answer(connection.clone(), &frame, now).await?;
+            app.push.answer(&connection, &frame, now).await?;
         }
-        if is_unauthorized {
+        if must_close {
             app.push.close(&connection.id).await?;
         }
         Ok(())

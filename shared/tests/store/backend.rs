@@ -59,8 +59,10 @@ pub enum Socket {
     Open,
     /// Responds with 410 Gone.
     Gone,
-    /// Never responds.
+    /// Never responds to a frame.
     Hanging,
+    /// Never responds to any call, like a gateway that cannot be reached.
+    Unreachable,
 }
 
 #[derive(Default)]
@@ -199,7 +201,7 @@ impl Network for RecordingNetwork {
                 (operation, None, body, answer)
             }
             network::Call::Socket { method, connection, body } => {
-                let answer = self.socket(&connection, &body).await;
+                let answer = self.socket(&method, &connection, &body).await;
                 (method, Some(connection), body, answer)
             }
         };
@@ -230,15 +232,19 @@ impl RecordingNetwork {
         })
     }
 
-    async fn socket(&self, id: &str, body: &str) -> (u16, String) {
+    async fn socket(&self, method: &str, id: &str, body: &str) -> (u16, String) {
         let socket = self.recorded.lock().unwrap().sockets.get(id).copied().unwrap_or_default();
         match socket {
+            Socket::Open | Socket::Hanging if method == "DELETE" => {
+                self.recorded.lock().unwrap().sockets.insert(id.to_owned(), Socket::Gone);
+                (204, String::new())
+            }
             Socket::Open => {
                 self.recorded.lock().unwrap().frames.push((id.to_owned(), body.to_owned()));
                 (200, String::new())
             }
             Socket::Gone => (410, json!({"message": "gone"}).to_string()),
-            Socket::Hanging => std::future::pending().await,
+            Socket::Hanging | Socket::Unreachable => std::future::pending().await,
         }
     }
 }

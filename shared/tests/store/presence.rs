@@ -17,6 +17,7 @@ use shared::{
 
 use crate::{
     backend::{Socket, TestBackend},
+    call::Call,
     profiles::identity,
     raw::set_audience,
 };
@@ -29,17 +30,21 @@ fn connection(backend: &TestBackend, user_id: UserId, n: usize) -> Connection {
     Connection { user_id, id, since: backend.app.now(), device_id: None }
 }
 
-/// Connects a device and sends `hello`. Returns whether the user came online.
-async fn connect(backend: &TestBackend, user: UserId, n: usize) -> bool {
-    let store = backend.another_store();
-    store.register_connection(&connection(backend, user, n), EXPIRES).await.unwrap();
-    store.mark_online(&connection(backend, user, n), EXPIRES).await.unwrap().1
+/// Connects a device and sends `hello`. Returns once friends are notified.
+async fn connect(backend: &TestBackend, user: UserId, n: usize) {
+    let connection = connection(backend, user, n);
+    backend.app.push.register_connection(&connection, EXPIRES).await.unwrap();
+    let connections = backend.app.store.confirm_connection(&connection).await.unwrap().unwrap();
+    backend.app.push.notify_presence(connections, backend.app.now()).await.unwrap();
 }
 
-/// Ends the connection of a device. Returns whether the user went offline.
-async fn disconnect(backend: &TestBackend, user: UserId, n: usize) -> bool {
-    let id = connection(backend, user, n).id;
-    backend.another_store().remove_ended_connections(user, &[id], backend.app.now()).await.unwrap()
+/// Ends the connection of a device. Returns once friends are notified.
+async fn disconnect(backend: &TestBackend, user: UserId, n: usize) {
+    backend.app.end_connection(connection(backend, user, n)).await.unwrap();
+}
+
+async fn pause(milliseconds: u64) {
+    tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
 }
 
 async fn presence(backend: &TestBackend, user: UserId) -> Presence {
@@ -63,76 +68,225 @@ fn status_changes(backend: &TestBackend) -> Vec<(String, bool)> {
     frames.map(|(to, frame)| (to, frame["data"]["is_online"].as_bool().unwrap())).collect()
 }
 
+/// Two friends, of whom the second one has a connection `ben`.
+async fn friends(backend: &TestBackend) -> (UserId, UserId) {
+    let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
+    make_friends(backend, ana, ben).await;
+    backend.connect(ben, "ben").await;
+    (ana, ben)
+}
+
+/// Whether the user is online, as `user_status_change` frames to one friend say.
+fn notified(backend: &TestBackend) -> Vec<bool> {
+    status_changes(backend).into_iter().map(|(_, is_online)| is_online).collect()
+}
+
 #[tokio::test(start_paused = true)]
-async fn of_sixteen_concurrent_devices_one_brings_the_user_online_and_one_offline() {
+async fn the_first_and_the_last_connection_are_notified_and_no_other() {
     let backend = TestBackend::new();
-    let ana = backend.user("ana").await;
+    let (ana, _) = friends(&backend).await;
+    for n in [1, 1, 2] {
+        connect(&backend, ana, n).await;
+    }
+    assert_eq!(notified(&backend), [true]);
+    backend.wait(60).await;
+    disconnect(&backend, ana, 1).await;
+    connect(&backend, ana, 2).await;
+    connect(&backend, ana, 3).await;
+    disconnect(&backend, ana, 2).await;
+    assert!(notified(&backend).is_empty());
+    disconnect(&backend, ana, 3).await;
+    disconnect(&backend, ana, 3).await;
+    assert_eq!(notified(&backend), [false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_sixteen_concurrent_devices_one_call_notifies_of_the_first_and_one_of_the_last() {
+    let backend = TestBackend::new();
+    let (ana, _) = friends(&backend).await;
     for _ in 0..4 {
-        let connected = join_all((0..16).map(|n| connect(&backend, ana, n))).await;
-        assert_eq!(connected.iter().filter(|has_changed| **has_changed).count(), 1);
-        assert!(presence(&backend, ana).await.is_online);
-        let disconnected = join_all((0..16).map(|n| disconnect(&backend, ana, n))).await;
-        assert_eq!(disconnected.iter().filter(|has_changed| **has_changed).count(), 1);
-        assert!(!presence(&backend, ana).await.is_online);
+        join_all((0..16).map(|n| connect(&backend, ana, n))).await;
+        assert_eq!(notified(&backend), [true]);
+        backend.wait(60).await;
+        join_all((0..16).map(|n| disconnect(&backend, ana, n))).await;
+        assert_eq!(notified(&backend), [false]);
+        backend.wait(60).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn concurrent_connects_and_disconnects_report_the_final_presence() {
-    for seed in 0..40 {
+async fn twenty_reconnects_are_notified_at_most_every_ten_seconds_and_end_with_the_last_state() {
+    for ends_online in [false, true] {
         let backend = TestBackend::new();
-        let ana = backend.user("ana").await;
+        let (ana, _) = friends(&backend).await;
+        let start = backend.elapsed();
+        let reconnects = (0..20).map(|n| {
+            let backend = &backend;
+            async move {
+                pause(1500 * n).await;
+                let n = usize::try_from(n).unwrap();
+                connect(backend, ana, n).await;
+                if n < 19 || !ends_online {
+                    disconnect(backend, ana, n).await;
+                }
+            }
+        });
+        join_all(reconnects).await;
+        let frames = notified(&backend);
+        let periods = usize::try_from((backend.elapsed() - start) / 10 + 1).unwrap();
+        assert!(frames.len() <= periods, "{} frames in {periods} periods", frames.len());
+        assert_eq!(frames.last(), Some(&ends_online));
+        assert_eq!(presence(&backend, ana).await.is_online, ends_online);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_undone_within_ten_seconds_is_notified_once_more() {
+    let backend = TestBackend::new();
+    let (ana, _) = friends(&backend).await;
+    connect(&backend, ana, 1).await;
+    assert_eq!(notified(&backend), [true]);
+    let reconnect = async {
+        pause(500).await;
+        connect(&backend, ana, 2).await;
+        assert!(notified(&backend).is_empty(), "the call that ended the connection waits");
+    };
+    tokio::join!(disconnect(&backend, ana, 1), reconnect);
+    assert_eq!(notified(&backend), [true], "a friend may have loaded the list meanwhile");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_notification_is_the_current_presence_whatever_the_order() {
+    for seed in 0..30 {
+        let backend = TestBackend::new();
+        let (ana, _) = friends(&backend).await;
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut reported = 0;
-        let mut live = [false; 16];
-        for _ in 0..8 {
-            let devices: Vec<usize> = (0..16).filter(|_| random.bool()).collect();
-            let changes = join_all(devices.iter().map(|n| {
-                let (backend, is_live, delay) = (&backend, live[*n], random.u64(0..4));
+        let mut live = [false; 8];
+        let start = backend.elapsed();
+        let mut frames = Vec::new();
+        for _ in 0..4 {
+            let devices: Vec<usize> = (0..8).filter(|_| random.bool()).collect();
+            let changes = devices.iter().map(|n| {
+                let (backend, is_live, delay) = (&backend, live[*n], random.u64(0..40));
                 async move {
-                    tokio::time::sleep(std::time::Duration::from_millis(delay * 300)).await;
+                    pause(delay * 300).await;
                     if is_live {
-                        -i32::from(disconnect(backend, ana, *n).await)
+                        disconnect(backend, ana, *n).await;
                     } else {
-                        i32::from(connect(backend, ana, *n).await)
+                        connect(backend, ana, *n).await;
                     }
                 }
-            }));
-            reported += changes.await.iter().sum::<i32>();
+            });
+            join_all(changes).await;
             for n in devices {
                 live[n] = !live[n];
             }
+            frames.extend(notified(&backend));
             let is_online = live.contains(&true);
             assert_eq!(presence(&backend, ana).await.is_online, is_online);
-            assert_eq!(reported, i32::from(is_online), "seed {seed}");
+            assert_eq!(frames.last().copied().unwrap_or(false), is_online, "seed {seed}");
         }
+        assert!(frames.len() as u64 <= (backend.elapsed() - start) / 10 + 1, "seed {seed}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_second_device_and_a_second_hello_change_nothing() {
+async fn the_next_change_takes_over_from_a_waiting_call_that_failed() {
     let backend = TestBackend::new();
-    let ana = backend.user("ana").await;
-    assert!(connect(&backend, ana, 1).await);
-    assert!(!connect(&backend, ana, 1).await);
-    assert!(!connect(&backend, ana, 2).await);
-    assert!(!disconnect(&backend, ana, 1).await);
-    assert!(!connect(&backend, ana, 2).await);
-    assert!(!connect(&backend, ana, 3).await);
-    assert!(!disconnect(&backend, ana, 2).await);
-    assert!(disconnect(&backend, ana, 3).await);
-    assert!(!disconnect(&backend, ana, 3).await, "reported once");
+    let (ana, _) = friends(&backend).await;
+    connect(&backend, ana, 1).await;
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(5), disconnect(&backend, ana, 1)).await;
+    assert!(stopped.is_err());
+    backend.wait(60).await;
+    assert_eq!(notified(&backend), [true]);
+    connect(&backend, ana, 2).await;
+    assert_eq!(notified(&backend), [true]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_who_went_offline_unreported_is_reported_online_on_return() {
+async fn a_user_without_friends_waits_for_no_notification() {
     let backend = TestBackend::new();
     let ana = backend.user("ana").await;
-    let short = connection(&backend, ana, 1);
-    assert!(backend.app.store.mark_online(&short, short.since.seconds() + 600).await.unwrap().1);
-    backend.wait(700).await;
-    assert!(connect(&backend, ana, 2).await);
-    assert!(!connect(&backend, ana, 3).await);
+    connect(&backend, ana, 1).await;
+    let start = backend.elapsed();
+    disconnect(&backend, ana, 1).await;
+    assert_eq!(backend.elapsed() - start, 2, "the removal and the list of friends");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_whose_connection_expired_unnoticed_is_notified_on_return() {
+    for a_silent_device_was_first in [false, true] {
+        let backend = TestBackend::new();
+        let (ana, _) = friends(&backend).await;
+        let short = connection(&backend, ana, 1);
+        backend.app.push.register_connection(&short, short.since.seconds() + 600).await.unwrap();
+        let connections = backend.app.store.confirm_connection(&short).await.unwrap().unwrap();
+        backend.app.push.notify_presence(connections, backend.app.now()).await.unwrap();
+        backend.wait(700).await;
+        if a_silent_device_was_first {
+            let silent = connection(&backend, ana, 9);
+            backend.app.push.register_connection(&silent, EXPIRES).await.unwrap();
+        }
+        connect(&backend, ana, 2).await;
+        connect(&backend, ana, 3).await;
+        assert_eq!(notified(&backend), [true, true], "friends may have seen that the user was offline");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_is_removed_once_its_end_can_be_notified() {
+    let backend = TestBackend::new();
+    let (ana, _) = friends(&backend).await;
+    let idle = connection(&backend, ana, 1);
+    backend.app.push.register_connection(&idle, EXPIRES).await.unwrap();
+    backend.wait(60).await;
+    let connections = backend.app.store.confirm_connection(&idle).await.unwrap().unwrap();
+    backend.app.push.notify_presence(connections, backend.app.now()).await.unwrap();
+    backend.set_socket("device01", Socket::Gone);
+    let event = shared::wire::socket::Event::Pong { timestamp: None };
+    for (wait, frames) in [(0, &[true] as &[bool]), (10, &[false])] {
+        backend.wait(wait).await;
+        backend.app.push.notify(&[ana], &event, backend.app.now()).await.unwrap();
+        assert_eq!(notified(&backend), frames);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hello_whose_connection_has_ended_leaves_the_user_offline() {
+    for disconnect_comes_first in [false, true] {
+        let backend = TestBackend::new();
+        let (ana, _) = friends(&backend).await;
+        backend.connect(ana, "phone").await;
+        backend.set_socket("phone", Socket::Gone);
+        if disconnect_comes_first {
+            Call::of("socket-disconnect").send(&backend, ana, "phone").await;
+        }
+        Call::of("socket-hello").send(&backend, ana, "phone").await;
+        assert!(!presence(&backend, ana).await.is_online);
+        assert!(notified(&backend).is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_of_an_unregistered_connection_closes_it() {
+    let backend = TestBackend::new();
+    let ana = backend.user("ana").await;
+    let phone = backend.connect(ana, "phone").await;
+    let closed = async |frame, id: &str| {
+        backend.calls();
+        Call::of(frame).send(&backend, ana, id).await;
+        backend.calls().into_iter().any(|call| call.operation == "DELETE")
+    };
+    for frame in ["socket-hello", "socket-ping", "socket-unknown"] {
+        assert_eq!(
+            [closed(frame, "phone").await, closed(frame, "forgotten").await],
+            [false, true],
+            "{frame}"
+        );
+    }
+    backend.app.end_connection(phone).await.unwrap();
+    assert!(closed("socket-ping", "phone").await);
+    assert!(!presence(&backend, ana).await.is_online, "no frame registers a connection");
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,42 +313,9 @@ async fn last_seen_is_the_end_of_the_last_connection_also_when_it_expired() {
 async fn ending_an_unknown_connection_creates_no_presence_item() {
     let backend = TestBackend::new();
     let ana = backend.user("ana").await;
-    assert!(!disconnect(&backend, ana, 1).await);
+    disconnect(&backend, ana, 1).await;
     let items = backend.partition(&format!("USER#{ana}"));
     assert!(items.iter().all(|item| item["sk"] != json!({"S": "PRESENCE"})), "{items:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_last_of_concurrent_notifications_is_the_current_presence() {
-    for seed in 0..20 {
-        let backend = TestBackend::new();
-        let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
-        make_friends(&backend, ana, ben).await;
-        backend.connect(ben, "ben").await;
-        let mut random = fastrand::Rng::with_seed(seed);
-        let sessions = (0..8).map(|n| {
-            let (backend, delays) = (&backend, [random.u64(0..6), random.u64(0..9)]);
-            async move {
-                let notify = async |has_changed| {
-                    if has_changed {
-                        backend.app.push.notify_status(ana, backend.app.now()).await.unwrap();
-                    }
-                };
-                tokio::time::sleep(std::time::Duration::from_millis(delays[0] * 700)).await;
-                notify(connect(backend, ana, n).await).await;
-                tokio::time::sleep(std::time::Duration::from_millis(delays[1] * 700)).await;
-                if n > 0 {
-                    notify(disconnect(backend, ana, n).await).await;
-                }
-            }
-        });
-        join_all(sessions).await;
-        assert_eq!(status_changes(&backend).last(), Some(&("ben".to_owned(), true)), "seed {seed}");
-        if disconnect(&backend, ana, 0).await {
-            backend.app.push.notify_status(ana, backend.app.now()).await.unwrap();
-        }
-        assert_eq!(status_changes(&backend), [("ben".to_owned(), false)]);
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,6 +331,7 @@ async fn a_user_whose_connection_is_gone_is_offline_to_their_friends() {
     backend.set_socket("device01", Socket::Gone);
     backend.set_socket("device02", Socket::Gone);
     backend.wait(60).await;
+    backend.frames();
     let event = shared::wire::socket::Event::Pong { timestamp: None };
     backend.app.push.notify(&[ana], &event, backend.app.now()).await.unwrap();
     assert_eq!(status_changes(&backend), [("cleo".to_owned(), false)]);
@@ -219,14 +341,13 @@ async fn a_user_whose_connection_is_gone_is_offline_to_their_friends() {
 #[tokio::test(start_paused = true)]
 async fn friends_are_notified_when_a_setting_shows_or_hides_the_online_status() {
     let backend = TestBackend::new();
-    let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
-    make_friends(&backend, ana, ben).await;
-    backend.connect(ben, "ben").await;
+    let (ana, _) = friends(&backend).await;
     connect(&backend, ana, 1).await;
+    assert_eq!(notified(&backend), [true]);
     let set_and_notify = async |audience| {
         set_audience(&backend, ana, "online_shown_to", audience).await;
         backend.app.push.notify_presence_settings(ana, backend.app.now()).await.unwrap();
-        status_changes(&backend).into_iter().map(|(_, is_online)| is_online).collect::<Vec<_>>()
+        notified(&backend)
     };
     assert_eq!(set_and_notify("nobody").await, [false]);
     assert_eq!(set_and_notify("everyone").await, [true]);
@@ -241,27 +362,20 @@ async fn friends_are_notified_when_a_setting_shows_or_hides_the_online_status() 
 async fn a_user_who_hides_their_status_while_coming_online_is_hidden() {
     for (hide_delay, connect_delay) in (0..8).flat_map(|hide| (0..8).map(move |connect| (hide, connect))) {
         let backend = TestBackend::new();
-        let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
-        make_friends(&backend, ana, ben).await;
-        backend.connect(ben, "ben").await;
-        let pause =
-            |half_seconds: u64| tokio::time::sleep(std::time::Duration::from_millis(half_seconds * 500));
+        let (ana, _) = friends(&backend).await;
         let hide = async {
-            pause(hide_delay).await;
+            pause(hide_delay * 500).await;
             let settings =
                 SettingsChange { online_shown_to: Some(Audience::Nobody), ..SettingsChange::default() };
             let change = ProfileChange { settings, ..ProfileChange::default() };
             backend.app.change_profile(ana, &change).await.unwrap();
         };
         let come_online = async {
-            pause(connect_delay).await;
-            if connect(&backend, ana, 1).await {
-                backend.app.push.notify_status(ana, backend.app.now()).await.unwrap();
-            }
+            pause(connect_delay * 500).await;
+            connect(&backend, ana, 1).await;
         };
         tokio::join!(hide, come_online);
-        let last = status_changes(&backend).pop();
-        assert_eq!(last, Some(("ben".to_owned(), false)), "{hide_delay}, {connect_delay}");
+        assert_eq!(notified(&backend).last(), Some(&false), "{hide_delay}, {connect_delay}");
     }
 }
 
@@ -282,11 +396,11 @@ async fn a_deleted_account_cannot_come_online_with_an_earlier_connection() {
         backend.app.push.register_connection(&late, expires).await,
         Err(Error::InvalidToken(_))
     ));
-    assert!(matches!(backend.app.push.mark_online(&late, expires).await, Err(Error::InvalidToken(_))));
+    assert!(matches!(backend.app.store.confirm_connection(&late).await, Err(Error::InvalidToken(_))));
     disconnect(&backend, ana, 1).await;
     assert_eq!(presence(&backend, ana).await, Presence::default());
     backend.wait(10).await;
     let back = identity(ana, Some(backend.app.now().seconds()));
     backend.app.ensure_profile(&back).await.unwrap();
-    assert!(backend.app.push.mark_online(&late, expires).await.unwrap());
+    assert!(backend.app.store.confirm_connection(&late).await.unwrap().is_none());
 }

@@ -154,6 +154,17 @@ impl TestStack {
         self.database("UpdateItem", update).await;
     }
 
+    /// Makes the last notification of a user's friends old, so that a change is notified at once.
+    pub async fn age_notification(&self, user: &Actor) {
+        let notified = json!({"at": {"S": "2026-01-01T00:00:00.000Z"}, "is_online": {"BOOL": true}});
+        let update = json!({
+            "Key": {"pk": {"S": format!("USER#{}", user.id)}, "sk": {"S": "PRESENCE"}},
+            "UpdateExpression": "SET notified = :notified",
+            "ExpressionAttributeValues": {":notified": {"M": notified}},
+        });
+        self.database("UpdateItem", update).await;
+    }
+
     /// Changes one attribute of an item of a room.
     async fn set(&self, room: &str, sk: &str, attribute: &str, value: Value) {
         let update = json!({

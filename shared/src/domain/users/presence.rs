@@ -8,7 +8,18 @@ use crate::{
     },
     id::{ConnectionId, DeviceId, UserId},
 };
+use chrono::Duration;
 use serde::{Deserialize, Serialize};
+
+/// The minimum time between two notifications of a user's friends.
+pub const NOTIFICATION_INTERVAL: Duration = Duration::seconds(10);
+
+/// A call that waits to notify friends has failed if it has not done so this long after the end of its wait:
+/// longer than any function runs.
+const WAIT_TIMEOUT: Duration = Duration::seconds(30);
+
+/// API Gateway returns 410 for a connection until its `$connect` has returned. It has by this time.
+pub const CONNECT_TIMEOUT: Duration = Duration::seconds(60);
 
 /// The presence of a user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +74,52 @@ pub struct Connection {
     pub since: Timestamp,
     /// The device that the client named, if any.
     pub device_id: Option<DeviceId>,
+}
+
+impl Connection {
+    /// Whether the gateway may not have opened the connection yet, so that it cannot be closed.
+    pub fn may_be_opening(&self, now: Timestamp) -> bool {
+        now.since(self.since) < CONNECT_TIMEOUT
+    }
+}
+
+/// The last notification of a user's friends of the user's presence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastNotification {
+    /// When it was sent.
+    pub at: Option<Timestamp>,
+    /// Whether the user was online. `None` if friends may have seen another state since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_online: Option<bool>,
+    /// When a waiting call will send the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_at: Option<Timestamp>,
+}
+
+impl LastNotification {
+    /// When a call notifies friends that the user is online or offline: now, or after a wait if the last
+    /// notification is too recent. `None` if they know, or another call that waits will notify them.
+    pub fn next(self, is_online: bool, now: Timestamp) -> Option<Timestamp> {
+        let is_covered = self.next_at.is_some_and(|next| now.since(next) < WAIT_TIMEOUT);
+        let is_known = self.is_online == Some(is_online) || (self.at.is_none() && !is_online);
+        if is_covered || is_known {
+            return None;
+        }
+        let earliest = self.at.map_or(now, |at| at.plus(NOTIFICATION_INTERVAL));
+        // The clock that set the last time may be ahead.
+        Some(earliest.clamp(now, now.plus(NOTIFICATION_INTERVAL)))
+    }
+
+    /// The state once friends are notified at `at`, which is later than `now` for a call that waits. Until
+    /// then friends may see any state.
+    #[must_use]
+    pub fn claimed(self, is_online: bool, at: Timestamp, now: Timestamp) -> Self {
+        if at > now {
+            Self { is_online: None, next_at: Some(at), ..self }
+        } else {
+            Self { at: Some(at), is_online: Some(is_online), next_at: None }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -124,5 +181,38 @@ mod tests {
     fn a_user_sees_their_own_presence_and_by_default_only_friends_do_too() {
         assert_eq!(online().shown_to_self(), online().shown_in_pair(&pair(true), &Settings::default()));
         assert_eq!(online().shown_in_pair(&pair(false), &Settings::default()), ShownPresence::default());
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(1_770_000_000 + seconds)
+    }
+
+    #[test]
+    fn friends_are_notified_at_once_and_then_at_most_every_ten_seconds() {
+        let never = LastNotification::default();
+        assert_eq!([never.next(false, at(0)), never.next(true, at(0))], [None, Some(at(0))]);
+        let online = never.claimed(true, at(0), at(0));
+        assert_eq!([online.next(true, at(3)), online.next(true, at(300))], [None, None], "they know");
+        assert_eq!(
+            [3, 10, 300].map(|now| online.next(false, at(now))),
+            [10, 10, 300].map(|then| Some(at(then)))
+        );
+        assert_eq!(online.next(false, at(-60)), Some(at(-50)), "with a clock that is behind");
+    }
+
+    #[test]
+    fn one_call_waits_for_all_changes_within_the_interval() {
+        let waiting = LastNotification::default().claimed(true, at(0), at(0)).claimed(false, at(10), at(3));
+        for (is_online, now) in [(true, 4), (false, 5), (true, 10), (false, 39)] {
+            assert_eq!(waiting.next(is_online, at(now)), None);
+        }
+        for is_online in [true, false] {
+            assert_eq!(waiting.next(is_online, at(40)), Some(at(40)), "the waiting call has failed");
+            let notified = waiting.claimed(is_online, at(10), at(10));
+            assert_eq!(
+                [notified.next(is_online, at(11)), notified.next(!is_online, at(11))],
+                [None, Some(at(20))]
+            );
+        }
     }
 }

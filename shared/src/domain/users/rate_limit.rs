@@ -32,11 +32,15 @@ pub enum RateLimitedAction {
     Reports,
     /// Reading, counted in read units of the table.
     Reads,
+    /// Opening WebSocket connections.
+    Connections,
+    /// Sending frames although another limit is exceeded. Beyond this limit, the connection is closed.
+    Refusals,
 }
 
 impl RateLimitedAction {
     /// All actions.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Messages,
         Self::Requests,
         Self::Searches,
@@ -48,6 +52,8 @@ impl RateLimitedAction {
         Self::Deletions,
         Self::Reports,
         Self::Reads,
+        Self::Connections,
+        Self::Refusals,
     ];
 
     /// The name in the configuration and in the table.
@@ -64,6 +70,8 @@ impl RateLimitedAction {
             Self::Deletions => "deletions",
             Self::Reports => "reports",
             Self::Reads => "reads",
+            Self::Connections => "connections",
+            Self::Refusals => "refusals",
         }
     }
 }

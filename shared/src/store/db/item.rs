@@ -143,6 +143,16 @@ impl Update {
         self
     }
 
+    /// Adds another condition, which must also hold.
+    #[must_use]
+    pub fn also_if(self, condition: &str) -> Self {
+        let condition = match &self.condition {
+            Some(first) => format!("{first} AND {condition}"),
+            None => condition.to_owned(),
+        };
+        self.only_if(condition)
+    }
+
     /// The attribute name behind a `#placeholder`.
     #[must_use]
     pub fn name(mut self, placeholder: impl Into<String>, name: impl Into<String>) -> Self {

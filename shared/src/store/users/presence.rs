@@ -1,21 +1,20 @@
 //! Presence: one item per user, with one attribute per live connection.
 //!
-//! Every change of the item increments its `version`, so that exactly one call notifies the user's friends of
-//! a change.
+//! Every change of the item increments its `version`, so that a notification of friends is decided on the
+//! current state.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::Duration;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
     domain::{
         accounts::TOKEN_BEFORE_DELETION,
         rooms::Room,
-        users::presence::{Connection, Presence},
+        users::presence::{Connection, LastNotification, NOTIFICATION_INTERVAL, Presence},
     },
     error::{Error, Result},
     id::{ConnectionId, DeviceId, RoomId, UserId},
@@ -25,7 +24,7 @@ use crate::{
         db::{
             item::{Item, Update, read, sk},
             keys,
-            transaction::Transaction,
+            transaction::{Attempt, Transaction, retrying_with},
         },
     },
 };
@@ -36,9 +35,6 @@ const MAX_CONNECTIONS: usize = 20;
 /// API Gateway closes a connection after two hours; five minutes more allow for clock skew.
 const MAX_LIFETIME: Duration = Duration::minutes(2 * 60 + 5);
 
-/// A call that removes a user's last connection notifies the friends within this time, or has failed.
-const NOTIFICATION_TIMEOUT: Duration = Duration::seconds(60);
-
 /// The attribute of a connection; times are in seconds since 1970.
 #[derive(Serialize, Deserialize)]
 struct StoredConnection {
@@ -48,24 +44,21 @@ struct StoredConnection {
     device_id: Option<DeviceId>,
 }
 
-/// The `hello` that brought the user online. It stays until the last connection is removed.
-#[derive(Serialize, Deserialize)]
-struct Announcement {
-    by: ConnectionId,
-    call: Uuid,
-}
-
 /// The other attributes of the item.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Attributes {
     version: u64,
-    announced: Option<Announcement>,
+    notified: LastNotification,
     last_seen: Option<Timestamp>,
+    is_deleted: bool,
 }
 
-/// The connections of a user.
-struct Connections {
+/// The connections of a user, and the last notification of the user's friends.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// The user.
+    pub user_id: UserId,
     live: Vec<Connection>,
     /// Expired connections, with the end of each in seconds since 1970.
     expired: Vec<(ConnectionId, i64)>,
@@ -74,59 +67,59 @@ struct Connections {
 
 impl Store {
     /// Registers a connection until its token expires or the gateway closes it; `token_expires` in seconds
-    /// since 1970. Returns the connections to close, because the user has too many. A deleted account cannot
-    /// register one.
+    /// since 1970. A deleted account cannot register one.
     pub async fn register_connection(
         &self,
         connection: &Connection,
         token_expires: i64,
-    ) -> Result<Vec<ConnectionId>> {
-        let update = registration(connection, token_expires, "")?;
+    ) -> Result<Connections> {
+        let Connection { user_id, id, since, device_id } = connection;
+        let expires = since.plus(MAX_LIFETIME).seconds().min(token_expires);
+        let stored = StoredConnection { since: since.seconds(), expires, device_id: *device_id };
+        let update = Update::of(keys::presence(*user_id), "SET #connection = :connection ADD version :one")
+            .name("#connection", keys::connection_attribute(id))
+            .only_if("attribute_not_exists(is_deleted)")
+            .value(":connection", stored)?
+            .value(":one", 1)?;
         let item = self.table.update(update).await?.ok_or(TOKEN_BEFORE_DELETION)?;
-        let connections = Connections::of(connection.user_id, item, connection.since)?;
-        self.evict(connection.user_id, connections).await
+        Connections::of(*user_id, item, *since)
     }
 
-    /// Registers a connection that sends `hello`. Returns the connections to close, and whether the user has
-    /// come online by it: whether it is the first of the user's live connections that sends one.
-    pub async fn mark_online(
-        &self,
-        connection: &Connection,
-        token_expires: i64,
-    ) -> Result<(Vec<ConnectionId>, bool)> {
-        let (user, now) = (connection.user_id, connection.since);
-        let mine = Announcement { by: connection.id.clone(), call: Uuid::new_v4() };
-        let update =
-            registration(connection, token_expires, ", announced = if_not_exists(announced, :mine)")?;
-        let item = self.table.update(update.value(":mine", &mine)?).await?.ok_or(TOKEN_BEFORE_DELETION)?;
-        let connections = Connections::of(user, item, now)?;
-        if let Some(device) = connection.device_id.filter(|_| !connections.has_device_of(connection)) {
-            self.set_device(connection, device).await?;
-        }
-        let came_online = match &connections.attributes.announced {
-            Some(announced) if announced.call == mine.call => true,
-            Some(stale) if connections.is_abandoned(stale, connection) => {
-                self.replace_announcement(user, stale, &mine).await?
-            }
-            _ => false,
-        };
-        Ok((self.evict(user, connections).await?, came_online))
-    }
-
-    /// Removes expired connections, and the oldest of too many, which it returns.
-    async fn evict(&self, user: UserId, connections: Connections) -> Result<Vec<ConnectionId>> {
-        let Connections { mut live, expired, attributes } = connections;
-        live.sort_by_key(|connection| connection.since);
-        let surplus = live.len().saturating_sub(MAX_CONNECTIONS);
-        let oldest: Vec<ConnectionId> = live.drain(..surplus).map(|connection| connection.id).collect();
+    /// Removes the expired connections of a user, and those that were `closed` because there were too many.
+    pub async fn tidy_connections(&self, connections: &Connections, closed: &[ConnectionId]) -> Result<()> {
+        let Connections { user_id, live, expired, attributes } = connections;
         let ended = expired.iter().map(|(_, ended)| Timestamp::from_seconds(*ended)).max();
         let last_seen = ended.filter(|ended| attributes.last_seen.is_none_or(|last_seen| last_seen < *ended));
-        let removed: Vec<ConnectionId> =
-            expired.into_iter().map(|(id, _)| id).chain(oldest.iter().cloned()).collect();
-        if !removed.is_empty() {
-            self.remove_connections(user, &removed, last_seen).await?;
+        let ids: Vec<ConnectionId> = expired.iter().map(|(id, _)| id).chain(closed).cloned().collect();
+        if ids.is_empty() {
+            return Ok(());
         }
-        Ok(oldest)
+        // Without another live connection, the user was offline, and friends may have seen that.
+        let forget = if live.len() <= 1 && attributes.notified.is_online.is_some() {
+            ", notified.is_online"
+        } else {
+            ""
+        };
+        self.table.update(removal(*user_id, &ids, forget, last_seen)?).await.map(drop)
+    }
+
+    /// The connections of a user whose connection sends `hello`, and stores the device that it names. `None` if
+    /// the connection is not registered, because it was removed as closed. Only `$connect` registers one.
+    pub async fn confirm_connection(&self, connection: &Connection) -> Result<Option<Connections>> {
+        let Connection { user_id, id, since, device_id } = connection;
+        let item = self.table.batch_get([keys::presence(*user_id)], true).await?.pop().unwrap_or_default();
+        let mut connections = Connections::of(*user_id, item, *since)?;
+        if connections.attributes.is_deleted {
+            return Err(TOKEN_BEFORE_DELETION);
+        }
+        let Some(registered) = connections.live.iter_mut().find(|live| live.id == *id) else {
+            return Ok(None);
+        };
+        if let Some(device) = device_id.filter(|_| registered.device_id != *device_id) {
+            registered.device_id = *device_id;
+            self.set_device(connection, device).await?;
+        }
+        Ok(Some(connections))
     }
 
     /// Stores the device of a registered connection.
@@ -138,19 +131,68 @@ impl Store {
         self.table.update(update).await.map(drop)
     }
 
-    /// Replaces an announcement whose end was never notified.
-    async fn replace_announcement(
+    /// Decides whether this call notifies a user's friends of the user's presence, as of `connections` or as
+    /// changed since. Returns when: at `now`, or if `may_wait`, later. A call that waits passes the returned
+    /// connections to [`Self::end_wait`] before it notifies.
+    ///
+    /// One call notifies of each change, or one after the wait of all changes within the interval. Without
+    /// `may_wait`, a change within the interval is left to the `$disconnect` that follows.
+    pub async fn claim_notification(
         &self,
-        user: UserId,
-        stale: &Announcement,
-        mine: &Announcement,
-    ) -> Result<bool> {
-        let update = Update::of(keys::presence(user), "SET announced = :mine")
-            .only_if("announced.#call = :stale")
-            .name("#call", "call")
-            .value(":mine", mine)?
-            .value(":stale", stale.call)?;
-        Ok(self.table.update(update).await?.is_some())
+        connections: Connections,
+        now: Timestamp,
+        may_wait: bool,
+    ) -> Result<Option<(Timestamp, Connections)>> {
+        retrying_with("the presence keeps changing", connections, |connections: Connections| async move {
+            let Some(at) = connections.next_notification(now).filter(|at| may_wait || *at <= now) else {
+                return Ok(Attempt::Done(None));
+            };
+            let notified = connections.attributes.notified.claimed(connections.is_online(), at, now);
+            Ok(match self.set_notified(&connections, notified, now).await? {
+                Ok(claimed) => Attempt::Done(Some((at, claimed))),
+                Err(mut changed) => {
+                    // Without another claim, friends may have seen the state that has changed.
+                    if changed.attributes.notified == connections.attributes.notified {
+                        changed.attributes.notified.is_online = None;
+                    }
+                    Attempt::Again(changed)
+                }
+            })
+        })
+        .await
+    }
+
+    /// Ends the wait of a call that has claimed a notification: the call notifies of all changes up to now, and
+    /// a later one is decided anew.
+    pub async fn end_wait(&self, connections: Connections, now: Timestamp) -> Result<()> {
+        retrying_with("the presence keeps changing", connections, |connections: Connections| async move {
+            let notified = connections.attributes.notified.claimed(connections.is_online(), now, now);
+            let stored = self.set_notified(&connections, notified, now).await?;
+            Ok(stored.map_or_else(Attempt::Again, |_| Attempt::Done(())))
+        })
+        .await
+    }
+
+    /// Stores the last notification, and returns the item. As the error, the item as it is if it has changed.
+    async fn set_notified(
+        &self,
+        connections: &Connections,
+        notified: LastNotification,
+        now: Timestamp,
+    ) -> Result<Result<Connections, Connections>> {
+        let user = connections.user_id;
+        if connections.attributes.is_deleted {
+            return Ok(Ok(connections.clone()));
+        }
+        let update = Update::of(keys::presence(user), "SET notified = :notified ADD version :one")
+            .only_if("version = :version")
+            .value(":notified", notified)?
+            .value(":version", connections.attributes.version)?
+            .value(":one", 1)?;
+        Ok(match self.table.update_or_item(update).await? {
+            Ok(item) => Ok(Connections::of(user, item, now)?),
+            Err(item) => Err(Connections::of(user, item, now)?),
+        })
     }
 
     /// Removes all connections and the last-seen time of a deleted account.
@@ -160,46 +202,42 @@ impl Store {
         tx.commit_through_conflicts().await.map(drop)
     }
 
-    /// Removes connections that have ended, and stores when the user was last seen. Returns whether the user
-    /// has gone offline by it, which exactly one call learns.
+    /// Removes connections that have ended, and stores when the user was last seen. Returns the connections if
+    /// none is live any more.
     pub async fn remove_ended_connections(
         &self,
         user: UserId,
         ids: &[ConnectionId],
         now: Timestamp,
-    ) -> Result<bool> {
-        let Some(item) = self.remove_connections(user, ids, Some(now)).await? else { return Ok(false) };
-        let connections = Connections::of(user, item, now)?;
-        if !connections.live.is_empty() || connections.attributes.announced.is_none() {
-            return Ok(false);
-        }
-        // A call that has changed the item since then notifies, if a notification is due.
-        let update = Update::of(keys::presence(user), "REMOVE announced")
-            .only_if("version = :version")
-            .value(":version", connections.attributes.version)?;
-        Ok(self.table.update(update).await?.is_some())
+    ) -> Result<Option<Connections>> {
+        self.remove_if_ended(removal(user, ids, "", Some(now))?, user, now).await
     }
 
-    /// The item after the removal; `None` if there is none.
-    async fn remove_connections(
+    /// Removes a connection that no longer exists at the gateway, as [`Self::remove_ended_connections`] does.
+    /// Does nothing just after a notification of friends, because no call could notify them of another change:
+    /// then a later push removes it.
+    pub async fn remove_lost_connection(
         &self,
         user: UserId,
-        ids: &[ConnectionId],
-        last_seen: Option<Timestamp>,
-    ) -> Result<Option<Item>> {
-        let placeholders: Vec<String> = (0..ids.len()).map(|n| format!("#c{n}")).collect();
-        let removal = format!("REMOVE {} ADD version :one", placeholders.join(", "));
-        let update = match last_seen {
-            None => Update::of(keys::presence(user), removal),
-            Some(time) => Update::of(keys::presence(user), format!("{removal} SET last_seen = :seen"))
-                .value(":seen", time)?,
-        };
-        let named = placeholders.iter().zip(ids);
-        let update = named.fold(update, |update, (placeholder, id)| {
-            update.name(placeholder, keys::connection_attribute(id))
-        });
-        let update = update.only_if("attribute_exists(pk) AND attribute_not_exists(is_deleted)");
-        self.table.update(update.value(":one", 1)?).await
+        id: &ConnectionId,
+        now: Timestamp,
+    ) -> Result<Option<Connections>> {
+        let removal = removal(user, std::slice::from_ref(id), "", Some(now))?;
+        let removal = removal
+            .also_if("(attribute_not_exists(notified) OR notified.#at <= :before)")
+            .name("#at", "at")
+            .value(":before", now.plus(-NOTIFICATION_INTERVAL))?;
+        self.remove_if_ended(removal, user, now).await
+    }
+
+    async fn remove_if_ended(
+        &self,
+        removal: Update,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Option<Connections>> {
+        let Some(item) = self.table.update(removal).await? else { return Ok(None) };
+        Ok(Some(Connections::of(user, item, now)?).filter(|connections| !connections.is_online()))
     }
 
     /// The live connections of some users.
@@ -242,42 +280,50 @@ impl<R> Transaction<'_, R> {
     }
 }
 
-/// The update that registers a connection, with further assignments in `also`.
-fn registration(connection: &Connection, token_expires: i64, also: &str) -> Result<Update> {
-    let Connection { user_id, id, since, device_id } = connection;
-    let expires = since.plus(MAX_LIFETIME).seconds().min(token_expires);
-    let stored = StoredConnection { since: since.seconds(), expires, device_id: *device_id };
-    let change = format!("SET #connection = if_not_exists(#connection, :connection){also} ADD version :one");
-    Update::of(keys::presence(*user_id), change)
-        .name("#connection", keys::connection_attribute(id))
-        .only_if("attribute_not_exists(is_deleted)")
-        .value(":connection", stored)?
-        .value(":one", 1)
+/// The update that removes connections, and the further paths in `also`.
+fn removal(user: UserId, ids: &[ConnectionId], also: &str, last_seen: Option<Timestamp>) -> Result<Update> {
+    let placeholders: Vec<String> = (0..ids.len()).map(|n| format!("#c{n}")).collect();
+    let removal = format!("REMOVE {}{also} ADD version :one", placeholders.join(", "));
+    let update = match last_seen {
+        None => Update::of(keys::presence(user), removal),
+        Some(time) => Update::of(keys::presence(user), format!("{removal} SET last_seen = :seen"))
+            .value(":seen", time)?,
+    };
+    let named = placeholders.iter().zip(ids);
+    let update = named
+        .fold(update, |update, (placeholder, id)| update.name(placeholder, keys::connection_attribute(id)));
+    update.only_if("attribute_exists(pk) AND attribute_not_exists(is_deleted)").value(":one", 1)
 }
 
 impl Connections {
-    fn of(user: UserId, item: Item, now: Timestamp) -> Result<Self> {
-        let (live, expired) = connections(user, &item, now);
-        Ok(Self { live, expired, attributes: read(item)? })
+    fn of(user_id: UserId, item: Item, now: Timestamp) -> Result<Self> {
+        let (live, expired) = connections(user_id, &item, now);
+        Ok(Self { user_id, live, expired, attributes: read(item)? })
     }
 
-    /// Whether a connection is registered with its device.
-    fn has_device_of(&self, connection: &Connection) -> bool {
-        let same = self.live.iter().find(|live| live.id == connection.id);
-        same.is_some_and(|live| live.device_id == connection.device_id)
+    /// Whether the user has a live connection.
+    pub fn is_online(&self) -> bool {
+        !self.live.is_empty()
     }
 
-    /// Whether no call will notify the end of an announcement any more, and `alone` is the only live
-    /// connection.
-    fn is_abandoned(&self, announced: &Announcement, alone: &Connection) -> bool {
-        let is_alone = self.live.iter().all(|live| live.id == alone.id);
-        let is_old = |seen: Timestamp| alone.since.since(seen) >= NOTIFICATION_TIMEOUT;
-        is_alone && announced.by != alone.id && self.attributes.last_seen.is_none_or(is_old)
+    /// When a call notifies friends of this presence, if one is due: see [`LastNotification::next`].
+    pub fn next_notification(&self, now: Timestamp) -> Option<Timestamp> {
+        self.attributes.notified.next(self.is_online(), now)
+    }
+
+    /// The oldest connections beyond the limit, to be closed in favour of a new one. `None` if one of them may
+    /// not be open yet: it could not be closed, so the new one is refused.
+    pub fn surplus(&self, new: &Connection) -> Option<Vec<ConnectionId>> {
+        let mut others: Vec<&Connection> = self.live.iter().filter(|live| live.id != new.id).collect();
+        others.sort_by_key(|connection| connection.since);
+        others.truncate((others.len() + 1).saturating_sub(MAX_CONNECTIONS));
+        let can_be_closed = others.iter().all(|connection| !connection.may_be_opening(new.since));
+        can_be_closed.then(|| others.into_iter().map(|connection| connection.id.clone()).collect())
     }
 
     fn presence(&self) -> Presence {
         let ended = self.expired.iter().map(|(_, ended)| Timestamp::from_seconds(*ended)).max();
-        Presence { is_online: !self.live.is_empty(), last_seen: self.attributes.last_seen.max(ended) }
+        Presence { is_online: self.is_online(), last_seen: self.attributes.last_seen.max(ended) }
     }
 }
 
