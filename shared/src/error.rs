@@ -44,6 +44,9 @@ pub enum Error {
     /// A server error.
     #[error("internal: {0}")]
     Internal(Cause),
+    /// A server error: an item of the table does not have the form that the service writes. Names its key.
+    #[error("unreadable: {0}")]
+    Unreadable(String),
 }
 
 /// An invalid field.

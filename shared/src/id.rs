@@ -134,6 +134,13 @@ impl MessageId {
         Self(Uuid::new_v8(bytes))
     }
 
+    /// The id of a message of which only the position can be read.
+    pub fn of_position(seq: u64) -> Self {
+        let mut bytes = [0; 16];
+        bytes[9..14].copy_from_slice(&seq.to_be_bytes()[3..]);
+        Self(Uuid::new_v8(bytes))
+    }
+
     /// The position in the id. Every UUID has one: compare the id with that of the message at the position.
     pub fn seq(self) -> u64 {
         let bytes = self.0.as_bytes();

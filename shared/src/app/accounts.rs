@@ -17,6 +17,7 @@ use crate::{
         users::profile::Profile,
     },
     id::{ConnectionId, RoomId, UserId},
+    store::accounts::Related,
     wire::socket::Event,
 };
 
@@ -78,7 +79,8 @@ impl App {
     /// other steps, unless another call does, and nothing once they are done.
     pub async fn delete_account(&self, identity: &Identity) -> Result<DeletionProgress> {
         let user = identity.user_id;
-        let deletion = match self.store.account(user).await? {
+        let account = self.store.account_to_delete(user).await?;
+        let deletion = match account.map(|(account, _)| account) {
             None => return Ok(DeletionProgress::Complete),
             Some(Account::Deleted(deletion)) => deletion,
             Some(Account::Active(profile)) => {
@@ -161,10 +163,7 @@ impl App {
             }
             opening.extend(self.close_connections(user).await?);
             let related = stream::iter(self.store.related_users(user).await?).map(Ok);
-            let end = async |other| {
-                let ended = self.update_relationship(user, other, RelationshipAction::DeleteAccount).await;
-                ended.map(drop)
-            };
+            let end = |related| self.end_relationship(user, related);
             related.try_for_each_concurrent(CONCURRENT_LEAVES, end).await?;
             let rooms = stream::iter(self.store.room_ids(user).await?).map(Ok);
             let leave = |room| self.leave_deleted_account(room, user);
@@ -181,6 +180,20 @@ impl App {
             }
         }
         Err(Error::Busy("other users keep writing to a deleted account".into()))
+    }
+
+    /// Ends the relationship of a deleted account with another user. If it cannot be read, the entries of both
+    /// users' lists are deleted.
+    async fn end_relationship(&self, user: UserId, related: Related) -> Result<()> {
+        if let Some(other) = related.other {
+            match self.update_relationship(user, other, RelationshipAction::DeleteAccount).await {
+                Err(error @ Error::Unreadable(_)) => {
+                    tracing::error!(%error, "a relationship is left as it is");
+                }
+                ended => return ended.map(drop),
+            }
+        }
+        self.store.delete_related(user, &related).await
     }
 
     /// Closes and removes all connections of a deleted account. Returns those that the gateway may still be
@@ -201,7 +214,15 @@ impl App {
     /// repeated call finds what is left to do, and no new message carries the name; the scheduled function
     /// handles messages in flight.
     async fn leave_deleted_account(&self, room_id: RoomId, user: UserId) -> Result<()> {
-        if let Some(left) = self.store.leave_deleted_account(room_id, user, self.now()).await? {
+        let left = match self.store.leave_deleted_account(room_id, user, self.now()).await {
+            Err(error @ Error::Unreadable(_)) => {
+                tracing::error!(%error, "a room is left without a revision");
+                self.store.delete_membership(room_id, user).await?;
+                return self.store.anonymize(room_id, user, self.now()).await;
+            }
+            left => left?,
+        };
+        if let Some(left) = left {
             self.notify_left(left, user).await;
         } else if let Some(room) = self.store.mark_member_deleted(room_id, user, self.now()).await?
             && !room.room.is_closed

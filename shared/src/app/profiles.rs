@@ -58,7 +58,13 @@ impl App {
     }
 
     async fn update_member_profile(&self, user: UserId, room: RoomId) -> Result<()> {
-        let updated = self.store.update_member_profile(room, user, self.now()).await?;
+        let updated = match self.store.update_member_profile(room, user, self.now()).await {
+            Err(error @ Error::Unreadable(_)) => {
+                tracing::error!(%error, "a room keeps the earlier profile");
+                return Ok(());
+            }
+            updated => updated?,
+        };
         if let Some(room) = updated.filter(|room| !room.room.is_closed) {
             let event = |reader: &Member| Some(Event::participants_updated(&room, &[user], reader));
             self.notify_room(&room, event).await.can_fail("notifying a room of a changed profile");

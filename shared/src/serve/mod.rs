@@ -96,6 +96,7 @@ macro_rules! log_answered {
         }
         match $error {
             Some(crate::Error::Internal(cause)) => line!(error, Some(tracing::field::display(cause))),
+            Some(error @ crate::Error::Unreadable(_)) => line!(error, Some(tracing::field::display(error))),
             Some(crate::Error::Busy(cause)) => line!(warn, Some(tracing::field::display(cause))),
             Some(error) => line!(info, Some(tracing::field::display(error))),
             None => line!(info, None::<&str>),

@@ -17,7 +17,7 @@ use crate::{
     domain::page::{Page, PageRequest},
     error::Result,
     store::db::{
-        item::{self, Query, read},
+        item::{self, Query, read_each},
         keys::Range,
         table::Table,
     },
@@ -55,6 +55,6 @@ impl Store {
         items.truncate(page.limit.unwrap_or(usize::MAX));
         let next =
             items.last().filter(|_| has_more).map(|last| item::sk(last)[range.first.len()..].to_owned());
-        Ok(Page { items: items.into_iter().map(read).collect::<Result<_>>()?, next })
+        Ok(Page { items: read_each(items), next })
     }
 }

@@ -19,6 +19,8 @@ use crate::{
             keys,
             table::{BATCH_KEYS, Put},
         },
+        messages::read_message,
+        rooms::read_member,
     },
 };
 
@@ -64,7 +66,7 @@ impl Store {
 
     /// A user's membership of a room, whether or not the room is closed.
     pub async fn membership(&self, room: RoomId, user: UserId) -> Result<Option<Member>> {
-        self.table.get(keys::member(room, user), true).await
+        Ok(self.table.get_item(keys::member(room, user), true).await?.map(read_member))
     }
 
     /// Whether a user is a member of one of another user's rooms.
@@ -82,6 +84,6 @@ impl Store {
     pub async fn reported_messages(&self, room: RoomId, id: MessageId) -> Result<Vec<Message>> {
         let (first, last) = (id.seq().saturating_sub(MESSAGES_BEFORE), id.seq());
         let query = Query::of(keys::messages(room, first, last)).consistent();
-        self.table.query(query).await?.into_iter().map(read).collect()
+        Ok(self.table.query(query).await?.into_iter().map(read_message).collect())
     }
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use const_format::formatcp;
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
     },
     error::{Error, FieldError, Result},
     id::{DeviceId, MessageId, RequestId, RoomId, UserId},
-    wire::json::{self, Echo, Object},
+    wire::json::{self, Echo, Given, Object},
 };
 
 /// The maximum size of a body, in bytes. The longest message, escaped, fits with its payload.
@@ -39,39 +38,6 @@ pub struct Fields<'a> {
     values: BTreeMap<String, Given>,
     config: &'a Config,
     violations: Vec<FieldError>,
-}
-
-/// The value of a field.
-pub enum Given {
-    /// A value in a body or a frame.
-    Json(Box<RawValue>),
-    /// A value in a query or a path, where every value is text.
-    Text(String),
-}
-
-impl Given {
-    fn is_null(&self) -> bool {
-        matches!(self, Self::Json(json) if json.get() == "null")
-    }
-
-    fn json(&self) -> Option<&str> {
-        match self {
-            Self::Json(json) => Some(json.get()),
-            Self::Text(_) => None,
-        }
-    }
-
-    /// Parses JSON. `None` for other JSON, and for text.
-    fn parse<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_str(self.json()?).ok()
-    }
-
-    fn text(&self) -> Option<String> {
-        match self {
-            Self::Json(_) => self.parse(),
-            Self::Text(text) => Some(text.clone()),
-        }
-    }
 }
 
 impl<'a> Fields<'a> {

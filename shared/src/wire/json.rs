@@ -6,11 +6,47 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 /// The members of an object, unparsed. A repeated name has its last value.
 pub type Object = BTreeMap<String, Box<RawValue>>;
+
+/// The value of a field.
+pub enum Given {
+    /// A value in a body or a frame.
+    Json(Box<RawValue>),
+    /// A value in a query or a path, where every value is text.
+    Text(String),
+}
+
+impl Given {
+    /// Whether the value is the JSON `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Json(json) if json.get() == "null")
+    }
+
+    /// The JSON text; `None` for other text.
+    pub fn json(&self) -> Option<&str> {
+        match self {
+            Self::Json(json) => Some(json.get()),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// Parses JSON. `None` for other JSON, and for text.
+    pub fn parse<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.json()?).ok()
+    }
+
+    /// The text, or the JSON string.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::Json(_) => self.parse(),
+            Self::Text(text) => Some(text.clone()),
+        }
+    }
+}
 
 /// The members of the object in a text; `None` if the text is not a JSON object.
 pub fn object(text: &str) -> Option<Object> {

@@ -71,7 +71,7 @@ impl Problem {
                 retry_after: Some(1),
                 ..plain(503, "busy", "We're a little busy. Try again in a moment.")
             },
-            Error::Internal(_) => Self {
+            Error::Internal(_) | Error::Unreadable(_) => Self {
                 request_id: Some(request_id.to_owned()),
                 ..plain(500, "internal", "Something went wrong on our side.")
             },

@@ -2,6 +2,7 @@
 
 use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use jsonwebtoken::{EncodingKey, Header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use shared::{id::UserId, serve::authorizer};
 
@@ -105,7 +106,9 @@ impl Call {
         event["headers"]["authorization"] = format!("Bearer {token}").into();
         event["requestContext"]["timeEpoch"] = time.into();
         event["pathParameters"] = self.path.into();
-        let query = self.query.iter().map(|(name, value)| format!("{name}={}", value.as_str().unwrap()));
+        let encoded =
+            |value: &Value| utf8_percent_encode(value.as_str().unwrap(), NON_ALPHANUMERIC).to_string();
+        let query = self.query.iter().map(|(name, value)| format!("{name}={}", encoded(value)));
         event["rawQueryString"] = query.collect::<Vec<_>>().join("&").into();
         event["queryStringParameters"] = self.query.into();
         if let Some(body) = self.body {

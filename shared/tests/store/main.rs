@@ -40,4 +40,5 @@ mod rooms;
 mod sync;
 mod sync_device;
 mod sync_races;
+mod unreadable;
 mod users;

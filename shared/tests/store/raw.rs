@@ -77,6 +77,22 @@ pub async fn put_all(backend: &TestBackend, items: Vec<Item>) {
     }
 }
 
+/// All items of the table.
+#[expect(clippy::disallowed_methods, reason = "reads what no store call returns")]
+pub async fn all_items(backend: &TestBackend) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut start = None;
+    loop {
+        let page =
+            backend.client.scan().table_name("chat").set_exclusive_start_key(start).send().await.unwrap();
+        items.extend(page.items.unwrap_or_default());
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            return items;
+        }
+    }
+}
+
 /// Writes an item unconditionally.
 #[expect(clippy::disallowed_methods, reason = "writes what the store would not write")]
 pub async fn put(backend: &TestBackend, item: Item) {

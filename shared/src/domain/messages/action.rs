@@ -155,11 +155,7 @@ fn delete(target: &mut Target, now: Timestamp) -> Result<()> {
     }
     unpin(target);
     target.room.uncounted.insert(target.message.seq);
-    let message = &mut target.message;
-    message.content.clear();
-    message.reactions.clear();
-    (message.media_url, message.reply_to_id, message.payload, message.edited_at) = (None, None, None, None);
-    message.deleted_at = Some(now);
+    target.message = target.message.clone().deleted(now);
     Ok(())
 }
 

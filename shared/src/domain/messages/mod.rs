@@ -13,10 +13,11 @@ pub use send::SendRequest;
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
 use url::Url;
+use uuid::Uuid;
 
 use crate::{
     clock::Timestamp,
-    domain::{messages::reaction::Tally, text},
+    domain::{messages::reaction::Tally, text, users::username},
     error::FieldError,
     id::{MessageId, RoomId, UserId},
 };
@@ -179,6 +180,39 @@ pub struct Message {
 }
 
 impl Message {
+    /// A message of which only the position is known.
+    pub fn unreadable(room_id: RoomId, seq: u64) -> Self {
+        Self {
+            id: MessageId::of_position(seq),
+            room_id,
+            seq,
+            rev: 0,
+            sender_id: Uuid::nil().into(),
+            sender_username: username::DELETED.to_owned(),
+            client_message_id: String::new(),
+            kind: Kind::Text,
+            content: String::new(),
+            media_url: None,
+            reply_to_id: None,
+            payload: None,
+            created_at: Timestamp::from_seconds(0),
+            is_forwarded: false,
+            edited_at: None,
+            deleted_at: None,
+            reactions: Vec::new(),
+        }
+    }
+
+    /// The message without its content. Its position and ids stay.
+    #[must_use]
+    pub fn deleted(mut self, at: Timestamp) -> Self {
+        self.content.clear();
+        self.reactions.clear();
+        (self.media_url, self.reply_to_id, self.payload, self.edited_at) = (None, None, None, None);
+        self.deleted_at = Some(at);
+        self
+    }
+
     /// Whether a request with this sender and client id is a retry of this message, whatever its content.
     pub fn is_send(&self, sender_id: UserId, client_message_id: &str) -> bool {
         self.sender_id == sender_id && self.client_message_id == client_message_id

@@ -214,6 +214,9 @@ pub struct Member {
     pub is_deleted: bool,
 }
 
+/// A position and revision that no room reaches; a number of this size is exact in JavaScript, too.
+const UNREACHABLE: u64 = 999_999_999_999;
+
 impl Member {
     /// A new member who sees the log from `from_seq` and has read everything before it.
     pub fn new(shown: ShownMember, role: Role, from_seq: u64) -> Self {
@@ -233,6 +236,14 @@ impl Member {
     /// The last position before those that the member sees.
     pub fn hidden_seq(&self) -> u64 {
         self.from_seq.saturating_sub(1)
+    }
+
+    /// A membership of which only the user is known: it shows nothing of the log.
+    pub fn unreadable(user_id: UserId) -> Self {
+        let shown = ShownMember::deleted(user_id, Timestamp::from_seconds(0));
+        let (read_seq, delivered_seq) = (0, 0);
+        let new = Self::new(shown, Role::Member, UNREACHABLE);
+        Self { joined_rev: UNREACHABLE, read_seq, delivered_seq, ..new }
     }
 
     /// The last delivered position. Reading a message implies its delivery.

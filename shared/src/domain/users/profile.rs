@@ -119,6 +119,22 @@ impl<T: Clone> Patch<T> {
 }
 
 impl Profile {
+    /// A profile of which only the user is known.
+    pub fn unreadable(id: UserId) -> Self {
+        Self {
+            id,
+            username: String::new(),
+            display_name: None,
+            avatar_url: None,
+            settings: Settings::default(),
+            created_at: Timestamp::from_seconds(0),
+            rev: 0,
+            email_claim: None,
+            previous_deletion: None,
+            rooms_outdated: false,
+        }
+    }
+
     /// The profile after a change: at the next revision, or unchanged if the change has no effect. Rooms hold
     /// copies of the username, the avatar and the read receipts setting, which become outdated with a change.
     #[must_use]

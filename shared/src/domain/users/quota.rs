@@ -61,6 +61,9 @@ const OTHER_HAS_TOO_MANY_ROOMS: Refusal = Refusal {
 };
 
 impl Quota {
+    /// All quotas.
+    pub const ALL: [Self; 5] = [Self::RequestsSent, Self::Friends, Self::Blocks, Self::Devices, Self::Rooms];
+
     /// The maximum per user.
     pub fn limit(self) -> u64 {
         match self {

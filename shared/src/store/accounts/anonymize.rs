@@ -1,36 +1,30 @@
 //! Removes the name of a deleted account from messages. The messages stay.
 
-use futures::{TryStreamExt, stream};
-use serde::Deserialize;
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     clock::Timestamp,
     domain::{
         accounts::{DeletionTarget, anonymized},
-        messages::Message,
+        messages::{Kind, Message},
         rooms::Member,
+        users::username,
     },
     error::Result,
     id::{RoomId, UserId},
     store::{
         Store,
         db::{
-            item::{Condition, Query, Update, read},
+            item::{self, Condition, Item, Query, Update, read},
             keys::{self, Key},
             transaction::{Attempt, retrying_with},
         },
-        messages::changes::ROOM_IS_BUSY,
-        rooms::FormerRoom,
+        messages::{changes::ROOM_IS_BUSY, read_message},
     },
 };
 
-/// The progress in one room, stored in the deleted account's entry of it.
-#[derive(Deserialize)]
-struct Anonymization {
-    /// All messages up to this position are anonymized.
-    #[serde(default)]
-    anonymized_to: u64,
-}
+/// The attribute of the deleted account's entry of a room: all messages up to this position are anonymized.
+const ANONYMIZED_TO: &str = "anonymized_to";
 
 /// The user is not a member of the room.
 const HAS_LEFT: &str = "attribute_not_exists(pk) OR attribute_exists(is_deleted)";
@@ -50,7 +44,7 @@ impl Store {
     /// The groups that a user has left, whose messages still have the user's name.
     pub async fn former_room_ids(&self, user: UserId) -> Result<Vec<RoomId>> {
         let entries = self.table.query(Query::of(keys::former_rooms(user)).consistent()).await?;
-        entries.into_iter().map(|entry| read(entry).map(|former: FormerRoom| former.room_id)).collect()
+        Ok(entries.iter().filter_map(|entry| keys::former_room_of(item::sk(entry))).collect())
     }
 
     /// As [`Self::anonymize`], for a group that the user left before the account was deleted. The group may
@@ -63,14 +57,15 @@ impl Store {
     /// there, so a repeated call continues; the final position is stored for
     /// [`Self::anonymize_late_messages`].
     async fn anonymize_listed(&self, entry: Key, room: RoomId, user: UserId, now: Timestamp) -> Result<()> {
-        let progress: Option<Anonymization> = self.table.get(entry.clone(), true).await?;
-        let Some(Anonymization { mut anonymized_to }) = progress else { return Ok(()) };
+        let Some(progress) = self.table.get_item(entry.clone(), true).await? else { return Ok(()) };
+        let mut anonymized_to: u64 = item::attribute(&progress, ANONYMIZED_TO).unwrap_or_default();
         loop {
             let messages = self.messages_after(room, anonymized_to).await?;
-            self.anonymize_all(&messages, user).await?;
-            anonymized_to = messages.last().map_or(anonymized_to, |message| message.seq);
+            anonymized_to = messages.last().map_or(anonymized_to, |(seq, _)| *seq);
+            let is_last = messages.len() < MESSAGES_PER_STEP;
+            self.anonymize_all(messages, user).await?;
             let mut tx = self.transaction();
-            if messages.len() < MESSAGES_PER_STEP {
+            if is_last {
                 let rest = DeletionTarget::SenderName { user, room, after_seq: anonymized_to };
                 tx.delete(entry).begin_deletion(rest, now).check_deleted(user);
                 // The account may have been recreated and deleted again: then the room is yet to be left.
@@ -102,22 +97,47 @@ impl Store {
         let until = rejoined.map_or(now, |member| member.shown.joined_at);
         loop {
             let mut messages = self.messages_after(room, after_seq).await?;
-            let Some(last) = messages.last().map(|message| message.seq) else { return Ok(()) };
+            let Some(last) = messages.last().map(|(seq, _)| *seq) else { return Ok(()) };
             after_seq = last;
-            messages.retain(|message| message.created_at < until);
-            self.anonymize_all(&messages, user).await?;
+            let created_at = |item: &Item| item::attribute::<Timestamp>(item, "created_at");
+            messages.retain(|(_, item)| created_at(item).is_none_or(|created_at| created_at < until));
+            self.anonymize_all(messages, user).await?;
         }
     }
 
-    async fn messages_after(&self, room: RoomId, seq: u64) -> Result<Vec<Message>> {
+    /// The items of messages above a position, with their positions.
+    async fn messages_after(&self, room: RoomId, seq: u64) -> Result<Vec<(u64, Item)>> {
         let range = Query::of(keys::messages_from(room, seq + 1)).consistent().limit(MESSAGES_PER_STEP);
-        self.table.query(range).await?.into_iter().map(read).collect()
+        let items = self.table.query(range).await?.into_iter();
+        let seq = |item: &Item| Some(keys::message_of(&item::key(item)?)?.1);
+        Ok(items.filter_map(|item| Some((seq(&item)?, item))).collect())
     }
 
-    async fn anonymize_all(&self, messages: &[Message], user: UserId) -> Result<()> {
-        let messages = stream::iter(messages.iter().cloned().map(Ok));
-        let anonymize = |message| self.anonymize_message(message, user);
+    async fn anonymize_all(&self, messages: Vec<(u64, Item)>, user: UserId) -> Result<()> {
+        let anonymize = async |(_, item): (u64, Item)| match read(item.clone()) {
+            Ok(message) => self.anonymize_message(message, user).await,
+            Err(_) => self.replace_unreadable(item, user).await,
+        };
+        let messages = stream::iter(messages).map(Ok);
         messages.try_for_each_concurrent(CONCURRENT_MESSAGES, anonymize).await
+    }
+
+    /// Replaces a message that cannot be read by a deleted one, unless another user sent it and it is no system
+    /// message: whatever else is stored in it may contain the name.
+    async fn replace_unreadable(&self, item: Item, user: UserId) -> Result<()> {
+        let sender: Option<UserId> = item::attribute(&item, "sender_id");
+        let kind: Option<Kind> = item::attribute(&item, "kind");
+        if sender.is_some_and(|sender| sender != user) && kind.is_some_and(|kind| kind != Kind::System) {
+            return Ok(());
+        }
+        let as_read = Condition::at_revision_of(&item);
+        let mut message = read_message(item);
+        if sender.is_none_or(|sender| sender == user) {
+            username::DELETED.clone_into(&mut message.sender_username);
+        }
+        let mut tx = self.transaction();
+        tx.replace_if(keys::message(message.room_id, message.seq), &message, as_read);
+        tx.commit_through_conflicts().await.map(drop)
     }
 
     /// Names change without a revision. A concurrent change of the message replaces it only as it was read,

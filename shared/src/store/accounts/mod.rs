@@ -12,24 +12,28 @@ use crate::{
     clock::Timestamp,
     domain::{
         accounts::{Account, AccountDeletion, DeletionTarget},
-        relationships::{
-            Request,
-            lists::{Block, Friend},
-        },
         users::{profile::Profile, username},
     },
     error::{Error, Result},
-    id::{DeviceId, UserId},
+    id::{DeviceId, RoomId, UserId},
     store::{
         Store,
         db::{
             item::{self, Condition, Item, Query, Update, read},
-            keys,
+            keys::{self, Key},
             transaction::{Attempt, Transaction, retrying},
         },
         users::profiles::search_keys,
     },
 };
+
+/// An entry of a user's lists.
+#[derive(Clone, Debug)]
+pub struct Related {
+    entry: Key,
+    /// The other user, if the entry names one.
+    pub other: Option<UserId>,
+}
 
 /// What remains of an item of a deleted account.
 #[derive(Serialize)]
@@ -54,14 +58,14 @@ impl Store {
     /// then on the user is not found and receives nothing new.
     pub async fn begin_account_deletion(&self, user: UserId, now: Timestamp) -> Result<AccountDeletion> {
         retrying("the profile keeps changing", || async {
-            let profile = match self.account(user).await? {
-                Some(Account::Active(profile)) => profile,
-                Some(Account::Deleted(deletion)) => return Ok(Attempt::Done(deletion)),
+            let (profile, as_read) = match self.account_to_delete(user).await? {
+                Some((Account::Active(profile), as_read)) => (profile, as_read),
+                Some((Account::Deleted(deletion), _)) => return Ok(Attempt::Done(deletion)),
                 None => return Err(Error::NotFound),
             };
             let deletion = AccountDeletion::beginning(user, now);
             let mut tx = self.transaction();
-            tx.replace(keys::profile(user), &deletion, profile.rev)
+            tx.replace_if(keys::profile(user), &deletion, as_read)
                 .delete(keys::username_claim(&username::fold(&profile.username)))
                 .close_quotas(user)?
                 .close_presence(user)?
@@ -101,8 +105,23 @@ impl Store {
         self.table.update(release.value(":until", leased_until)?).await.map(drop)
     }
 
-    /// All users in the user's lists: friends, senders and receivers of requests, and blocked users.
-    pub async fn related_users(&self, user: UserId) -> Result<Vec<UserId>> {
+    /// The account, with the condition that it is as it was read. A profile that cannot be read can be deleted
+    /// all the same, with those claims that can be read.
+    pub async fn account_to_delete(&self, user: UserId) -> Result<Option<(Account, Condition)>> {
+        let Some(item) = self.table.get_item(keys::profile(user), true).await? else { return Ok(None) };
+        let as_read = Condition::at_revision_of(&item);
+        let account = match read(item.clone()) {
+            Err(Error::Unreadable(_)) if !item.contains_key("deleted_at") => {
+                let nothing = || Profile::unreadable(user);
+                Account::Active(item::read_or_recover(item, nothing).unwrap_or_else(|recovered| recovered))
+            }
+            account => account?,
+        };
+        Ok(Some((account, as_read)))
+    }
+
+    /// All entries of the user's lists of friends, requests and blocks.
+    pub async fn related_users(&self, user: UserId) -> Result<Vec<Related>> {
         let all = |range| self.table.query(Query::of(range).consistent());
         let (friends, received, sent, blocks) = futures::try_join!(
             all(keys::friends(user)),
@@ -110,11 +129,31 @@ impl Store {
             all(keys::requests_out(user)),
             all(keys::blocks(user)),
         )?;
-        let friends = friends.into_iter().map(|item| read(item).map(|friend: Friend| friend.user_id));
-        let received = received.into_iter().map(|item| read(item).map(|request: Request| request.sender_id));
-        let sent = sent.into_iter().map(|item| read(item).map(|request: Request| request.receiver_id));
-        let blocks = blocks.into_iter().map(|item| read(item).map(|block: Block| block.user_id));
-        friends.chain(received).chain(sent).chain(blocks).collect()
+        let related = |item: &Item, other| Some(Related { entry: item::key(item)?, other });
+        let friends = friends.iter().filter_map(|item| related(item, keys::friend_of(item::sk(item))));
+        let received = received.iter().filter_map(|item| related(item, item::attribute(item, "sender_id")));
+        let sent = sent.iter().filter_map(|item| related(item, item::attribute(item, "receiver_id")));
+        let blocks = blocks.iter().filter_map(|item| related(item, keys::blocked_of(item::sk(item))));
+        Ok(friends.chain(received).chain(sent).chain(blocks).collect())
+    }
+
+    /// Deletes an entry of a deleted account whose relationship cannot be read, and its counterpart.
+    pub async fn delete_related(&self, user: UserId, related: &Related) -> Result<()> {
+        let mut tx = self.transaction();
+        tx.delete(related.entry.clone()).check_deleted(user).or_refuse(account_recreated());
+        if let Some(counterpart) =
+            related.other.and_then(|other| keys::counterpart(&related.entry, user, other))
+        {
+            tx.delete(counterpart);
+        }
+        tx.commit_through_conflicts().await.map(drop)
+    }
+
+    /// Deletes the membership of a deleted account in a room whose own item cannot be read.
+    pub async fn delete_membership(&self, room: RoomId, user: UserId) -> Result<()> {
+        let mut tx = self.transaction();
+        tx.delete(keys::member(room, user)).check_deleted(user).or_refuse(account_recreated());
+        tx.commit_through_conflicts().await.map(drop)
     }
 
     /// The ids of a user's devices.

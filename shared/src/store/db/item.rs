@@ -88,6 +88,14 @@ impl Condition {
         Self::of("rev = :rev").attribute(":rev", number(rev))
     }
 
+    /// The item is at the revision of this item, which may be unreadable.
+    pub fn at_revision_of(item: &Item) -> Self {
+        match item.get("rev") {
+            Some(rev) => Self::of("rev = :rev").attribute(":rev", rev.clone()),
+            None => Self::of("attribute_exists(pk) AND attribute_not_exists(rev)"),
+        }
+    }
+
     /// The attribute name behind a `#placeholder`.
     #[must_use]
     pub fn name(mut self, placeholder: &str, name: &str) -> Self {
@@ -190,9 +198,53 @@ pub fn item(key: Key, body: impl Serialize) -> Result<Item> {
     Ok(item)
 }
 
-/// The body of an item, without its key and unknown attributes.
+/// The body of an item, without its key and unknown attributes. The error names the key and has no content.
 pub fn read<T: DeserializeOwned>(item: Item) -> Result<T> {
-    serde_dynamo::from_item(item).map_err(Error::internal)
+    let key = key(&item);
+    serde_dynamo::from_item(item).map_err(|_| {
+        let key = key.map_or_else(|| "an item without a key".to_owned(), |key| key.to_string());
+        Error::Unreadable(format!("{key} as {}", std::any::type_name::<T>()))
+    })
+}
+
+/// The bodies of those items that can be read. An unreadable item is logged and does not fail the list.
+pub fn read_each<T: DeserializeOwned>(items: impl IntoIterator<Item = Item>) -> Vec<T> {
+    items.into_iter().filter_map(|item| readable(read(item))).collect()
+}
+
+/// What was read. An error is logged.
+pub fn readable<T>(found: Result<T>) -> Option<T> {
+    found.inspect_err(|error| tracing::error!(%error, "an item is skipped")).ok()
+}
+
+/// The body of an item. The error of an unreadable one, which is logged, is what can be read of it, attribute
+/// by attribute, and `fallback` for the rest.
+pub fn read_or_recover<T>(item: Item, fallback: impl FnOnce() -> T) -> Result<T, T>
+where
+    T: Serialize + DeserializeOwned,
+{
+    let error = match read(item.clone()) {
+        Ok(body) => return Ok(body),
+        Err(error) => error,
+    };
+    tracing::error!(%error, "an item is partly read");
+    let fallback = fallback();
+    let mut recovered: Item = serde_dynamo::to_item(&fallback).unwrap_or_default();
+    for (name, value) in item {
+        let before = recovered.insert(name.clone(), value);
+        if serde_dynamo::from_item::<_, T>(recovered.clone()).is_err() {
+            match before {
+                Some(before) => recovered.insert(name, before),
+                None => recovered.remove(&name),
+            };
+        }
+    }
+    Err(serde_dynamo::from_item(recovered).unwrap_or(fallback))
+}
+
+/// One attribute of an item, if it can be read.
+pub fn attribute<T: DeserializeOwned>(item: &Item, name: &str) -> Option<T> {
+    serde_dynamo::from_attribute_value(item.get(name)?.clone()).ok()
 }
 
 /// An item's sort key; empty if it has none.

@@ -1,5 +1,7 @@
 //! Every key of the table. No other module spells one.
 
+use std::fmt;
+
 use crate::{
     clock::Timestamp,
     domain::accounts::DeletionTarget,
@@ -13,6 +15,16 @@ pub struct Key {
     pub pk: String,
     /// The sort key.
     pub sk: String,
+}
+
+/// The key for the log. A name, a search text and a hash of an address or a token are left out.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pk.split_once('#') {
+            Some((kind @ ("NAME" | "EMAIL" | "PUSH" | "FIND"), _)) => write!(f, "{kind}#…"),
+            _ => write!(f, "{} {}", self.pk, self.sk),
+        }
+    }
 }
 
 /// The items of one partition whose sort keys are between two, both included.
@@ -82,7 +94,8 @@ pub fn user_items(u: UserId) -> Range {
 pub const OUTLIVING_PREFIXES: [&str; 4] = ["PRESENCE", "PROFILE", "QUOTAS", RATE];
 
 /// Prefixes of the sort keys of a user's items that have a counterpart in another partition.
-pub const COUNTERPART_PREFIXES: [&str; 6] = ["BLOCK#", DEVICE, FORMER_ROOM, "FRIEND#", "REQUEST#", "ROOM#"];
+pub const COUNTERPART_PREFIXES: [&str; 7] =
+    [BLOCK, DEVICE, FORMER_ROOM, FRIEND, REQUEST_IN, REQUEST_OUT, MY_ROOM];
 
 /// The claim to a username; `folded` as in `domain::users::username`.
 pub fn username_claim(folded: &str) -> Key {
@@ -129,32 +142,32 @@ pub fn pair(low: UserId, high: UserId) -> Key {
 
 /// A pending request in the receiver's list.
 pub fn request_in(receiver: UserId, request: RequestId) -> Key {
-    Key { pk: user(receiver), sk: format!("REQUEST#IN#{request}") }
+    Key { pk: user(receiver), sk: format!("{REQUEST_IN}{request}") }
 }
 
 /// A pending request in the sender's list.
 pub fn request_out(sender: UserId, request: RequestId) -> Key {
-    Key { pk: user(sender), sk: format!("REQUEST#OUT#{request}") }
+    Key { pk: user(sender), sk: format!("{REQUEST_OUT}{request}") }
 }
 
 /// All pending requests that a user has received.
 pub fn requests_in(u: UserId) -> Range {
-    prefix(user(u), "REQUEST#IN#")
+    prefix(user(u), REQUEST_IN)
 }
 
 /// All pending requests that a user has sent.
 pub fn requests_out(u: UserId) -> Range {
-    prefix(user(u), "REQUEST#OUT#")
+    prefix(user(u), REQUEST_OUT)
 }
 
 /// A friend in the list of `u`.
 pub fn friend(u: UserId, friend: UserId) -> Key {
-    Key { pk: user(u), sk: format!("FRIEND#{friend}") }
+    Key { pk: user(u), sk: format!("{FRIEND}{friend}") }
 }
 
 /// All friends of a user.
 pub fn friends(u: UserId) -> Range {
-    prefix(user(u), "FRIEND#")
+    prefix(user(u), FRIEND)
 }
 
 /// The friends of a user with ids from `first` to `last`, both included.
@@ -165,12 +178,12 @@ pub fn friends_between(u: UserId, first: UserId, last: UserId) -> Range {
 
 /// A user that `u` blocks.
 pub fn block(u: UserId, blocked: UserId) -> Key {
-    Key { pk: user(u), sk: format!("BLOCK#{blocked}") }
+    Key { pk: user(u), sk: format!("{BLOCK}{blocked}") }
 }
 
 /// All users that a user blocks.
 pub fn blocks(u: UserId) -> Range {
-    prefix(user(u), "BLOCK#")
+    prefix(user(u), BLOCK)
 }
 
 /// A user's device.
@@ -187,6 +200,55 @@ pub fn devices(u: UserId) -> Range {
 pub fn device_of(sk: &str) -> Option<DeviceId> {
     sk.strip_prefix(DEVICE)?.parse().ok()
 }
+
+/// The friend of a sort key.
+pub fn friend_of(sk: &str) -> Option<UserId> {
+    sk.strip_prefix(FRIEND)?.parse().ok()
+}
+
+/// The blocked user of a sort key.
+pub fn blocked_of(sk: &str) -> Option<UserId> {
+    sk.strip_prefix(BLOCK)?.parse().ok()
+}
+
+/// The room of the sort key of a user's list.
+pub fn my_room_of(sk: &str) -> Option<RoomId> {
+    sk.strip_prefix(MY_ROOM)?.parse().ok()
+}
+
+/// The member of a sort key.
+pub fn member_of(sk: &str) -> Option<UserId> {
+    sk.strip_prefix(MEMBER)?.parse().ok()
+}
+
+/// The room and the position of a message's key.
+pub fn message_of(key: &Key) -> Option<(RoomId, u64)> {
+    let room = key.pk.strip_prefix("ROOM#")?.parse().ok()?;
+    Some((room, key.sk.strip_prefix(MESSAGE)?.parse().ok()?))
+}
+
+/// The entry in the other user's list that belongs to an entry of `user`; none for a block.
+pub fn counterpart(entry: &Key, user: UserId, other: UserId) -> Option<Key> {
+    let request = |id: &str| id.parse::<RequestId>().ok();
+    match (entry.sk.strip_prefix(REQUEST_IN), entry.sk.strip_prefix(REQUEST_OUT)) {
+        (Some(received), _) => Some(request_out(other, request(received)?)),
+        (_, Some(sent)) => Some(request_in(other, request(sent)?)),
+        _ => friend_of(&entry.sk).map(|_| friend(other, user)),
+    }
+}
+
+/// The two users of a pair's partition key.
+pub fn pair_of(pk: &str) -> Option<(UserId, UserId)> {
+    let (low, high) = pk.strip_prefix("PAIR#")?.split_once('#')?;
+    Some((low.parse().ok()?, high.parse().ok()?))
+}
+
+const FRIEND: &str = "FRIEND#";
+const REQUEST_IN: &str = "REQUEST#IN#";
+const REQUEST_OUT: &str = "REQUEST#OUT#";
+const BLOCK: &str = "BLOCK#";
+const MY_ROOM: &str = "ROOM#";
+const MEMBER: &str = "MEMBER#";
 
 const DEVICE: &str = "DEVICE#";
 
@@ -219,12 +281,12 @@ const DELETIONS: &str = "DELETIONS";
 
 /// A room in a member's list.
 pub fn my_room(u: UserId, r: RoomId) -> Key {
-    Key { pk: user(u), sk: format!("ROOM#{r}") }
+    Key { pk: user(u), sk: format!("{MY_ROOM}{r}") }
 }
 
 /// All rooms of a user.
 pub fn my_rooms(u: UserId) -> Range {
-    prefix(user(u), "ROOM#")
+    prefix(user(u), MY_ROOM)
 }
 
 /// A group that a user has left: the user's name is still on messages there.
@@ -235,6 +297,11 @@ pub fn former_room(u: UserId, r: RoomId) -> Key {
 /// All groups that a user has left.
 pub fn former_rooms(u: UserId) -> Range {
     prefix(user(u), FORMER_ROOM)
+}
+
+/// The room of the sort key of a group that a user has left.
+pub fn former_room_of(sk: &str) -> Option<RoomId> {
+    sk.strip_prefix(FORMER_ROOM)?.parse().ok()
 }
 
 const FORMER_ROOM: &str = "FORMER_ROOM#";
@@ -263,7 +330,7 @@ pub fn head(r: RoomId) -> Key {
 
 /// One member of a room.
 pub fn member(r: RoomId, u: UserId) -> Key {
-    Key { pk: room(r), sk: format!("MEMBER#{u}") }
+    Key { pk: room(r), sk: format!("{MEMBER}{u}") }
 }
 
 /// A room's own data.

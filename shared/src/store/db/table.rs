@@ -84,12 +84,17 @@ impl Table {
 
     /// Reads one item.
     pub async fn get<T: DeserializeOwned>(&self, key: Key, consistent: bool) -> Result<Option<T>> {
+        self.get_item(key, consistent).await?.map(read).transpose()
+    }
+
+    /// Reads one item, which may be unreadable.
+    pub async fn get_item(&self, key: Key, consistent: bool) -> Result<Option<Item>> {
         admit_read(least_units(1, consistent)).await?;
         let call = self.client.get_item().table_name(&self.name).set_key(Some(attributes(key)));
         let call = call.consistent_read(consistent).return_consumed_capacity(Total);
         let answer = call.send().await.map_err(sdk_error)?;
         record_read(&answer.consumed_capacity);
-        answer.item.map(read).transpose()
+        Ok(answer.item)
     }
 
     /// Creates an item, unless it exists.

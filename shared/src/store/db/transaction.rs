@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     error::{Error, Result},
+    id::UserId,
     store::{
         Store,
         db::{
@@ -106,6 +107,8 @@ pub(in crate::store) struct Transaction<'a, R = Error> {
     store: &'a Store,
     writes: Vec<TransactWriteItem>,
     on_failure: Vec<OnFailure<R>>,
+    /// The users whose quotas the transaction changes.
+    quotas_of: Vec<UserId>,
     /// The first error of the construction, reported by the commit.
     error: Option<Error>,
 }
@@ -113,7 +116,13 @@ pub(in crate::store) struct Transaction<'a, R = Error> {
 impl Store {
     /// An empty transaction.
     pub(in crate::store) fn transaction<R>(&self) -> Transaction<'_, R> {
-        Transaction { store: self, writes: Vec::new(), on_failure: Vec::new(), error: None }
+        Transaction {
+            store: self,
+            writes: Vec::new(),
+            on_failure: Vec::new(),
+            quotas_of: Vec::new(),
+            error: None,
+        }
     }
 }
 
@@ -227,7 +236,7 @@ impl<R> Transaction<'_, R> {
         self.check_built()?;
         let changes_quotas = self.on_failure.iter().any(|meaning| matches!(meaning, OnFailure::Quota(_)));
         let sends = if changes_quotas { QUOTA_SENDS } else { 1 };
-        let transacted = self.store.table.transact(&self.writes, sends).await?;
+        let transacted = self.transact(sends).await?;
         self.outcome(transacted).await
     }
 
@@ -235,12 +244,30 @@ impl<R> Transaction<'_, R> {
     /// [`MAX_CALL_ATTEMPTS`].
     pub async fn try_commit_through_conflicts(mut self) -> Result<CommitOutcome<R>> {
         self.check_built()?;
-        match self.store.table.transact(&self.writes, MAX_CALL_ATTEMPTS).await? {
+        match self.transact(MAX_CALL_ATTEMPTS).await? {
             Transacted::Cancelled(failed) if failed.is_empty() => {
                 Err(Error::Busy("conflicting transactions or throttling".into()))
             }
             transacted => self.outcome(transacted).await,
         }
+    }
+
+    /// Sends the transaction. One that fails because of a quota that is not a number is sent again without it.
+    async fn transact(&self, sends: u32) -> Result<Transacted> {
+        match self.store.table.transact(&self.writes, sends).await {
+            Err(error) if !self.quotas_of.is_empty() => {
+                if !self.store.remove_unreadable_quotas(&self.quotas_of).await? {
+                    return Err(error);
+                }
+                self.store.table.transact(&self.writes, sends).await
+            }
+            transacted => transacted,
+        }
+    }
+
+    /// Remembers that the transaction changes a user's quotas.
+    pub(in crate::store) fn changes_quotas_of(&mut self, user: UserId) {
+        self.quotas_of.push(user);
     }
 
     fn check_built(&mut self) -> Result<()> {

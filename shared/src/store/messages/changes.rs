@@ -20,7 +20,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Condition, number, read},
+            item::{Condition, number, read_each},
             keys,
             transaction::{Attempt, Transaction, retrying},
         },
@@ -124,11 +124,12 @@ impl Store {
         let room = self.room_of_member(room, actor).await?;
         let found = self.table.batch_get(keys, true).await?;
         let member = room.member(actor)?.clone();
-        let (messages, reactions) = split_messages(found)?;
+        let (messages, reactions) = split_messages(found);
         let message = messages.into_iter().next();
         let message = message.filter(|message| message.id == id && seq >= member.from_seq);
         let message = message.ok_or(Error::NotFound)?;
-        let reaction: Option<Reaction> = reactions.into_iter().next().map(read).transpose()?;
+        // An unreadable one counts as absent. It is not replaced: a new reaction requires that none exists.
+        let reaction = read_each::<Reaction>(reactions).into_iter().next();
         let (mine, reactions_rev) = reaction.map_or((Vec::new(), None), |mine| (mine.emojis, Some(mine.rev)));
         let target = Target { room: room.room.clone(), actor: member, message, mine };
         Ok(ReadTarget { room, target, reactions_rev })

@@ -5,6 +5,8 @@ pub mod views;
 
 use std::cmp::Reverse;
 
+use uuid::Uuid;
+
 use crate::{
     clock::Timestamp,
     domain::{
@@ -20,7 +22,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Query, item, read},
+            item::{self, Item, Query, item},
             keys,
             table::Put,
         },
@@ -102,7 +104,7 @@ impl Store {
                     let full_message = FullMessage { reply_to: replied, ..FullMessage::new(message) };
                     return Ok(Committed { full_message, room });
                 }
-                Put::Taken(taken) => vec![read(taken)?],
+                Put::Taken(taken) => vec![read_message(taken)],
             };
             // Many lost positions in a row: the hint lags, and one query finds the end of the log.
             let taken = if lost % LOST_BEFORE_QUERY == 0 {
@@ -138,7 +140,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let query = Query::of(keys::messages(room, first, last)).consistent();
-        self.table.query(query).await?.into_iter().map(read).collect()
+        Ok(self.table.query(query).await?.into_iter().map(read_message).collect())
     }
 
     /// The newest position of a room; 0 without messages.
@@ -156,7 +158,7 @@ impl Store {
     /// The newest message of a room.
     pub async fn newest_message(&self, room: RoomId) -> Result<Option<Message>> {
         let query = Query::of(keys::messages_from(room, 1)).consistent().newest_first().limit(1);
-        self.table.query(query).await?.pop().map(read).transpose()
+        Ok(self.table.query(query).await?.pop().map(read_message))
     }
 
     /// The position of the newest of some messages, whose ids are given newest first. Ids that are not those of
@@ -203,8 +205,8 @@ impl Store {
         let Some(part) = window.part(from_seq, tail) else { return Ok(Vec::new()) };
         let query = Query::of(keys::messages(room, part.first, part.last)).consistent().limit(limit);
         let query = if part.newest_first { query.newest_first() } else { query };
-        let messages = self.table.query(query).await?.into_iter().map(read);
-        let mut messages = messages.collect::<Result<Vec<Message>>>()?;
+        let messages = self.table.query(query).await?.into_iter().map(read_message);
+        let mut messages: Vec<Message> = messages.collect();
         messages.sort_by_key(|message| Reverse(message.seq));
         self.views_among(&room_with_members, reader, messages).await
     }
@@ -214,8 +216,8 @@ impl Store {
         let room_with_members = self.room_of_member(room, reader).await?;
         let pinned = room_with_members.room.pinned_from(room_with_members.member(reader)?.from_seq);
         let keys = pinned.iter().map(|id| keys::message(room, id.seq()));
-        let found = self.table.batch_get(keys, true).await?.into_iter().map(read);
-        let mut messages = found.collect::<Result<Vec<Message>>>()?;
+        let found = self.table.batch_get(keys, true).await?;
+        let mut messages: Vec<Message> = found.into_iter().map(read_message).collect();
         messages.sort_by_key(|message| pinned.iter().position(|id| *id == message.id));
         self.views_among(&room_with_members, reader, messages).await
     }
@@ -236,6 +238,19 @@ impl Store {
         self.complete_views(reader, &mut to_complete).await?;
         Ok(views)
     }
+}
+
+/// A message. One that cannot be read is shown as deleted: its position stays taken, and the log has no gap.
+pub(in crate::store) fn read_message(item: Item) -> Message {
+    let key = item::key(&item);
+    let found = item::read_or_recover(item, || {
+        let (room, seq) = key.as_ref().and_then(keys::message_of).unwrap_or((Uuid::nil().into(), 0));
+        Message::unreadable(room, seq)
+    });
+    found.unwrap_or_else(|recovered| {
+        let created_at = recovered.created_at;
+        recovered.deleted(created_at)
+    })
 }
 
 /// A message as it is appended.

@@ -9,7 +9,7 @@ use crate::{
         },
         page::{Page, PageRequest},
         relationships::Pair,
-        rooms::{Member, Room},
+        rooms::Room,
         users::profile::{Profile, ShownProfile},
     },
     error::{Error, Result},
@@ -17,10 +17,11 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{self, Item, Query, read},
+            item::{self, Item, Query, read, read_each, readable},
             keys::{self, Key},
         },
-        messages::changes::Reaction,
+        messages::{changes::Reaction, read_message},
+        rooms::read_member,
     },
 };
 use std::collections::{BTreeMap, HashMap};
@@ -42,8 +43,8 @@ impl Store {
         id: Option<MessageId>,
     ) -> Result<Option<Message>> {
         let Some(id) = id else { return Ok(None) };
-        let message: Option<Message> = self.table.get(keys::message(room, id.seq()), true).await?;
-        Ok(message.filter(|message| message.id == id))
+        let found = self.table.get_item(keys::message(room, id.seq()), true).await?;
+        Ok(found.map(read_message).filter(|message| message.id == id))
     }
 
     async fn reactions_by_user(&self, message: &Message) -> Result<BTreeMap<UserId, Vec<Emoji>>> {
@@ -52,8 +53,8 @@ impl Store {
         }
         let range = keys::reactions(message.room_id, message.seq);
         let items = self.table.query(Query::of(range).consistent()).await?;
-        let reactions = items.into_iter().map(|item| read(item).map(|it: Reaction| (it.user_id, it.emojis)));
-        reactions.collect()
+        let reactions = read_each::<Reaction>(items).into_iter();
+        Ok(reactions.map(|reaction| (reaction.user_id, reaction.emojis)).collect())
     }
 
     /// Completes views with what the reader sees beside the messages; each view comes with the first position
@@ -76,13 +77,13 @@ impl Store {
             .map(|message| keys::reaction(message.room_id, message.seq, reader));
         let mut mine: HashMap<Key, Vec<Emoji>> = HashMap::new();
         let found = self.table.batch_get(replied.chain(reacted).collect::<Vec<_>>(), true).await?;
-        let (messages, reactions) = split_messages(found)?;
+        let (messages, reactions) = split_messages(found);
         known.extend(messages.into_iter().map(|message| (message.id, message)));
-        for reaction in reactions {
-            if let Some(key) = item::key(&reaction) {
-                mine.insert(key, read::<Reaction>(reaction)?.emojis);
-            }
-        }
+        let keyed = reactions.into_iter().filter_map(|item| {
+            let key = item::key(&item)?;
+            Some((key, readable(read::<Reaction>(item))?.emojis))
+        });
+        mine.extend(keyed);
         for (view, from_seq) in views {
             view.message.reply_to_id = view.visible_reply_to_id(*from_seq);
             view.reply_to = view.message.reply_to_id.and_then(|id| known.get(&id).cloned());
@@ -140,22 +141,22 @@ impl Store {
         room: RoomId,
         id: MessageId,
     ) -> Result<Option<Message>> {
-        let (found, member): (Option<Room>, Option<Member>) = futures::try_join!(
+        let (found, member): (Option<Room>, _) = futures::try_join!(
             self.table.get(keys::meta(room), true),
-            self.table.get(keys::member(room, reader), true),
+            self.table.get_item(keys::member(room, reader), true),
         )?;
-        let (Some(found), Some(member)) = (found, member) else { return Ok(None) };
+        let (Some(found), Some(member)) = (found, member.map(read_member)) else { return Ok(None) };
         if found.is_closed || member.is_deleted {
             return Ok(None);
         }
-        let message: Option<Message> = self.table.get(keys::message(room, id.seq()), true).await?;
+        let message = self.table.get_item(keys::message(room, id.seq()), true).await?.map(read_message);
         Ok(message.filter(|message| message.id == id && message.seq >= member.from_seq))
     }
 }
 
 /// Splits items into messages and others.
-pub(in crate::store) fn split_messages(items: Vec<Item>) -> Result<(Vec<Message>, Vec<Item>)> {
+pub(in crate::store) fn split_messages(items: Vec<Item>) -> (Vec<Message>, Vec<Item>) {
     let (messages, rest): (Vec<Item>, Vec<Item>) =
         items.into_iter().partition(|item| item::sk(item).starts_with(keys::MESSAGE));
-    Ok((messages.into_iter().map(read).collect::<Result<_>>()?, rest))
+    (messages.into_iter().map(read_message).collect(), rest)
 }

@@ -18,7 +18,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Query, read},
+            item::{self, Item, Query},
             keys::{self, Key},
         },
     },
@@ -51,8 +51,8 @@ impl Store {
 
     /// The ids of a user's friends, in order.
     pub async fn friend_ids(&self, me: UserId) -> Result<Vec<UserId>> {
-        let friends = self.table.query(Query::of(keys::friends(me)).consistent()).await?.into_iter();
-        friends.map(|item| Ok(read::<Friend>(item)?.user_id)).collect()
+        let items = self.table.query(Query::of(keys::friends(me)).consistent()).await?;
+        Ok(friend_ids(&items))
     }
 
     /// A user's friends with their profiles, in the order of their ids.
@@ -130,7 +130,7 @@ impl Store {
     /// The ids of the first `limit` friends of a user, in order. Eventually consistent.
     pub async fn first_friends(&self, user: UserId, limit: usize) -> Result<Vec<UserId>> {
         let items = self.table.query(Query::of(keys::friends(user)).limit(limit)).await?;
-        items.into_iter().map(|item| Ok(read::<Friend>(item)?.user_id)).collect()
+        Ok(friend_ids(&items))
     }
 
     /// The ids of at most `limit` friends of a user, in order: those from `first` to `last`, both included,
@@ -145,8 +145,13 @@ impl Store {
         let after = after.map(|friend| keys::friend(user, friend).sk);
         let range = Query::of(keys::friends_between(user, first, last)).consistent();
         let items = self.table.query(range.after(after).limit(limit)).await?;
-        items.into_iter().map(|item| Ok(read::<Friend>(item)?.user_id)).collect()
+        Ok(friend_ids(&items))
     }
+}
+
+/// The friends in the keys of entries.
+fn friend_ids(items: &[Item]) -> Vec<UserId> {
+    items.iter().filter_map(|item| keys::friend_of(item::sk(item))).collect()
 }
 
 /// The body of an entry.

@@ -20,7 +20,7 @@ use crate::{
         Store,
         accounts::account_recreated,
         db::{
-            item::{Condition, number, read},
+            item::{self, Condition, number, readable},
             keys::{self, Key},
             transaction::{Attempt, Transaction, retrying},
         },
@@ -66,13 +66,20 @@ impl Store {
         Ok(stored.map_or(strangers, Pair::from))
     }
 
-    /// The relationships of one user with others.
+    /// The relationships of one user with others. One that cannot be read denies all access, as a block does.
     pub async fn pairs(&self, me: UserId, others: &[UserId]) -> Result<HashMap<UserId, Pair>> {
         let strangers = others.iter().map(|other| (*other, Pair::strangers(me, *other)));
         let mut pairs: HashMap<UserId, Pair> = strangers.collect();
         let keys = pairs.values().map(|pair| keys::pair(pair.low, pair.high));
         for item in self.table.batch_get(keys, true).await? {
-            let pair = Pair::from(read::<StoredPair>(item)?);
+            let Some((low, high)) = item::key(&item).and_then(|key| keys::pair_of(&key.pk)) else { continue };
+            let unknown = Some(Timestamp::from_seconds(0));
+            let pair = match readable(item::read::<StoredPair>(item)) {
+                Some(stored) => Pair::from(stored),
+                None => {
+                    Pair { blocked_by_low: unknown, blocked_by_high: unknown, ..Pair::strangers(low, high) }
+                }
+            };
             pairs.insert(pair.other(me), pair);
         }
         Ok(pairs)

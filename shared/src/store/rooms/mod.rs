@@ -23,14 +23,16 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{self, Item, Query, Update, read},
+            item::{self, Item, Query, Update, read, readable},
             keys::{self, Key},
         },
+        messages::read_message,
     },
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The number of a room's items that are read before it is certain that the caller is a member: its own, and
 /// members. Larger groups take one or two more round trips.
@@ -139,7 +141,7 @@ impl Store {
     pub async fn my_rooms(&self, me: UserId, page: PageRequest) -> Result<Page<RoomSummary>> {
         let start = page.cursor.as_deref().map(RoomSummary::position_of_cursor).transpose()?;
         let (ids, settings) = self.listed_rooms(me).await?;
-        let mut summaries = self.summaries(me, &ids, settings).await?;
+        let mut summaries = self.summaries(me, &ids, settings).await?.rooms;
         summaries.sort_by_cached_key(RoomSummary::list_position);
         let mut items: Vec<RoomSummary> = summaries
             .into_iter()
@@ -153,7 +155,8 @@ impl Store {
 
     /// One of a user's rooms, as a list shows it; `None` if the user is not a member.
     pub async fn my_room(&self, me: UserId, room: RoomId) -> Result<Option<RoomSummary>> {
-        Ok(self.summaries(me, &[room], HashMap::new()).await?.pop())
+        let Summaries { mut rooms, unreadable } = self.summaries(me, &[room], HashMap::new()).await?;
+        unreadable.into_values().next().map_or_else(|| Ok(rooms.pop()), Err)
     }
 
     /// The ids of a user's rooms, in order.
@@ -167,9 +170,11 @@ impl Store {
         me: UserId,
     ) -> Result<(Vec<RoomId>, HashMap<RoomId, RoomSettings>)> {
         let listed = self.table.query(Query::of(keys::my_rooms(me)).consistent()).await?;
-        let listed: Vec<MyRoom> = listed.into_iter().map(read).collect::<Result<_>>()?;
-        let ids = listed.iter().map(|mine| mine.room_id).collect();
-        Ok((ids, listed.into_iter().map(|mine| (mine.room_id, mine.settings)).collect()))
+        // The ids are those of the keys: a client deletes a room that is not listed.
+        let listed = listed.into_iter().filter_map(|item| Some((keys::my_room_of(item::sk(&item))?, item)));
+        let settings: BTreeMap<RoomId, RoomSettings> =
+            listed.map(|(id, item)| (id, read_my_room(id, item).settings)).collect();
+        Ok((settings.keys().copied().collect(), settings.into_iter().collect()))
     }
 
     /// One of a user's rooms, with all members.
@@ -194,13 +199,13 @@ impl Store {
         me: UserId,
         rooms: &[RoomId],
         mut settings: HashMap<RoomId, RoomSettings>,
-    ) -> Result<Vec<RoomSummary>> {
+    ) -> Result<Summaries> {
         let keys =
             rooms.iter().flat_map(|room| [keys::meta(*room), keys::head(*room), keys::member(*room, me)]);
         let unknown = rooms.iter().filter(|room| !settings.contains_key(room));
         let keys = keys.chain(unknown.map(|room| keys::my_room(me, *room))).collect::<Vec<_>>();
         let mut found = by_key(self.table.batch_get(keys, true).await?);
-        let mut summaries = Vec::with_capacity(rooms.len());
+        let (mut summaries, mut unreadable) = (Vec::with_capacity(rooms.len()), BTreeMap::new());
         for id in rooms.iter().copied() {
             // A missing room or membership was left while the list was read.
             let (Some(room), Some(member)) =
@@ -208,14 +213,23 @@ impl Store {
             else {
                 continue;
             };
-            let hint =
-                found.remove(&keys::head(id)).map(read::<Head>).transpose()?.map_or(0, |head| head.seq);
-            let (room, me): (Room, Member) = (read(room)?, read(member)?);
+            let me = read_member(member);
+            let room: Room = match read(room) {
+                Ok(room) => room,
+                Err(error) => {
+                    tracing::error!(%error, "a room is skipped");
+                    unreadable.insert(id, error);
+                    continue;
+                }
+            };
+            let hint = found.remove(&keys::head(id)).and_then(|head| readable(read::<Head>(head)));
+            let hint = hint.map_or(0, |head| head.seq);
             if room.is_closed || me.is_deleted {
                 continue;
             }
-            let mine = found.remove(&keys::my_room(me.shown.user_id, id)).map(read::<MyRoom>).transpose()?;
-            let settings = settings.remove(&id).or(mine.map(|mine| mine.settings)).unwrap_or_default();
+            let mine = found.remove(&keys::my_room(me.shown.user_id, id));
+            let mine = mine.map(|item| read_my_room(id, item).settings);
+            let settings = settings.remove(&id).or(mine).unwrap_or_default();
             let (others, last_message, tail) = (Vec::new(), None, hint);
             summaries.push(RoomSummary { room, me, others, last_message, tail, settings });
         }
@@ -225,7 +239,7 @@ impl Store {
             summary.last_message.as_mut().map(|view| (view, from_seq))
         });
         self.complete_views(me, &mut last_messages.collect::<Vec<_>>()).await?;
-        Ok(summaries)
+        Ok(Summaries { rooms: summaries, unreadable })
     }
 
     /// Checks each head hint against the log, and adds the newest message and the shown members.
@@ -246,11 +260,11 @@ impl Store {
     async fn complete_one(&self, summary: &mut RoomSummary, found: &HashMap<Key, Item>) -> Result<()> {
         let (id, hint) = (summary.room.id, summary.tail);
         let others = summary.shown_others().filter_map(|user| found.get(&keys::member(id, user)).cloned());
-        summary.others = others.map(read).collect::<Result<_>>()?;
+        summary.others = others.map(read_member).collect();
         let newest = if found.contains_key(&keys::message(id, hint + 1)) {
             self.newest_message(id).await?
         } else {
-            found.get(&keys::message(id, hint)).cloned().map(read).transpose()?
+            found.get(&keys::message(id, hint)).cloned().map(read_message)
         };
         summary.tail = newest.as_ref().map_or(hint, |message: &Message| message.seq);
         if let Some(message) = newest.filter(|message| message.seq >= summary.me.from_seq) {
@@ -293,12 +307,32 @@ fn read_room(items: Vec<Item>) -> Result<(Option<RoomWithMembers>, u64)> {
     for item in items {
         match item::sk(&item) {
             keys::META => room = Some(read::<Room>(item)?),
-            keys::HEAD => head = read::<Head>(item)?.seq,
-            _ => members.push(read::<Member>(item)?),
+            keys::HEAD => head = readable(read::<Head>(item)).map_or(0, |head| head.seq),
+            _ => members.push(read_member(item)),
         }
     }
     members.reverse();
     Ok((room.map(|room| RoomWithMembers { room, members }), head))
+}
+
+/// Rooms as a list shows them.
+pub(in crate::store) struct Summaries {
+    pub rooms: Vec<RoomSummary>,
+    /// The rooms whose own item cannot be read, with the error. They are not shown, and exist all the same.
+    pub unreadable: BTreeMap<RoomId, Error>,
+}
+
+/// A member. Of one that cannot be read, the unreadable attributes show nothing: the room keeps the member,
+/// and its number of members, its owner and the member's place in it stay as they are.
+pub(in crate::store) fn read_member(item: Item) -> Member {
+    let user = keys::member_of(item::sk(&item)).unwrap_or(Uuid::nil().into());
+    item::read_or_recover(item, || Member::unreadable(user)).unwrap_or_else(|recovered| recovered)
+}
+
+/// The entry of a room in a member's list; unreadable settings are the defaults.
+pub(in crate::store) fn read_my_room(room: RoomId, item: Item) -> MyRoom {
+    let unknown = || MyRoom::new(room, Timestamp::from_seconds(0));
+    item::read_or_recover(item, unknown).unwrap_or_else(|recovered| recovered)
 }
 
 fn by_key(items: Vec<Item>) -> HashMap<Key, Item> {

@@ -10,10 +10,10 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{self, Update, read},
+            item::{self, Update},
             keys,
         },
-        rooms::MyRoom,
+        rooms::read_my_room,
     },
 };
 
@@ -31,13 +31,13 @@ impl Store {
         let open = self.table.get::<Room>(keys::meta(room), true).await?.filter(|room| !room.is_closed);
         open.ok_or(Error::NotFound)?;
         let changed = self.table.update(settings_update(me, room, change)?).await?.ok_or(Error::NotFound)?;
-        Ok(read::<MyRoom>(changed)?.settings)
+        Ok(read_my_room(room, changed).settings)
     }
 
     /// A member's settings of a room; the defaults for a user who is not a member.
     pub(in crate::store) async fn room_settings(&self, me: UserId, room: RoomId) -> Result<RoomSettings> {
-        let mine: Option<MyRoom> = self.table.get(keys::my_room(me, room), true).await?;
-        Ok(mine.map(|mine| mine.settings).unwrap_or_default())
+        let mine = self.table.get_item(keys::my_room(me, room), true).await?;
+        Ok(mine.map(|item| read_my_room(room, item).settings).unwrap_or_default())
     }
 }
 

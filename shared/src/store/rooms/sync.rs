@@ -12,10 +12,11 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Query, read},
+            item::{Query, read_each},
             keys,
         },
-        messages::changes::Change,
+        messages::{changes::Change, read_message},
+        rooms::Summaries,
     },
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -77,13 +78,14 @@ impl Store {
         let mut ids: Vec<RoomId> = ahead.take(ROOMS_PER_PAGE + 1).collect();
         let mut is_last = ids.len() <= ROOMS_PER_PAGE;
         ids.truncate(ROOMS_PER_PAGE);
-        let mut rooms: Vec<RoomToSync> = self
-            .summaries(me, &ids, settings)
-            .await?
-            .into_iter()
-            .map(|summary| RoomToSync::new(positions.get(&summary.room.id).copied(), summary))
-            .collect();
-        let is_left = |id: &RoomId| ids.contains(id) && rooms.iter().all(|room| room.summary.room.id != *id);
+        let Summaries { rooms, unreadable } = self.summaries(me, &ids, settings).await?;
+        let to_sync =
+            |summary: RoomSummary| RoomToSync::new(positions.get(&summary.room.id).copied(), summary);
+        let mut rooms: Vec<RoomToSync> = rooms.into_iter().map(to_sync).collect();
+        let is_left = |id: &RoomId| {
+            let is_read = rooms.iter().any(|room| room.summary.room.id == *id);
+            ids.contains(id) && !is_read && !unreadable.contains_key(id)
+        };
         let left = positions.keys().copied().filter(|id| !mine.contains(id) || is_left(id)).collect();
 
         is_last &= keep_while(&mut rooms, MAX_ROOM_BYTES, |room| room.summary.bytes());
@@ -134,7 +136,7 @@ impl Store {
             }
             let range = keys::messages(room, tail - missing.seq + 1, tail);
             let items = self.table.query(Query::of(range).consistent()).await?;
-            items.into_iter().map(read).collect::<Result<Vec<Message>>>()
+            Ok(items.into_iter().map(read_message).collect::<Vec<Message>>())
         };
         let (new, records) = futures::try_join!(new, self.changes(room, position.rev, missing.rev))?;
         let is_complete = records.iter().all(|record| record.expires_at > now.seconds())
@@ -147,20 +149,20 @@ impl Store {
         let targets: BTreeSet<u64> =
             records.into_iter().filter_map(|record| record.seq).filter(is_held).collect();
         let keys = targets.into_iter().map(|seq| keys::message(room, seq));
-        let items = self.table.batch_get(keys, true).await?.into_iter();
-        let mut changed = items.map(read).collect::<Result<Vec<Message>>>()?;
+        let items = self.table.batch_get(keys, true).await?;
+        let mut changed: Vec<Message> = items.into_iter().map(read_message).collect();
         changed.sort_by_key(|message| message.seq);
         Ok(Some((new, changed)))
     }
 
-    /// The records of `count` changes above a revision.
+    /// The records of `count` changes above a revision, without unreadable ones.
     async fn changes(&self, room: RoomId, rev: u64, count: u64) -> Result<Vec<Change>> {
         if count == 0 {
             return Ok(Vec::new());
         }
         let range = keys::changes(room, rev + 1, rev + count);
         let items = self.table.query(Query::of(range).consistent()).await?;
-        items.into_iter().map(read).collect()
+        Ok(read_each(items))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         Store,
         accounts::account_recreated,
         db::{
-            item::{Condition, Update},
+            item::{self, Condition, Update},
             keys::{self, Key},
             transaction::{Attempt, Transaction, retrying},
         },
@@ -41,7 +41,22 @@ struct PushTokenClaim {
 impl PushTokenClaim {
     /// The token belongs to this device.
     fn is_holder(self) -> Condition {
-        Condition::of("user_id = :user AND device_id = :device")
+        self.condition("user_id = :user AND device_id = :device")
+    }
+
+    /// The token belongs to this device, or the claim names no device.
+    fn is_holder_or_unreadable(self) -> Condition {
+        let expression = "(user_id = :user AND device_id = :device) \
+                          OR NOT attribute_type(user_id, :text) OR size(user_id) <> :length \
+                          OR NOT attribute_type(device_id, :text) OR size(device_id) <> :length";
+        let length = AttributeValue::N(uuid::fmt::Hyphenated::LENGTH.to_string());
+        self.condition(expression)
+            .attribute(":text", AttributeValue::S("S".to_owned()))
+            .attribute(":length", length)
+    }
+
+    fn condition(self, expression: &str) -> Condition {
+        Condition::of(expression)
             .attribute(":user", AttributeValue::S(self.user_id.to_string()))
             .attribute(":device", AttributeValue::S(self.device_id.to_string()))
     }
@@ -98,12 +113,13 @@ impl Store {
     /// The transaction that deletes a device; `None` if it does not exist.
     async fn device_deletion(&self, user: UserId, id: DeviceId) -> Result<Option<Transaction<'_>>> {
         let key = keys::device(user, id);
-        let Some(before) = self.table.get::<StoredDevice>(key.clone(), true).await? else { return Ok(None) };
+        // A device that cannot be read is deleted, too.
+        let Some(before) = self.table.get_item(key.clone(), true).await? else { return Ok(None) };
         let mut tx = self.transaction();
-        tx.delete_if(key, Condition::at_revision(before.rev));
+        tx.delete_if(key, Condition::at_revision_of(&before));
         tx.quota(QuotaChange::of(user, user).add(Quota::Devices, -1))?;
-        if let Some(token) = &before.device.push_token {
-            tx.release_token(token, PushTokenClaim { user_id: user, device_id: id });
+        if let Some(token) = item::attribute::<String>(&before, "push_token") {
+            tx.release_token(&token, PushTokenClaim { user_id: user, device_id: id });
         }
         Ok(Some(tx))
     }
@@ -152,9 +168,9 @@ impl<R> Transaction<'_, R> {
         Ok(())
     }
 
-    /// Releases a push token.
+    /// Releases a push token. A claim that cannot be read is that of the device with the token.
     fn release_token(&mut self, token: &str, holder: PushTokenClaim) {
-        self.delete_if(token_key(token), holder.is_holder());
+        self.delete_if(token_key(token), holder.is_holder_or_unreadable());
     }
 }
 

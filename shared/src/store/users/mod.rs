@@ -27,7 +27,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Query, read, sk},
+            item::{Query, read_each, sk},
             keys,
             transaction::{CommitOutcome, Transaction},
         },
@@ -72,8 +72,8 @@ impl Store {
         let keys = users.iter().copied().map(keys::profile);
         let items = self.table.batch_get(keys, true).await?;
         let mut profiles = HashMap::with_capacity(items.len());
-        for item in items {
-            profiles.extend(read::<Account>(item)?.profile().map(|profile| (profile.id, profile)));
+        for account in read_each::<Account>(items) {
+            profiles.extend(account.profile().map(|profile| (profile.id, profile)));
         }
         Ok(profiles)
     }
@@ -171,14 +171,14 @@ impl Store {
         let page = self.table.query(Query::of(range).after(after).limit(ENTRIES_PER_PAGE)).await?;
         let is_full = page.len() >= ENTRIES_PER_PAGE;
         let next = page.last().filter(|_| is_full).map(|item| sk(item).to_owned());
-        let users = page.into_iter().map(|item| Ok(read::<Claim>(item)?.user_id));
-        Ok((users.collect::<Result<_>>()?, next))
+        let users = read_each::<Claim>(page).into_iter().map(|claim| claim.user_id);
+        Ok((users.collect(), next))
     }
 
     /// The user with an email address, as of [`fold_email`].
     pub async fn user_of_email(&self, address: &str) -> Result<Option<UserId>> {
-        let claim: Option<Claim> = self.table.get(keys::email_claim(&sha256_hex(address)), false).await?;
-        Ok(claim.map(|claim| claim.user_id))
+        let claim = self.table.get_item(keys::email_claim(&sha256_hex(address)), false).await?;
+        Ok(read_each::<Claim>(claim).first().map(|claim| claim.user_id))
     }
 }
 

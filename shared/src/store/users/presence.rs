@@ -22,7 +22,7 @@ use crate::{
         Store,
         accounts::DeletedMarker,
         db::{
-            item::{Item, Update, read, sk},
+            item::{Item, Update, read, read_or_recover, sk},
             keys,
             transaction::{Attempt, Transaction, retrying_with},
         },
@@ -45,7 +45,11 @@ struct StoredConnection {
 }
 
 /// The other attributes of the item.
+<<<<<<< HEAD
 #[derive(Clone, Debug, Default, Deserialize)]
+=======
+#[derive(Default, Serialize, Deserialize)]
+>>>>>>> 585a142 (store: an unreadable item fails only what needs it)
 #[serde(default)]
 struct Attributes {
     version: u64,
@@ -82,12 +86,51 @@ impl Store {
             .value(":connection", stored)?
             .value(":one", 1)?;
         let item = self.table.update(update).await?.ok_or(TOKEN_BEFORE_DELETION)?;
-        Connections::of(*user_id, item, *since)
+<<<<<<< HEAD
+        Ok(Connections::of(*user_id, item, *since))
     }
 
     /// Removes the expired connections of a user, and those that were `closed` because there were too many.
     pub async fn tidy_connections(&self, connections: &Connections, closed: &[ConnectionId]) -> Result<()> {
         let Connections { user_id, live, expired, attributes } = connections;
+=======
+        let connections = Connections::of(connection.user_id, item, connection.since);
+        self.evict(connection.user_id, connections).await
+    }
+
+    /// Registers a connection that sends `hello`. Returns the connections to close, and whether the user has
+    /// come online by it: whether it is the first of the user's live connections that sends one.
+    pub async fn mark_online(
+        &self,
+        connection: &Connection,
+        token_expires: i64,
+    ) -> Result<(Vec<ConnectionId>, bool)> {
+        let (user, now) = (connection.user_id, connection.since);
+        let mine = Announcement { by: connection.id.clone(), call: Uuid::new_v4() };
+        let update =
+            registration(connection, token_expires, ", announced = if_not_exists(announced, :mine)")?;
+        let item = self.table.update(update.value(":mine", &mine)?).await?.ok_or(TOKEN_BEFORE_DELETION)?;
+        let connections = Connections::of(user, item, now);
+        if let Some(device) = connection.device_id.filter(|_| !connections.has_device_of(connection)) {
+            self.set_device(connection, device).await?;
+        }
+        let came_online = match &connections.attributes.announced {
+            Some(announced) if announced.call == mine.call => true,
+            Some(stale) if connections.is_abandoned(stale, connection) => {
+                self.replace_announcement(user, stale, &mine).await?
+            }
+            _ => false,
+        };
+        Ok((self.evict(user, connections).await?, came_online))
+    }
+
+    /// Removes expired connections, and the oldest of too many, which it returns.
+    async fn evict(&self, user: UserId, connections: Connections) -> Result<Vec<ConnectionId>> {
+        let Connections { mut live, expired, attributes } = connections;
+        live.sort_by_key(|connection| connection.since);
+        let surplus = live.len().saturating_sub(MAX_CONNECTIONS);
+        let oldest: Vec<ConnectionId> = live.drain(..surplus).map(|connection| connection.id).collect();
+>>>>>>> 585a142 (store: an unreadable item fails only what needs it)
         let ended = expired.iter().map(|(_, ended)| Timestamp::from_seconds(*ended)).max();
         let last_seen = ended.filter(|ended| attributes.last_seen.is_none_or(|last_seen| last_seen < *ended));
         let ids: Vec<ConnectionId> = expired.iter().map(|(id, _)| id).chain(closed).cloned().collect();
@@ -108,7 +151,7 @@ impl Store {
     pub async fn confirm_connection(&self, connection: &Connection) -> Result<Option<Connections>> {
         let Connection { user_id, id, since, device_id } = connection;
         let item = self.table.batch_get([keys::presence(*user_id)], true).await?.pop().unwrap_or_default();
-        let mut connections = Connections::of(*user_id, item, *since)?;
+        let mut connections = Connections::of(*user_id, item, *since);
         if connections.attributes.is_deleted {
             return Err(TOKEN_BEFORE_DELETION);
         }
@@ -190,8 +233,8 @@ impl Store {
             .value(":version", connections.attributes.version)?
             .value(":one", 1)?;
         Ok(match self.table.update_or_item(update).await? {
-            Ok(item) => Ok(Connections::of(user, item, now)?),
-            Err(item) => Err(Connections::of(user, item, now)?),
+            Ok(item) => Ok(Connections::of(user, item, now)),
+            Err(item) => Err(Connections::of(user, item, now)),
         })
     }
 
@@ -209,8 +252,22 @@ impl Store {
         user: UserId,
         ids: &[ConnectionId],
         now: Timestamp,
+<<<<<<< HEAD
     ) -> Result<Option<Connections>> {
         self.remove_if_ended(removal(user, ids, "", Some(now))?, user, now).await
+=======
+    ) -> Result<bool> {
+        let Some(item) = self.remove_connections(user, ids, Some(now)).await? else { return Ok(false) };
+        let connections = Connections::of(user, item, now);
+        if !connections.live.is_empty() || connections.attributes.announced.is_none() {
+            return Ok(false);
+        }
+        // A call that has changed the item since then notifies, if a notification is due.
+        let update = Update::of(keys::presence(user), "REMOVE announced")
+            .only_if("version = :version")
+            .value(":version", connections.attributes.version)?;
+        Ok(self.table.update(update).await?.is_some())
+>>>>>>> 585a142 (store: an unreadable item fails only what needs it)
     }
 
     /// Removes a connection that no longer exists at the gateway, as [`Self::remove_ended_connections`] does.
@@ -237,7 +294,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Connections>> {
         let Some(item) = self.table.update(removal).await? else { return Ok(None) };
-        Ok(Some(Connections::of(user, item, now)?).filter(|connections| !connections.is_online()))
+        Ok(Some(Connections::of(user, item, now)).filter(|connections| !connections.is_online()))
     }
 
     /// The live connections of some users.
@@ -252,8 +309,7 @@ impl Store {
         let keys = users.iter().copied().map(keys::presence);
         let items = self.table.batch_get(keys, true).await?.into_iter();
         let owned = items.filter_map(|item| owner(&item).map(|user| (user, item)));
-        let presences = owned.map(|(user, item)| Ok((user, Connections::of(user, item, now)?.presence())));
-        presences.collect()
+        Ok(owned.map(|(user, item)| (user, Connections::of(user, item, now).presence())).collect())
     }
 
     /// The live connections of some users, and a room: one call, without the consistency of a snapshot.
@@ -296,9 +352,19 @@ fn removal(user: UserId, ids: &[ConnectionId], also: &str, last_seen: Option<Tim
 }
 
 impl Connections {
-    fn of(user_id: UserId, item: Item, now: Timestamp) -> Result<Self> {
+<<<<<<< HEAD
+    /// The connections of an item. Attributes that cannot be read count as absent.
+    fn of(user_id: UserId, item: Item, now: Timestamp) -> Self {
         let (live, expired) = connections(user_id, &item, now);
-        Ok(Self { user_id, live, expired, attributes: read(item)? })
+        let attributes = read_or_recover(item, Attributes::default).unwrap_or_else(|recovered| recovered);
+        Self { user_id, live, expired, attributes }
+=======
+    /// The connections of an item. Attributes that cannot be read count as absent.
+    fn of(user: UserId, item: Item, now: Timestamp) -> Self {
+        let (live, expired) = connections(user, &item, now);
+        let attributes = read_or_recover(item, Attributes::default).unwrap_or_else(|recovered| recovered);
+        Self { live, expired, attributes }
+>>>>>>> 585a142 (store: an unreadable item fails only what needs it)
     }
 
     /// Whether the user has a live connection.

@@ -21,7 +21,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Condition, Update, key, read},
+            item::{self, Condition, Update, key, read, readable},
             keys,
             transaction::Transaction,
         },
@@ -151,6 +151,7 @@ impl<R> Transaction<'_, R> {
     /// Changes a user's quotas under the conditions of the change.
     pub(in crate::store) fn quota(&mut self, change: QuotaChange) -> Result<&mut Self> {
         if !change.changes.is_empty() {
+            self.changes_quotas_of(change.user);
             self.update(change.update()?);
         } else if change.requires_active {
             self.check(keys::quotas(change.user), Condition::of(IS_ACTIVE));
@@ -184,9 +185,31 @@ impl Store {
         let items = self.table.batch_get(users.iter().copied().map(keys::quotas), true).await?;
         let quotas = items.into_iter().filter_map(|item| {
             let user = keys::user_of(&key(&item)?.pk)?;
-            Some(read(item).map(|quotas| (user, quotas)))
+            Some((user, readable(read(item))?))
         });
-        quotas.collect()
+        Ok(quotas.collect())
+    }
+
+    /// Removes the quotas of some users that are not numbers, which no transaction can change. They count from
+    /// 0 again. `false` if there are none.
+    pub(in crate::store) async fn remove_unreadable_quotas(&self, users: &[UserId]) -> Result<bool> {
+        let mut removed = false;
+        for user in users {
+            let Some(item) = self.table.get_item(keys::quotas(*user), true).await? else { continue };
+            let is_unreadable =
+                |quota: &Quota| item.get(attribute(*quota)).is_some_and(|value| !value.is_n());
+            for quota in Quota::ALL.into_iter().filter(is_unreadable) {
+                let (Some(key), Some(value)) = (item::key(&item), item.get(attribute(quota))) else {
+                    continue;
+                };
+                tracing::error!(%key, quota = attribute(quota), "a quota cannot be read and is removed");
+                let remove = Update::of(key, "REMOVE #quota").name("#quota", attribute(quota));
+                let remove = remove.only_if("#quota = :value").attribute(":value", value.clone());
+                self.table.update(remove).await?;
+                removed = true;
+            }
+        }
+        Ok(removed)
     }
 
     /// Why a change of a quota failed: an error if the account is deleted or the quota exhausted. Otherwise
