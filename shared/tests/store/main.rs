@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails at the first unexpected error")]
 
+mod accepted;
 mod access;
 mod account_deletion;
 mod additions;
