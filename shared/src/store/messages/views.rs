@@ -128,9 +128,9 @@ impl Store {
             profiles.into_values().partition(|profile| is_blocked(&profile.id));
         let members = blocked.iter().map(|profile| keys::member(room, profile.id));
         let members = self.table.batch_get(members.collect::<Vec<_>>(), true).await?;
-        let members = members.into_iter().map(read).collect::<Result<Vec<Member>>>()?;
+        let members = members.into_iter().map(read_member);
         let visible = visible.into_iter().map(ShownProfile::from);
-        let shown = visible.chain(members.into_iter().map(|member| ShownProfile::from(member.shown)));
+        let shown = visible.chain(members.map(|member| ShownProfile::from(member.shown)));
         Ok(shown.map(|shown| (shown.id, shown)).collect())
     }
 

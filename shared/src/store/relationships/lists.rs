@@ -18,7 +18,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{self, Item, Query},
+            item::{self, Item, Query, read_each},
             keys::{self, Key},
         },
     },
@@ -104,8 +104,7 @@ impl Store {
             |user: &UserId| pairs.get(user).is_some_and(|pair| pair.blocked_by(*user).is_some());
         let blocking: Vec<Key> =
             seen.iter().filter(|user| blocks_back(user)).map(|user| keys::block(*user, me)).collect();
-        let blocking = self.table.batch_get(blocking, true).await?.into_iter().map(read);
-        let blocking = blocking.collect::<Result<Vec<Block>>>()?;
+        let blocking: Vec<Block> = read_each(self.table.batch_get(blocking, true).await?);
         let visible = profiles.into_values().filter(|profile| !blocks_back(&profile.id));
         let of_then = blocking.into_iter().filter_map(|block| block.own_profile);
         let shown = visible.map(ShownProfile::from).chain(of_then).map(|shown| (shown.id, shown));
