@@ -7,8 +7,6 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
-
 use crate::{
     clock::Timestamp,
     domain::{
@@ -21,7 +19,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{self, Condition, Update, key, read, readable},
+            item::{self, Condition, Item, Update},
             keys,
             transaction::Transaction,
         },
@@ -45,9 +43,8 @@ pub(in crate::store) struct QuotaChange {
     addition: Option<CountedAddition>,
 }
 
-/// What is stored of a user's quotas.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// What is stored of a user's quotas. What cannot be read counts as nothing.
+#[derive(Debug, Default)]
 pub struct StoredQuotas {
     requests_sent: i64,
     friends: i64,
@@ -58,6 +55,18 @@ pub struct StoredQuotas {
 }
 
 impl StoredQuotas {
+    fn of(item: &Item) -> Self {
+        let count = |quota| item::attribute(item, attribute(quota)).unwrap_or_default();
+        Self {
+            requests_sent: count(Quota::RequestsSent),
+            friends: count(Quota::Friends),
+            blocks: count(Quota::Blocks),
+            devices: count(Quota::Devices),
+            rooms: count(Quota::Rooms),
+            additions_tat: item::attribute(item, "additions_tat"),
+        }
+    }
+
     /// How many the user has of a quota.
     pub fn count(&self, quota: Quota) -> u64 {
         let count = match quota {
@@ -177,15 +186,16 @@ impl<R> Transaction<'_, R> {
 impl Store {
     /// What is stored of a user's quotas.
     pub async fn quotas(&self, user: UserId) -> Result<StoredQuotas> {
-        Ok(self.table.get(keys::quotas(user), true).await?.unwrap_or_default())
+        let item = self.table.get_item(keys::quotas(user), true).await?;
+        Ok(item.as_ref().map(StoredQuotas::of).unwrap_or_default())
     }
 
     /// What is stored of the quotas of some users; none for a user without any.
     pub async fn quotas_of(&self, users: &[UserId]) -> Result<HashMap<UserId, StoredQuotas>> {
         let items = self.table.batch_get(users.iter().copied().map(keys::quotas), true).await?;
         let quotas = items.into_iter().filter_map(|item| {
-            let user = keys::user_of(&key(&item)?.pk)?;
-            Some((user, readable(read(item))?))
+            let user = keys::user_of(&item::key(&item)?.pk)?;
+            Some((user, StoredQuotas::of(&item)))
         });
         Ok(quotas.collect())
     }
