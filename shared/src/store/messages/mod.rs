@@ -176,8 +176,7 @@ impl Store {
         let (first, others) = ids.split_at(ids.len().min(1));
         for ids in [first, others] {
             let keys = ids.iter().map(|id| keys::message(room, id.seq()));
-            let found = self.table.batch_get(keys, true).await?.into_iter().map(read);
-            let found = found.collect::<Result<Vec<Message>>>()?.into_iter();
+            let found = self.table.batch_get(keys, true).await?.into_iter().map(read_message);
             let named = found.filter(|message| ids.contains(&message.id)).map(|message| message.seq);
             if let Some(seq) = named.max() {
                 return Ok(Some(seq));

@@ -45,11 +45,7 @@ struct StoredConnection {
 }
 
 /// The other attributes of the item.
-<<<<<<< HEAD
-#[derive(Clone, Debug, Default, Deserialize)]
-=======
-#[derive(Default, Serialize, Deserialize)]
->>>>>>> 585a142 (store: an unreadable item fails only what needs it)
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Attributes {
     version: u64,
@@ -86,51 +82,12 @@ impl Store {
             .value(":connection", stored)?
             .value(":one", 1)?;
         let item = self.table.update(update).await?.ok_or(TOKEN_BEFORE_DELETION)?;
-<<<<<<< HEAD
         Ok(Connections::of(*user_id, item, *since))
     }
 
     /// Removes the expired connections of a user, and those that were `closed` because there were too many.
     pub async fn tidy_connections(&self, connections: &Connections, closed: &[ConnectionId]) -> Result<()> {
         let Connections { user_id, live, expired, attributes } = connections;
-=======
-        let connections = Connections::of(connection.user_id, item, connection.since);
-        self.evict(connection.user_id, connections).await
-    }
-
-    /// Registers a connection that sends `hello`. Returns the connections to close, and whether the user has
-    /// come online by it: whether it is the first of the user's live connections that sends one.
-    pub async fn mark_online(
-        &self,
-        connection: &Connection,
-        token_expires: i64,
-    ) -> Result<(Vec<ConnectionId>, bool)> {
-        let (user, now) = (connection.user_id, connection.since);
-        let mine = Announcement { by: connection.id.clone(), call: Uuid::new_v4() };
-        let update =
-            registration(connection, token_expires, ", announced = if_not_exists(announced, :mine)")?;
-        let item = self.table.update(update.value(":mine", &mine)?).await?.ok_or(TOKEN_BEFORE_DELETION)?;
-        let connections = Connections::of(user, item, now);
-        if let Some(device) = connection.device_id.filter(|_| !connections.has_device_of(connection)) {
-            self.set_device(connection, device).await?;
-        }
-        let came_online = match &connections.attributes.announced {
-            Some(announced) if announced.call == mine.call => true,
-            Some(stale) if connections.is_abandoned(stale, connection) => {
-                self.replace_announcement(user, stale, &mine).await?
-            }
-            _ => false,
-        };
-        Ok((self.evict(user, connections).await?, came_online))
-    }
-
-    /// Removes expired connections, and the oldest of too many, which it returns.
-    async fn evict(&self, user: UserId, connections: Connections) -> Result<Vec<ConnectionId>> {
-        let Connections { mut live, expired, attributes } = connections;
-        live.sort_by_key(|connection| connection.since);
-        let surplus = live.len().saturating_sub(MAX_CONNECTIONS);
-        let oldest: Vec<ConnectionId> = live.drain(..surplus).map(|connection| connection.id).collect();
->>>>>>> 585a142 (store: an unreadable item fails only what needs it)
         let ended = expired.iter().map(|(_, ended)| Timestamp::from_seconds(*ended)).max();
         let last_seen = ended.filter(|ended| attributes.last_seen.is_none_or(|last_seen| last_seen < *ended));
         let ids: Vec<ConnectionId> = expired.iter().map(|(id, _)| id).chain(closed).cloned().collect();
@@ -252,22 +209,8 @@ impl Store {
         user: UserId,
         ids: &[ConnectionId],
         now: Timestamp,
-<<<<<<< HEAD
     ) -> Result<Option<Connections>> {
         self.remove_if_ended(removal(user, ids, "", Some(now))?, user, now).await
-=======
-    ) -> Result<bool> {
-        let Some(item) = self.remove_connections(user, ids, Some(now)).await? else { return Ok(false) };
-        let connections = Connections::of(user, item, now);
-        if !connections.live.is_empty() || connections.attributes.announced.is_none() {
-            return Ok(false);
-        }
-        // A call that has changed the item since then notifies, if a notification is due.
-        let update = Update::of(keys::presence(user), "REMOVE announced")
-            .only_if("version = :version")
-            .value(":version", connections.attributes.version)?;
-        Ok(self.table.update(update).await?.is_some())
->>>>>>> 585a142 (store: an unreadable item fails only what needs it)
     }
 
     /// Removes a connection that no longer exists at the gateway, as [`Self::remove_ended_connections`] does.
@@ -352,19 +295,11 @@ fn removal(user: UserId, ids: &[ConnectionId], also: &str, last_seen: Option<Tim
 }
 
 impl Connections {
-<<<<<<< HEAD
     /// The connections of an item. Attributes that cannot be read count as absent.
     fn of(user_id: UserId, item: Item, now: Timestamp) -> Self {
         let (live, expired) = connections(user_id, &item, now);
         let attributes = read_or_recover(item, Attributes::default).unwrap_or_else(|recovered| recovered);
         Self { user_id, live, expired, attributes }
-=======
-    /// The connections of an item. Attributes that cannot be read count as absent.
-    fn of(user: UserId, item: Item, now: Timestamp) -> Self {
-        let (live, expired) = connections(user, &item, now);
-        let attributes = read_or_recover(item, Attributes::default).unwrap_or_else(|recovered| recovered);
-        Self { live, expired, attributes }
->>>>>>> 585a142 (store: an unreadable item fails only what needs it)
     }
 
     /// Whether the user has a live connection.
