@@ -41,13 +41,13 @@ async fn read_friends(
     budget: u32,
 ) -> (Vec<u32>, bool, Vec<String>) {
     let charges: Arc<Mutex<Vec<u32>>> = Arc::default();
-    let charged = Arc::clone(&charges);
+    let ledger = Arc::clone(&charges);
     let call = async {
         charge_reads(free, move |due| {
-            let mut charged = charged.lock().unwrap();
-            assert_eq!(due.charged, charged.iter().sum::<u32>());
-            charged.push(due.units);
-            let is_within = charged.iter().sum::<u32>() <= budget;
+            let mut ledger = ledger.lock().unwrap();
+            assert_eq!(due.charged, ledger.iter().sum::<u32>());
+            ledger.push(due.units);
+            let is_within = ledger.iter().sum::<u32>() <= budget;
             async move {
                 let retry_after = Duration::seconds(1);
                 if is_within { Ok(()) } else { Err(Error::RateLimited { retry_after }) }
