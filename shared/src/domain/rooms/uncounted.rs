@@ -8,8 +8,8 @@ const MAX_RUNS: usize = 32;
 
 /// The positions of system messages and deleted messages, as runs of consecutive ones, oldest first.
 ///
-/// Only the newest runs are kept. There is a counted message between two runs, so a count of up to
-/// [`MAX_RUNS`] is exact, and a larger one may contain messages that do not count.
+/// Only the newest runs are kept. There is a counted message between two runs, so a count of up to 32 is
+/// exact, and a larger one may contain messages that do not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Uncounted(Vec<(u64, u64)>);

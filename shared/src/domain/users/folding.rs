@@ -46,8 +46,8 @@ pub fn fold(name: &str) -> String {
     single_spaces(&without_second_dots(&lower(name)))
 }
 
-/// A username as it is searched: as of [`fold`], without accents, and with [`SPELLINGS`]. The form of a part
-/// of a name is a part of the form of the name, which makes parts searchable.
+/// A username as it is searched: as of [`fold`], without accents, and with the listed spellings. The form of
+/// a part of a name is a part of the form of the name, which makes parts searchable.
 pub fn searchable(name: &str) -> String {
     let mut plain = String::with_capacity(name.len());
     for c in lower(name).nfkd().filter(|c| !is_accent(*c)) {
