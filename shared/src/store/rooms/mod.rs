@@ -250,7 +250,9 @@ impl Store {
             keys.extend(
                 [hint, hint + 1].into_iter().filter(|seq| *seq > 0).map(|seq| keys::message(id, seq)),
             );
-            keys.extend(summary.shown_others().map(|user| keys::member(id, user)));
+            // The reader again: a batch is not a snapshot, and nothing shown may be older than the revision.
+            let shown = summary.shown_others().chain([summary.me.shown.user_id]);
+            keys.extend(shown.map(|user| keys::member(id, user)));
         }
         let found = by_key(self.table.batch_get(keys, true).await?);
         let completed = summaries.iter_mut().map(|summary| self.complete_one(summary, &found));
@@ -261,6 +263,9 @@ impl Store {
         let (id, hint) = (summary.room.id, summary.tail);
         let others = summary.shown_others().filter_map(|user| found.get(&keys::member(id, user)).cloned());
         summary.others = others.map(read_member).collect();
+        if let Some(me) = found.get(&keys::member(id, summary.me.shown.user_id)) {
+            summary.me = read_member(me.clone());
+        }
         let newest = if found.contains_key(&keys::message(id, hint + 1)) {
             self.newest_message(id).await?
         } else {
