@@ -29,6 +29,7 @@ mod message_costs;
 #[path = "../in_process/network.rs"]
 mod network;
 mod presence;
+mod presence_settings;
 mod profiles;
 mod pushes;
 mod rate_limits;

@@ -5,12 +5,8 @@ use serde_json::json;
 use shared::{
     Error,
     domain::{
-        relationships::{Answer, RelationshipAction, access::Audience},
-        users::{
-            presence::{Connection, Presence},
-            profile::ProfileChange,
-            settings::SettingsChange,
-        },
+        relationships::{Answer, RelationshipAction},
+        users::presence::{Connection, Presence},
     },
     id::{ConnectionId, RequestId, UserId},
 };
@@ -19,7 +15,6 @@ use crate::{
     backend::{Socket, TestBackend},
     call::Call,
     profiles::identity,
-    raw::set_audience,
 };
 
 /// Token expiry. No connection here ends with its token.
@@ -31,7 +26,7 @@ fn connection(backend: &TestBackend, user_id: UserId, n: usize) -> Connection {
 }
 
 /// Connects a device and sends `hello`. Returns once friends are notified.
-async fn connect(backend: &TestBackend, user: UserId, n: usize) {
+pub async fn connect(backend: &TestBackend, user: UserId, n: usize) {
     let connection = connection(backend, user, n);
     backend.app.push.register_connection(&connection, EXPIRES).await.unwrap();
     let connections = backend.app.store.confirm_connection(&connection).await.unwrap().unwrap();
@@ -43,7 +38,7 @@ async fn disconnect(backend: &TestBackend, user: UserId, n: usize) {
     backend.app.end_connection(connection(backend, user, n)).await.unwrap();
 }
 
-async fn pause(milliseconds: u64) {
+pub async fn pause(milliseconds: u64) {
     tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
 }
 
@@ -69,7 +64,7 @@ fn status_changes(backend: &TestBackend) -> Vec<(String, bool)> {
 }
 
 /// Two friends, of whom the second one has a connection `ben`.
-async fn friends(backend: &TestBackend) -> (UserId, UserId) {
+pub async fn friends(backend: &TestBackend) -> (UserId, UserId) {
     let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
     make_friends(backend, ana, ben).await;
     backend.connect(ben, "ben").await;
@@ -77,7 +72,7 @@ async fn friends(backend: &TestBackend) -> (UserId, UserId) {
 }
 
 /// Whether the user is online, as `user_status_change` frames to one friend say.
-fn notified(backend: &TestBackend) -> Vec<bool> {
+pub fn notified(backend: &TestBackend) -> Vec<bool> {
     status_changes(backend).into_iter().map(|(_, is_online)| is_online).collect()
 }
 
@@ -336,47 +331,6 @@ async fn a_user_whose_connection_is_gone_is_offline_to_their_friends() {
     backend.app.push.notify(&[ana], &event, backend.app.now()).await.unwrap();
     assert_eq!(status_changes(&backend), [("cleo".to_owned(), false)]);
     assert!(!presence(&backend, ana).await.is_online && !presence(&backend, ben).await.is_online);
-}
-
-#[tokio::test(start_paused = true)]
-async fn friends_are_notified_when_a_setting_shows_or_hides_the_online_status() {
-    let backend = TestBackend::new();
-    let (ana, _) = friends(&backend).await;
-    connect(&backend, ana, 1).await;
-    assert_eq!(notified(&backend), [true]);
-    let set_and_notify = async |audience| {
-        set_audience(&backend, ana, "online_shown_to", audience).await;
-        backend.app.push.notify_presence_settings(ana, backend.app.now()).await.unwrap();
-        notified(&backend)
-    };
-    assert_eq!(set_and_notify("nobody").await, [false]);
-    assert_eq!(set_and_notify("everyone").await, [true]);
-    assert_eq!(
-        set_and_notify("friends").await,
-        [true],
-        "the call that made the previous change may have been aborted"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_user_who_hides_their_status_while_coming_online_is_hidden() {
-    for (hide_delay, connect_delay) in (0..8).flat_map(|hide| (0..8).map(move |connect| (hide, connect))) {
-        let backend = TestBackend::new();
-        let (ana, _) = friends(&backend).await;
-        let hide = async {
-            pause(hide_delay * 500).await;
-            let settings =
-                SettingsChange { online_shown_to: Some(Audience::Nobody), ..SettingsChange::default() };
-            let change = ProfileChange { settings, ..ProfileChange::default() };
-            backend.app.change_profile(ana, &change).await.unwrap();
-        };
-        let come_online = async {
-            pause(connect_delay * 500).await;
-            connect(&backend, ana, 1).await;
-        };
-        tokio::join!(hide, come_online);
-        assert_eq!(notified(&backend).last(), Some(&false), "{hide_delay}, {connect_delay}");
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -182,12 +182,11 @@ impl Store {
         let (found, settings) =
             futures::try_join!(self.room_of_member(room, me), self.room_settings(me, room))?;
         let newest = self.newest_message(room).await?;
-        let room = found;
         let tail = newest.as_ref().map_or(0, |message| message.seq);
-        let member = room.member(me)?.clone();
+        let member = found.member(me)?.clone();
         let seen = newest.into_iter().filter(|message| message.seq >= member.from_seq).collect();
-        let last_message = self.views_among(&room, me, seen).await?.pop();
-        let RoomWithMembers { room, mut members } = room;
+        let last_message = self.views_among(&found, me, seen).await?.pop();
+        let RoomWithMembers { room, mut members } = found;
         members.retain(|member| member.shown.user_id != me);
         Ok(RoomSummary { room, me: member, others: members, last_message, tail, settings })
     }
