@@ -20,7 +20,7 @@ fn file(binary: &str) -> String {
     format!("events/{}.json", binary.replacen('-', "/", 1))
 }
 
-fn sample(binary: &str) -> String {
+pub fn sample(binary: &str) -> String {
     let file = file(binary);
     std::fs::read_to_string(project_root().join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
@@ -255,7 +255,8 @@ async fn the_samples_of_the_socket_describe_one_connection_that_does_not_exist()
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stack_writes_the_variables_of_a_separately_started_function() {
     let folder = tempfile::tempdir().unwrap();
-    let stack = TestStack::with(Options { data: Some(folder.path().to_owned()), ..Options::default() }).await;
+    let options = Options { data: Some(folder.path().to_owned()), ..Options::default() };
+    let stack = TestStack::without_proxy(options).await;
     let file = std::fs::read_to_string(folder.path().join("env")).unwrap();
     let variable = |line| {
         let (name, value) = str::split_once(line, "='")?;

@@ -19,6 +19,7 @@ mod forgeries;
 mod friends;
 mod groups;
 mod harness;
+mod hostile_events;
 mod http_api;
 mod iam;
 mod issuers;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_lambda_events::{
-    apigw::{ApiGatewayCustomAuthorizerRequestTypeRequest, ApiGatewayCustomAuthorizerResponse},
+    apigw::ApiGatewayCustomAuthorizerResponse,
     iam::{IamPolicyEffect, IamPolicyStatement},
 };
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -13,7 +13,12 @@ use crate::{
     auth::Identity,
     domain::users::profile::TokenProfile,
     id::{DeviceId, UserId},
-    serve::{Fatal, http::bearer, log_answered, measured},
+    serve::{
+        Fatal,
+        events::{AuthorizerEvent, header},
+        http::bearer,
+        log_answered, measured,
+    },
     wire::problem::Problem,
 };
 
@@ -29,9 +34,6 @@ const USERNAME: &str = "username";
 const EMAIL: &str = "email";
 const DISPLAY_NAME: &str = "display_name";
 const AVATAR_URL: &str = "avatar_url";
-
-/// The request of the gateway.
-pub type Request = ApiGatewayCustomAuthorizerRequestTypeRequest;
 
 /// The response to the gateway: a policy and a context of texts.
 pub type AuthorizerResponse = ApiGatewayCustomAuthorizerResponse<HashMap<String, String>>;
@@ -54,7 +56,7 @@ impl From<Failure> for Diagnostic {
 pub async fn serve() -> Result<(), Fatal> {
     lambda_runtime::tracing::init_default_subscriber();
     let app = App::from_env().await?;
-    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Request>| {
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<AuthorizerEvent>| {
         let app = app.clone();
         async move {
             let (decision, measured) = measured(decide(&app, &event.payload)).await;
@@ -69,9 +71,10 @@ pub async fn serve() -> Result<(), Fatal> {
 
 /// Allows a connection with a valid token, in `?token=` (browsers cannot set headers) or in the
 /// `Authorization` header.
-pub async fn decide(app: &App, request: &Request) -> Result<AuthorizerResponse> {
-    let header = request.headers.get("authorization").and_then(|header| header.to_str().ok());
-    let token = request.query_string_parameters.first("token").or_else(|| header.and_then(bearer));
+pub async fn decide(app: &App, request: &AuthorizerEvent) -> Result<AuthorizerResponse> {
+    let parameter = |name: &str| request.query_string_parameters.as_ref()?.get(name).map(String::as_str);
+    let token =
+        parameter("token").or_else(|| header(request.headers.as_ref(), "authorization").and_then(bearer));
     let identity = app.verify(token.ok_or(Error::InvalidToken("missing"))?).await?;
 
     let mut statement = IamPolicyStatement::default();
@@ -84,7 +87,7 @@ pub async fn decide(app: &App, request: &Request) -> Result<AuthorizerResponse> 
     decision.policy_document.statement = vec![statement];
     decision.context = context(identity);
     // An invalid device id counts as absent.
-    let device = request.query_string_parameters.first(DEVICE_ID).and_then(|id| id.parse::<DeviceId>().ok());
+    let device = parameter(DEVICE_ID).and_then(|id| id.parse::<DeviceId>().ok());
     decision.context.extend(device.map(|device| (DEVICE_ID.to_owned(), device.to_string())));
     Ok(decision)
 }

@@ -2,6 +2,8 @@
 
 use std::convert::Infallible;
 
+use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use futures::FutureExt;
 use lambda_http::{
     Body as HttpBody, Request, RequestExt, Response,
     http::{
@@ -9,17 +11,19 @@ use lambda_http::{
         header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
     },
     request::RequestContext,
-    service_fn,
 };
+use lambda_runtime::{LambdaEvent, service_fn};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::{
     App, Error, Result,
     auth::Identity,
     clock::Timestamp,
     domain::page::Page,
+    error::Refusal,
     id::UserId,
-    serve::{Endpoint, Fatal, FromCall, log_answered, measured},
+    serve::{Endpoint, Fatal, FromCall, events, log_answered, measured},
     wire::{
         ListItem,
         fields::{Fields, Input, MAX_BODY_BYTES},
@@ -33,6 +37,10 @@ const NEXT_CURSOR: HeaderName = HeaderName::from_static("x-next-cursor");
 
 /// The maximum size of a page, in bytes of the function's result. Lambda limits the result to 6 MB.
 const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The event is not a request of the HTTP API, or has a part that cannot be read.
+const MALFORMED_REQUEST: Refusal =
+    Refusal { status: 400, code: "malformed_request", detail: "The request cannot be read." };
 
 /// A call of the HTTP API.
 #[derive(Clone)]
@@ -72,11 +80,37 @@ where
 {
     lambda_http::tracing::init_default_subscriber();
     let app = App::from_env().await?;
-    lambda_http::run_concurrent(service_fn(move |request: Request| {
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let (app, endpoint) = (app.clone(), endpoint.clone());
-        async move { Ok::<_, Infallible>(answer(&app, &endpoint, request).await) }
+        // Boxed to erase its type, whose nesting is beyond the limit of the compiler.
+        async move { Ok::<_, Infallible>(handle(&app, &endpoint, event).await) }.boxed()
     }))
     .await
+}
+
+async fn handle<A, E>(app: &App, endpoint: &E, event: LambdaEvent<Box<RawValue>>) -> ApiGatewayV2httpResponse
+where
+    E: Endpoint<HttpCall, A, Reply: HttpReply>,
+{
+    let LambdaEvent { payload, context } = event;
+    let request_id = context.request_id.clone();
+    let Some(request) = events::http_request(payload.get()) else {
+        tracing::warn!(request_id, "the event is not a request of the HTTP API");
+        return result(problem(&Problem::of(&MALFORMED_REQUEST.into(), &request_id)));
+    };
+    result(answer(app, endpoint, request.with_lambda_context(context)).await)
+}
+
+/// The result of the function, which the gateway converts to an HTTP response.
+fn result(response: Response<HttpBody>) -> ApiGatewayV2httpResponse {
+    let (parts, body) = response.into_parts();
+    let mut result = ApiGatewayV2httpResponse::default();
+    result.status_code = parts.status.as_u16().into();
+    result.headers = parts.headers;
+    result.is_base64_encoded = matches!(body, HttpBody::Binary(_));
+    // The gateway's format has no other empty body.
+    result.body = Some(if body.is_empty() { HttpBody::Text(String::new()) } else { body });
+    result
 }
 
 /// Handles a call. Errors become problem responses.

@@ -4,6 +4,7 @@
 //! the identity comes before parameters that read the content of the call.
 
 pub mod authorizer;
+pub mod events;
 pub mod http;
 pub mod schedule;
 pub mod socket;

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 
 use crate::{
     App, Error, Result,
     clock::Clock,
-    serve::{Endpoint, Fatal, log_answered, measured},
+    serve::{Endpoint, Fatal, events::ScheduledEvent, log_answered, measured},
 };
-
-/// The event of a schedule.
-pub type ScheduledEvent = EventBridgeEvent;
 
 /// The time before Lambda's deadline at which an endpoint is stopped, so that it can report that it is not
 /// finished.

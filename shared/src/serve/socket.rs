@@ -3,7 +3,6 @@
 //! The authorizer verifies the token in `$connect`; the gateway adds the authorizer's context to each later
 //! call. Replies and errors are posted to the connection.
 
-use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
@@ -13,7 +12,7 @@ use crate::{
     domain::users::{presence::Connection, rate_limit::RateLimitedAction},
     id::{ConnectionId, UserId},
     push::Origin,
-    serve::{Endpoint, Fatal, FromCall, authorizer, log_answered, measured},
+    serve::{Endpoint, Fatal, FromCall, authorizer, events::SocketEvent, log_answered, measured},
     wire::{
         fields::{Fields, Input},
         json::{Echo, Object, find_member, object},
@@ -28,9 +27,12 @@ const REFERENCE: &str = "ref";
 /// The maximum length of a `ref`, in bytes. Replies to frames with a longer one have no `ref`.
 const MAX_REFERENCE_BYTES: usize = 128;
 
+/// The maximum length of a connection id, in bytes. The gateway's have 16, and they are part of a key.
+const MAX_CONNECTION_ID_BYTES: usize = 256;
+
 /// A call of the WebSocket API.
 pub struct SocketCall {
-    event: ApiGatewayWebsocketProxyRequest,
+    event: SocketEvent,
     frame: Option<Object>,
     reference: Option<Echo>,
 }
@@ -46,7 +48,7 @@ where
 {
     lambda_runtime::tracing::init_default_subscriber();
     let app = App::from_env().await?;
-    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<ApiGatewayWebsocketProxyRequest>| {
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<SocketEvent>| {
         let (app, endpoint) = (app.clone(), endpoint.clone());
         async move { Ok::<_, Fatal>(answer(&app, &endpoint, event.payload, &event.context.request_id).await) }
     }))
@@ -54,17 +56,13 @@ where
 }
 
 /// Handles a call. The returned value is for the gateway; replies and errors are posted to the client.
-pub async fn answer<A, E>(
-    app: &App,
-    endpoint: &E,
-    event: ApiGatewayWebsocketProxyRequest,
-    request_id: &str,
-) -> Value
+pub async fn answer<A, E>(app: &App, endpoint: &E, event: SocketEvent, request_id: &str) -> Value
 where
     E: Endpoint<SocketCall, A, Reply = Option<Event>>,
 {
     let call = SocketCall::new(event);
-    let app = &app.at(Timestamp::from_epoch(call.event.request_context.request_time_epoch));
+    let time = call.event.request_context.request_time_epoch.and_then(Timestamp::from_epoch);
+    let app = &app.at(time);
     // Boxed, because the compiler limits how deeply futures nest.
     let must_close = Box::pin(call.must_close(app));
     let handled = async { futures::join!(endpoint.run(app, &call), must_close) };
@@ -85,7 +83,7 @@ where
 }
 
 impl SocketCall {
-    fn new(event: ApiGatewayWebsocketProxyRequest) -> Self {
+    fn new(event: SocketEvent) -> Self {
         let body = event.body.as_deref().unwrap_or_default();
         let frame = object(body);
         let reference = match &frame {
@@ -108,15 +106,18 @@ impl SocketCall {
     }
 
     fn authorizer_field(&self, field: &str) -> Result<&str> {
-        let fields = &self.event.request_context.authorizer.fields;
-        fields.get(field).and_then(Value::as_str).ok_or(Error::InvalidToken("no authorizer context"))
+        let fields = self.event.request_context.authorizer.as_ref();
+        let field = fields.and_then(|fields| fields.get(field)?.as_str());
+        field.ok_or(Error::InvalidToken("no authorizer context"))
     }
 
     /// The connection and its user from the authorizer context. The token may have expired.
     fn connection(&self, now: Timestamp) -> Result<Connection> {
         let user_id = self.authorizer_field(authorizer::USER_ID)?;
         let user_id = user_id.parse().map_err(|_| Error::InvalidToken("no authorizer context"))?;
-        let id = self.event.request_context.connection_id.clone().unwrap_or_default();
+        let id = self.event.request_context.connection_id.clone();
+        let id = id.filter(|id| (1..=MAX_CONNECTION_ID_BYTES).contains(&id.len()));
+        let id = id.ok_or(Error::InvalidToken("no connection id"))?;
         let device_id = self.authorizer_field(authorizer::DEVICE_ID).ok().and_then(|id| id.parse().ok());
         Ok(Connection { user_id, id: ConnectionId(id), since: now, device_id })
     }

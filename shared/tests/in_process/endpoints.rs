@@ -1,12 +1,15 @@
 //! The functions' endpoints in this process, called as their binaries call them.
 
-use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use futures::future::BoxFuture;
 use lambda_http::{Body, Request, Response};
 use serde_json::Value;
 use shared::{
     App,
-    serve::{Endpoint, http, schedule, socket},
+    serve::{
+        Endpoint,
+        events::{ScheduledEvent, SocketEvent},
+        http, schedule, socket,
+    },
     wire::socket::Event,
 };
 
@@ -88,7 +91,7 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
 }
 
 /// Handles a WebSocket API event with the function of this name.
-pub async fn call_socket(app: &App, function: &str, event: ApiGatewayWebsocketProxyRequest) -> Value {
+pub async fn call_socket(app: &App, function: &str, event: SocketEvent) -> Value {
     match function {
         "socket-connect" => boxed_socket(app, functions::socket_connect::connect, event).await,
         "socket-disconnect" => boxed_socket(app, functions::socket_disconnect::disconnect, event).await,
@@ -111,7 +114,7 @@ pub async fn call_socket(app: &App, function: &str, event: ApiGatewayWebsocketPr
 pub async fn call_scheduled(
     app: &App,
     function: &str,
-    event: &schedule::ScheduledEvent,
+    event: &ScheduledEvent,
 ) -> Result<(), schedule::Failure> {
     match function {
         "maintenance-complete-deletions" => {
@@ -130,14 +133,9 @@ where
     Box::pin(async move { http::answer(app, &endpoint, request).await })
 }
 
-fn boxed_socket<A: 'static, E>(
-    app: &App,
-    endpoint: E,
-    event: ApiGatewayWebsocketProxyRequest,
-) -> BoxFuture<'_, Value>
+fn boxed_socket<A: 'static, E>(app: &App, endpoint: E, event: SocketEvent) -> BoxFuture<'_, Value>
 where
     E: Endpoint<socket::SocketCall, A, Reply = Option<Event>>,
 {
-    let request_id = event.request_context.request_id.clone().unwrap_or_default();
-    Box::pin(async move { socket::answer(app, &endpoint, event, &request_id).await })
+    Box::pin(async move { socket::answer(app, &endpoint, event, "socket").await })
 }

@@ -167,7 +167,7 @@ impl Simulation {
     }
 
     async fn run_http(&self, route: &str, event: &str) -> Option<HttpResponse> {
-        let request = lambda_http::request::from_str(event).unwrap();
+        let request = shared::serve::events::http_request(event).unwrap();
         let response = self
             .invoke(route, endpoints::call_http(&self.app, &function_name(route), request).boxed_local())
             .await?;

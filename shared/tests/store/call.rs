@@ -1,10 +1,12 @@
 //! Calls as API Gateway makes them: the sample events with other users and rooms.
 
-use aws_lambda_events::apigw::ApiGatewayWebsocketProxyRequest;
 use jsonwebtoken::{EncodingKey, Header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
-use shared::{id::UserId, serve::authorizer};
+use shared::{
+    id::UserId,
+    serve::{authorizer, events},
+};
 
 use crate::{
     backend::{SECRET, TestBackend},
@@ -94,7 +96,7 @@ impl Call {
             if let Some(frame) = self.frame.or(self.body.map(data)) {
                 event["body"] = frame.into();
             }
-            let event: ApiGatewayWebsocketProxyRequest = serde_json::from_value(event).unwrap();
+            let event = serde_json::from_value(event).unwrap();
             let answer = endpoints::call_socket(&backend.app, &self.function, event).await;
             return Answer::of(answer["statusCode"].as_u64().unwrap().try_into().unwrap(), "");
         }
@@ -114,7 +116,7 @@ impl Call {
         if let Some(body) = self.body {
             event["body"] = body.into();
         }
-        let request = lambda_http::request::from_str(&event.to_string()).unwrap();
+        let request = events::http_request(&event.to_string()).unwrap();
         let answer = endpoints::call_http(&backend.app, &self.function, request).await;
         Answer::of(answer.status().as_u16(), std::str::from_utf8(answer.body()).unwrap())
     }
