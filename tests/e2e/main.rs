@@ -13,6 +13,8 @@ mod contract_files;
 mod demo;
 mod device;
 mod devices;
+#[path = "../dynamodb/mod.rs"]
+mod dynamodb;
 mod events;
 mod faults;
 mod forgeries;
@@ -45,6 +47,8 @@ mod rate_limits;
 mod reactions;
 mod readme;
 mod receipts;
+#[path = "../dynamodb/recording.rs"]
+mod recording;
 #[path = "../replica.rs"]
 mod replica;
 mod replies;

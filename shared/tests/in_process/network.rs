@@ -19,7 +19,9 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::body::SdkBody;
 use dynoxide::{Database, DynoxideError};
-use serde_json::json;
+use serde_json::{Value, json};
+
+use crate::dynamodb;
 
 /// The name of the table.
 pub const TABLE: &str = "chat";
@@ -52,6 +54,11 @@ pub type Answer = (u16, String);
 pub trait Network: Clone + Send + Sync + 'static {
     /// Responds to a call, or fails it with a connection error.
     fn answer(&self, call: Call) -> impl Future<Output = Result<Answer, ConnectorError>> + Send;
+
+    /// Whether the table has items that the app does not write. The engine may refuse to update them.
+    fn has_corrupted_items(&self) -> bool {
+        false
+    }
 }
 
 /// The configuration of the SDK clients of one process. Clients of one region share a retry budget.
@@ -129,7 +136,13 @@ impl<N: Network> HttpConnector for NetworkClient<N> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (network, call) = (self.0.clone(), read(&request));
         HttpConnectorFuture::new(async move {
+            let operation = checked_operation(&call);
+            let is_corrupted = network.has_corrupted_items();
             let (status, body) = network.answer(call).await?;
+            if let Some(operation) = operation.filter(|_| status != 200 && !is_corrupted) {
+                let answer: Value = serde_json::from_str(&body).unwrap();
+                dynamodb::check_answer(&operation, &answer).unwrap_or_else(|violation| panic!("{violation}"));
+            }
             let status = StatusCode::try_from(status).unwrap();
             let mut response = HttpResponse::new(status, SdkBody::from(body));
             // API Gateway names its error types in this header, DynamoDB in the body.
@@ -141,6 +154,14 @@ impl<N: Network> HttpConnector for NetworkClient<N> {
             Ok(response)
         })
     }
+}
+
+/// The DynamoDB operation of a call, which must be one that DynamoDB accepts.
+fn checked_operation(call: &Call) -> Option<String> {
+    let Call::Table { operation, body } = call else { return None };
+    let request = serde_json::from_str(body).unwrap();
+    dynamodb::check_request(operation, &request).unwrap_or_else(|violation| panic!("{violation}"));
+    Some(operation.clone())
 }
 
 fn read(request: &HttpRequest) -> Call {

@@ -17,6 +17,8 @@ mod checks;
 mod client_checks;
 mod connections;
 mod device;
+#[path = "../../../tests/dynamodb/mod.rs"]
+mod dynamodb;
 #[path = "../in_process/endpoints.rs"]
 mod endpoints;
 mod faults;

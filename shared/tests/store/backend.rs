@@ -25,7 +25,10 @@ use shared::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::network::{self, Answer, Network, TABLE};
+use crate::{
+    network::{self, Answer, Network, TABLE},
+    recording::Recording,
+};
 
 /// The region of the SDK clients.
 const REGION: &str = "us-east-1";
@@ -71,14 +74,13 @@ struct Recorded {
     frames: Vec<(String, String)>,
     sockets: BTreeMap<String, Socket>,
     conflicts: BTreeMap<String, usize>,
+    has_corrupted_items: bool,
 }
 
 /// An in-process AWS and the app that runs on it.
 #[derive(Clone)]
 pub struct TestBackend {
-    engine: Database,
-    recorded: Arc<Mutex<Recorded>>,
-    start: Instant,
+    network: RecordingNetwork,
     /// An SDK client, for writes that the store does not offer.
     pub client: aws_sdk_dynamodb::Client,
     /// The app under test.
@@ -87,10 +89,14 @@ pub struct TestBackend {
 
 impl TestBackend {
     pub fn new() -> Self {
-        let engine = network::engine();
-        let (recorded, start) = (Arc::<Mutex<Recorded>>::default(), Instant::now());
-        let network = RecordingNetwork { engine: engine.clone(), recorded: recorded.clone(), start };
-        let aws = network::sdk(network, REGION);
+        let start = Instant::now();
+        let network = RecordingNetwork {
+            engine: network::engine(),
+            recorded: Arc::default(),
+            recording: Arc::new(Recording::start()),
+            start,
+        };
+        let aws = network::sdk(network.clone(), REGION);
         let variable = |name: &str| match name {
             "TABLE_NAME" => Some(TABLE.to_owned()),
             "SOCKET_ENDPOINT" => Some("https://sockets.example/live".to_owned()),
@@ -107,13 +113,17 @@ impl TestBackend {
             Timestamp::from_seconds(START + seconds)
         });
         let app = App::new(config, clock, store, push);
-        Self { engine, recorded, start, client, app }
+        Self { network, client, app }
+    }
+
+    /// Allows the engine to refuse requests from now on, and stops the recording.
+    pub fn expect_corrupted_items(&self) {
+        self.network.recorded.lock().unwrap().has_corrupted_items = true;
     }
 
     /// A store with its own SDK client, as another process has.
     pub fn another_store(&self) -> Store {
-        let (engine, recorded) = (self.engine.clone(), self.recorded.clone());
-        let aws = network::sdk(RecordingNetwork { engine, recorded, start: self.start }, REGION);
+        let aws = network::sdk(self.network.clone(), REGION);
         Store::new(aws_sdk_dynamodb::Client::new(&aws), TABLE.to_owned())
     }
 
@@ -135,17 +145,17 @@ impl TestBackend {
 
     /// Sets how the connection responds from now on.
     pub fn set_socket(&self, id: &str, socket: Socket) {
-        self.recorded.lock().unwrap().sockets.insert(id.to_owned(), socket);
+        self.network.recorded.lock().unwrap().sockets.insert(id.to_owned(), socket);
     }
 
     /// Makes the next `calls` calls of this operation fail with a transaction conflict.
     pub fn set_conflicts(&self, operation: &str, calls: usize) {
-        self.recorded.lock().unwrap().conflicts.insert(operation.to_owned(), calls);
+        self.network.recorded.lock().unwrap().conflicts.insert(operation.to_owned(), calls);
     }
 
     /// Takes the calls recorded since the last `calls()`.
     pub fn calls(&self) -> Vec<Call> {
-        std::mem::take(&mut self.recorded.lock().unwrap().calls)
+        std::mem::take(&mut self.network.recorded.lock().unwrap().calls)
     }
 
     /// Takes the frames recorded since the last `frames()`, as `(connection, frame)`.
@@ -156,12 +166,12 @@ impl TestBackend {
 
     /// Takes the texts of the frames recorded since the last `frames()`, as `(connection, text)`.
     pub fn frame_texts(&self) -> Vec<(String, String)> {
-        std::mem::take(&mut self.recorded.lock().unwrap().frames)
+        std::mem::take(&mut self.network.recorded.lock().unwrap().frames)
     }
 
     /// Seconds since the backend was created, which are the sequential round trips so far.
     pub fn elapsed(&self) -> u64 {
-        (Instant::now() - self.start).as_secs()
+        (Instant::now() - self.network.start).as_secs()
     }
 
     /// Advances the clock.
@@ -176,7 +186,7 @@ impl TestBackend {
             "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": pk}},
         });
-        let answer = self.engine.query(serde_json::from_value(query).unwrap()).unwrap();
+        let answer = self.network.engine.query(serde_json::from_value(query).unwrap()).unwrap();
         let answer = serde_json::to_value(answer).unwrap();
         answer["Items"].as_array().cloned().unwrap_or_default()
     }
@@ -187,6 +197,7 @@ impl TestBackend {
 struct RecordingNetwork {
     engine: Database,
     recorded: Arc<Mutex<Recorded>>,
+    recording: Arc<Recording>,
     start: Instant,
 }
 
@@ -194,9 +205,14 @@ impl Network for RecordingNetwork {
     async fn answer(&self, call: network::Call) -> Result<Answer, ConnectorError> {
         let (operation, connection, body, (status, answer)) = match call {
             network::Call::Table { operation, body } => {
-                let answer = match self.conflict(&operation) {
-                    Some(conflict) => (400, conflict.to_string()),
-                    None => network::perform(&self.engine, &operation, &body),
+                let answer = if let Some(conflict) = self.conflict(&operation) {
+                    (400, conflict.to_string())
+                } else {
+                    let answer = network::perform(&self.engine, &operation, &body);
+                    if !self.has_corrupted_items() {
+                        self.recording.add(&operation, &body, &answer.1);
+                    }
+                    answer
                 };
                 (operation, None, body, answer)
             }
@@ -215,6 +231,10 @@ impl Network for RecordingNetwork {
             on_index: body.contains("\"IndexName\""),
         });
         Ok((status, answer))
+    }
+
+    fn has_corrupted_items(&self) -> bool {
+        self.recorded.lock().unwrap().has_corrupted_items
     }
 }
 

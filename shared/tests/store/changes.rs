@@ -19,8 +19,9 @@ use shared::{
 
 use crate::{
     backend::TestBackend,
+    dynamodb::size,
     log::send,
-    raw::{items, meta, number, recorded_revisions, set, size},
+    raw::{items, meta, number, recorded_revisions, set},
     rooms::room,
 };
 

@@ -15,6 +15,10 @@ mod deletion;
 mod deletion_leases;
 mod deletion_races;
 mod devices;
+#[path = "../../../tests/dynamodb/mod.rs"]
+mod dynamodb;
+#[path = "../../../tests/dynamodb/tests.rs"]
+mod dynamodb_tests;
 #[path = "../in_process/endpoints.rs"]
 mod endpoints;
 mod exact_values;
@@ -35,6 +39,8 @@ mod pushes;
 mod rate_limits;
 mod raw;
 mod read_budget;
+#[path = "../../../tests/dynamodb/recording.rs"]
+mod recording;
 mod relationship_lists;
 mod relationships;
 mod reports;

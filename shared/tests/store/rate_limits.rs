@@ -115,6 +115,7 @@ async fn a_call_after_a_pause_costs_one_write_and_a_call_within_the_interval_two
 #[tokio::test(start_paused = true)]
 async fn an_invalid_stored_time_is_replaced() {
     let backend = TestBackend::new();
+    backend.expect_corrupted_items();
     let (limit, now) = (RateLimit::per(2, 60), backend.app.now());
     let far = now.plus(Duration::days(400)).milliseconds().to_string();
     let yesterday = now.plus(-Duration::days(1)).milliseconds().to_string();

@@ -45,25 +45,6 @@ pub fn user_keys(backend: &TestBackend, user: UserId) -> Vec<String> {
     items.iter().map(|item| item["sk"]["S"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The item size by DynamoDB's rules, in bytes: names and values, one more for each element of a list or map,
-/// and three for each list or map.
-pub fn size(item: &Value) -> usize {
-    fn of(value: &Value) -> usize {
-        let (kind, value) = value.as_object().unwrap().iter().next().unwrap();
-        match (kind.as_str(), value) {
-            ("S", Value::String(text)) => text.len(),
-            ("N", Value::String(digits)) => digits.len().div_ceil(2) + 1,
-            ("BOOL" | "NULL", _) => 1,
-            ("L", Value::Array(values)) => 3 + values.iter().map(|value| 1 + of(value)).sum::<usize>(),
-            ("M", Value::Object(fields)) => {
-                3 + fields.iter().map(|(name, value)| 1 + name.len() + of(value)).sum::<usize>()
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    item.as_object().unwrap().iter().map(|(name, value)| name.len() + of(value)).sum()
-}
-
 /// Writes items unconditionally, in transactions of 100.
 #[expect(clippy::disallowed_methods, reason = "writes what the store would not write")]
 pub async fn put_all(backend: &TestBackend, items: Vec<Item>) {

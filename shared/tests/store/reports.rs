@@ -13,7 +13,7 @@ use shared::{
 };
 use uuid::Uuid;
 
-use crate::{backend::TestBackend, log::send, raw::size, rooms::room};
+use crate::{backend::TestBackend, dynamodb::size, log::send, rooms::room};
 
 fn about(target: ReportTarget) -> NewReport {
     NewReport { target, reason: Reason::Harassment, text: Some("please look at this".into()) }

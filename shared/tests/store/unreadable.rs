@@ -171,6 +171,7 @@ fn positions(messages: &Value) -> Vec<u64> {
 /// What must work although one item is corrupted. `kind` decides which single reads may fail.
 async fn check(fixture: &Fixture, kind: &str, what: &str, item: Item) -> Vec<String> {
     let backend = fixture.restore().await;
+    backend.expect_corrupted_items();
     put(&backend, item).await;
     let (ana, ben, group) = (fixture.ana, fixture.ben, &*fixture.group);
     let mut calls = Calls { backend: &backend, what: format!("{kind}: {what}"), failed: Vec::new() };

@@ -16,6 +16,7 @@ pub use actor::{Actor, Answer};
 pub use chat::{as_others_see, each, path_of, without_presence};
 pub use issuer::{AUDIENCE, Issuer, Reply};
 use local::{LogLines, Options, Stack};
+use proxy::TEST_CALLER;
 pub use proxy::{Proxy, Seen};
 use serde_json::{Value, json};
 pub use socket::{Socket, next_on_each};
@@ -30,9 +31,12 @@ pub fn rate_limited(limits: &str) -> Options {
     Options { env, ..Options::default() }
 }
 
-/// A local stack that serves one test.
+/// A local stack that serves one test. A call that DynamoDB would refuse fails the test when the stack is
+/// dropped.
 pub struct TestStack {
     pub local: Stack,
+    database: Proxy,
+    _verdict: Verdict,
     http: reqwest::Client,
 }
 
@@ -41,12 +45,10 @@ impl TestStack {
         Self::with(Options::default()).await
     }
 
-    pub async fn with(options: Options) -> Self {
-        // The test runner shows the log of the stack and its functions only for a failing test.
-        let log = tracing_subscriber::fmt().event_format(LogLines::new(false)).with_test_writer();
-        let _ = log.try_init();
-        let local = Stack::start(options).await.unwrap();
-        Self { local, http: http_client() }
+    pub async fn with(mut options: Options) -> Self {
+        let database = Proxy::start().await;
+        options.env.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), database.url().to_owned());
+        Self::behind(database, options).await
     }
 
     /// A stack whose functions reach the database and the connections through a proxy that the test controls.
@@ -59,10 +61,22 @@ impl TestStack {
         let proxy = Proxy::start().await;
         options.env.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), proxy.url().to_owned());
         options.env.insert("SOCKET_ENDPOINT".to_owned(), format!("{}/live", proxy.url()));
-        let stack = Self::with(options).await;
-        let sockets = stack.local.ws_url().replace("ws://", "http://");
-        proxy.forward_to(stack.local.dynamodb_url(), sockets.trim_end_matches("/live"));
-        (stack, proxy)
+        (Self::behind(proxy.clone(), options).await, proxy)
+    }
+
+    /// A stack with these options only. The test has no rules for its calls to the database.
+    pub async fn without_proxy(options: Options) -> Self {
+        Self::behind(Proxy::start().await, options).await
+    }
+
+    async fn behind(database: Proxy, options: Options) -> Self {
+        // The test runner shows the log of the stack and its functions only for a failing test.
+        let log = tracing_subscriber::fmt().event_format(LogLines::new(false)).with_test_writer();
+        let _ = log.try_init();
+        let local = Stack::start(options).await.unwrap();
+        let sockets = local.ws_url().replace("ws://", "http://");
+        database.forward_to(local.dynamodb_url(), sockets.trim_end_matches("/live"));
+        Self { local, _verdict: Verdict(database.clone()), database, http: http_client() }
     }
 
     /// A signed-in user with this username.
@@ -97,13 +111,15 @@ impl TestStack {
         body["TableName"] = self.local.table_name().into();
         let call = self
             .http
-            .post(self.local.dynamodb_url())
+            .post(self.database.url())
             .header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
         let call = call
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-date", "20260101T000000Z");
-        let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/dynamodb/aws4_request, \
-            SignedHeaders=host;x-amz-date;x-amz-target, Signature=0";
+        let signature = format!(
+            "AWS4-HMAC-SHA256 Credential={TEST_CALLER}/20260101/us-east-1/dynamodb/aws4_request, \
+             SignedHeaders=host;x-amz-date;x-amz-target, Signature=0"
+        );
         let answer = call.header("authorization", signature).body(body.to_string()).send().await.unwrap();
         let status = answer.status();
         let answer = answer.json().await.unwrap();
@@ -197,6 +213,17 @@ impl TestStack {
             }
         };
         tokio::time::timeout(PATIENCE, noticed).await.expect("the stack notices in time");
+    }
+}
+
+/// Fails the test when it is dropped, if the proxy has seen a call that DynamoDB would refuse.
+struct Verdict(Proxy);
+
+impl Drop for Verdict {
+    fn drop(&mut self) {
+        let violations = self.0.violations();
+        let is_failing = std::thread::panicking();
+        assert!(is_failing || violations.is_empty(), "{}", violations.join("\n"));
     }
 }
 

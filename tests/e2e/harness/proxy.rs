@@ -1,5 +1,5 @@
 //! A proxy in front of the database and the gateway's connections. It records every call of every function,
-//! blocks a call that a test waits for, and answers in place of the database.
+//! blocks a call that a test waits for, answers in place of the database, and notes what DynamoDB would refuse.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -13,6 +13,14 @@ use axum::{
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::oneshot};
 use tokio_util::task::TaskTracker;
+
+use crate::{
+    dynamodb::{self, Checked},
+    recording::Recording,
+};
+
+/// The access key of the calls that a test makes itself. They are only checked, forwarded and recorded for the replay.
+pub const TEST_CALLER: &str = "test";
 
 /// A recorded call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +45,6 @@ struct Prepared {
     answer: Value,
 }
 
-#[derive(Default)]
 struct Inner {
     database: OnceLock<String>,
     sockets: OnceLock<String>,
@@ -45,7 +52,18 @@ struct Inner {
     seen: Mutex<Vec<Seen>>,
     holds: Mutex<Vec<(Matcher, Arrival)>>,
     answers: Mutex<Vec<Arc<Prepared>>>,
+    violations: Mutex<Vec<String>>,
+    recording: Recording,
     client: reqwest::Client,
+}
+
+impl Inner {
+    fn note(&self, checked: Checked) {
+        if let Err(violation) = checked {
+            eprintln!("{violation}");
+            self.violations.lock().unwrap().push(violation);
+        }
+    }
 }
 
 /// The proxy. It runs until the test ends.
@@ -79,7 +97,17 @@ impl BlockedCall {
 
 impl Proxy {
     pub async fn start() -> Self {
-        let inner = Arc::new(Inner::default());
+        let inner = Arc::new(Inner {
+            database: OnceLock::new(),
+            sockets: OnceLock::new(),
+            calls: TaskTracker::new(),
+            seen: Mutex::default(),
+            holds: Mutex::default(),
+            answers: Mutex::default(),
+            violations: Mutex::default(),
+            recording: Recording::start(),
+            client: reqwest::Client::new(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(pass).with_state(Arc::clone(&inner));
@@ -106,6 +134,11 @@ impl Proxy {
     /// Every call so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.inner.seen.lock().unwrap().clone()
+    }
+
+    /// What DynamoDB would refuse of the calls so far.
+    pub fn violations(&self) -> Vec<String> {
+        self.inner.violations.lock().unwrap().clone()
     }
 
     /// Blocks the next matching call before it reaches the database.
@@ -155,16 +188,24 @@ async fn forward(inner: Arc<Inner>, method: Method, uri: Uri, headers: HeaderMap
         },
         body: String::from_utf8(body.to_vec()).unwrap(),
     };
+    let is_test = seen.caller == TEST_CALLER;
     let hold = {
         let mut holds = inner.holds.lock().unwrap();
-        let index = holds.iter().position(|(matches, _)| matches(&seen));
+        let index = holds.iter().position(|(matches, _)| !is_test && matches(&seen));
         index.map(|index| holds.remove(index).1)
     };
     let prepared = {
         let answers = inner.answers.lock().unwrap();
-        answers.iter().find(|prepared| (prepared.matches)(&seen)).cloned()
+        answers.iter().find(|prepared| !is_test && (prepared.matches)(&seen)).cloned()
     };
-    inner.seen.lock().unwrap().push(seen);
+    let to_database = headers.contains_key("x-amz-target");
+    if to_database {
+        inner.note(dynamodb::check_request(&seen.operation, &serde_json::from_str(&seen.body).unwrap()));
+    }
+    let call = (seen.operation.clone(), seen.body.clone());
+    if !is_test {
+        inner.seen.lock().unwrap().push(seen);
+    }
     if let Some(arrival) = hold {
         let (release, released) = oneshot::channel::<()>();
         if arrival.send(release).is_ok() {
@@ -175,7 +216,6 @@ async fn forward(inner: Arc<Inner>, method: Method, uri: Uri, headers: HeaderMap
     if let Some(prepared) = prepared {
         return (prepared.status, content_type(true), prepared.answer.to_string()).into_response();
     }
-    let to_database = headers.contains_key("x-amz-target");
     let target = if to_database { &inner.database } else { &inner.sockets };
     let target = format!("{}{}", target.get().expect("the proxy has a target"), uri.path());
     let mut request = inner.client.request(method, target).body(body);
@@ -186,8 +226,16 @@ async fn forward(inner: Arc<Inner>, method: Method, uri: Uri, headers: HeaderMap
         Ok(answer) => {
             let status = StatusCode::from_u16(answer.status().as_u16()).unwrap();
             let kind = answer.headers().get("x-amzn-errortype").cloned();
-            let mut response =
-                (status, content_type(to_database), answer.bytes().await.unwrap()).into_response();
+            let bytes = answer.bytes().await.unwrap();
+            if to_database {
+                let text = String::from_utf8_lossy(&bytes);
+                inner.recording.add(&call.0, &call.1, &text);
+                if !status.is_success() {
+                    let answer = serde_json::from_str(&text).unwrap_or_default();
+                    inner.note(dynamodb::check_answer(&call.0, &answer));
+                }
+            }
+            let mut response = (status, content_type(to_database), bytes).into_response();
             if let Some(kind) = kind {
                 response.headers_mut().insert("x-amzn-errortype", kind);
             }
