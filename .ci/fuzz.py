@@ -5,16 +5,14 @@ built. Must run with the Python of the tools environment that `.ci/run` installs
 """
 
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-STACK = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "local"
+from stack import ROOT, stack
+
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -23,24 +21,7 @@ CHECKS = [
     "response_schema_conformance",
     "ignored_auth",
 ]
-START_SECONDS = 60
 RUN_SECONDS = 240
-
-
-def start_stack(folder):
-    """Starts the stack on free ports. Returns its process and its HTTP address."""
-    ready = folder / "ready.json"
-    addresses = [text for name in ("http", "ws", "dynamodb") for text in (f"--{name}", "127.0.0.1:0")]
-    command = [STACK, "--no-build", "--no-demo", "--memory", "--env", "RATE_LIMITS=off", *addresses, "--ready-file", ready]
-    with open(folder / "log", "w") as log:
-        stack = subprocess.Popen(command, stdout=log, stderr=log)
-    deadline = time.monotonic() + START_SECONDS
-    while not ready.exists():
-        if stack.poll() is not None or time.monotonic() > deadline:
-            stack.kill()
-            sys.exit(f"the stack did not start:\n{(folder / 'log').read_text()}")
-        time.sleep(0.1)
-    return stack, json.loads(ready.read_text())["http"]
 
 
 def post(url, body, token=None):
@@ -66,8 +47,7 @@ def create_fixtures(http):
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        stack, http = start_stack(folder)
-        try:
+        with stack(folder, "--no-demo", "--memory", "--env", "RATE_LIMITS=off") as http:
             command = [
                 pathlib.Path(sys.executable).with_name("schemathesis"),
                 "run",
@@ -83,14 +63,6 @@ def main():
             ]
             # Runs in the temporary folder, because Schemathesis writes files to its working directory.
             result = subprocess.run(command, cwd=folder, timeout=RUN_SECONDS).returncode
-            if stack.poll() is not None:
-                sys.exit(f"the stack stopped:\n{(folder / 'log').read_text()[-4000:]}")
-        finally:
-            stack.terminate()
-            try:
-                stack.wait(30)
-            except subprocess.TimeoutExpired:
-                stack.kill()
     sys.exit(result)
 
 

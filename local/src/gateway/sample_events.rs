@@ -18,7 +18,8 @@ use crate::options::project_root;
 use crate::template::Template;
 
 /// Fields that vary per request or differ on AWS. Only their presence and type are compared.
-const VARYING: [&str; 9] = [
+const VARYING: [&str; 10] = [
+    "connectedAt",
     "time",
     "timeEpoch",
     "requestTime",

@@ -6,7 +6,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 
 use crate::{
     App, Error, Result,
-    clock::Clock,
+    clock::{Clock, Timestamp},
     serve::{Endpoint, Fatal, events::ScheduledEvent, log_answered, measured},
 };
 
@@ -58,7 +58,7 @@ pub async fn answer<A, E>(
 where
     E: Endpoint<ScheduledCall, A, Reply = ()>,
 {
-    let app = &app.at(event.time.map(Into::into));
+    let app = &app.at(event.time.and_then(|time| Timestamp::from_milliseconds(time.timestamp_millis())));
     let (outcome, measured) = measured(endpoint.run(app, &ScheduledCall)).await;
     log_answered!(outcome.as_ref().err(), measured, route = "schedule", request_id);
     outcome.map_err(Failure)
