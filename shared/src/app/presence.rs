@@ -32,7 +32,8 @@ impl App {
         Ok(live.iter().any(|live| live.id == connection.id))
     }
 
-    /// The presence of some users as `me` may know it; that of `me` is complete. One round trip.
+    /// The presence of some users as `me` may know it; that of `me` is complete. One round trip, eventually
+    /// consistent.
     pub async fn presences(
         &self,
         me: UserId,
@@ -43,10 +44,11 @@ impl App {
             return Ok(HashMap::new());
         }
         let others: Vec<UserId> = users.iter().copied().filter(|user| *user != me).collect();
+        let store = self.store.eventual();
         let (presences, pairs, profiles) = futures::try_join!(
-            self.store.presences(&users, self.now()),
-            self.store.pairs(me, &others),
-            self.store.profiles(&others),
+            store.presences(&users, self.now()),
+            store.pairs(me, &others),
+            store.profiles(&others),
         )?;
         let presence = |user: UserId| presences.get(&user).copied().unwrap_or_default();
         let shown = profiles.iter().filter_map(|(user, profile)| {
@@ -88,7 +90,7 @@ impl App {
     /// Adds the presence to a page of the caller's friends, as they show it to friends.
     pub async fn with_presence(&self, friends: Page<(Friend, Profile)>) -> Result<Page<ListedFriend>> {
         let ids: Vec<UserId> = friends.items.iter().map(|(friend, _)| friend.user_id).collect();
-        let presences: HashMap<UserId, Presence> = self.store.presences(&ids, self.now()).await?;
+        let presences: HashMap<UserId, Presence> = self.store.eventual().presences(&ids, self.now()).await?;
         Ok(friends.map(|(friend, profile)| {
             let presence = presences.get(&friend.user_id).copied().unwrap_or_default();
             let shown = presence.shown_to(Degree::Friend, &profile.settings);

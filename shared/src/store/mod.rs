@@ -36,6 +36,13 @@ impl Store {
         Self { table: Table::new(client, table) }
     }
 
+    /// The same store, with eventually consistent reads at half the cost, for what lists show beside their
+    /// entries. Nothing may be decided by it, except whether the presence of others is shown.
+    #[must_use]
+    pub fn eventual(&self) -> Self {
+        Self { table: self.table.eventual() }
+    }
+
     /// One page of a list whose items are in one range. The cursor is the sort key of the last item without
     /// the range's prefix.
     async fn page<T: DeserializeOwned>(

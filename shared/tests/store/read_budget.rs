@@ -65,12 +65,12 @@ async fn read_friends(
 #[tokio::test(start_paused = true)]
 async fn a_call_is_charged_what_it_reads_before_it_reads() {
     let backend = TestBackend::new();
-    let user = user_with_friends(&backend, 70).await;
-    let operations = ["Query", "BatchGetItem"].map(str::to_owned);
-    // The list has 3 units, and 70 profiles have 70.
+    let user = user_with_friends(&backend, 140).await;
+    let operations = ["Query", "BatchGetItem", "BatchGetItem"].map(str::to_owned);
+    // The list has 6 units, and 140 profiles have 70.
     assert_eq!(read_friends(&backend, user, 100, 0).await, (vec![], true, operations.to_vec()));
-    assert_eq!(read_friends(&backend, user, 50, 73).await, (vec![73], true, operations.to_vec()));
-    assert_eq!(read_friends(&backend, user, 50, 72).await, (vec![73], false, vec!["Query".to_owned()]));
+    assert_eq!(read_friends(&backend, user, 50, 76).await, (vec![76], true, operations.to_vec()));
+    assert_eq!(read_friends(&backend, user, 50, 75).await, (vec![76], false, vec!["Query".to_owned()]));
     assert_eq!(read_friends(&backend, user, 0, 0).await, (vec![1], false, vec![]));
 }
 
@@ -80,11 +80,11 @@ async fn reads_beyond_the_expectation_are_charged_at_the_end() {
     let user = user_with_friends(&backend, 10).await;
     for n in 0..10 {
         let mut item = attributes(keys::profile(UserId::from(Uuid::from_u128(n))));
-        item.insert("bio".into(), AttributeValue::S("x".repeat(8000)));
+        item.insert("bio".into(), AttributeValue::S("x".repeat(16_000)));
         put(&backend, item).await;
     }
     backend.calls();
     let (charges, _, _) = read_friends(&backend, user, 5, u32::MAX).await;
-    // Ten profiles of 8 KB are 20 units, of which 10 were expected beside the one of the list.
-    assert_eq!(charges, [11, 10]);
+    // Ten profiles of 16 KB are 20 units, of which 5 were expected beside the one of the list.
+    assert_eq!(charges, [6, 15]);
 }

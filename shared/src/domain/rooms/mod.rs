@@ -140,6 +140,11 @@ impl Room {
         }
     }
 
+    /// The ids of the members that a list shows to one of them, who is not among them.
+    pub fn shown_others(&self, me: UserId) -> impl Iterator<Item = UserId> {
+        self.first_members.iter().copied().filter(move |user| *user != me).take(SHOWN_MEMBERS)
+    }
+
     /// The pins visible to a member who sees the log from `from_seq`.
     pub fn pinned_from(&self, from_seq: u64) -> Vec<MessageId> {
         self.pinned.iter().copied().filter(|id| id.seq() >= from_seq).collect()

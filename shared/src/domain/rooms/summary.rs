@@ -6,11 +6,11 @@ use crate::{
     clock::Timestamp,
     domain::{
         messages::{Kind, Message, log, view::View},
-        rooms::{Member, Room, SHOWN_MEMBERS, settings::RoomSettings},
+        rooms::{Member, Room, settings::RoomSettings},
         sync::SyncPosition,
     },
     error::{Error, Result},
-    id::{RoomId, UserId},
+    id::RoomId,
 };
 
 /// The maximum length of the last message's content in a list, in characters.
@@ -85,13 +85,6 @@ impl RoomSummary {
         position.ok_or_else(|| Error::invalid("cursor", "must be one that an earlier page gave"))
     }
 
-    /// The ids of the other members that a list shows.
-    pub fn shown_others(&self) -> impl Iterator<Item = UserId> {
-        let me = self.me.shown.user_id;
-        let others = self.room.first_members.iter().copied().filter(move |user| *user != me);
-        others.take(SHOWN_MEMBERS)
-    }
-
     /// An upper bound of the size of the room as JSON, in bytes, as far as it varies.
     pub fn bytes(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
@@ -120,7 +113,7 @@ mod tests {
         let now = Timestamp::from_seconds(0);
         let message = serde_json::json!({
             "id": MessageId::new(now, 1), "room_id": RoomId::random(), "seq": 1, "rev": 0, "kind": "location",
-            "sender_id": UserId::from(uuid::Uuid::new_v4()), "sender_username": "ana", "content": "",
+            "sender_id": crate::id::UserId::from(uuid::Uuid::new_v4()), "sender_username": "ana", "content": "",
             "client_message_id": "1", "created_at": now,
         });
         serde_json::from_value(message).unwrap()

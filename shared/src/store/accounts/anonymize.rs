@@ -7,7 +7,6 @@ use crate::{
     domain::{
         accounts::{DeletionTarget, anonymized},
         messages::{Kind, Message},
-        rooms::Member,
         users::username,
     },
     error::Result,
@@ -20,6 +19,7 @@ use crate::{
             transaction::{Attempt, retrying_with},
         },
         messages::{changes::ROOM_IS_BUSY, read_message},
+        rooms::read_member,
     },
 };
 
@@ -91,9 +91,8 @@ impl Store {
         mut after_seq: u64,
         now: Timestamp,
     ) -> Result<()> {
-        let is_user = |member: &Member| member.shown.user_id == user && !member.is_deleted;
-        let found = self.open_or_closed_room(room).await?;
-        let rejoined = found.and_then(|found| found.members.into_iter().find(is_user));
+        let member = self.table.get_item(keys::member(room, user), true).await?.map(read_member);
+        let rejoined = member.filter(|member| !member.is_deleted);
         let until = rejoined.map_or(now, |member| member.shown.joined_at);
         loop {
             let mut messages = self.messages_after(room, after_seq).await?;

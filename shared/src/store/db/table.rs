@@ -68,13 +68,20 @@ pub enum Transacted {
 pub struct Table {
     client: Client,
     name: String,
+    is_eventual: bool,
 }
 
 #[expect(clippy::disallowed_methods, reason = "this module makes the calls")]
 impl Table {
     /// The table of this name.
     pub fn new(client: Client, name: String) -> Self {
-        Self { client, name }
+        Self { client, name, is_eventual: false }
+    }
+
+    /// The same table, all of whose reads are eventually consistent.
+    #[must_use]
+    pub fn eventual(&self) -> Self {
+        Self { is_eventual: true, ..self.clone() }
     }
 
     /// The table's name, for writes of a transaction.
@@ -89,6 +96,7 @@ impl Table {
 
     /// Reads one item, which may be unreadable.
     pub async fn get_item(&self, key: Key, consistent: bool) -> Result<Option<Item>> {
+        let consistent = consistent && !self.is_eventual;
         admit_read(least_units(1, consistent)).await?;
         let call = self.client.get_item().table_name(&self.name).set_key(Some(attributes(key)));
         let call = call.consistent_read(consistent).return_consumed_capacity(Total);
@@ -145,12 +153,13 @@ impl Table {
 
     /// Reads the items of a range in order, page by page, up to the limit or the end of the range.
     pub async fn query(&self, query: Query) -> Result<Vec<Item>> {
+        let consistent = query.consistent && !self.is_eventual;
         let mut items: Vec<Item> = Vec::new();
         let mut start = query.after.map(attributes);
         loop {
-            admit_read(least_units(1, query.consistent)).await?;
+            admit_read(least_units(1, consistent)).await?;
             let remaining = query.limit.map(|limit| limit - items.len());
-            let call = self.client.query().table_name(&self.name).consistent_read(query.consistent);
+            let call = self.client.query().table_name(&self.name).consistent_read(consistent);
             let call = call.key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last");
             let call = call.expression_attribute_values(":pk", AttributeValue::S(query.range.pk.clone()));
             let call =
@@ -176,6 +185,7 @@ impl Table {
         consistent: bool,
     ) -> Result<Vec<Item>> {
         let keys: Vec<Key> = keys.into_iter().collect::<BTreeSet<Key>>().into_iter().collect();
+        let consistent = consistent && !self.is_eventual;
         admit_read(least_units(keys.len(), consistent)).await?;
         let batches = keys.chunks(BATCH_KEYS).map(|batch| self.get_batch(batch.to_vec(), consistent));
         Ok(futures::future::try_join_all(batches).await?.into_iter().flatten().collect())

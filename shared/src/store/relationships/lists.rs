@@ -55,7 +55,7 @@ impl Store {
         Ok(friend_ids(&items))
     }
 
-    /// A user's friends with their profiles, in the order of their ids.
+    /// A user's friends with their profiles, which are eventually consistent, in the order of their ids.
     pub async fn friends(&self, me: UserId, page: PageRequest) -> Result<Page<(Friend, Profile)>> {
         let range = keys::friends(me);
         let friends: Page<Friend> = self.page(Query::of(range.clone()), &range, page).await?;
@@ -84,7 +84,7 @@ impl Store {
 
     async fn with_profiles(&self, friends: Page<Friend>) -> Result<Page<(Friend, Profile)>> {
         let ids: Vec<UserId> = friends.items.iter().map(|friend| friend.user_id).collect();
-        let mut profiles = self.profiles(&ids).await?;
+        let mut profiles = self.eventual().profiles(&ids).await?;
         let found = friends.items.into_iter().filter_map(|friend| {
             let profile = profiles.remove(&friend.user_id)?;
             Some((friend, profile))

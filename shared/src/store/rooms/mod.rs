@@ -13,7 +13,7 @@ use crate::{
         page::{Page, PageRequest},
         receipts::{MessageStatus, ReceiptPosition},
         rooms::{
-            Member, Room, RoomWithMembers,
+            Member, Room, RoomWithMembers, SHOWN_MEMBERS,
             settings::RoomSettings,
             summary::{RoomSummary, preview},
         },
@@ -31,12 +31,20 @@ use crate::{
 };
 use std::collections::{BTreeMap, HashMap};
 
+use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The number of a room's items that are read before it is certain that the caller is a member: its own, and
 /// members. Larger groups take one or two more round trips.
 const ITEMS_BEFORE_CHECK: usize = 32;
+
+/// The number of a room's items that a list reads with one query: its own, all members of a group that shows all
+/// of them, and the head hint.
+const LISTED_ITEMS: usize = SHOWN_MEMBERS + 3;
+
+/// Rooms read concurrently for a list.
+const CONCURRENT_ROOMS: usize = 16;
 
 /// The head hint: a lower bound of a room's newest position. It only advances, and is always checked against
 /// the log.
@@ -199,40 +207,31 @@ impl Store {
         rooms: &[RoomId],
         mut settings: HashMap<RoomId, RoomSettings>,
     ) -> Result<Summaries> {
-        let keys =
-            rooms.iter().flat_map(|room| [keys::meta(*room), keys::head(*room), keys::member(*room, me)]);
         let unknown = rooms.iter().filter(|room| !settings.contains_key(room));
-        let keys = keys.chain(unknown.map(|room| keys::my_room(me, *room))).collect::<Vec<_>>();
-        let mut found = by_key(self.table.batch_get(keys, true).await?);
+        let unknown: Vec<Key> = unknown.map(|room| keys::my_room(me, *room)).collect();
+        settings.extend(self.table.batch_get(unknown, true).await?.into_iter().filter_map(|item| {
+            let room = keys::my_room_of(item::sk(&item))?;
+            Some((room, read_my_room(room, item).settings))
+        }));
+        // Nothing is read of rooms that are not the user's.
+        let rooms: Vec<RoomId> = rooms.iter().copied().filter(|room| settings.contains_key(room)).collect();
+        let read = rooms.clone().into_iter().map(|room| self.summary(me, room));
+        let read: Vec<_> = stream::iter(read).buffered(CONCURRENT_ROOMS).try_collect().await?;
         let (mut summaries, mut unreadable) = (Vec::with_capacity(rooms.len()), BTreeMap::new());
-        for id in rooms.iter().copied() {
-            // A missing room or membership was left while the list was read.
-            let (Some(room), Some(member)) =
-                (found.remove(&keys::meta(id)), found.remove(&keys::member(id, me)))
-            else {
-                continue;
-            };
-            let me = read_member(member);
-            let room: Room = match read(room) {
-                Ok(room) => room,
-                Err(error) => {
+        for (id, found) in rooms.into_iter().zip(read) {
+            match found {
+                Some(Ok(summary)) => {
+                    let settings = settings.remove(&id).unwrap_or_default();
+                    summaries.push(RoomSummary { settings, ..summary });
+                }
+                Some(Err(error)) => {
                     tracing::error!(%error, "a room is skipped");
                     unreadable.insert(id, error);
-                    continue;
                 }
-            };
-            let hint = found.remove(&keys::head(id)).and_then(|head| readable(read::<Head>(head)));
-            let hint = hint.map_or(0, |head| head.seq);
-            if room.is_closed || me.is_deleted {
-                continue;
+                // The room was left while the list was read.
+                None => {}
             }
-            let mine = found.remove(&keys::my_room(me.shown.user_id, id));
-            let mine = mine.map(|item| read_my_room(id, item).settings);
-            let settings = settings.remove(&id).or(mine).unwrap_or_default();
-            let (others, last_message, tail) = (Vec::new(), None, hint);
-            summaries.push(RoomSummary { room, me, others, last_message, tail, settings });
         }
-        self.complete(&mut summaries).await?;
         let last_messages = summaries.iter_mut().filter_map(|summary| {
             let from_seq = summary.me.from_seq;
             summary.last_message.as_mut().map(|view| (view, from_seq))
@@ -241,34 +240,49 @@ impl Store {
         Ok(Summaries { rooms: summaries, unreadable })
     }
 
-    /// Checks each head hint against the log, and adds the newest message and the shown members.
-    async fn complete(&self, summaries: &mut [RoomSummary]) -> Result<()> {
-        let mut keys = Vec::new();
-        for summary in &*summaries {
-            let (id, hint) = (summary.room.id, summary.tail);
-            keys.extend(
-                [hint, hint + 1].into_iter().filter(|seq| *seq > 0).map(|seq| keys::message(id, seq)),
-            );
-            // The reader again: a batch is not a snapshot, and nothing shown may be older than the revision.
-            let shown = summary.shown_others().chain([summary.me.shown.user_id]);
-            keys.extend(shown.map(|user| keys::member(id, user)));
+    /// A room with default settings; `None` if it is closed or the user is not a member, an error in its place
+    /// if its own item cannot be read. Two round trips, one or two more for a large group.
+    ///
+    /// As [`members_query`] reads the room before its members, nothing shown is older than the revision.
+    async fn summary(&self, me: UserId, id: RoomId) -> Result<Option<Result<RoomSummary>>> {
+        let items = self.table.query(members_query(id).limit(LISTED_ITEMS)).await?;
+        let is_whole =
+            items.len() < LISTED_ITEMS || items.last().is_some_and(|item| item::sk(item) == keys::HEAD);
+        let mut found = by_key(items);
+        let Some(room) = found.remove(&keys::meta(id)) else { return Ok(None) };
+        let room: Room = match read(room) {
+            Ok(room) => room,
+            Err(error) => {
+                let member = self.table.get_item(keys::member(id, me), true).await?;
+                return Ok(member.map(|_| Err(error)));
+            }
+        };
+        if !is_whole {
+            let users = room.shown_others(me).chain([me]).map(|user| keys::member(id, user));
+            found = by_key(self.table.batch_get(users.chain([keys::head(id)]), true).await?);
         }
-        let found = by_key(self.table.batch_get(keys, true).await?);
-        let completed = summaries.iter_mut().map(|summary| self.complete_one(summary, &found));
-        futures::future::try_join_all(completed).await.map(drop)
+        let member = found.remove(&keys::member(id, me)).map(read_member);
+        let Some(member) = member.filter(|member| !member.is_deleted && !room.is_closed) else {
+            return Ok(None);
+        };
+        let others = room.shown_others(me).filter_map(|user| found.remove(&keys::member(id, user)));
+        let others = others.map(read_member).collect();
+        let hint = found.remove(&keys::head(id)).and_then(|head| readable(read::<Head>(head)));
+        let tail = hint.map_or(0, |head| head.seq);
+        let (last_message, settings) = (None, RoomSettings::default());
+        let mut summary = RoomSummary { room, me: member, others, last_message, tail, settings };
+        self.add_last_message(&mut summary).await?;
+        Ok(Some(Ok(summary)))
     }
 
-    async fn complete_one(&self, summary: &mut RoomSummary, found: &HashMap<Key, Item>) -> Result<()> {
+    /// Checks the head hint against the log, and adds the preview of the newest message.
+    async fn add_last_message(&self, summary: &mut RoomSummary) -> Result<()> {
         let (id, hint) = (summary.room.id, summary.tail);
-        let others = summary.shown_others().filter_map(|user| found.get(&keys::member(id, user)).cloned());
-        summary.others = others.map(read_member).collect();
-        if let Some(me) = found.get(&keys::member(id, summary.me.shown.user_id)) {
-            summary.me = read_member(me.clone());
-        }
-        let newest = if found.contains_key(&keys::message(id, hint + 1)) {
-            self.newest_message(id).await?
-        } else {
-            found.get(&keys::message(id, hint)).cloned().map(read_message)
+        let range = keys::messages(id, hint.max(1), hint + 1);
+        let mut newest = self.table.query(Query::of(range).consistent()).await?;
+        let newest = match newest.pop().map(read_message) {
+            Some(message) if message.seq > hint => self.newest_message(id).await?,
+            newest => newest,
         };
         summary.tail = newest.as_ref().map_or(hint, |message: &Message| message.seq);
         if let Some(message) = newest.filter(|message| message.seq >= summary.me.from_seq) {
