@@ -1,4 +1,5 @@
-//! The parts of the command that are clients of a running stack: demo data and `local token`.
+//! The parts of the command that are clients of a running stack.
 
 pub mod api;
 pub mod demo;
+pub mod socket;

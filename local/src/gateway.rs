@@ -8,6 +8,7 @@ mod http;
 mod http_event;
 mod http_response;
 mod management;
+mod pages;
 mod policy;
 mod query;
 mod routes;

@@ -12,6 +12,7 @@
 
 mod clock;
 mod gateway;
+mod guard;
 mod lambda;
 mod log;
 mod options;
@@ -23,6 +24,7 @@ mod token;
 
 pub use clock::{Clock, ClockTime, epoch_millis};
 pub use gateway::TIME_HEADER;
+pub use guard::network_addresses;
 pub use log::LogLines;
 pub use options::{Options, binaries_beside_this_program, log_filter, no_colour, project_root};
 pub use stack::Stack;

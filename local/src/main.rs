@@ -1,4 +1,4 @@
-//! The `local` command: builds the functions and runs the stack, or prints a token from a running stack.
+//! The `local` command: builds the functions and runs the stack, or is a client of a running stack.
 
 mod command;
 
@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use local::{LogLines, Options, Stack, binaries_beside_this_program, log_filter, no_colour, project_root};
+use local::{
+    LogLines, Options, Stack, binaries_beside_this_program, log_filter, network_addresses, no_colour,
+    project_root,
+};
 use serde_json::json;
 use tokio::process::Command;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,9 +21,12 @@ use tracing_subscriber::EnvFilter;
 
 use command::api;
 use command::demo::{self, Demo};
+use command::socket;
 
 /// The default address of the HTTP API.
 const DEFAULT_HTTP_ADDRESS: &str = "127.0.0.1:3000";
+/// The default address of the WebSocket API, with the stage of the template.
+const DEFAULT_SOCKET_ADDRESS: &str = "127.0.0.1:3001/live";
 /// The longest that a start waits until the demo data exists.
 const DEMO_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -41,9 +47,32 @@ enum Subcommands {
         /// The username; a new user is created.
         name: String,
         /// The address of the running stack's HTTP API.
-        #[arg(long, value_name = "ADDR", default_value = DEFAULT_HTTP_ADDRESS)]
-        http: SocketAddr,
+        #[arg(long, value_name = "ADDR", default_value = DEFAULT_HTTP_ADDRESS, value_parser = http_url)]
+        http: String,
     },
+    /// Open a WebSocket: send each line that you type as a frame, print each received frame.
+    Socket {
+        /// The username on the running stack; a new user is created.
+        #[arg(required_unless_present = "token")]
+        name: Option<String>,
+        /// The address of the running stack's HTTP API, which issues the token.
+        #[arg(long, value_name = "ADDR", default_value = DEFAULT_HTTP_ADDRESS, value_parser = http_url)]
+        http: String,
+        /// The address of the WebSocket API, with the stage.
+        #[arg(long, value_name = "ADDR", default_value = DEFAULT_SOCKET_ADDRESS, value_parser = socket_url)]
+        ws: String,
+        /// An access token, instead of one for NAME.
+        #[arg(long, value_name = "JWT", conflicts_with = "name")]
+        token: Option<String>,
+    },
+}
+
+fn http_url(address: &str) -> Result<String, String> {
+    api::base_url(address, "http")
+}
+
+fn socket_url(address: &str) -> Result<String, String> {
+    api::base_url(address, "ws")
 }
 
 #[derive(Debug, Args)]
@@ -85,7 +114,8 @@ struct Serve {
 async fn main() -> ExitCode {
     let Arguments { command, serve } = Arguments::parse();
     let result = match command {
-        Some(Subcommands::Token { name, http }) => print_token(&name, http).await,
+        Some(Subcommands::Token { name, http }) => print_token(&name, &http).await,
+        Some(Subcommands::Socket { name, http, ws, token }) => open_socket(name, &http, &ws, token).await,
         None => run(serve, &Logging::init()).await,
     };
     match result {
@@ -104,9 +134,17 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
-async fn print_token(name: &str, http: SocketAddr) -> Result<()> {
+async fn print_token(name: &str, http: &str) -> Result<()> {
     println!("{}", api::token_at(http, name).await?);
     Ok(())
+}
+
+async fn open_socket(name: Option<String>, http: &str, ws: &str, token: Option<String>) -> Result<()> {
+    let token = match token {
+        Some(token) => token,
+        None => api::token_at(http, &name.unwrap_or_default()).await?,
+    };
+    socket::run(ws, &token).await
 }
 
 async fn run(arguments: Serve, logging: &Logging) -> Result<()> {
@@ -147,6 +185,7 @@ async fn run(arguments: Serve, logging: &Logging) -> Result<()> {
         }
     };
     print_summary(&stack, data.as_deref(), &demo);
+    print_network_addresses([arguments.http, arguments.ws], &stack);
     if let Some(file) = &arguments.ready_file {
         write_ready_file(file, &stack)?;
     }
@@ -213,13 +252,27 @@ fn print_summary(stack: &Stack, data: Option<&Path>, demo: &Demo) {
 Try:
   TOKEN=$(cargo run -qp local -- token ana --http {address})
   curl -s {http}/api/v1/users/me -H \"Authorization: Bearer $TOKEN\"
-  npx -y wscat -c \"{ws}?token=$TOKEN\"        # then type: {{\"type\": \"hello\"}}
+  cargo run -qp local -- socket ana --http {address} --ws {ws}        # then type: {{\"type\": \"hello\"}}
 
 Press Ctrl-C to stop.
 ",
         dynamodb = stack.dynamodb_url(),
         table = stack.table_name(),
     );
+}
+
+/// Prints the URLs for other devices, of each API that listens on all interfaces.
+fn print_network_addresses(listening: [SocketAddr; 2], stack: &Stack) {
+    for (address, url) in listening.into_iter().zip([stack.http_url(), stack.ws_url()]) {
+        let Some((scheme, rest)) = url.split_once("://").filter(|_| address.ip().is_unspecified()) else {
+            continue;
+        };
+        let port_and_path = rest.rsplit_once(':').map_or("", |(_, tail)| tail);
+        for ip in network_addresses() {
+            let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
+            println!("  From other devices: {scheme}://{host}:{port_and_path}");
+        }
+    }
 }
 
 /// Writes a temporary file and renames it, so that a reader never sees a partial file.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use axum::Router;
 use axum::body::Bytes;
-use axum::serve::ListenerExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::gateway::{HttpGateway, SocketGateway};
+use crate::guard;
 use crate::lambda::{Functions, HostConfig};
 use crate::options::{Options, search_path};
 use crate::schedules;
@@ -58,14 +58,14 @@ impl Stack {
         let secret = if options.is_loopback_only() {
             DEVELOPMENT_SECRET.to_owned()
         } else {
-            tracing::warn!("every host that can reach this machine can sign in as any user");
+            tracing::warn!("every host that can reach this machine can call the stack and read its table");
             folder.secret()?
         };
 
         let http_listener = listen(options.http, "the HTTP API (--http)").await?;
         let socket_listener = listen(options.ws, "the WebSocket API (--ws)").await?;
-        let socket_address = socket_listener.local_addr()?;
-        let http_url = format!("http://{}", http_listener.local_addr()?);
+        let socket_address = guard::reachable(socket_listener.local_addr()?);
+        let http_url = format!("http://{}", guard::reachable(http_listener.local_addr()?));
         let engine = Engine::start(&folder, options.dynamodb, &template.tables)?;
 
         let values = RuntimeValues {
@@ -83,7 +83,7 @@ impl Stack {
 
         let api = std::mem::take(&mut template.http);
         let http = Arc::new(HttpGateway::new(api, Arc::clone(&functions), issuer, options.clock.clone()));
-        let http_server = Server::start(http_listener, Arc::clone(&http).router());
+        let http_server = Server::start(http_listener, Arc::clone(&http).router(), &http.origins());
         let mut ws_url = format!("ws://{socket_address}");
         let (mut sockets, mut socket_server) = (None, None);
         if let Some(api) = template.socket.take() {
@@ -91,7 +91,7 @@ impl Stack {
             let domain = socket_address.to_string();
             let clock = options.clock.clone();
             let gateway = Arc::new(SocketGateway::new(api, domain, Arc::clone(&functions), clock));
-            socket_server = Some(Server::start(socket_listener, Arc::clone(&gateway).router()));
+            socket_server = Some(Server::start(socket_listener, Arc::clone(&gateway).router(), &[]));
             sockets = Some(gateway);
         }
         schedules::run(std::mem::take(&mut template.schedules), &functions, &options.clock);
@@ -208,11 +208,10 @@ struct Server {
 }
 
 impl Server {
-    fn start(listener: TcpListener, router: Router) -> Self {
+    fn start(listener: TcpListener, router: Router, origins: &[String]) -> Self {
         let stop = CancellationToken::new();
-        let listener = listener.tap_io(set_no_delay);
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let serving = axum::serve(guard::Port(listener), guard::service(router, origins));
+        let serving = serving.with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!("a listener failed: {error}");
@@ -232,13 +231,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop.cancel();
         self.task.abort();
-    }
-}
-
-/// Sets `TCP_NODELAY`, so that small consecutive writes do not wait for acknowledgements (Nagle's algorithm).
-pub fn set_no_delay(stream: &mut TcpStream) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("cannot set TCP_NODELAY: {error}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod engine;
 mod folder;
+mod server;
 
 pub use engine::Engine;
 pub use folder::DataFolder;

@@ -22,7 +22,8 @@ fn the_help_lists_every_argument() {
     let help = local(&["--help"]);
     assert!(help.status.success());
     let help = String::from_utf8(help.stdout).unwrap();
-    let arguments = ["token", "--http", "--ws", "--dynamodb", "--data", "--memory", "--no-demo", "--release"];
+    let arguments =
+        ["token", "socket", "--http", "--ws", "--dynamodb", "--data", "--memory", "--no-demo", "--release"];
     for argument in arguments.into_iter().chain(["--no-build", "--env", "--ready-file"]) {
         assert!(help.contains(argument), "{argument}");
     }

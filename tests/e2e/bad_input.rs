@@ -276,5 +276,8 @@ async fn is_full(stack: &TestStack, user: &Actor) -> bool {
     let attributes = presence["Item"].as_object().unwrap();
     let connection = attributes.keys().find_map(|name| name.strip_prefix("connection:")).unwrap();
     let url = format!("{}/@connections/{connection}", stack.local.ws_url().replace("ws://", "http://"));
-    reqwest::Client::new().post(url).body("{}").send().await.unwrap().status() == 429
+    let signature = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/execute-api/aws4_request, \
+                     SignedHeaders=host;x-amz-date, Signature=0";
+    let request = reqwest::Client::new().post(url).header("authorization", signature);
+    request.header("x-amz-date", "20260101T000000Z").body("{}").send().await.unwrap().status() == 429
 }

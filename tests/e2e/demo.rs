@@ -140,6 +140,10 @@ async fn the_token_subcommand_prints_only_the_token() {
 
     let port = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string();
     let ws = ws.trim_start_matches("ws://").split('/').next().unwrap();
+    // The address may be a URL or a host name.
+    for http in [stack.http().replace("127.0.0.1", "localhost"), format!("http://{}/", stack.http())] {
+        assert!(local(&["token", "--http", &http, "ana"]).output().await.unwrap().status.success(), "{http}");
+    }
     for (name, http, expected) in [
         ("ana", port.as_str(), "no stack runs at"),
         ("ana", ws, "is no local stack"),

@@ -17,6 +17,7 @@ mod devices;
 mod dynamodb;
 mod events;
 mod faults;
+mod foreign_pages;
 mod forgeries;
 mod friends;
 mod groups;

@@ -5,10 +5,7 @@ use std::{path::Path, process::Output};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::harness::{
-    Socket,
-    process::{Process, program},
-};
+use crate::harness::process::{Process, Terminal, program};
 
 /// The first lines of the blocks that the test in this module runs.
 const EXECUTED: [&str; 2] = ["token=$(cargo run -qp local -- token ana)", "api=http://127.0.0.1:3000"];
@@ -137,27 +134,31 @@ async fn the_commands_of_the_readme_have_the_described_results() {
     let rooms: Value = serde_json::from_str(&run(&stack, as_ana).await).unwrap();
     assert!(rooms.as_array().unwrap().len() > 1, "{rooms}");
 
+    // A second paste has the same results.
+    run(&stack, chat).await;
     let output = run(&stack, chat).await;
     for expected in ["Friend request accepted", r#""unread_count": 1"#, r#""last_message": "Hi Tom""#] {
         assert!(output.contains(expected), "{expected}: {output}");
     }
     let [.., frame, command] = output.lines().collect::<Vec<_>>()[..] else { panic!("{output}") };
-    let url = command.split('\'').nth(1).expect("a quoted URL");
-    let mut at_tom = Socket::connect(url, None).await.unwrap();
+    let tom = command.strip_prefix("cargo run -qp local -- socket ").expect("the command of the client");
+    let mut at_tom = Terminal::open(&stack, tom);
     let hello = &blocks(&readme, "json")[0];
-    at_tom.send_text(hello.trim()).await;
+    at_tom.enter(hello.trim()).await;
     at_tom.expect("connection_established").await;
-    at_tom.send_text(frame).await;
+    at_tom.enter(frame).await;
     assert_eq!(at_tom.expect("message_sent").await["data"]["content"], "Hi Mia");
 
-    // In a new shell, so that its definitions are repeated. All of them are idempotent.
-    let definitions = ["api=", "sign_in()", "mia=", "as()", "room="];
+    // In a new shell, so that its definitions are repeated, for the same users. All of them are idempotent.
+    let chat = chat.replace("id=$RANDOM", &format!("id={}", tom.trim_start_matches("tom")));
+    let definitions = ["api=", "id=", "sign_in()", "mia=", "as()", "room="];
     let is_needed = |line: &&str| {
         definitions.iter().any(|definition| line.starts_with(definition)) || line.contains("/chat/messages ")
     };
     let message = chat.lines().filter(is_needed).collect::<Vec<_>>().join("\n");
     run(&stack, &message).await;
     assert_eq!(at_tom.expect("new_message").await["data"]["content"], "Hi Tom");
+    at_tom.leave().await;
     assert_eq!(stack.end("TERM").await, Some(0));
 }
 

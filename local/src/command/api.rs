@@ -1,9 +1,9 @@
 //! A client of a running stack's HTTP API.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use axum::http::Uri;
 use local::TIME_HEADER;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
@@ -91,12 +91,23 @@ impl std::fmt::Display for ErrorResponse {
     }
 }
 
-/// Requests a token from the stack whose HTTP API is at `address`, for `local token`.
+/// The base URL of an address such as `localhost:3000` or `http://localhost:3000/`.
+pub fn base_url(address: &str, scheme: &str) -> Result<String, String> {
+    let url = if address.contains("://") { address.to_owned() } else { format!("{scheme}://{address}") };
+    match url.parse::<Uri>() {
+        Ok(parsed) if parsed.host().is_some_and(|host| !host.is_empty()) => {
+            Ok(url.trim_end_matches('/').to_owned())
+        }
+        _ => Err("expected HOST:PORT or a URL".to_owned()),
+    }
+}
+
+/// Requests a token from the stack whose HTTP API is at the base URL `address`, for `local token`.
 ///
 /// # Errors
 /// A sentence that explains why there is no token.
-pub async fn token_at(address: SocketAddr, username: &str) -> Result<String> {
-    let result = Api::new(&format!("http://{address}"))?.token(&json!({ "username": username })).await;
+pub async fn token_at(address: &str, username: &str) -> Result<String> {
+    let result = Api::new(address)?.token(&json!({ "username": username })).await;
     let error = match result {
         Ok(token) => return Ok(token.access_token),
         Err(error) => error,
@@ -112,4 +123,26 @@ pub async fn token_at(address: SocketAddr, username: &str) -> Result<String> {
             anyhow!("the server at {address} is no local stack: set the address of its HTTP API with --http")
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_needs_no_scheme() {
+        for (address, url) in [
+            ("localhost:3000", "http://localhost:3000"),
+            ("127.0.0.1:3000", "http://127.0.0.1:3000"),
+            ("[::1]:3000", "http://[::1]:3000"),
+            ("http://localhost:3000/", "http://localhost:3000"),
+            ("https://api.example.com", "https://api.example.com"),
+        ] {
+            assert_eq!(base_url(address, "http").as_deref(), Ok(url));
+        }
+        assert_eq!(base_url("localhost:3001/live", "ws").as_deref(), Ok("ws://localhost:3001/live"));
+        for invalid in ["", "http://", "a b", "://x"] {
+            assert!(base_url(invalid, "http").is_err(), "{invalid}");
+        }
+    }
 }

@@ -1,10 +1,13 @@
 //! CORS headers of the HTTP API, from its `CorsConfiguration`.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html>
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 
+use crate::guard::is_own_origin;
 use crate::template::Cors;
 
 /// Whether the request is a CORS preflight request.
@@ -21,13 +24,14 @@ pub fn preflight(request: &Parts) -> Option<Response<Body>> {
 }
 
 /// Sets the configured headers on a response. Like API Gateway, it removes the CORS headers of the function.
-pub fn apply(cors: &Cors, request: &Parts, response: &mut HeaderMap) {
+/// In addition to the configured origins, pages of this machine are allowed; `local` is its address.
+pub fn apply(cors: &Cors, request: &Parts, local: IpAddr, response: &mut HeaderMap) {
     let existing: Vec<HeaderName> =
         response.keys().filter(|name| name.as_str().starts_with("access-control-")).cloned().collect();
     for name in existing {
         response.remove(name);
     }
-    if !allow_origin(cors, &request.headers, response) {
+    if !allow_origin(cors, &request.headers, local, response) {
         return;
     }
     if is_preflight(request) {
@@ -42,7 +46,7 @@ pub fn apply(cors: &Cors, request: &Parts, response: &mut HeaderMap) {
 }
 
 /// Sets the headers for the request's origin, and returns whether the origin is allowed.
-fn allow_origin(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) -> bool {
+fn allow_origin(cors: &Cors, request: &HeaderMap, local: IpAddr, response: &mut HeaderMap) -> bool {
     let Some(origin) = request.get(header::ORIGIN) else {
         return false;
     };
@@ -52,7 +56,7 @@ fn allow_origin(cors: &Cors, request: &HeaderMap, response: &mut HeaderMap) -> b
         Some(scheme) => text.starts_with(scheme),
         None => allowed.eq_ignore_ascii_case(text),
     };
-    if !any && !cors.origins.iter().any(matches) {
+    if !any && !is_own_origin(origin, local) && !cors.origins.iter().any(matches) {
         return false;
     }
     if any && !cors.credentials {
@@ -81,6 +85,8 @@ mod tests {
 
     use super::*;
 
+    const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     fn parts(method: &str, origin: &str) -> Parts {
         let request = Request::builder().method(method).header("origin", origin);
         request.header("access-control-request-method", "GET").body(()).unwrap().into_parts().0
@@ -96,13 +102,15 @@ mod tests {
         };
         let headers = |request: &Parts| {
             let mut response = HeaderMap::new();
-            apply(&cors, request, &mut response);
+            apply(&cors, request, LOCAL, &mut response);
             response
         };
         let allowed = parts("OPTIONS", "https://app.example");
         assert_eq!(preflight(&allowed).unwrap().status(), StatusCode::NO_CONTENT);
         assert_eq!(headers(&allowed)["access-control-allow-origin"], "https://app.example");
         assert_eq!(headers(&allowed)["access-control-allow-headers"], "authorization,content-type");
+        let local = parts("OPTIONS", "http://localhost:5173");
+        assert_eq!(headers(&local)["access-control-allow-origin"], "http://localhost:5173");
         assert!(headers(&parts("OPTIONS", "https://evil.example")).is_empty());
         assert!(preflight(&parts("GET", "https://app.example")).is_none());
     }
@@ -112,7 +120,7 @@ mod tests {
         let cors = Cors { origins: vec!["*".into()], exposed: vec!["retry-after".into()], ..Cors::default() };
         let mut response = HeaderMap::new();
         response.insert("access-control-allow-origin", HeaderValue::from_static("https://other.example"));
-        apply(&cors, &parts("GET", "https://a.example"), &mut response);
+        apply(&cors, &parts("GET", "https://a.example"), LOCAL, &mut response);
         assert_eq!(response["access-control-allow-origin"], "*");
         assert_eq!(response["access-control-expose-headers"], "retry-after");
     }

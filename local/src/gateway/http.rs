@@ -1,6 +1,7 @@
-//! The HTTP API: routes requests to functions like API Gateway, and serves the stack's own `/local/token`.
+//! The HTTP API: routes requests to functions like API Gateway, and serves the stack's own pages and
+//! `/local/token`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::routes::RouteTable;
-use super::{FromFunction, cors, http_event, http_response, json_response, log_response};
+use super::{FromFunction, cors, http_event, http_response, json_response, log_response, pages};
 use crate::clock::Clock;
+use crate::guard::{self, Ends};
 use crate::lambda::{Functions, InvokeError};
 use crate::template::HttpApi;
 use crate::token::{DevToken, Issuer, TokenOptions, validate_username};
@@ -46,22 +48,36 @@ impl HttpGateway {
         Self { table: RouteTable::new(&api.routes), api, functions, issuer, clock }
     }
 
+    /// The origins of other sites whose pages may call the API. A wildcard is not one: it would open the stack
+    /// to every page in the developer's browser.
+    pub fn origins(&self) -> Vec<String> {
+        let configured = self.api.cors.iter().flat_map(|cors| &cors.origins);
+        configured.filter(|origin| !origin.contains('*')).cloned().collect()
+    }
+
     /// The service of the gateway.
     pub fn router(self: Arc<Self>) -> Router {
         Router::new().fallback(serve).with_state(self)
     }
 
-    async fn respond(&self, request: Parts, body: Body, peer: IpAddr, request_id: &str) -> Response<Body> {
+    async fn respond(&self, request: Parts, body: Body, ends: Ends, request_id: &str) -> Response<Body> {
         let mut response = match read_body(body).await {
             None => too_large(),
             Some(body) if request.method == Method::POST && request.uri.path() == TOKEN_PATH => {
-                self.token_response(&body).await
+                if guard::is_from_this_machine(ends, &request.headers) {
+                    self.token_response(&body).await
+                } else {
+                    guard::refusal("Only this machine can request tokens, at a loopback address.")
+                }
             }
-            Some(body) => self.integrate(&request, &body, request_id, peer).await,
+            Some(body) => match pages::respond(&request).await {
+                Some(page) => page,
+                None => self.integrate(&request, &body, request_id, ends.peer.ip()).await,
+            },
         };
         let headers = response.headers_mut();
         if let Some(cors) = &self.api.cors {
-            cors::apply(cors, &request, headers);
+            cors::apply(cors, &request, ends.local.ip(), headers);
         }
         if let Ok(id) = HeaderValue::from_str(request_id) {
             headers.insert("apigw-requestid", id);
@@ -155,7 +171,7 @@ impl HttpGateway {
 
 async fn serve(
     State(gateway): State<Arc<HttpGateway>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(ends): ConnectInfo<Ends>,
     request: Request<Body>,
 ) -> Response<Body> {
     let (request, body) = request.into_parts();
@@ -163,7 +179,7 @@ async fn serve(
     let call = format!("{} {}", request.method, request.uri.path());
     let request_id = Uuid::new_v4().to_string();
     let started = gateway.clock.now();
-    let response = gateway.respond(request, body, peer.ip(), &request_id).await;
+    let response = gateway.respond(request, body, ends, &request_id).await;
     log_response(&call, &response, gateway.clock.now().since(started), &request_id);
     response
 }

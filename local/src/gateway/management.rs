@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>
 
 use axum::body::{Body, to_bytes};
-use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::json;
 
 use super::connections::{CloseStatus, SendError};
@@ -15,6 +15,10 @@ const PAYLOAD_LIMIT: usize = 128 * 1024;
 
 /// Handles a request for one connection.
 pub async fn respond(gateway: &SocketGateway, id: &str, request: Request<Body>) -> Response<Body> {
+    if !is_signed(request.headers()) {
+        let message = "Missing Authentication Token";
+        return error_response(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", message);
+    }
     let method = request.method().clone();
     let body = to_bytes(request.into_body(), PAYLOAD_LIMIT).await;
     let Ok(body) = body else {
@@ -58,6 +62,22 @@ pub async fn respond(gateway: &SocketGateway, id: &str, request: Request<Body>) 
     }
 }
 
+/// Whether a request has the header of a Signature Version 4. The signature itself is not verified: the stack's
+/// functions have made-up credentials.
+fn is_signed(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let parts = value.and_then(|value| value.strip_prefix("AWS4-HMAC-SHA256 "));
+    let parts: Vec<&str> = parts.into_iter().flat_map(|parts| parts.split(',')).map(str::trim).collect();
+    let part =
+        |name: &str| parts.iter().find_map(|part| part.strip_prefix(name)).filter(|part| !part.is_empty());
+    // Credential=KEY/DATE/REGION/execute-api/aws4_request
+    let scope = part("Credential=").map(|credential| credential.split('/').collect::<Vec<_>>());
+    scope.is_some_and(|scope| matches!(scope[..], [.., _, _, _, "execute-api", "aws4_request"]))
+        && part("SignedHeaders=").is_some()
+        && part("Signature=").is_some()
+        && headers.contains_key("x-amz-date")
+}
+
 fn gone() -> Response<Body> {
     error_response(StatusCode::GONE, "GoneException", "Gone")
 }
@@ -67,4 +87,26 @@ fn error_response(status: StatusCode, kind: &'static str, message: &str) -> Resp
     let mut response = json_response(status, &json!({ "message": message }));
     response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_needs_a_signature_for_the_management_api() {
+        let signed = |authorization: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, authorization.parse().unwrap());
+            headers.insert("x-amz-date", HeaderValue::from_static("20260101T000000Z"));
+            is_signed(&headers)
+        };
+        let complete = "AWS4-HMAC-SHA256 Credential=Fn/20260101/us-east-1/execute-api/aws4_request, \
+                        SignedHeaders=host;x-amz-date, Signature=0a";
+        assert!(signed(complete));
+        for missing in ["AWS4-HMAC-SHA256", "execute-api", "SignedHeaders=", "Signature=0a", "Credential="] {
+            assert!(!signed(&complete.replace(missing, "")), "{missing}");
+        }
+        assert!(!signed("Bearer token") && !is_signed(&HeaderMap::new()));
+    }
 }

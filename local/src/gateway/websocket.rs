@@ -1,7 +1,6 @@
 //! The WebSocket API: dispatches handshakes and management requests, and selects the routes of frames.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -19,6 +18,7 @@ use super::connections::{CloseStatus, Connection, Connections};
 use super::socket_event::SocketEndpoint;
 use super::{handshake, json_response, log_response, management};
 use crate::clock::Clock;
+use crate::guard::Ends;
 use crate::lambda::{Functions, InvokeError};
 use crate::template::SocketApi;
 
@@ -115,7 +115,7 @@ fn selected(frame: &str, path: &[String]) -> Option<String> {
 
 async fn serve(
     State(gateway): State<Arc<SocketGateway>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(ends): ConnectInfo<Ends>,
     request: Request<Body>,
 ) -> Response<Body> {
     let path = request.uri().path().to_owned();
@@ -127,7 +127,7 @@ async fn serve(
     let started = gateway.clock.now();
     let response = match segments.as_slice() {
         [stage] | [stage, ""] if *stage == gateway.api.stage => {
-            handshake::respond(Arc::clone(&gateway), peer, request, request_id.clone()).await
+            handshake::respond(Arc::clone(&gateway), ends.peer, request, request_id.clone()).await
         }
         // Not logged: functions send these requests and log failures themselves.
         [stage, "@connections", id] if *stage == gateway.api.stage => {

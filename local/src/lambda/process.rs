@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::serve::ListenerExt;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -19,8 +18,8 @@ use super::InvokeError;
 use super::pool::lock;
 use super::runtime_api::{self, Invocation, InvocationSlot};
 use crate::clock::{Clock, epoch_millis};
+use crate::guard;
 use crate::log::forward_line;
-use crate::stack::set_no_delay;
 use crate::template::{ACCOUNT_ID, FunctionSpec, REGION};
 
 /// The longest time from the start of a process to its first request for an invocation. Lambda allows 10
@@ -124,7 +123,7 @@ impl Process {
         let api = runtime_api::router(Arc::clone(&self.slot));
         let (kill, exited, status) = (self.kill.clone(), self.exited.clone(), Arc::clone(&self.status));
         launch.tracker.spawn(async move {
-            let serving = axum::serve(listener.tap_io(set_no_delay), api).into_future();
+            let serving = axum::serve(guard::Port(listener), guard::service(api, &[])).into_future();
             let exit_status = tokio::select! {
                 status = child.wait() => status,
                 _ = serving => child.wait().await,

@@ -13,7 +13,8 @@ use dynoxide::errors::DynoxideError;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::DataFolder;
+use super::{DataFolder, server};
+use crate::guard;
 use crate::template::TableSpec;
 
 /// The interval of TTL deletions. `DynamoDB` may take days, so readers filter expired items anyway.
@@ -48,7 +49,7 @@ impl Engine {
         let listener = TcpListener::bind(address)
             .with_context(|| format!("cannot listen on the address {address} for DynamoDB (--dynamodb)"))?;
         listener.set_nonblocking(true)?;
-        let url = format!("http://{}", listener.local_addr()?);
+        let url = format!("http://{}", guard::reachable(listener.local_addr()?));
         let stop = CancellationToken::new();
         // The engine has its own runtime, because it blocks its thread during each request.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -88,9 +89,9 @@ async fn serve(listener: TcpListener, database: Database, stop: CancellationToke
         Ok(listener) => listener,
         Err(error) => return tracing::error!("the engine cannot listen on its port: {error}"),
     };
-    if let Err(error) =
-        dynoxide::server::serve_with_shutdown(listener, database, stop.cancelled_owned()).await
-    {
+    let service = guard::service(server::router(database), &[]);
+    let serving = axum::serve(guard::Port(listener), service);
+    if let Err(error) = serving.with_graceful_shutdown(stop.cancelled_owned()).await {
         tracing::error!("the engine failed: {error}");
     }
     sweep_task.await.ok();

@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStderr, Command},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStderr, ChildStdout, Command},
 };
 
 use super::{Actor, PATIENCE, kill};
@@ -55,10 +55,15 @@ impl Process {
         // A file left by a killed stack would be read before the new one is written.
         let _ = std::fs::remove_file(&ready_file);
         let mut command = serve("127.0.0.1:0", folder);
-        command.args(arguments).arg("--ready-file").arg(&ready_file);
-        let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        command.args(arguments).arg("--ready-file").arg(&ready_file).stdout(Stdio::null()).stderr(log);
+        Self::started(command, &ready_file).await
+    }
+
+    /// Starts a stack that writes this ready file.
+    pub async fn started(mut command: Command, ready_file: &Path) -> Self {
+        let child = command.spawn().unwrap();
         let mut process = Self { child, ready: Value::Null };
-        process.ready = process.wait_until_ready(&ready_file).await;
+        process.ready = process.wait_until_ready(ready_file).await;
         process
     }
 
@@ -105,4 +110,41 @@ pub async fn end(mut child: Child, signal: &str) -> Option<i32> {
 /// The lines of a process's standard error, which must be a pipe.
 pub fn log_of(child: &mut Child) -> Lines<BufReader<ChildStderr>> {
     BufReader::new(child.stderr.take().unwrap()).lines()
+}
+
+/// The terminal client `local socket` of a user.
+pub struct Terminal {
+    client: Child,
+    frames: Lines<BufReader<ChildStdout>>,
+}
+
+impl Terminal {
+    /// Starts the client at a stack.
+    pub fn open(stack: &Process, name: &str) -> Self {
+        let ws = stack.ready["ws"].as_str().unwrap();
+        let mut command = local(&["socket", name, "--http", stack.http(), "--ws", ws]);
+        let mut client = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let frames = BufReader::new(client.stdout.take().unwrap()).lines();
+        Self { client, frames }
+    }
+
+    /// Types a line.
+    pub async fn enter(&mut self, line: &str) {
+        self.client.stdin.as_mut().unwrap().write_all(format!("{line}\n").as_bytes()).await.unwrap();
+    }
+
+    /// The next printed frame. Asserts its type.
+    pub async fn expect(&mut self, kind: &str) -> Value {
+        let line = tokio::time::timeout(PATIENCE, self.frames.next_line()).await.expect("a frame in time");
+        let frame: Value = serde_json::from_str(&line.unwrap().expect("the client runs")).unwrap();
+        assert_eq!(frame["type"], kind, "{frame}");
+        frame
+    }
+
+    /// Ends the input, and so the client.
+    pub async fn leave(mut self) {
+        drop(self.client.stdin.take());
+        let status = tokio::time::timeout(PATIENCE, self.client.wait()).await.expect("ends in time");
+        assert!(status.unwrap().success());
+    }
 }
