@@ -41,7 +41,7 @@ uuid_id!(
     UserId
 );
 uuid_id!(
-    /// A chat room, direct or group.
+    /// A chat room. That of a group is a `UUIDv7`, so that groups sort by creation time.
     RoomId
 );
 uuid_id!(
@@ -95,9 +95,14 @@ impl UserId {
 }
 
 impl RoomId {
-    /// Creates the id of a new group.
+    /// A random id, which no room has.
     pub fn random() -> Self {
         Self(Uuid::new_v4())
+    }
+
+    /// Creates the id of a group that is created at this time.
+    pub fn group_at(time: Timestamp) -> Self {
+        Self(v7(time))
     }
 
     /// The id of the direct room of two users, in either order. Derived, so that it needs no look-up and has
@@ -118,10 +123,15 @@ impl ReportId {
 impl RequestId {
     /// Creates the id of a request that is sent at this time.
     pub fn at(time: Timestamp) -> Self {
-        let seconds = u64::try_from(time.seconds()).unwrap_or_default();
-        let nanoseconds = u32::try_from(time.milliseconds() % 1000).unwrap_or_default() * 1_000_000;
-        Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)))
+        Self(v7(time))
     }
+}
+
+/// A new UUID that sorts by its time.
+fn v7(time: Timestamp) -> Uuid {
+    let seconds = u64::try_from(time.seconds()).unwrap_or_default();
+    let nanoseconds = u32::try_from(time.milliseconds() % 1000).unwrap_or_default() * 1_000_000;
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds))
 }
 
 impl MessageId {
@@ -172,6 +182,14 @@ mod tests {
             assert_eq!(MessageId::new(time, seq).seq(), seq);
         }
         assert!(MessageId::new(time, 9) < MessageId::new(Timestamp::from_seconds(1_770_000_001), 1));
+    }
+
+    #[test]
+    fn ids_of_groups_and_requests_sort_by_creation_time() {
+        let times = [1_770_000_000_001, 1_770_000_000_002, 1_770_000_001_000];
+        let times = times.map(|time| Timestamp::from_milliseconds(time).unwrap());
+        assert!(times.map(RoomId::group_at).is_sorted());
+        assert!(times.map(RequestId::at).is_sorted());
     }
 
     #[test]

@@ -44,7 +44,7 @@ async fn make_friends(backend: &TestBackend, a: UserId, b: UserId) {
 }
 
 async fn group(backend: &TestBackend, creator: UserId, others: &[UserId]) -> RoomId {
-    let new_room = NewRoom::new(creator, others, true, Some("gym")).unwrap();
+    let new_room = NewRoom::new(creator, others, true, Some("gym"), backend.app.now()).unwrap();
     let members: Vec<UserId> = new_room.members.iter().copied().collect();
     let check = || invitees(backend, &members);
     backend.app.store.create_room(&new_room, backend.app.now(), check).await.unwrap();

@@ -29,7 +29,7 @@ const LIMIT: usize = 20;
 /// Creates a group as the API does, and repeats the call while the store is busy.
 async fn create(backend: &TestBackend, creator: UserId, others: &[UserId]) -> Result<()> {
     loop {
-        match backend.app.create_room(NewRoom::new(creator, others, true, None)?).await {
+        match backend.app.create_room(NewRoom::new(creator, others, true, None, backend.app.now())?).await {
             Err(Error::Busy(_)) => {}
             created => return created.map(drop),
         }

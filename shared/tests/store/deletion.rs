@@ -28,7 +28,7 @@ pub fn delete_account(backend: &TestBackend, user: UserId) -> BoxFuture<'_, Resu
 
 /// Creates a group with the name `gym`.
 pub async fn create_group(backend: &TestBackend, creator: UserId, others: &[UserId]) -> Result<RoomId> {
-    let new_room = NewRoom::new(creator, others, true, Some("gym"))?;
+    let new_room = NewRoom::new(creator, others, true, Some("gym"), backend.app.now())?;
     let members: Vec<UserId> = new_room.members.iter().copied().collect();
     let check = || invitees(backend, &members);
     backend.app.store.create_room(&new_room, backend.app.now(), check).await?.ok_or(Error::NotFound)?;

@@ -184,7 +184,7 @@ async fn an_action_prepared_before_a_deletion_fails_after_it() {
     let accept = RelationshipAction::Respond(asked.request_id, Answer::Accepted);
     assert!(matches!(store.update_relationship(ben, zoe, accept, now).await, Err(Error::NotFound)));
     for is_group in [false, true] {
-        let new_room = NewRoom::new(ben, &[zoe], is_group, None).unwrap();
+        let new_room = NewRoom::new(ben, &[zoe], is_group, None, now).unwrap();
         let created = store.create_room(&new_room, now, || async { Ok(before.clone()) }).await;
         assert!(matches!(created, Err(Error::NotFound)));
     }

@@ -228,7 +228,7 @@ async fn a_user_who_renames_during_room_creation_is_shown_by_the_new_username() 
         for half_seconds in 0..12 {
             let backend = TestBackend::new();
             let (ana, eve) = (backend.user("ana").await, backend.user("eve").await);
-            let new_room = NewRoom::new(ana, &[eve], is_group, None).unwrap();
+            let new_room = NewRoom::new(ana, &[eve], is_group, None, backend.app.now()).unwrap();
             let store = &backend.app.store;
             let (users, first) = ([ana, eve], Cell::new(true));
             let stale = invitees(&backend, &users).await.unwrap();

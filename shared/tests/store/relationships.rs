@@ -140,7 +140,7 @@ async fn a_block_concurrent_with_room_creation_and_messages_leaves_no_open_room(
         let direct = RoomId::direct(ana, ben);
         let create = async |me: UserId, other: UserId| {
             tokio::time::sleep(std::time::Duration::from_millis(fastrand::u64(0..3000))).await;
-            let new_room = NewRoom::new(me, &[other], false, None).unwrap();
+            let new_room = NewRoom::new(me, &[other], false, None, backend.app.now()).unwrap();
             let users = [me, other];
             let check = || backend.app.check_may_message(me, &users);
             backend.app.store.create_room(&new_room, backend.app.now(), check).await?;

@@ -30,7 +30,7 @@ pub async fn room(backend: &TestBackend, creator: UserId, others: &[UserId]) -> 
 
 /// Creates a room, or returns why it was refused.
 pub async fn try_room(backend: &TestBackend, creator: UserId, others: &[UserId]) -> Result<RoomId> {
-    let new_room = NewRoom::new(creator, others, false, None)?;
+    let new_room = NewRoom::new(creator, others, false, None, backend.app.now())?;
     let members: Vec<UserId> = new_room.members.iter().copied().collect();
     let check = || invitees(backend, &members);
     backend.app.store.create_room(&new_room, backend.app.now(), check).await?;
@@ -212,7 +212,8 @@ async fn a_list_of_the_largest_rooms_is_paginated_by_size() {
     }
     let mut expected = BTreeSet::new();
     for _ in 0..ROOMS {
-        let new = NewRoom::new(users[0], &users[1..], true, Some(&"💪".repeat(255))).unwrap();
+        let name = "💪".repeat(255);
+        let new = NewRoom::new(users[0], &users[1..], true, Some(&name), backend.app.now()).unwrap();
         let check = || invitees(&backend, &users);
         let room = backend.app.store.create_room(&new, backend.app.now(), check).await.unwrap().unwrap();
         let message = send(room.room.id, users[1], &"💪".repeat(4000));

@@ -63,7 +63,7 @@ impl Invitee {
 /// A room to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRoom {
-    /// Derived from the two users for a direct room, random for a group.
+    /// Derived from the two users for a direct room, from the time for a group.
     pub id: RoomId,
     /// Direct room or group.
     pub kind: RoomKind,
@@ -78,7 +78,13 @@ pub struct NewRoom {
 impl NewRoom {
     /// The room for a creator and other users. Two members get a direct room unless `is_group`; three or more
     /// always get a group.
-    pub fn new(creator: UserId, others: &[UserId], is_group: bool, name: Option<&str>) -> Result<Self> {
+    pub fn new(
+        creator: UserId,
+        others: &[UserId],
+        is_group: bool,
+        name: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Self> {
         let members: BTreeSet<UserId> = others.iter().copied().chain([creator]).collect();
         if members.len() == 1 {
             return Err(Error::invalid("participant_ids", NO_OTHER));
@@ -97,7 +103,7 @@ impl NewRoom {
                 members,
             },
             _ => Self {
-                id: RoomId::random(),
+                id: RoomId::group_at(now),
                 kind: RoomKind::Group,
                 name: name.map(str::to_owned),
                 creator,
@@ -148,10 +154,14 @@ mod tests {
     use super::*;
     use crate::domain::rooms::tests::user;
 
+    fn create(creator: u128, others: &[UserId], is_group: bool, name: Option<&str>) -> Result<NewRoom> {
+        NewRoom::new(user(creator), others, is_group, name, Timestamp::from_seconds(1_770_000_000))
+    }
+
     #[test]
     fn two_users_share_one_direct_room_without_a_name() {
-        let ana = NewRoom::new(user(1), &[user(2), user(2)], false, Some("us")).unwrap();
-        let ben = NewRoom::new(user(2), &[user(1), user(2)], false, None).unwrap();
+        let ana = create(1, &[user(2), user(2)], false, Some("us")).unwrap();
+        let ben = create(2, &[user(1), user(2)], false, None).unwrap();
         assert_eq!((ana.id, ana.kind, ana.name), (ben.id, RoomKind::Direct, None));
     }
 
@@ -159,28 +169,25 @@ mod tests {
     fn a_room_counts_once_for_each_eight_members() {
         for (others, weight) in [(1, 1), (7, 1), (8, 2), (32, 5)] {
             let others: Vec<UserId> = (2..others + 2).map(user).collect();
-            assert_eq!(NewRoom::new(user(1), &others, true, None).unwrap().weight(), weight);
+            assert_eq!(create(1, &others, true, None).unwrap().weight(), weight);
         }
     }
 
     #[test]
     fn two_users_get_a_group_if_requested_and_three_always_get_a_new_group() {
-        let pair = NewRoom::new(user(1), &[user(2)], true, Some("  gym ")).unwrap();
+        let pair = create(1, &[user(2)], true, Some("  gym ")).unwrap();
         assert_eq!((pair.kind, pair.name.as_deref()), (RoomKind::Group, Some("gym")));
-        let three = NewRoom::new(user(1), &[user(2), user(3)], false, Some("\u{3164} ")).unwrap();
+        let three = create(1, &[user(2), user(3)], false, Some("\u{3164} ")).unwrap();
         assert_eq!((three.kind, three.name), (RoomKind::Group, None));
-        assert_ne!(three.id, NewRoom::new(user(1), &[user(2), user(3)], false, None).unwrap().id);
+        assert_ne!(three.id, create(1, &[user(2), user(3)], false, None).unwrap().id);
     }
 
     #[test]
     fn a_new_room_has_at_least_one_other_member_and_at_most_33_members() {
-        assert!(NewRoom::new(user(1), &[user(1)], false, None).is_err());
-        assert!(NewRoom::new(user(1), &[], true, None).is_err());
+        assert!(create(1, &[user(1)], false, None).is_err());
+        assert!(create(1, &[], true, None).is_err());
         let many: Vec<UserId> = (2..=33).map(user).collect();
-        assert!(NewRoom::new(user(1), &many, true, None).is_ok());
-        assert!(
-            NewRoom::new(user(99), &many.iter().copied().chain([user(1)]).collect::<Vec<_>>(), true, None)
-                .is_err()
-        );
+        assert!(create(1, &many, true, None).is_ok());
+        assert!(create(99, &many.iter().copied().chain([user(1)]).collect::<Vec<_>>(), true, None).is_err());
     }
 }
