@@ -110,7 +110,6 @@ pub async fn call_socket(app: &App, function: &str, event: SocketEvent) -> Value
 }
 
 /// Handles a scheduled event with the function of this name.
-#[allow(dead_code, reason = "the simulation calls no scheduled function")]
 pub async fn call_scheduled(
     app: &App,
     function: &str,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use shared::domain::text::clean;
 
 use crate::{
     actions::{ActionKind, UserAction, possible_outcomes},
@@ -80,7 +81,7 @@ impl Simulation {
         action: &UserAction,
         code: &str,
     ) -> bool {
-        let is_group = action.room == self.rooms[0];
+        let is_group = self.is_group(&action.room);
         let was_always_member =
             |user: usize| stored.current_membership(user).is_some_and(|membership| membership.from == 1);
         match code {
@@ -201,14 +202,14 @@ fn check_content(position: &str, item: &Value, actions: &[&UserAction]) -> Optio
     if is_deleted {
         return None;
     }
-    let edits: Vec<(&UserAction, Option<&str>)> = actions
+    let edits: Vec<(&UserAction, Option<String>)> = actions
         .iter()
         .filter_map(|action| match &action.kind {
-            ActionKind::Edit(content) => Some((*action, Some(content.as_str()))),
+            ActionKind::Edit(content) => Some((*action, Some(clean(content)))),
             _ => None,
         })
         .collect();
-    let content = item["edited_at"].is_object().then(|| attribute(item, "content"));
+    let content = item["edited_at"].is_object().then(|| attribute(item, "content").to_owned());
     let possible = possible_outcomes(&edits, None);
     (!possible.contains(&content)).then(|| {
         ("acknowledged actions take effect", format!("{position} contains {content:?}, not {possible:?}"))

@@ -3,8 +3,11 @@
 use std::{collections::BTreeSet, rc::Rc};
 
 use serde_json::json;
+use tokio::time::sleep;
 
-use crate::{device::back_off, gateway::HttpRequest, simulation::Simulation};
+use crate::{
+    device::back_off, gateway::HttpRequest, observations::text, rate_limits, simulation::Simulation,
+};
 
 /// A kind of user action. Users are indices into `Simulation::users`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,12 @@ pub enum ActionKind {
     CancelRequest(usize),
     /// Remove a friend.
     Unfriend(usize),
+    CreateGroup {
+        others: Vec<usize>,
+        name: String,
+    },
+    /// Open the direct room with this user.
+    OpenDirectRoom(usize),
 }
 
 /// An action that a user performed or tried to perform. Times are in milliseconds since 1970.
@@ -55,6 +64,10 @@ pub struct UserAction {
     pub is_acknowledged: bool,
     /// The error code of the final response.
     pub error: Option<String>,
+    /// The number of calls of the function.
+    pub runs: u32,
+    /// The id of the room that the action created or opened.
+    pub room_id: Option<String>,
 }
 
 /// The longest time after the end of a function for which its calls may still take effect, in milliseconds.
@@ -86,8 +99,12 @@ impl Simulation {
     /// Performs an action on a message or a member, by id. Retries until it gets a final response.
     pub fn perform(self: &Rc<Self>, d: usize, room: &str, seq: u64, id: &str, kind: ActionKind) {
         let user = self.devices[d].borrow().user;
-        let request = http_request(room, id, &kind);
-        let may_be_abandoned = matches!(kind, ActionKind::Rename(_));
+        let request = match &kind {
+            ActionKind::CreateGroup { others, name } => self.group_request(others, name),
+            kind => http_request(room, id, kind),
+        };
+        let may_be_abandoned = matches!(kind, ActionKind::Rename(_) | ActionKind::CreateGroup { .. });
+        let creates_room = matches!(kind, ActionKind::OpenDirectRoom(_) | ActionKind::CreateGroup { .. });
         let action = {
             let mut observed = self.observed.borrow_mut();
             let (room, started_at) = (room.to_owned(), self.aws.now());
@@ -101,6 +118,8 @@ impl Simulation {
                 answered_at: u64::MAX,
                 is_acknowledged: false,
                 error: None,
+                runs: 0,
+                room_id: None,
             };
             observed.actions.push(action);
             observed.actions.len() - 1
@@ -111,7 +130,10 @@ impl Simulation {
             for attempt in 0.. {
                 let requested_at = simulation.aws.now();
                 match simulation.call(user, request.clone()).await {
-                    Some(response) if response.status < 500 && response.status != 429 => {
+                    Some(response) if response.status == 429 => {
+                        sleep(rate_limits::delay(response.retry_after)).await;
+                    }
+                    Some(response) if response.status < 500 => {
                         let is_done = response.status < 300;
                         let code = || response.body["code"].as_str().unwrap_or_default().to_owned();
                         let mut observed = simulation.observed.borrow_mut();
@@ -123,6 +145,11 @@ impl Simulation {
                         if response.status == 404 {
                             simulation.on_room_not_found(d, &room);
                         }
+                        if is_done && creates_room {
+                            let id = text(&response.body["id"]).to_owned();
+                            simulation.observed.borrow_mut().actions[action].room_id = Some(id);
+                            simulation.catch_up(d);
+                        }
                         let is_message = is_done && response.body["chat_room_id"].is_string();
                         if is_message {
                             simulation.check_message(user, &response.body, requested_at);
@@ -133,7 +160,7 @@ impl Simulation {
                         }
                         break;
                     }
-                    // The user may close the app before a rename succeeds, and not retry.
+                    // The user may close the app before a rename succeeds, or not create a group again.
                     _ if may_be_abandoned && simulation.rng.borrow_mut().bool() => break,
                     _ => back_off(attempt).await,
                 }
@@ -146,10 +173,16 @@ impl Simulation {
         if let Some(action) = action {
             let mut observed = self.observed.borrow_mut();
             let (action, until) = (&mut observed.actions[action], self.aws.now() + MAX_LATE_EFFECT);
+            action.runs += 1;
             action.effective_until =
                 if action.effective_until == u64::MAX { until } else { action.effective_until.max(until) };
         }
     }
+}
+
+/// The request that opens the direct room with a user.
+pub fn direct_room_request(id: &str) -> HttpRequest {
+    HttpRequest::new("POST /api/v1/chat/rooms").json(json!({"participant_ids": [id], "is_group": false}))
 }
 
 fn http_request(room: &str, id: &str, kind: &ActionKind) -> HttpRequest {
@@ -196,5 +229,7 @@ fn http_request(room: &str, id: &str, kind: &ActionKind) -> HttpRequest {
             HttpRequest::new("DELETE /api/v1/friends/requests/{request_id}").path("request_id", id)
         }
         ActionKind::Unfriend(_) => HttpRequest::new("DELETE /api/v1/friends/{user_id}").path("user_id", id),
+        ActionKind::OpenDirectRoom(_) => direct_room_request(id),
+        ActionKind::CreateGroup { .. } => unreachable!("it names several users"),
     }
 }

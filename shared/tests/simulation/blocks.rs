@@ -72,12 +72,20 @@ fn requests_block(action: &UserAction) -> Option<bool> {
 
 impl Simulation {
     /// A request about the direct room returns 404 if the room was closed for the whole request.
-    pub fn check_direct_room(&self, request: &HttpRequest, response: &HttpResponse, requested_at: u64) {
+    pub fn check_direct_room(
+        &self,
+        user: usize,
+        request: &HttpRequest,
+        response: &HttpResponse,
+        requested_at: u64,
+    ) {
         let direct = &self.rooms[1];
+        let is_opening =
+            user < 2 && request.body.is_some() && request.body == self.direct_room_request(user).body;
         let is_named = request.path.iter().any(|(_, value)| value == direct)
             || request.body.as_ref().is_some_and(|body| body["chat_room_id"] == **direct)
-            || request.route == "POST /api/v1/chat/rooms";
-        if !is_named || response.status >= 500 || response.status == 429 {
+            || is_opening;
+        if !is_named || response.status >= 500 || matches!(response.status, 401 | 429) {
             return;
         }
         let observed = self.observed.borrow();
@@ -91,7 +99,7 @@ impl Simulation {
                 format!("{} returned {} for the closed room", request.route, response.status),
             );
         }
-        if request.route == "POST /api/v1/chat/rooms" {
+        if is_opening {
             let is_opened = response.status == 200 && response.body["id"] == **direct;
             if !(is_opened || response.status == 404 && may_be_closed) {
                 let detail =

@@ -1,7 +1,7 @@
 //! How a client catches up on what it missed: by sync, and by reloading the history of a room that sync
 //! cannot complete.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use serde_json::Value;
 
@@ -29,7 +29,8 @@ impl Simulation {
             let mut attempt = 0;
             loop {
                 simulation.devices[d].borrow_mut().sync_again = false;
-                if simulation.sync(d).await.is_none() {
+                let user = simulation.devices[d].borrow().user;
+                if simulation.sync(d).await.is_none() && !simulation.users[user].is_deleted.get() {
                     back_off(attempt).await;
                     attempt += 1;
                     continue;
@@ -47,7 +48,8 @@ impl Simulation {
     async fn sync(self: &Rc<Self>, d: usize) -> Option<()> {
         self.load_histories(d).await?;
         let user = self.devices[d].borrow().user;
-        let mut cursor = Value::Null;
+        let (mut cursor, mut seen) = (Value::Null, BTreeSet::new());
+        let before = self.devices[d].borrow().local_rooms();
         loop {
             let (acknowledged, requested_at) = (self.observed.borrow().acknowledged(), self.aws.now());
             let sync_request = self.devices[d].borrow().replica.sync_request(&cursor);
@@ -57,15 +59,59 @@ impl Simulation {
             for room_sync in page["rooms"].as_array().unwrap() {
                 let position = sync_request["rooms"].get(text(&room_sync["room"]["id"]));
                 self.check_room_sync(user, room_sync, position, requested_at, &acknowledged);
+                seen.insert(text(&room_sync["room"]["id"]).to_owned());
             }
+            seen.extend(page["left"].as_array().unwrap().iter().map(|room| text(room).to_owned()));
             let incomplete = self.devices[d].borrow_mut().replica.take_sync(&page);
             self.devices[d].borrow_mut().unloaded.extend(incomplete);
             self.load_histories(d).await?;
+            self.load_participants(d, &page).await?;
             if page["complete"] == true {
+                let stored = self.devices[d].borrow().local_rooms();
+                let mut skipped =
+                    before.keys().filter(|room| stored.contains_key(*room) && !seen.contains(*room));
+                if let Some(room) = skipped.next() {
+                    let (name, room) = (&self.users[user].name, self.room_name(room));
+                    self.report_violation("sync", format!("no page of a sync of {name} has the {room}"));
+                }
                 return Some(());
             }
+            self.aws.state().count("sync page");
             cursor = page["next_cursor"].clone();
         }
+    }
+
+    /// Loads all participants of each room of which a sync has returned only some; `None` if the
+    /// account is deleted.
+    async fn load_participants(self: &Rc<Self>, d: usize, page: &Value) -> Option<()> {
+        let user = self.devices[d].borrow().user;
+        let stored = self.devices[d].borrow().replica.shown();
+        let is_partial =
+            |room: &Value| room["participant_count"] != room["participants"].as_array().map_or(0, Vec::len);
+        let rooms = stored.as_object().unwrap().iter().filter(|(_, stored)| is_partial(&stored["room"]));
+        let (mut rooms, mut attempt) = (rooms.map(|(room, _)| room.clone()).collect::<Vec<_>>(), 0);
+        while let Some(room) = rooms.last() {
+            let (acknowledged, requested_at) = (self.observed.borrow().acknowledged(), self.aws.now());
+            let request = HttpRequest::new("GET /api/v1/chat/rooms/{room_id}").path("room_id", room);
+            let response = self.call(user, request).await;
+            match response.as_ref().map(|response| (response.status, &response.body)) {
+                Some((200, body)) => {
+                    self.check_room(user, body, requested_at, &acknowledged);
+                    self.check_receipts_of_others(user, page, body);
+                    self.devices[d].borrow_mut().replica.take_room(body);
+                }
+                Some((404, _)) => self.drop_room(d, room),
+                _ if self.users[user].is_deleted.get() => return None,
+                // Another sync would return some participants again.
+                _ => {
+                    back_off(attempt).await;
+                    attempt += 1;
+                    continue;
+                }
+            }
+            rooms.pop();
+        }
+        Some(())
     }
 
     /// Loads the history of every room that needs it; `None` if a request fails.

@@ -7,23 +7,33 @@ use serde_json::{Value, json};
 
 use crate::{
     actions::ActionKind, device::Device, gateway::HttpRequest, observations::text, simulation::Simulation,
+    values::unusual_text,
 };
 
 /// The emoji that users react with.
 pub const EMOJI: [&str; 3] = ["👍", "🔥", "😂"];
+
+fn edited_text(rng: &mut fastrand::Rng) -> String {
+    let label = format!("edited {}", rng.u32(..));
+    if rng.u32(..8) == 0 { unusual_text(rng, &label) } else { label }
+}
 
 impl Simulation {
     /// Performs one random user action.
     pub fn step(self: &Rc<Self>) {
         let (d, dice) = {
             let mut rng = self.rng.borrow_mut();
-            (rng.usize(..self.devices.len()), rng.u32(..120))
+            (rng.usize(..self.devices.len()), rng.u32(..124))
         };
-        if dice >= 100 {
-            self.social_step(d);
-            return;
-        }
         match dice {
+            120.. => {
+                self.create_room(d);
+                return;
+            }
+            100.. => {
+                self.social_step(d);
+                return;
+            }
             90..95 => {
                 self.devices[d].borrow_mut().should_connect = false;
                 self.go_offline(d);
@@ -52,7 +62,7 @@ impl Simulation {
             43..46 => self.mark_read(d, &room),
             46..50 => self.load_room_list(d),
             50..56 => self.load_history_page(d, &room),
-            56..62 => on_message(&|rng| ActionKind::Edit(format!("edited {}", rng.u32(..))), true),
+            56..62 => on_message(&|rng| ActionKind::Edit(edited_text(rng)), true),
             62..65 => on_message(&|_| ActionKind::Delete, true),
             65..73 => on_message(&|rng| ActionKind::React(EMOJI[rng.usize(..3)]), false),
             73..77 => on_message(&|rng| ActionKind::Unreact(EMOJI[rng.usize(..3)]), false),
@@ -78,14 +88,13 @@ impl Simulation {
         Some((message["seq"].as_u64()?, text(&message["id"]).to_owned()))
     }
 
-    /// Adds a random user to the group, or removes one.
+    /// Adds a random user to a group, or removes one.
     fn add_or_remove_member(self: &Rc<Self>, d: usize) {
-        let group = self.rooms[0].clone();
-        let is_member = self.devices[d].borrow().local_rooms().contains_key(&group);
+        let Some(group) = self.pick_group(d) else { return };
         let other = self.rng.borrow_mut().usize(..self.users.len());
-        if is_member && self.rng.borrow_mut().u32(..4) > 0 {
+        if self.rng.borrow_mut().u32(..4) > 0 {
             self.perform(d, &group, 0, &self.users[other].id, ActionKind::Add(other));
-        } else if is_member && self.rng.borrow_mut().bool() {
+        } else if self.rng.borrow_mut().bool() {
             self.perform(d, &group, 0, &self.users[other].id, ActionKind::Remove(other));
         }
     }
@@ -101,7 +110,8 @@ impl Simulation {
         self.send_frame(&connection, &json!({"type": kind, "data": data}));
     }
 
-    fn mark_read(self: &Rc<Self>, d: usize, room: &str) {
+    /// Marks everything in a room as read.
+    pub fn mark_read(self: &Rc<Self>, d: usize, room: &str) {
         let (simulation, user) = (self.clone(), self.devices[d].borrow().user);
         let request = HttpRequest::new("PUT /api/v1/chat/rooms/{room_id}/read").path("room_id", room);
         self.spawn(async move { drop(simulation.call(user, request).await) });

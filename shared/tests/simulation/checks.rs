@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::{
     client_checks::ClientSelection,
+    observations::number,
     simulation::Simulation,
     stored_rooms::{StoredRoom, attribute, matches_item},
 };
@@ -27,14 +28,17 @@ pub struct FreshLoad {
 impl Simulation {
     /// Checks everything about rooms that must hold at the end.
     pub fn check_all(&self, fresh: &[FreshLoad]) {
+        let rooms = self.all_rooms();
+        self.check_created_rooms(&rooms);
         let stored_rooms: BTreeMap<String, StoredRoom> =
-            self.rooms.iter().map(|room| (room.clone(), self.stored_room(room))).collect();
+            rooms.iter().map(|room| (room.clone(), self.stored_room(room))).collect();
         for (room, stored) in &stored_rooms {
             self.check_log(room, stored);
             self.check_readers(room, stored, fresh);
             self.check_roles(room, stored, fresh);
         }
         self.check_sends(&stored_rooms);
+        self.check_rate_limits();
         self.check_visibility(&stored_rooms);
         self.check_actions(&stored_rooms, fresh);
         self.check_consistency(fresh);
@@ -85,6 +89,13 @@ impl Simulation {
                 }
                 continue;
             };
+            for participant in fresh.rooms[room]["participants"].as_array().unwrap() {
+                let lowest = number(&participant["read_seq"]).min(number(&participant["delivered_seq"]));
+                if lowest + 1 < membership.from {
+                    let detail = format!("{name} sees {participant} from {}", membership.from);
+                    self.report_violation("room membership", detail);
+                }
+            }
             let visible: Vec<_> = stored.log.range(membership.from..).collect();
             if !shown.keys().eq(visible.iter().map(|(seq, _)| *seq)) {
                 self.report_violation(
@@ -120,7 +131,7 @@ impl Simulation {
             // A user who left the group cannot send to it, and on return cannot reply to earlier messages. A
             // deleted message cannot be forwarded. A block closes the direct room.
             if let Some((code, at)) = &sent.error
-                && !(sent.room == self.rooms[0] && (code == "not_found" || sent.is_reply))
+                && !(self.is_group(&sent.room) && (code == "not_found" || sent.is_reply))
                 && !(sent.room == self.rooms[1]
                     && code == "not_found"
                     && observed.may_be_closed(sent.attempts.last().copied().unwrap_or_default(), *at))

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     checks::FreshLoad,
     observations::{number, text},
-    replica::{difference, shown},
+    replica::{difference, preview, shown},
     simulation::Simulation,
 };
 
@@ -27,7 +27,11 @@ impl Simulation {
         let mut violations = Vec::new();
         for device in &self.devices {
             let device = device.borrow();
-            if selection == ClientSelection::Connected && device.live.is_none() {
+            let connection =
+                device.live.as_ref().and_then(|id| self.observed.borrow().connections.get(id).cloned());
+            // The server pushes nothing to a connection whose token has expired.
+            let is_connected = connection.is_some_and(|connection| connection.closed_at.is_none());
+            if selection == ClientSelection::Connected && !is_connected {
                 continue;
             }
             let me = &self.users[device.user].id;
@@ -69,8 +73,13 @@ impl Simulation {
                 }
             }
             for room in &fresh.room_details {
-                let listed = &fresh.rooms[text(&room["id"])];
-                if let Some(difference) = difference(&without_presence(room), &without_presence(listed)) {
+                let id = text(&room["id"]);
+                let (mut room, mut listed) = (room.clone(), fresh.rooms[id].clone());
+                without_presence(&mut room);
+                without_presence(&mut listed);
+                // Unlike a list, the details of a room have the whole newest message.
+                listed["last_message"] = fresh.messages[id].values().next_back().cloned().into();
+                if let Some(difference) = difference(&room, &listed) {
                     let name = &self.users[user].name;
                     violations
                         .push(("consistent responses", format!("room details for {name}: {difference}")));
@@ -102,13 +111,11 @@ impl FreshLoad {
     }
 }
 
-/// A room without presence, which room lists omit for groups.
-fn without_presence(room: &Value) -> Value {
-    let mut room = room.clone();
+/// Removes the presence from a room, which lists of rooms omit for groups.
+pub fn without_presence(room: &mut Value) {
     for participant in room["participants"].as_array_mut().unwrap() {
         (participant["is_online"], participant["last_seen"]) = (Value::Null, Value::Null);
     }
-    room
 }
 
 fn participants(room: &mut Value) -> &mut Vec<Value> {
@@ -142,7 +149,7 @@ fn derive_fields(room: &mut Value, me: &str) {
         }
     }
     let newest = room["messages"].as_array().unwrap().last().cloned().unwrap_or_default();
-    room["room"]["last_message"] = newest;
+    room["room"]["last_message"] = if newest.is_null() { newest } else { preview(&newest) };
     let own = own.first().map_or(0, |own| number(&own["read_seq"]));
     let messages = room["messages"].as_array().unwrap().iter();
     let is_uncounted = |message: &&Value| {

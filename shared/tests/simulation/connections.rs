@@ -16,6 +16,10 @@ use crate::{
 pub struct Connection {
     /// The device of the client.
     pub device: usize,
+    /// The context that the authorizer returned for the token; `None` if it was rejected.
+    pub context: Option<Value>,
+    /// When the token expires, in seconds since 1970.
+    pub token_expires: u64,
     /// Whether `$connect` was accepted and neither side has closed the connection since.
     is_open: bool,
 }
@@ -52,9 +56,10 @@ impl Connections {
     }
 
     /// Creates a connection that is not open yet. Returns its id.
-    pub fn add(&mut self, device: usize) -> String {
+    pub fn add(&mut self, device: usize, context: Option<Value>, token_expires: u64) -> String {
         let id = format!("connection-{}", self.connections.len() + 1);
-        self.connections.insert(id.clone(), Connection { device, is_open: false });
+        let connection = Connection { device, context, token_expires, is_open: false };
+        self.connections.insert(id.clone(), connection);
         id
     }
 

@@ -14,6 +14,7 @@ use tokio::{
 
 use crate::{
     connections::Event,
+    extreme_values::TEXTS,
     observations::{number, text},
     replica::Replica,
     simulation::Simulation,
@@ -92,7 +93,8 @@ impl Device {
     /// Creates a `ref`, and the receiver of its response.
     fn new_reference(&mut self) -> (String, oneshot::Receiver<Value>) {
         self.references += 1;
-        let reference = format!("{}.{}", self.name, self.references);
+        let unusual = TEXTS[usize::try_from(self.references).unwrap_or_default() % TEXTS.len()];
+        let reference = format!("{}.{} {unusual}", self.name, self.references);
         let (sender, response) = oneshot::channel();
         self.pending.insert(reference.clone(), sender);
         (reference, response)
@@ -132,7 +134,8 @@ impl Simulation {
     }
 
     async fn handshake(self: &Rc<Self>, d: usize) -> bool {
-        let Some(connection) = self.connect(d).await else { return false };
+        let token = self.token(self.devices[d].borrow().user);
+        let Some(connection) = self.connect(d, &token).await else { return false };
         self.devices[d].borrow_mut().connection = Some(connection.clone());
         let response = self.send_and_wait(d, "hello", json!({}), Duration::from_secs(10)).await;
         let is_established = response.is_some_and(|frame| frame["type"] == "connection_established");
@@ -145,7 +148,9 @@ impl Simulation {
             return false;
         }
         device.live = Some(connection.clone());
+        drop(device);
         self.observed.borrow_mut().record_open(&connection, d, self.aws.now());
+        self.reconnect_before_expiry(d, &connection, token);
         true
     }
 
@@ -209,6 +214,7 @@ impl Simulation {
     fn on_frame(self: &Rc<Self>, d: usize, connection: &str, frame: &Value) {
         let user = self.devices[d].borrow().user;
         let (kind, data) = (frame["type"].as_str().unwrap(), &frame["data"]);
+        self.check_frame_answer(frame);
         match kind {
             "new_message" | "message_sent" => {
                 self.check_message(user, data, self.aws.now());

@@ -100,9 +100,14 @@ impl AwsState {
         let rate = rate(&self.fault_rates);
         let happens = rate > 0.0 && self.rng.f64() < rate;
         if happens {
-            *self.fault_counts.entry(fault).or_default() += 1;
+            self.count(fault);
         }
         happens
+    }
+
+    /// Counts an event under its name.
+    pub fn count(&mut self, name: &'static str) {
+        *self.fault_counts.entry(name).or_default() += 1;
     }
 
     /// Draws the fault of a call to the table.

@@ -89,7 +89,7 @@ impl Simulation {
         }
         self.check_usernames(&views, fresh);
         self.check_friends(&views);
-        self.check_quotas(&views);
+        self.check_quotas(&views, fresh);
         self.check_late_commits();
     }
 
@@ -148,7 +148,7 @@ impl Simulation {
     }
 
     /// Each user's quotas equal the lengths of their lists. No blocks are left.
-    fn check_quotas(&self, views: &[SocialView]) {
+    fn check_quotas(&self, views: &[SocialView], fresh: &[FreshLoad]) {
         let mut violations = Vec::new();
         for (user, view) in views.iter().enumerate() {
             let items = self.aws.partition(&format!("USER#{}", self.users[user].id));
@@ -161,6 +161,7 @@ impl Simulation {
                 ("friends", view.friends.len()),
                 ("requests_sent", view.sent.len()),
                 ("blocks", view.blocks.len()),
+                ("rooms", fresh[user].rooms.len()),
             ];
             for (name, length) in listed {
                 if quota(name) != i64::try_from(length).unwrap() {

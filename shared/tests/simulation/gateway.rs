@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use shared::serve::authorizer;
 use tokio::time::sleep;
 
-use crate::{aws::INVOCATION, endpoints, simulation::Simulation};
+use crate::{aws::INVOCATION, connections::Connection, endpoints, simulation::Simulation, tokens::Token};
 
 /// The function timeout in `template.yaml`.
 const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
@@ -36,6 +36,8 @@ pub struct HttpResponse {
     pub body: Value,
     /// The `x-next-cursor` header.
     pub next_cursor: Option<String>,
+    /// The `retry-after` header, in seconds.
+    pub retry_after: Option<u64>,
 }
 
 impl HttpRequest {
@@ -66,6 +68,7 @@ fn function_name(route: &str) -> String {
     let name = match route.replace("/api/v1", "").replace("/rooms/{room_id}", "/room").as_str() {
         "GET /users/me" => "users-get-me",
         "PATCH /users/me" => "users-update-me",
+        "DELETE /users/me" => "users-delete-me",
         "GET /friends/" => "friends-list",
         "DELETE /friends/{user_id}" => "friends-remove-friend",
         "GET /friends/search" => "friends-search-users",
@@ -118,8 +121,26 @@ impl Simulation {
         self.aws.network_delay().await;
     }
 
-    /// Sends a user's request to the HTTP API; `None` if no response arrives.
+    /// Sends a user's request to the HTTP API; `None` if no response arrives. After a 401, the client renews
+    /// the token and sends the request again.
     pub async fn call(self: &Rc<Self>, user: usize, request: HttpRequest) -> Option<HttpResponse> {
+        let token = self.token(user);
+        let response = self.call_with_token(user, &request, &token).await?;
+        // The devices of a deleted account are signed out.
+        if response.status != 401 || self.users[user].is_deleted.get() {
+            return Some(response);
+        }
+        let token = self.renew_token(user, &token);
+        self.call_with_token(user, &request, &token).await
+    }
+
+    /// As `call`, with this token.
+    pub async fn call_with_token(
+        self: &Rc<Self>,
+        user: usize,
+        request: &HttpRequest,
+        token: &Token,
+    ) -> Option<HttpResponse> {
         let line = || {
             let (name, body) = (&self.users[user].name, request.body.as_ref().map(Value::to_string));
             let (path, query) = (&request.path, &request.query);
@@ -128,17 +149,18 @@ impl Simulation {
         self.aws.trace.record(line);
         let requested_at = self.aws.now();
         self.network_delay().await;
-        let route = request.route;
-        let event = self.http_event(user, &request).to_string();
+        let (route, sent_at) = (request.route, self.arrival_time(request.route).await);
+        let event = Self::http_event(request, token, sent_at);
         if self.happens("lost request", |rates| rates.lost_in_transit) {
             sleep(Duration::from_secs(30)).await;
             return None;
         }
         if self.happens("duplicate", |rates| rates.duplicated) {
-            let (simulation, event) = (self.clone(), event.clone());
+            let (simulation, request, token) = (self.clone(), request.clone(), token.clone());
             self.spawn(async move {
                 simulation.network_delay().await;
-                simulation.run_http(route, &event).await;
+                let sent_at = simulation.arrival_time(route).await;
+                simulation.run_http(route, &Self::http_event(&request, &token, sent_at)).await;
                 simulation.record_action_run(request.action);
             });
         }
@@ -148,9 +170,12 @@ impl Simulation {
             status: 500,
             body: json!({"message": "Internal Server Error"}),
             next_cursor: None,
+            retry_after: None,
         };
         let response = response.unwrap_or_else(gateway_error);
-        self.check_direct_room(&request, &response, requested_at);
+        self.check_authorization(user, token, sent_at, &response);
+        self.check_limited(route, &response);
+        self.check_direct_room(user, request, &response, requested_at);
         self.aws.trace.record(|| format!("{route} returns {} {}", response.status, response.body));
         if self.plan.is_reliable() && response.status >= 500 {
             self.report_violation(
@@ -166,20 +191,33 @@ impl Simulation {
         Some(response)
     }
 
+    /// The time of the gateway for a request. Ids of groups sort by it: each request that creates one has its
+    /// own, so that a schedule replays exactly.
+    async fn arrival_time(&self, route: &str) -> u64 {
+        if route == "POST /api/v1/chat/rooms" {
+            while self.last_created_at.get() == self.aws.now() {
+                sleep(Duration::from_millis(1)).await;
+            }
+            self.last_created_at.set(self.aws.now());
+        }
+        self.aws.now()
+    }
+
     async fn run_http(&self, route: &str, event: &str) -> Option<HttpResponse> {
         let request = shared::serve::events::http_request(event).unwrap();
         let response = self
             .invoke(route, endpoints::call_http(&self.app, &function_name(route), request).boxed_local())
             .await?;
-        let next_cursor = response.headers().get("x-next-cursor");
+        let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         Some(HttpResponse {
             status: response.status().as_u16(),
             body: serde_json::from_slice(response.body()).unwrap_or_default(),
-            next_cursor: next_cursor.map(|cursor| cursor.to_str().unwrap().to_owned()),
+            next_cursor: header("x-next-cursor"),
+            retry_after: header("retry-after").and_then(|seconds| seconds.parse().ok()),
         })
     }
 
-    fn http_event(&self, user: usize, request: &HttpRequest) -> Value {
+    fn http_event(request: &HttpRequest, token: &Token, sent_at: u64) -> String {
         let (method, pattern) = request.route.split_once(' ').unwrap();
         let path = request
             .path
@@ -194,7 +232,7 @@ impl Simulation {
             "routeKey": request.route,
             "rawPath": path,
             "rawQueryString": query.join("&"),
-            "headers": {"authorization": format!("Bearer {}", self.token(user)), "host": "api.example"},
+            "headers": {"authorization": format!("Bearer {}", token.text), "host": "api.example"},
             "requestContext": {
                 "accountId": "123456789012",
                 "apiId": "api",
@@ -205,7 +243,7 @@ impl Simulation {
                 "routeKey": request.route,
                 "stage": "$default",
                 "time": "01/Jan/2026:00:00:00 +0000",
-                "timeEpoch": self.aws.now(),
+                "timeEpoch": sent_at,
             },
             "isBase64Encoded": false,
         });
@@ -215,15 +253,25 @@ impl Simulation {
         if let Some(body) = &request.body {
             event["body"] = body.to_string().into();
         }
-        event
+        event.to_string()
     }
 
-    /// Requests a connection for a device. Returns its id once it is accepted.
-    pub async fn connect(self: &Rc<Self>, device: usize) -> Option<String> {
-        let connection = self.aws.state().connections.add(device);
+    /// Requests a connection for a device. Returns its id once it is accepted. After a 401, the client renews
+    /// the token.
+    pub async fn connect(self: &Rc<Self>, device: usize, token: &Token) -> Option<String> {
+        let user = self.devices[device].borrow().user;
         self.network_delay().await;
-        let status = self.run_socket(&connection, "$connect", None).await;
+        let (context, sent_at) = (self.authorizer_context(token).await, self.aws.now());
+        let connection = self.aws.state().connections.add(device, context.clone(), token.expires);
+        let status = match context {
+            Some(_) => self.run_socket(&connection, "$connect", None).await,
+            None => Some(401),
+        };
+        self.check_connected(token, sent_at, status);
         self.network_delay().await;
+        if status == Some(401) {
+            self.renew_token(user, token);
+        }
         if status != Some(200) || self.happens("lost response", |rates| rates.lost_in_transit) {
             return None;
         }
@@ -268,8 +316,12 @@ impl Simulation {
     }
 
     async fn run_socket(&self, connection: &str, route: &str, body: Option<String>) -> Option<u64> {
-        let device = self.aws.state().connections.get(connection).map(|connection| connection.device)?;
-        let user = self.devices[device].borrow().user;
+        let Connection { device, context, token_expires, .. } =
+            self.aws.state().connections.get(connection)?.clone();
+        let frame = body.as_deref().and_then(|body| serde_json::from_str::<Value>(body).ok());
+        if let Some(reference) = frame.as_ref().and_then(|frame| frame["ref"].as_str()) {
+            self.record_frame_run(reference, self.aws.now() / 1000 >= token_expires);
+        }
         let kind = match route {
             "$connect" => "CONNECT",
             "$disconnect" => "DISCONNECT",
@@ -287,7 +339,7 @@ impl Simulation {
                 "domainName": "live.example",
                 "connectionId": connection,
                 "apiId": "live",
-                "authorizer": self.authorizer_context(user).await,
+                "authorizer": context,
             },
             "body": body,
             "isBase64Encoded": false,
@@ -299,16 +351,16 @@ impl Simulation {
         self.invoke(&name, work.boxed_local()).await?["statusCode"].as_u64()
     }
 
-    /// The context that the authorizer returns for a user's token.
-    async fn authorizer_context(&self, user: usize) -> Value {
+    /// The context that the authorizer returns for a token; `None` if it rejects the token.
+    async fn authorizer_context(&self, token: &Token) -> Option<Value> {
         let request = json!({
             "type": "REQUEST",
             "methodArn": "arn:aws:execute-api:us-east-1:123456789012:live/live/$connect",
-            "queryStringParameters": {"token": self.token(user)},
+            "queryStringParameters": {"token": token.text},
             "requestContext": {},
         });
         let request = serde_json::from_value(request).unwrap();
-        let decision = authorizer::decide(&self.app, &request).await.unwrap();
-        serde_json::to_value(decision.context).unwrap()
+        let decision = authorizer::decide(&self.app, &request).await.ok()?;
+        Some(serde_json::to_value(decision.context).unwrap())
     }
 }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics when it cannot continue")]
 
+mod account_deletion;
 mod action_checks;
 mod actions;
 mod arguments;
@@ -21,6 +22,8 @@ mod device;
 mod dynamodb;
 #[path = "../in_process/endpoints.rs"]
 mod endpoints;
+#[path = "../in_process/values.rs"]
+mod extreme_values;
 mod faults;
 mod friends;
 mod gateway;
@@ -30,17 +33,21 @@ mod observations;
 mod old_images;
 mod outbox;
 mod plan;
+mod rate_limits;
 #[path = "../../../tests/replica.rs"]
 mod replica;
 mod response_checks;
 mod roles;
+mod rooms;
 mod schedule;
 mod simulation;
 mod social_steps;
 mod stored_rooms;
 mod table;
+mod tokens;
 mod trace;
 mod usernames;
+mod values;
 
 use std::{
     collections::BTreeMap,

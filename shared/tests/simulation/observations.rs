@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::actions::UserAction;
+use crate::{actions::UserAction, tokens::FrameRuns};
 
 /// A message that a user sent.
 #[derive(Clone, Debug)]
@@ -67,6 +67,8 @@ pub struct Observations {
     pub shown: BTreeMap<(usize, String, u64), u64>,
     pub actions: Vec<UserAction>,
     pub connections: BTreeMap<String, ConnectionRecord>,
+    /// The calls for each frame with a `ref`.
+    pub frame_runs: BTreeMap<String, FrameRuns>,
     acknowledged: Acknowledged,
     /// Each violated property, with a description.
     pub violations: Vec<(&'static str, String)>,
@@ -81,7 +83,8 @@ pub fn identity(message: &Value) -> Value {
 
 /// The fields of a message at a revision that are the same for every reader.
 pub fn state(message: &Value) -> Value {
-    let fields = ["content", "message_type", "is_deleted", "edited_at", "is_forwarded"];
+    let fields =
+        ["content", "message_type", "media_url", "payload", "is_deleted", "edited_at", "is_forwarded"];
     let mut state: serde_json::Map<String, Value> =
         fields.iter().map(|field| ((*field).to_owned(), message[field].clone())).collect();
     let counts = message["reactions"].as_array().into_iter().flatten();

@@ -1,15 +1,18 @@
 //! How a client sends messages: a FIFO outbox for each room, which retries each message until it gets a final
 //! response.
 
-use std::{collections::VecDeque, rc::Rc};
+use std::{collections::VecDeque, rc::Rc, time::Duration};
 
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::{
     device::{OutgoingMessage, RESPONSE_TIMEOUT, back_off},
     gateway::HttpRequest,
     observations::SentMessage,
+    rate_limits,
     simulation::Simulation,
+    values::{payload, unusual_text},
 };
 
 /// The result of one attempt to send.
@@ -20,44 +23,63 @@ enum SendResult {
     Rejected(String),
     /// The message may or may not be in the log: retry.
     Unknown,
+    /// The user has reached a rate limit: retry after this time.
+    Limited(Duration),
 }
 
 impl Simulation {
-    /// Adds a message to the outbox of a room, with the newest position that the device knows.
+    /// Adds a random message to the outbox of a room.
     pub fn queue_message(self: &Rc<Self>, d: usize, room: &str) {
         let dice = self.rng.borrow_mut().u32(..10);
-        let reply_to = if dice < 2 { self.pick_message(d, room, false) } else { None };
+        let mut body = json!({});
+        if let Some((_, id)) = if dice < 2 { self.pick_message(d, room, false) } else { None } {
+            body["reply_to_id"] = id.into();
+        }
         let from = self.rng.borrow_mut().choice(self.rooms.clone()).unwrap();
-        let forwarded = if dice == 2 { self.pick_message(d, &from, false) } else { None };
+        if let Some((_, id)) = if dice == 2 { self.pick_message(d, &from, false) } else { None } {
+            (body["forward_room_id"], body["forward_message_id"]) = (from.into(), id.into());
+            self.queue(d, room, body);
+            return;
+        }
+        let user = &self.users[self.devices[d].borrow().user].name;
+        let label = format!("{user} says {}", self.observed.borrow().sent.len());
+        let mut rng = self.rng.borrow_mut();
+        let is_unusual = rng.u32(..8) == 0;
+        body["content"] = if is_unusual { unusual_text(&mut rng, &label) } else { label }.into();
+        if rng.u32(..12) == 0 {
+            let (kind, details) = payload(&mut rng);
+            (body["message_type"], body["payload"]) = (kind.into(), details);
+        }
+        drop(rng);
+        self.queue(d, room, body);
+    }
+
+    /// Adds a text to the outbox of a room.
+    pub fn queue_text(self: &Rc<Self>, d: usize, room: &str, text: &str) {
+        self.queue(d, room, json!({"content": text}));
+    }
+
+    /// Adds a message to the outbox of a room, with the newest position that the device knows.
+    fn queue(self: &Rc<Self>, d: usize, room: &str, mut body: Value) {
         let mut device = self.devices[d].borrow_mut();
         let mut observed = self.observed.borrow_mut();
-        let (user, after_seq) = (device.user, device.replica.seq(room));
         let index = observed.sent.len();
         let client_id = format!("{}.m{index}", device.name);
-        let mut body = json!({"chat_room_id": room, "client_message_id": client_id, "after_seq": after_seq});
-        let content = format!("{} says {index}", self.users[user].name);
-        if let Some((_, id)) = &forwarded {
-            body["forward_room_id"] = from.into();
-            body["forward_message_id"] = id.as_str().into();
-        } else {
-            body["content"] = content.as_str().into();
-        }
-        if let Some((_, id)) = &reply_to {
-            body["reply_to_id"] = id.as_str().into();
-        }
-        let outbox = device.outbox.entry(room.to_owned()).or_default();
-        outbox.push_back(OutgoingMessage { index, body });
+        body["chat_room_id"] = room.into();
+        body["client_message_id"] = client_id.as_str().into();
+        body["after_seq"] = device.replica.seq(room).into();
         observed.sent.push(SentMessage {
             device: d,
-            sender: self.users[user].id.clone(),
+            sender: self.users[device.user].id.clone(),
             room: room.to_owned(),
             client_id,
-            content: forwarded.is_none().then_some(content),
-            is_reply: reply_to.is_some(),
+            content: body["content"].as_str().map(str::to_owned),
+            is_reply: body["reply_to_id"].is_string(),
             attempts: Vec::new(),
             acknowledgements: Vec::new(),
             error: None,
         });
+        device.outbox.entry(room.to_owned()).or_default().push_back(OutgoingMessage { index, body });
         drop((device, observed));
         self.flush_outbox(d, room);
     }
@@ -84,6 +106,10 @@ impl Simulation {
                         }
                         let error = Some((code, simulation.aws.now()));
                         simulation.observed.borrow_mut().sent[outgoing.index].error = error;
+                    }
+                    SendResult::Limited(delay) => {
+                        sleep(delay).await;
+                        continue;
                     }
                     SendResult::Unknown => {
                         back_off(attempt).await;
@@ -117,7 +143,10 @@ impl Simulation {
             match self.send_and_wait(d, "send_message", outgoing.body.clone(), RESPONSE_TIMEOUT).await {
                 Some(frame) if frame["type"] == "message_sent" => SendResult::Sent(frame["data"].clone()),
                 Some(frame) => match frame["data"]["code"].as_str().unwrap_or_default() {
-                    "internal" | "busy" => SendResult::Unknown,
+                    "internal" | "busy" | "token_expired" => SendResult::Unknown,
+                    "rate_limited" => {
+                        SendResult::Limited(rate_limits::delay(frame["data"]["retry_after"].as_u64()))
+                    }
                     code => SendResult::Rejected(code.to_owned()),
                 },
                 None => SendResult::Unknown,
@@ -129,7 +158,10 @@ impl Simulation {
                     self.check_message(user, &response.body, requested_at);
                     SendResult::Sent(response.body)
                 }
-                Some(response) if response.status < 500 && response.status != 429 => {
+                Some(response) if response.status == 429 => {
+                    SendResult::Limited(rate_limits::delay(response.retry_after))
+                }
+                Some(response) if response.status < 500 => {
                     SendResult::Rejected(response.body["code"].as_str().unwrap_or_default().to_owned())
                 }
                 _ => SendResult::Unknown,
@@ -137,6 +169,7 @@ impl Simulation {
         };
         if let SendResult::Sent(message) = &result {
             self.check_accepted(message, requested_at);
+            self.check_as_sent(&outgoing.body, message);
             self.observed.borrow_mut().record_acknowledged_send(message);
             self.apply_frame(d, &json!({"type": "message_sent", "data": message}));
         }

@@ -1,6 +1,9 @@
 //! The parameters of one schedule: its users, devices, steps and fault rates.
 
 use fastrand::Rng;
+use shared::domain::rooms::SHOWN_MEMBERS;
+
+use crate::{rate_limits::Limit, simulation::USERNAMES};
 
 /// The probability of each fault, from 0 to 1.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +60,7 @@ pub enum FaultLevel {
 }
 
 /// The parameters of one schedule.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent parameters")]
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub fault_level: FaultLevel,
@@ -71,6 +75,14 @@ pub struct Plan {
     pub max_pause: u64,
     /// Whether all devices disconnect for days now and then.
     pub has_idle_periods: bool,
+    /// Whether tokens expire during the schedule.
+    pub has_short_tokens: bool,
+    /// Whether a device misses more than fits into one page of a sync.
+    pub has_large_backlog: bool,
+    /// Whether a user deletes the account at the end, and returns.
+    pub has_account_deletion: bool,
+    /// The rate limit that users reach, if any.
+    pub limit: Option<Limit>,
 }
 
 impl Plan {
@@ -83,14 +95,40 @@ impl Plan {
             40..75 => FaultLevel::Moderate,
             _ => FaultLevel::Severe,
         };
-        let users = rng.usize(2..=4);
-        let devices = (0..users).map(|_| rng.usize(1..=2)).collect();
+        // A list of rooms shows nine members.
+        let users = if rng.u32(..30) == 0 { rng.usize(11..=USERNAMES.len()) } else { rng.usize(2..=4) };
+        let devices = (0..users).map(|_| if users > 4 { 1 } else { rng.usize(1..=2) }).collect();
         let initial_members = if users > 2 && rng.u32(..4) > 0 { users - 1 } else { users };
         let max_pause = [3, 15, 40, 150, 1500][rng.usize(..5)];
         let has_idle_periods = rng.u32(..4) == 0;
-        let steps = rng.usize(22..=64);
+        let steps = rng.usize(20..=56);
         let fault_rates = fault_rates(fault_level, &mut rng);
-        (Self { fault_level, fault_rates, devices, initial_members, steps, max_pause, has_idle_periods }, rng)
+        let has_short_tokens = rng.u32(..12) == 0;
+        let has_account_deletion = rng.u32(..9) == 0;
+        let has_large_backlog = rng.u32(..80) == 0;
+        let limit = (rng.u32(..6) == 0).then(|| {
+            let seconds = [5, 20, 60][rng.usize(..3)];
+            Limit { count: rng.u32(2..=6), seconds }
+        });
+        let plan = Self {
+            fault_level,
+            fault_rates,
+            devices,
+            initial_members,
+            steps,
+            max_pause,
+            has_idle_periods,
+            has_short_tokens,
+            has_large_backlog,
+            has_account_deletion,
+            limit,
+        };
+        (plan, rng)
+    }
+
+    /// Whether lists of rooms show only some members of the group.
+    pub fn has_large_group(&self) -> bool {
+        self.initial_members > SHOWN_MEMBERS + 1
     }
 
     /// Whether clients can rely on every push, and on the absence of server errors.

@@ -15,12 +15,27 @@ impl Simulation {
     /// view of its revision.
     pub fn check_message(&self, user: usize, message: &Value, requested_at: u64) {
         let (room, seq) = (text(&message["chat_room_id"]).to_owned(), number(&message["seq"]));
-        let (identity, state) = (identity(message), state(message));
+        let (rev, state) = ((room.clone(), seq, number(&message["rev"])), state(message));
         let mut observed = self.observed.borrow_mut();
-        let rev = (room.clone(), seq, number(&message["rev"]));
+        let same = observed.states.entry(rev).or_insert_with(|| state.clone()).clone();
+        drop(observed);
+        self.check_identity(user, message, requested_at);
+        if same != state {
+            let subject = format!("{} sees {} {seq}", self.users[user].name, self.room_name(&room));
+            self.report_violation(
+                "same state at a revision",
+                format!("{subject} as {state}, but it was {same} at the same revision"),
+            );
+        }
+    }
+
+    /// A message, or a preview of it, is the same as every earlier view of its position.
+    fn check_identity(&self, user: usize, message: &Value, requested_at: u64) {
+        let (room, seq) = (text(&message["chat_room_id"]).to_owned(), number(&message["seq"]));
+        let identity = identity(message);
+        let mut observed = self.observed.borrow_mut();
         let first =
             observed.identities.entry((room.clone(), seq)).or_insert_with(|| identity.clone()).clone();
-        let same = observed.states.entry(rev).or_insert_with(|| state.clone()).clone();
         let reply_to = message["reply_to"]["id"].as_str().map(|id| id.parse::<MessageId>().unwrap().seq());
         for seq in [Some(seq), reply_to].into_iter().flatten() {
             // The latest request is the strictest: a user who may see a message then also could before.
@@ -29,16 +44,11 @@ impl Simulation {
         }
         drop(observed);
         self.check_username(&message["sender_id"], &message["sender_username"]);
-        let subject = format!("{} sees {} {seq}", self.users[user].name, self.room_name(&room));
         if first != identity {
+            let subject = format!("{} sees {} {seq}", self.users[user].name, self.room_name(&room));
             self.report_violation(
                 "same order for all readers",
                 format!("{subject} as {identity}, but it was {first} before"),
-            );
-        } else if same != state {
-            self.report_violation(
-                "same state at a revision",
-                format!("{subject} as {state}, but it was {same} at the same revision"),
             );
         }
     }
@@ -69,7 +79,7 @@ impl Simulation {
         }
         let newest = &room["last_message"];
         if !newest.is_null() {
-            self.check_message(user, newest, requested_at);
+            self.check_identity(user, newest, requested_at);
             self.check_message_rev(user, newest, acknowledged);
             if number(&newest["seq"]) != seq {
                 self.report_violation(
@@ -107,7 +117,7 @@ impl Simulation {
         self.check_room(user, room, requested_at, acknowledged);
         let id = text(&room["id"]);
         let name = format!("{} in the {}", self.users[user].name, self.room_name(id));
-        let others = (number(&room_sync["others_read_seq"]), number(&room_sync["others_delivered_seq"]));
+        let others = receipts_of_others(room_sync);
         // If a member leaves during the read, the receipts of the others are computed again without them.
         let shown = room["participants"].as_array().unwrap().len();
         let shows_all = number(&room["participant_count"]) == shown as u64;
@@ -146,6 +156,19 @@ impl Simulation {
                 "no expired change records",
                 format!("{name} syncs with change {expired} after its expiry"),
             );
+        }
+    }
+
+    /// The receipts of all other members in a sync are not above those of any member in a later response.
+    pub fn check_receipts_of_others(&self, user: usize, page: &Value, room: &Value) {
+        // A later revision may have other members.
+        let is_this = |synced: &&Value| synced["room"]["id"] == room["id"] && synced["rev"] == room["rev"];
+        let Some(synced) = page["rooms"].as_array().unwrap().iter().find(is_this) else { return };
+        let (others, lowest) = (receipts_of_others(synced), lowest_receipts_of_others(room));
+        if others.0 > lowest.0 || others.1 > lowest.1 {
+            let name = &self.users[user].name;
+            let detail = format!("{name} gets the receipts {others:?} of others, not {lowest:?}: {room}");
+            self.report_violation("sync", detail);
         }
     }
 
@@ -203,6 +226,11 @@ impl Simulation {
             self.report_violation("acknowledged writes are visible", detail);
         }
     }
+}
+
+/// The receipts of all other members in a sync of a room.
+fn receipts_of_others(room_sync: &Value) -> (u64, u64) {
+    (number(&room_sync["others_read_seq"]), number(&room_sync["others_delivered_seq"]))
 }
 
 /// The lowest receipts of the other members, in a response that shows all members, with the caller last.

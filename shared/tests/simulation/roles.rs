@@ -9,6 +9,7 @@ use crate::{
     actions::{ActionKind, UserAction},
     checks::FreshLoad,
     observations::text,
+    rooms::Origin,
     simulation::Simulation,
     stored_rooms::{StoredRoom, attribute},
 };
@@ -33,10 +34,11 @@ pub struct SystemMessage {
 }
 
 impl Members {
-    /// The initial members of a room. User 0 owns a group; a direct room has no owner.
-    pub fn initial(users: usize, is_group: bool) -> Self {
-        let role = |user| if is_group && user == 0 { "owner" } else { "member" };
-        Self((0..users).map(|user| (user, (role(user).to_owned(), String::new()))).collect())
+    /// The initial members of a room. The creator owns a group; a direct room has no owner.
+    pub fn initial(origin: &Origin) -> Self {
+        let role = |user| if origin.is_group && user == origin.creator { "owner" } else { "member" };
+        let members = origin.initial_members.iter().copied();
+        Self(members.map(|user| (user, (role(user).to_owned(), String::new()))).collect())
     }
 
     /// The role of a user; `None` if they are not a member.
@@ -187,7 +189,7 @@ impl Simulation {
         let mut violations = Vec::new();
         let expected = stored.member_history.last().unwrap().1.roles();
         let owners = expected.values().filter(|role| **role == "owner").count();
-        if room == self.rooms[0] && owners != usize::from(!expected.is_empty()) {
+        if self.is_group(room) && owners != usize::from(!expected.is_empty()) {
             violations.push(("member roles", format!("{owners} owners among {expected:?}")));
         }
         let items = self.aws.partition(&format!("ROOM#{room}"));

@@ -1,8 +1,10 @@
 //! Runs one schedule: its steps under injected faults, then convergence without faults, then the checks.
 
-use std::{collections::BTreeMap, rc::Rc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, rc::Rc, time::Duration};
 
+use futures::FutureExt;
 use serde_json::{Value, json};
+use shared::domain::rooms::SHOWN_MEMBERS;
 use tokio::{
     sync::mpsc::unbounded_channel,
     task::{LocalSet, yield_now},
@@ -12,15 +14,20 @@ use tokio::{
 use crate::{
     aws::SimulatedAws,
     checks::FreshLoad,
-    client_checks::ClientSelection,
+    client_checks::{ClientSelection, without_presence},
     gateway::HttpRequest,
     observations::{number, text},
     plan::{FaultRates, Plan},
     simulation::Simulation,
     trace::Trace,
+    values::longest_text,
 };
 
+/// The maximum number of participants that a list of rooms shows per room.
+const MAX_SHOWN: usize = SHOWN_MEMBERS + 1;
+
 /// The result of a schedule.
+#[derive(Default)]
 pub struct ScheduleResult {
     /// Each violated property, with a description.
     pub violations: Vec<(&'static str, String)>,
@@ -42,12 +49,19 @@ pub fn run(seed: u64, is_traced: bool) -> ScheduleResult {
     // Clients and the SDK draw their retry jitter from the thread's generator.
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    LocalSet::new().block_on(&runtime.unwrap(), run_schedule(seed, is_traced))
+    LocalSet::new().block_on(&runtime.unwrap(), async {
+        let trace = Trace::new(is_traced);
+        let finished = AssertUnwindSafe(run_schedule(seed, trace.clone())).catch_unwind().await;
+        finished.unwrap_or_else(|_| ScheduleResult {
+            violations: vec![("no panic", "the schedule panicked, see above".to_owned())],
+            trace: trace.text(),
+            ..ScheduleResult::default()
+        })
+    })
 }
 
-async fn run_schedule(seed: u64, is_traced: bool) -> ScheduleResult {
+async fn run_schedule(seed: u64, trace: Trace) -> ScheduleResult {
     let (plan, rng) = Plan::from_seed(seed);
-    let trace = Trace::new(is_traced);
     trace.record(|| format!("{plan:?}"));
     let aws = SimulatedAws::new(seed, FaultRates::default(), trace.clone());
     let simulation = Simulation::new(plan, rng, aws).await;
@@ -65,9 +79,19 @@ async fn run_schedule(seed: u64, is_traced: bool) -> ScheduleResult {
     for d in 0..simulation.devices.len() {
         simulation.go_online(d);
     }
-    for _ in 0..simulation.plan.steps {
+    for step in 0..simulation.plan.steps {
+        if simulation.plan.has_large_backlog && step == simulation.plan.steps / 2 {
+            simulation.miss_many_messages().await;
+        }
+        if simulation.plan.has_large_group() && step % 10 == 5 {
+            simulation.all_but_one_read();
+        }
         if simulation.plan.has_idle_periods && simulation.rng.borrow_mut().u32(..20) == 0 {
             simulation.idle_for_days().await;
+        }
+        if simulation.plan.has_short_tokens && simulation.rng.borrow_mut().u32(..12) == 0 {
+            let quiet = simulation.rng.borrow_mut().u64(30..200);
+            sleep(Duration::from_secs(quiet)).await;
         }
         let pause = simulation.pause();
         sleep(pause).await;
@@ -81,6 +105,9 @@ async fn run_schedule(seed: u64, is_traced: bool) -> ScheduleResult {
     let fresh = simulation.converge().await;
     simulation.check_all(&fresh);
     simulation.check_users(&fresh).await;
+    if simulation.plan.has_account_deletion {
+        simulation.delete_account_and_return().await;
+    }
     router.abort();
     yield_now().await;
     simulation.result()
@@ -110,6 +137,41 @@ impl Simulation {
             if self.rng.borrow_mut().bool() {
                 self.devices[d].borrow_mut().should_connect = true;
                 self.go_online(d);
+            }
+        }
+    }
+
+    /// Disconnects the devices of user 1 while user 0 sends more than fits into one page of a sync.
+    async fn miss_many_messages(self: &Rc<Self>) {
+        /// The largest messages, so that the rooms together exceed the size of a page, and none does alone.
+        const MESSAGES_PER_ROOM: usize = 36;
+        let devices_of =
+            |user| (0..self.devices.len()).filter(move |d| self.devices[*d].borrow().user == user);
+        self.wait_until_idle().await;
+        for d in devices_of(1) {
+            self.devices[d].borrow_mut().should_connect = false;
+            self.go_offline(d);
+        }
+        let sender = devices_of(0).next().unwrap();
+        let rooms: Vec<String> = self.devices[sender].borrow().local_rooms().keys().cloned().collect();
+        for room in rooms {
+            for _ in 0..MESSAGES_PER_ROOM {
+                let label = format!("long {}", self.observed.borrow().sent.len());
+                self.queue_text(sender, &room, &longest_text(&label, '🏋'));
+            }
+        }
+        self.wait_until_idle().await;
+        for d in devices_of(1) {
+            self.devices[d].borrow_mut().should_connect = true;
+            self.go_online(d);
+        }
+    }
+
+    /// All members read the group except the last one, whom a list of rooms does not show.
+    fn all_but_one_read(self: &Rc<Self>) {
+        for d in 0..self.devices.len() {
+            if self.devices[d].borrow().user < self.plan.initial_members - 1 {
+                self.mark_read(d, &self.rooms[0]);
             }
         }
     }
@@ -149,12 +211,17 @@ impl Simulation {
         for user in 0..self.users.len() {
             fresh.push(self.load(user).await);
         }
+        // A client may have reconnected meanwhile, and be syncing.
+        self.wait_until_idle().await;
         fresh
     }
 
     async fn load(self: &Rc<Self>, user: usize) -> FreshLoad {
         let limit = self.rng.borrow_mut().u64(1..=100);
-        let rooms = self.list_rooms(user, Some(limit)).await.unwrap_or_default();
+        let mut rooms = self.list_rooms(user, Some(limit)).await.unwrap_or_default();
+        for room in &mut rooms {
+            self.show_all_participants(user, room).await;
+        }
         let (mut messages, mut reactions) = (BTreeMap::new(), BTreeMap::new());
         let (mut room_details, mut pins) = (Vec::new(), Vec::new());
         for room in &rooms {
@@ -184,6 +251,27 @@ impl Simulation {
         }
         let rooms = rooms.into_iter().map(|room| (text(&room["id"]).to_owned(), room)).collect();
         FreshLoad { rooms, messages, room_details, pins, reactions }
+    }
+
+    /// Replaces a large group in a list of rooms, which shows some participants, by the one with all of them.
+    async fn show_all_participants(self: &Rc<Self>, user: usize, listed: &mut Value) {
+        let shown = listed["participants"].as_array().unwrap().clone();
+        if listed["participant_count"] == shown.len() {
+            return;
+        }
+        let request =
+            HttpRequest::new("GET /api/v1/chat/rooms/{room_id}").path("room_id", text(&listed["id"]));
+        let Some(mut room) = self.call(user, request).await.map(|response| response.body) else { return };
+        without_presence(&mut room);
+        let (is_first, all) = (shown.len() == MAX_SHOWN, room["participants"].as_array().unwrap());
+        let me = self.users[user].id.as_str();
+        let first = all.iter().filter(|participant| participant["user_id"] != me).take(MAX_SHOWN - 1);
+        if !is_first || !shown.iter().eq(first.chain(all.last())) {
+            let detail = format!("{me} is shown {shown:?} in a list, of {all:?}");
+            self.report_violation("consistent responses", detail);
+        }
+        room["last_message"] = listed["last_message"].take();
+        *listed = room;
     }
 
     async fn list_reactions(self: &Rc<Self>, user: usize, message: &Value) -> Vec<Value> {

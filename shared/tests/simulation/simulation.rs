@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     future::Future,
     panic::AssertUnwindSafe,
     rc::Rc,
@@ -13,8 +13,6 @@ use std::{
 use aws_smithy_async::time::TimeSource;
 use fastrand::Rng;
 use futures::FutureExt;
-use jsonwebtoken::{EncodingKey, Header, encode};
-use serde_json::json;
 use shared::{
     App,
     clock::{Clock, Timestamp},
@@ -34,16 +32,22 @@ use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
 use crate::{
+    account_deletion,
     aws::SimulatedAws,
     device::Device,
     network::{self, TABLE},
     observations::Observations,
     plan::Plan,
+    rate_limits,
+    rooms::Origin,
+    tokens::Token,
 };
 
-const SECRET: &str = "a secret for tests, of more than 32 bytes";
+/// The secret that signs tokens.
+pub const SECRET: &str = "a secret for tests, of more than 32 bytes";
 /// The initial usernames.
-pub const USERNAMES: [&str; 4] = ["ana", "ben", "cleo", "dev"];
+pub const USERNAMES: [&str; 12] =
+    ["ana", "ben", "cleo", "dev", "elif", "finn", "gus", "hana", "ivo", "jana", "kim", "leo"];
 
 /// A simulated user.
 pub struct User {
@@ -51,8 +55,9 @@ pub struct User {
     pub name: String,
     /// The user id.
     pub id: String,
-    /// When the token expires, in seconds since 1970, and the token.
-    token: RefCell<(u64, String)>,
+    pub token: RefCell<Token>,
+    /// Whether the user has deleted the account.
+    pub is_deleted: Cell<bool>,
 }
 
 /// One schedule. Methods take a user as an index into `users`, and a device as an index `d` into `devices`.
@@ -62,10 +67,14 @@ pub struct Simulation {
     pub app: App,
     pub users: Vec<User>,
     pub devices: Vec<RefCell<Device>>,
-    /// The group, then the direct room.
+    /// The group and the direct room that exist from the start.
     pub rooms: Vec<String>,
+    /// How each known room came into being.
+    pub origins: RefCell<BTreeMap<String, Origin>>,
     pub observed: RefCell<Observations>,
     pub rng: RefCell<Rng>,
+    /// The time of the last request to create a room, in milliseconds since 1970.
+    pub last_created_at: Cell<u64>,
     tasks: Cell<usize>,
     /// Notified when the last task ends.
     idle: Notify,
@@ -81,23 +90,18 @@ impl TimeSource for VirtualTime {
     }
 }
 
-fn app(aws: &SimulatedAws) -> App {
+fn app(aws: &SimulatedAws, plan: &Plan) -> App {
     // Clients of one region share a retry budget, so schedules that run in parallel use different regions.
     static REGIONS: AtomicU64 = AtomicU64::new(0);
     let region = format!("region-{}", REGIONS.fetch_add(1, Ordering::Relaxed));
     let time = VirtualTime(tokio::time::Instant::now());
     let sdk_config = network::sdk(aws.clone(), &region).into_builder().time_source(time).build();
-    let variable = |name: &str| {
-        match name {
+    let variable = |name: &str| match name {
         "TABLE_NAME" => Some(TABLE.to_owned()),
         "SOCKET_ENDPOINT" => Some("https://sockets.example/live".to_owned()),
         "JWT_SECRET" => Some(SECRET.to_owned()),
-        // High enough that no schedule reaches them.
-        "RATE_LIMITS" => {
-            Some("messages=100000/60s,searches=100000/60s,frames=100000/60s,changes=100000/60s,requests=100000/60s,rooms=100000/60s,profiles=100000/60s,additions=100000/60s,reads=off".to_owned())
-        }
+        "RATE_LIMITS" => Some(rate_limits::configuration(plan.limit)),
         _ => None,
-    }
     };
     let config = Config::from_lookup(variable).unwrap();
     let store = Store::new(aws_sdk_dynamodb::Client::new(&sdk_config), TABLE.to_owned());
@@ -116,7 +120,7 @@ fn timestamp(milliseconds: u64) -> Timestamp {
 impl Simulation {
     /// Creates the users, a group of the initial members, and a direct room of users 0 and 1.
     pub async fn new(plan: Plan, rng: Rng, aws: SimulatedAws) -> Rc<Self> {
-        let app = app(&aws);
+        let app = app(&aws, &plan);
         let (mut users, mut devices) = (Vec::new(), Vec::new());
         let mut ids = Vec::new();
         for (n, count) in plan.devices.iter().enumerate() {
@@ -127,7 +131,12 @@ impl Simulation {
                 devices.push(RefCell::new(Device::new(n, &id.to_string(), format!("{name}-{device}"))));
             }
             ids.push(UserId::from(id));
-            users.push(User { name, id: id.to_string(), token: RefCell::default() });
+            users.push(User {
+                name,
+                id: id.to_string(),
+                token: RefCell::default(),
+                is_deleted: Cell::new(false),
+            });
         }
         let group = RoomId::from(Uuid::from_u128(0xb000));
         let direct = RoomId::direct(ids[0], ids[1]);
@@ -145,6 +154,9 @@ impl Simulation {
             app.store.create_room(&new_room, app.now(), check).await.unwrap().unwrap();
         }
         let rooms = vec![group.to_string(), direct.to_string()];
+        let origins = [(&rooms[0], true, plan.initial_members), (&rooms[1], false, 2)];
+        let origins =
+            origins.map(|(room, is_group, members)| (room.clone(), Origin::initial(is_group, members)));
         let observed = RefCell::new(Observations::default());
         Rc::new(Self {
             plan,
@@ -153,8 +165,10 @@ impl Simulation {
             users,
             devices,
             rooms,
+            origins: RefCell::new(origins.into()),
             observed,
             rng: RefCell::new(rng),
+            last_created_at: Cell::new(0),
             tasks: Cell::new(0),
             idle: Notify::new(),
         })
@@ -189,28 +203,26 @@ impl Simulation {
         }
     }
 
-    /// A token that is valid for at least two hours.
-    pub fn token(&self, user: usize) -> String {
-        let (now, user) = (self.aws.now() / 1000, &self.users[user]);
-        let mut token = user.token.borrow_mut();
-        if token.0 < now + 2 * 3600 {
-            let expires = now + 4 * 3600;
-            let claims = json!({"sub": user.id, "username": user.name, "exp": expires});
-            let key = EncodingKey::from_secret(SECRET.as_bytes());
-            *token = (expires, encode(&Header::default(), &claims, &key).unwrap());
-        }
-        token.1.clone()
-    }
-
     /// Records that a property is violated.
     pub fn report_violation(&self, property: &'static str, detail: impl Into<String>) {
+        // The other checks do not know that an account can be deleted.
+        let has_deleted_account = self.users.iter().any(|user| user.is_deleted.get());
+        let is_checked =
+            [account_deletion::PROPERTY, "every request completes", "no panic"].contains(&property);
+        if has_deleted_account && !is_checked {
+            return;
+        }
         let detail = detail.into();
         self.aws.trace.record(|| format!("VIOLATION {property}: {detail}"));
         self.observed.borrow_mut().violations.push((property, detail));
     }
 
     /// The name of a room in the trace and in violations.
-    pub fn room_name(&self, room: &str) -> &'static str {
-        if self.rooms[0] == room { "group" } else { "direct" }
+    pub fn room_name<'a>(&self, room: &'a str) -> &'a str {
+        match &*self.rooms {
+            [group, _] if group == room => "group",
+            [_, direct] if direct == room => "direct",
+            _ => room,
+        }
     }
 }

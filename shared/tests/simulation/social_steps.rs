@@ -2,11 +2,13 @@
 
 use std::{rc::Rc, time::Duration};
 
-use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    actions::ActionKind, gateway::HttpRequest, observations::text, simulation::Simulation,
+    actions::{ActionKind, direct_room_request},
+    gateway::HttpRequest,
+    observations::text,
+    simulation::Simulation,
     usernames::USERNAME_POOL,
 };
 
@@ -41,10 +43,9 @@ impl Simulation {
         }
     }
 
-    /// Sets a random user's role in the group, or adds the user in this role.
+    /// Sets a random user's role in a group, or adds the user in this role.
     fn set_role(self: &Rc<Self>, d: usize) {
-        let group = self.rooms[0].clone();
-        if self.devices[d].borrow().local_rooms().contains_key(&group) {
+        if let Some(group) = self.pick_group(d) {
             let (other, role) = {
                 let mut rng = self.rng.borrow_mut();
                 (rng.usize(..self.users.len()), rng.choice(ROLES).unwrap())
@@ -86,8 +87,7 @@ impl Simulation {
 
     /// The request that opens the direct room for user 0 or 1.
     pub fn direct_room_request(&self, user: usize) -> HttpRequest {
-        let body = json!({"participant_ids": [self.users[1 - user].id], "is_group": false});
-        HttpRequest::new("POST /api/v1/chat/rooms").json(body)
+        direct_room_request(&self.users[1 - user].id)
     }
 
     /// Sends, answers or cancels a friend request, or ends a friendship.

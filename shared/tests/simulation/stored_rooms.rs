@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::{observations::number, roles::Members, simulation::Simulation};
+use crate::{observations::number, roles::Members, rooms::Origin, simulation::Simulation};
 
 /// A stored room.
 pub struct StoredRoom {
@@ -47,11 +47,11 @@ impl Simulation {
         let position = |item: &Value| item["sk"]["S"].as_str()?.strip_prefix("MSG#")?.parse::<u64>().ok();
         let log: BTreeMap<u64, Value> =
             items.into_iter().filter_map(|item| Some((position(&item)?, item))).collect();
-        let is_group = room == self.rooms[0];
-        let initial_members = if is_group { self.plan.initial_members } else { 2 };
+        let origin = self.origin(room).unwrap_or_else(|| Origin::initial(false, 0));
+        let members = origin.initial_members.iter().copied();
         let mut memberships: BTreeMap<usize, Vec<Membership>> =
-            (0..initial_members).map(|user| (user, vec![Membership { from: 1, until: None }])).collect();
-        let mut member_history = vec![(0, Members::initial(initial_members, is_group))];
+            members.map(|user| (user, vec![Membership { from: 1, until: None }])).collect();
+        let mut member_history = vec![(0, Members::initial(&origin))];
         for (seq, item) in &log {
             if item["kind"]["S"] != "system" {
                 continue;

@@ -25,12 +25,23 @@ impl SimulatedAws {
         serde_json::from_value(response["Items"].take()).unwrap()
     }
 
+    /// All items of the table.
+    pub fn all_items(&self) -> Vec<Value> {
+        let (mut items, mut scan) = (Vec::new(), json!({"TableName": network::TABLE}));
+        loop {
+            let (_, response) = network::perform(&self.engine, "Scan", &scan.to_string());
+            let mut page: Value = serde_json::from_str(&response).unwrap();
+            items.append(page["Items"].as_array_mut().unwrap());
+            match page["LastEvaluatedKey"].take() {
+                Value::Null => return items,
+                last => scan["ExclusiveStartKey"] = last,
+            }
+        }
+    }
+
     /// Deletes most expired items, as DynamoDB's TTL deletes them late.
     pub fn delete_expired(&self) {
-        let (_, response) =
-            network::perform(&self.engine, "Scan", &json!({"TableName": network::TABLE}).to_string());
-        let response: Value = serde_json::from_str(&response).unwrap();
-        for item in response["Items"].as_array().into_iter().flatten() {
+        for item in self.all_items() {
             let expires = item["expires_at"]["N"].as_str().and_then(|at| at.parse::<u64>().ok());
             if expires.is_some_and(|at| at * 1000 < self.now()) && self.state().rng.u32(..10) > 0 {
                 let key = json!({"pk": item["pk"], "sk": item["sk"]});
@@ -87,7 +98,7 @@ impl SimulatedAws {
     }
 
     /// The current version of an item.
-    fn item(&self, key: &Value) -> Option<Value> {
+    pub fn item(&self, key: &Value) -> Option<Value> {
         let get_item = json!({"TableName": network::TABLE, "Key": key, "ConsistentRead": true});
         let (_, response) = network::perform(&self.engine, "GetItem", &get_item.to_string());
         let mut response: Value = serde_json::from_str(&response).unwrap();

@@ -22,6 +22,8 @@ mod dynamodb_tests;
 #[path = "../in_process/endpoints.rs"]
 mod endpoints;
 mod exact_values;
+#[path = "../in_process/values.rs"]
+mod extreme_values;
 mod former_rooms;
 mod group_deletion_races;
 mod group_races;

@@ -6,6 +6,7 @@ use super::{
     contract::{Contract, Field, Place},
     state::State,
 };
+use crate::extreme_values::{TEXTS, payloads};
 
 /// Random texts per field.
 const RANDOM_TEXTS: usize = 6;
@@ -36,26 +37,6 @@ const INTEGERS: [&str; 9] = [
     "1000000000000",
     "9007199254740993",
     "18446744073709551615",
-];
-
-/// Texts that are escaped, normalized, reversed, expanded by a change of case, or have a meaning elsewhere.
-const TEXTS: [&str; 16] = [
-    "ab",
-    " padded ",
-    "\"quoted\\\"",
-    "e\u{301}\u{302}\u{303}",
-    "ﬁﬃ㎏",
-    "İİİ",
-    "ßẞ",
-    "\u{202e}abc\u{202c}",
-    "👨‍👩‍👧‍👦🏳️‍🌈",
-    "\u{fffd}\u{fffd}",
-    "\u{10ffff}x",
-    "null",
-    "USER#1",
-    "#a :b = if_not_exists",
-    "-0",
-    "line\nbreak\ttab",
 ];
 
 /// The values to try for a field, and `null` if it may be.
@@ -119,19 +100,7 @@ fn objects(schema: &Value, state: &State) -> Vec<String> {
         let objects = INTEGERS.iter().map(|seq| format!("{{{}}}", of_rooms(seq).join(",")));
         return objects.chain(["{}".to_owned()]).collect();
     }
-    let nested = |depth: usize| format!("{{\"in\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
-    let text = |text: &str| json!({ "": text }).to_string();
-    vec![
-        "{}".to_owned(),
-        nested(33),
-        nested(100),
-        text(&"😀".repeat(1021)),
-        text(&"y".repeat(4086)),
-        json!({"k".repeat(4000): 0}).to_string(),
-        format!("{{{}}}", (0..500).map(|n| format!("\"{n}\":{{}}")).collect::<Vec<_>>().join(",")),
-        r#"{"n":[117.63331139400017,18446744073709551616,1E5,-0.0,1.0,1e-400,1e308]}"#.to_owned(),
-        r#"{"t":["\u0000","\u007f","\ud83d\ude00",""," ","\\ud83d"],"":null}"#.to_owned(),
-    ]
+    payloads()
 }
 
 fn texts(field: &Field, schema: &Value, state: &State) -> Vec<String> {
