@@ -55,6 +55,12 @@ impl Replica {
             return true;
         }
         let Some(state) = self.rooms.get_mut(id) else { return data.get("chat_room_id").is_some() };
+        // The frame lacks what the missed revisions changed: a newer `rev` would hide that it is missing.
+        let partial =
+            kind.starts_with("participant_") || ["message_reaction", "room_updated"].contains(&kind);
+        if partial && number(&data["rev"]) > state.rev + 1 {
+            return true;
+        }
         match kind {
             "new_message" | "message_sent" => state.apply_message(data),
             "message_updated" => state.apply_message_change(data, |message| *message = data.clone()),
@@ -100,11 +106,9 @@ impl Replica {
                 }
             }),
             "room_settings_updated" => state.apply_settings(&data["settings"]),
-            "message_read_receipt" => {
-                state.advance_receipt(&data["user_id"], "read_seq", number(&data["seq"]))
-            }
-            "message_delivered_receipt" => {
-                state.advance_receipt(&data["user_id"], "delivered_seq", number(&data["seq"]))
+            "message_read_receipt" | "message_delivered_receipt" => {
+                let position = if kind == "message_read_receipt" { "read_seq" } else { "delivered_seq" };
+                state.advance_receipt(&data["user_id"], position, number(&data["seq"]))
             }
             _ => false,
         }
@@ -166,8 +170,7 @@ impl Replica {
 
     /// The state that the client shows, in the form of [`shown`].
     pub fn shown(&self) -> Value {
-        let rooms = self.rooms.iter().map(|(id, state)| (id.clone(), state.shown(&self.me)));
-        rooms.collect::<Map<_, _>>().into()
+        self.rooms.iter().map(|(id, state)| (id.clone(), state.shown(&self.me))).collect::<Map<_, _>>().into()
     }
 }
 
@@ -334,14 +337,9 @@ impl RoomState {
         let messages = self.messages.values().cloned().map(|mut message| {
             let seq = number(&message["seq"]);
             if message["sender_id"] == *me {
-                let status = if seq <= read {
-                    "read"
-                } else if seq <= delivered {
-                    "delivered"
-                } else {
-                    "sent"
-                };
-                message["status"] = status.into();
+                let reached =
+                    [("read", read), ("delivered", delivered)].into_iter().find(|(_, to)| seq <= *to);
+                message["status"] = reached.map_or("sent", |(status, _)| status).into();
             }
             self.refresh_preview(&mut message);
             message

@@ -209,3 +209,31 @@ impl Device {
         }
     }
 }
+
+#[test]
+fn an_edit_that_a_reaction_overtakes_is_not_lost() {
+    let mut replica = Replica::new("ana");
+    let message = json!({
+        "id": "m", "chat_room_id": "gym", "seq": 1, "rev": 0, "sender_id": "ben", "content": "hi",
+        "message_type": "text", "reactions": [], "is_deleted": false, "reply_to": null,
+    });
+    let room = json!({"id": "gym", "rev": 0, "participants": [], "settings": {"version": 1}});
+    let synced = json!({"room": room, "seq": 1, "rev": 0, "complete": false});
+    assert_eq!(replica.take_sync(&json!({"left": [], "rooms": [synced]})), ["gym"]);
+    replica.take_history("gym", std::slice::from_ref(&message));
+
+    let (mut edited, mut reacted) = (message.clone(), json!({"chat_room_id": "gym", "seq": 1, "rev": 2}));
+    (edited["content"], edited["rev"]) = ("hello".into(), 1.into());
+    reacted["reactions"] = json!([{"emoji": "👍", "count": 1}]);
+    let (edit, reaction) = (
+        json!({"type": "message_updated", "data": edited}),
+        json!({"type": "message_reaction", "data": reacted}),
+    );
+    // The reaction arrives before the edit, and again after it.
+    assert!(replica.take(&reaction));
+    assert!(!replica.take(&edit));
+    assert!(!replica.take(&reaction));
+    let shown = replica.message("gym", 1).unwrap();
+    assert_eq!((&shown["content"], &shown["reactions"]), (&json!("hello"), &reacted["reactions"]));
+    assert_eq!(replica.sync_request(&Value::Null)["rooms"]["gym"], json!({"seq": 1, "rev": 2}));
+}
