@@ -15,6 +15,7 @@ mod device;
 mod devices;
 #[path = "../dynamodb/mod.rs"]
 mod dynamodb;
+mod error_codes;
 mod events;
 mod faults;
 mod foreign_pages;

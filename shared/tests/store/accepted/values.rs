@@ -55,7 +55,7 @@ fn add(contract: &Contract, field: &Field, schema: &Value, state: &State, values
         add(contract, field, variant, state, values);
     }
     if let Some(choices) = schema["enum"].as_array() {
-        values.extend(choices.iter().map(Value::to_string));
+        return values.extend(choices.iter().map(Value::to_string));
     }
     let ids = state.ids(field.name());
     if !ids.is_empty() {
@@ -67,7 +67,7 @@ fn add(contract: &Contract, field: &Field, schema: &Value, state: &State, values
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
         Value::String(kind) => vec![kind.as_str()],
         // Any value: a number or a text that is echoed.
-        _ if schema.get("enum").is_none() && values.is_empty() => vec!["string", "number"],
+        _ if values.is_empty() => vec!["string", "number"],
         _ => vec![],
     };
     for kind in kinds {
