@@ -2,4 +2,6 @@
 
 pub mod api;
 pub mod demo;
+mod https;
+pub mod smoke;
 pub mod socket;

@@ -21,6 +21,7 @@ use tracing_subscriber::EnvFilter;
 
 use command::api;
 use command::demo::{self, Demo};
+use command::smoke::{self, Smoke};
 use command::socket;
 
 /// The default address of the HTTP API.
@@ -65,6 +66,8 @@ enum Subcommands {
         #[arg(long, value_name = "JWT", conflicts_with = "name")]
         token: Option<String>,
     },
+    /// Test a deployment with three users.
+    Smoke(Smoke),
 }
 
 fn http_url(address: &str) -> Result<String, String> {
@@ -102,6 +105,9 @@ struct Serve {
     /// Run the existing binaries without building them first.
     #[arg(long)]
     no_build: bool,
+    /// Set a parameter of the template (repeatable).
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    parameters: Vec<(String, String)>,
     /// Set an environment variable for every function, overriding the template (repeatable).
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     env: Vec<(String, String)>,
@@ -116,6 +122,7 @@ async fn main() -> ExitCode {
     let result = match command {
         Some(Subcommands::Token { name, http }) => print_token(&name, &http).await,
         Some(Subcommands::Socket { name, http, ws, token }) => open_socket(name, &http, &ws, token).await,
+        Some(Subcommands::Smoke(arguments)) => smoke::run(arguments).await,
         None => run(serve, &Logging::init()).await,
     };
     match result {
@@ -170,6 +177,7 @@ async fn run(arguments: Serve, logging: &Logging) -> Result<()> {
         dynamodb: arguments.dynamodb,
         data: data.clone(),
         binaries: binaries(arguments.release),
+        parameters: arguments.parameters.into_iter().collect(),
         env: arguments.env.into_iter().collect(),
         ..Options::default()
     };

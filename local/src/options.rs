@@ -22,6 +22,8 @@ pub struct Options {
     pub template: PathBuf,
     /// The folder with the built function binaries.
     pub binaries: PathBuf,
+    /// Values of the template's parameters, instead of their defaults.
+    pub parameters: BTreeMap<String, String>,
     /// Environment variables for every function; they override the template.
     pub env: BTreeMap<String, String>,
     /// The clock of all timeouts and schedules.
@@ -39,6 +41,7 @@ impl Default for Options {
             data: None,
             template: project_root().join("template.yaml"),
             binaries: binaries_beside_this_program(),
+            parameters: BTreeMap::new(),
             env: BTreeMap::new(),
             clock: Clock::default(),
         }

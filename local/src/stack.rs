@@ -18,7 +18,7 @@ use crate::lambda::{Functions, HostConfig};
 use crate::options::{Options, search_path};
 use crate::schedules;
 use crate::storage::{DataFolder, Engine};
-use crate::template::{FunctionSpec, REGION, RuntimeValues, Template};
+use crate::template::{FunctionSpec, REGION, RuntimeValues, Template, suggestion};
 use crate::token::{DEVELOPMENT_SECRET, DevToken, Issuer, TokenOptions};
 
 /// How long [`Stack::stop`] waits for running invocations, and again for connections to close.
@@ -52,7 +52,7 @@ impl Stack {
     /// If the template cannot be used, a binary is missing, an address is in use, or the data folder is in
     /// use or contains a table with a different schema.
     pub async fn start(options: Options) -> Result<Self> {
-        let mut template = Template::read(&options.template)?;
+        let mut template = Template::read(&options.template, &options.parameters)?;
         check_binaries(&template, &options)?;
         let folder = DataFolder::open(options.data.as_deref()).await?;
         let secret = if options.is_loopback_only() {
@@ -74,6 +74,7 @@ impl Stack {
             secret: secret.clone(),
         };
         let environments = environments(&template, &values, engine.url(), &options.env)?;
+        check_configuration(&environments, &options.env)?;
         let issuer = issuer(&environments, &secret);
         let table = table_name(&template, &environments);
         folder.write_env(&standalone_variables(&environments))?;
@@ -253,6 +254,10 @@ fn check_binaries(template: &Template, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The variables that `--env` may set although the template does not.
+const OTHER_VARIABLES: [&str; 4] =
+    ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL", "RUST_BACKTRACE"];
+
 type Environments = Vec<(FunctionSpec, BTreeMap<String, String>)>;
 
 /// Every function with its environment: the variables of Lambda, then the template's, then the options'.
@@ -295,6 +300,25 @@ fn environments(
         all.push((spec.clone(), environment));
     }
     Ok(all)
+}
+
+/// Checks that each overriding variable is one that functions have, and that the functions accept their configuration.
+fn check_configuration(environments: &Environments, overrides: &BTreeMap<String, String>) -> Result<()> {
+    let declared = environments.iter().flat_map(|(spec, _)| spec.environment.keys().map(String::as_str));
+    let known = declared.chain(OTHER_VARIABLES);
+    for name in overrides.keys() {
+        if !known.clone().any(|known| known == name) {
+            bail!("no function has a variable {name}{}", suggestion(name, known));
+        }
+    }
+    for (spec, environment) in environments {
+        let lookup = |name: &str| environment.get(name).cloned();
+        // The message of the error, as the function would log it when it starts.
+        shared::config::Config::from_lookup(lookup).map_err(|error| {
+            anyhow!("the function {} does not accept its configuration: {error}", spec.id)
+        })?;
+    }
+    Ok(())
 }
 
 /// The variables of a function that runs outside of the stack: those of the template and the access to

@@ -4,7 +4,9 @@ mod environment;
 mod function;
 mod http;
 mod intrinsics;
+mod parameters;
 mod schedule;
+mod schema;
 mod table;
 mod websocket;
 mod yaml;
@@ -21,6 +23,7 @@ pub use http::{Cors, HttpApi, HttpRoute, Verb};
 use intrinsics::Scope;
 pub use intrinsics::{ACCOUNT_ID, REGION};
 pub use schedule::Schedule;
+pub use schema::suggestion;
 pub use table::TableSpec;
 pub use websocket::{SocketApi, SocketAuthorizer};
 
@@ -42,24 +45,27 @@ pub struct Template {
 }
 
 impl Template {
-    /// Reads a template file.
+    /// Reads a template file, with these values of parameters instead of their defaults.
     ///
     /// # Errors
     /// If the file cannot be read or [`Template::parse`] fails.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path, parameters: &BTreeMap<String, String>) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the template {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("cannot use the template {}", path.display()))
+        Self::parse(&text, parameters).with_context(|| format!("cannot use the template {}", path.display()))
     }
 
     /// Parses the text of a template.
     ///
     /// # Errors
-    /// If the text is not YAML, contains an unknown reference, or uses an unsupported feature that would
-    /// change the behaviour for clients.
-    pub fn parse(text: &str) -> Result<Self> {
+    /// If the text is not YAML, contains an unknown name or reference, a parameter has an invalid value, or the
+    /// template uses an unsupported feature that would change the behaviour for clients.
+    pub fn parse(text: &str, parameters: &BTreeMap<String, String>) -> Result<Self> {
         let root = yaml::parse(text)?;
-        let source = Source { root: &root, scope: Scope::new(&root) };
+        schema::check(&root)?;
+        parameters::check(&root, parameters)?;
+        let source = Source { root: &root, scope: Scope::new(&root, parameters) };
+        parameters::check_rules(&root, &source.scope)?;
         let mut notices = Vec::new();
         let functions = function::read(&source)?;
         let http = http::read(&source, &mut notices)?;

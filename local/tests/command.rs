@@ -15,6 +15,7 @@ fn invalid_and_conflicting_arguments_are_rejected() {
     assert!(String::from_utf8_lossy(&rejected.stderr).contains("cannot be used with"));
     assert_eq!(local(&["--http", "nowhere"]).status.code(), Some(2));
     assert_eq!(local(&["--env", "JWT_ISSUERS"]).status.code(), Some(2));
+    assert_eq!(local(&["--param", "=x"]).status.code(), Some(2));
 }
 
 #[test]
@@ -22,9 +23,19 @@ fn the_help_lists_every_argument() {
     let help = local(&["--help"]);
     assert!(help.status.success());
     let help = String::from_utf8(help.stdout).unwrap();
-    let arguments =
-        ["token", "socket", "--http", "--ws", "--dynamodb", "--data", "--memory", "--no-demo", "--release"];
-    for argument in arguments.into_iter().chain(["--no-build", "--env", "--ready-file"]) {
+    let arguments = [
+        "token",
+        "socket",
+        "smoke",
+        "--http",
+        "--ws",
+        "--dynamodb",
+        "--data",
+        "--memory",
+        "--no-demo",
+        "--release",
+    ];
+    for argument in arguments.into_iter().chain(["--no-build", "--param", "--env", "--ready-file"]) {
         assert!(help.contains(argument), "{argument}");
     }
 }

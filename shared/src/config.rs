@@ -39,6 +39,25 @@ pub struct Config {
     pub rate_limits: RateLimits,
 }
 
+/// What Lambda's logging configuration says to a function.
+pub struct LogConfig {
+    /// Whether lines are JSON.
+    pub is_json: bool,
+    /// The lowest level that is logged.
+    pub level: Option<String>,
+}
+
+impl LogConfig {
+    /// Reads the variables that Lambda sets.
+    pub fn from_env() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the configuration")]
+        let variable = |name: &str| std::env::var(name).ok();
+        let format = variable("AWS_LAMBDA_LOG_FORMAT");
+        let is_json = format.is_some_and(|format| format.eq_ignore_ascii_case("json"));
+        Self { is_json, level: variable("AWS_LAMBDA_LOG_LEVEL") }
+    }
+}
+
 /// The accepted issuers of tokens: one that shares secrets, and any number that publish their keys.
 #[derive(Clone, Default)]
 pub struct TokenConfig {

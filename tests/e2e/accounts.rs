@@ -82,3 +82,23 @@ async fn an_expired_token_opens_no_connection() {
     expired.get("/users/me").await.ok();
     assert_eq!(expired.try_socket().await.err(), Some(401), "the token must be valid after the handshake");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_connection_keeps_names_in_every_script() {
+    let stack = TestStack::new().await;
+    for name in ["Zoë 日本", "100 % 🏃", "%41", "\u{1F468}\u{200D}\u{1F469}", &"日".repeat(100)] {
+        let claims = json!({"sub": Uuid::new_v4(), "name": name, "exp": in_seconds(3600)});
+        let new_user = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
+        new_user.try_socket().await.unwrap_or_else(|status| panic!("{name}: {status}"));
+        assert_eq!(new_user.get("/users/me").await.ok()["display_name"], name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_too_long_for_a_url_is_accepted_in_the_header() {
+    let stack = TestStack::new().await;
+    let claims = json!({"sub": Uuid::new_v4(), "exp": in_seconds(3600), "padding": "x".repeat(3500)});
+    let user = stack.stranger(Some(&signed(stack.local.jwt_secret(), &claims)));
+    assert_eq!(user.try_socket().await.err(), Some(414));
+    assert!(user.socket_by_header().await.is_ok());
+}

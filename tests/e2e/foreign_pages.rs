@@ -1,5 +1,6 @@
 //! Web pages of other sites cannot reach the stack through the developer's browser, on any of its ports.
 
+use local::Options;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
@@ -92,6 +93,25 @@ async fn pages_of_this_machine_may_call_the_http_api() {
             (204, &origin.parse().unwrap())
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_an_allowed_origin_may_call_the_http_api_but_request_no_token() {
+    let origin = "https://app.example";
+    let parameters = [("AllowedOrigins".to_owned(), format!("{origin},*"))].into();
+    let stack = TestStack::with(Options { parameters, ..Options::default() }).await;
+    let url = |path: &str| format!("{}{path}", stack.local.http_url());
+    let read = http_client().get(url("/api/v1/users/me")).header("origin", origin).send().await.unwrap();
+    assert_eq!(read.status(), 401);
+    assert!(read.headers().contains_key("access-control-allow-origin"));
+    let token =
+        http_client().post(url("/local/token")).header("origin", origin).json(&json!({"username": "ana"}));
+    assert_eq!(token.send().await.unwrap().status(), 403);
+    // The wildcard would open the stack to every page.
+    let other = http_client().get(url("/api/v1/users/me")).header("origin", "https://evil.example");
+    assert_refused(other.send().await.unwrap(), "an origin that only the wildcard allows").await;
+    let table = http_client().get(stack.local.dynamodb_url()).header("origin", origin);
+    assert_refused(table.send().await.unwrap(), "the table").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,6 +59,7 @@ mod roles;
 mod room_settings;
 mod rooms;
 mod schedules;
+mod smoke;
 mod sockets;
 mod story;
 mod suggestions;

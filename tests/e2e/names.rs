@@ -198,3 +198,43 @@ fn only_functions_that_check_tokens_have_the_secret() {
         }
     }
 }
+
+/// API Gateway rejects concurrent changes of one API, and CloudFormation creates what does not depend on each other
+/// concurrently.
+#[test]
+fn the_authorizer_integrations_and_routes_of_the_socket_are_created_one_after_another() {
+    let template = template();
+    let resources = template["Resources"].as_mapping().unwrap();
+    let kinds = ["Authorizer", "Integration", "Route"].map(|kind| format!("AWS::ApiGatewayV2::{kind}"));
+    let parts: BTreeMap<String, String> = resources
+        .iter()
+        .filter(|(_, part)| kinds.iter().any(|kind| part["Type"] == kind.as_str()))
+        .map(|(id, part)| {
+            let target = &part["Properties"]["Target"];
+            let reference = if target.is_null() { String::new() } else { text(target) };
+            let explicit = part["DependsOn"].as_str().unwrap_or_default();
+            let implicit = reference.trim_start_matches("integrations/${").trim_end_matches('}');
+            let dependency = if explicit.is_empty() { implicit } else { explicit };
+            (id.as_str().unwrap().to_owned(), dependency.to_owned())
+        })
+        .collect();
+    let mut created = vec![parts.iter().find(|(_, dependency)| dependency.is_empty()).unwrap().0];
+    while let Some((next, _)) = parts.iter().find(|(_, dependency)| *dependency == created[created.len() - 1])
+    {
+        created.push(next);
+    }
+    assert_eq!(created.len(), parts.len(), "one chain: {created:?}");
+}
+
+#[test]
+fn the_alarm_covers_every_websocket_function_but_the_authorizer() {
+    let template = template();
+    let metrics = &template["Resources"]["SocketFunctionErrorsAlarm"]["Properties"]["Metrics"];
+    let metrics = metrics.as_sequence().unwrap().iter().filter(|metric| !metric["MetricStat"].is_null());
+    let function = |metric: &Value| text(&metric["MetricStat"]["Metric"]["Dimensions"][0]["Value"]);
+    let mut watched: Vec<String> = metrics.map(function).collect();
+    watched.sort_unstable();
+    let sockets =
+        functions().into_keys().filter(|id| id.starts_with("Socket") && id != "SocketAuthorizeFunction");
+    assert_eq!(watched, sockets.collect::<Vec<_>>());
+}

@@ -81,3 +81,23 @@ async fn acknowledged_sends_in_flight_survive_a_kill() {
     assert_eq!(kept[..ids.len()], ids);
     assert!(kept.len() <= ids.len() + 1, "at most one unacknowledged message");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_or_invalid_option_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for (option, value, reason) in [
+        ("--env", "RATE_LIMTS=off", "no function has a variable RATE_LIMTS; do you mean RATE_LIMITS?"),
+        ("--env", "FOO=1", "no function has a variable FOO"),
+        ("--env", "RATE_LIMITS=many", "does not accept its configuration"),
+        ("--env", "JWT_ISSUERS=[{]", "JWT_ISSUERS"),
+        ("--param", "RateLimit=off", "the template has no parameter RateLimit; do you mean RateLimits?"),
+        ("--param", "LogRetentionDays=2", "the parameter LogRetentionDays must be one of"),
+        ("--param", "JwtIssuers=x", "JWT_ISSUERS"),
+    ] {
+        let failed =
+            serve("127.0.0.1:0", folder.path()).args(["--no-demo", option, value]).output().await.unwrap();
+        let error = String::from_utf8(failed.stderr).unwrap();
+        assert_eq!(failed.status.code(), Some(1), "{value}: {error}");
+        assert!(error.starts_with("error: ") && error.contains(reason), "{value}: {error}");
+    }
+}

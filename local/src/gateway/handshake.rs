@@ -16,6 +16,9 @@ use super::websocket::{SocketGateway, error_response};
 use super::{FromFunction, authorizer, session};
 use crate::lambda::InvokeError;
 
+/// API Gateway's longest URL of a WebSocket API, in characters.
+const URL_LIMIT: usize = 4096;
+
 /// Handles a request for the path of the stage.
 pub async fn respond(
     gateway: Arc<SocketGateway>,
@@ -27,6 +30,9 @@ pub async fn respond(
         return error_response(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable", None, &request_id);
     }
     let (mut request, _) = request.into_parts();
+    if url_length(&request) > URL_LIMIT {
+        return error_response(StatusCode::URI_TOO_LONG, "URI Too Long", None, &request_id);
+    }
     let upgrade = request.extensions.remove::<OnUpgrade>();
     let (Some(accept), Some(upgrade)) = (accept_key(&request), upgrade) else {
         let mut response =
@@ -126,6 +132,13 @@ fn subprotocol(response: &Value) -> Option<HeaderValue> {
     let headers = response["headers"].as_object()?;
     let (_, value) = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"))?;
     HeaderValue::from_str(value.as_str()?).ok()
+}
+
+/// The length of the URL that the client has connected to, `wss://HOST/PATH?QUERY` on AWS.
+fn url_length(request: &Parts) -> usize {
+    let host = request.headers.get(header::HOST).map_or(0, HeaderValue::len);
+    let path = request.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    "wss://".len() + host + path
 }
 
 /// The value of `Sec-WebSocket-Accept` for a valid handshake request, otherwise `None`.

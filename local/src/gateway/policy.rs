@@ -14,11 +14,17 @@ pub enum Decision {
     Invalid,
 }
 
+/// API Gateway's largest result of an authorizer, in bytes.
+const RESULT_LIMIT: usize = 8 * 1024;
+
 /// Evaluates the result of an authorizer for one method.
 pub fn evaluate(result: &Value, method_arn: &str) -> Decision {
     let Some(principal) = result["principalId"].as_str() else {
         return Decision::Invalid;
     };
+    if result.to_string().len() > RESULT_LIMIT {
+        return Decision::Invalid;
+    }
     let statements = match &result["policyDocument"]["Statement"] {
         Value::Array(statements) => statements.clone(),
         Value::Object(one) => vec![one.clone().into()],
@@ -27,7 +33,10 @@ pub fn evaluate(result: &Value, method_arn: &str) -> Decision {
     let mut context = Map::new();
     for (key, value) in result["context"].as_object().into_iter().flatten() {
         let text = match value {
-            Value::String(text) => text.clone(),
+            // API Gateway does not document what becomes of other characters.
+            Value::String(text) if text.chars().all(|c| c.is_ascii() && !c.is_ascii_control()) => {
+                text.clone()
+            }
             Value::Number(number) => number.to_string(),
             Value::Bool(flag) => flag.to_string(),
             Value::Null => continue,
@@ -112,6 +121,11 @@ mod tests {
         let mut nested = result("Allow", "*");
         nested["context"]["list"] = json!([1]);
         assert_eq!(evaluate(&nested, ARN), Decision::Invalid);
+        for text in ["Zoë", "a\nb", &"x".repeat(RESULT_LIMIT)] {
+            let mut unsafe_text = result("Allow", "*");
+            unsafe_text["context"]["name"] = json!(text);
+            assert_eq!(evaluate(&unsafe_text, ARN), Decision::Invalid, "{text}");
+        }
         assert_eq!(evaluate(&json!({"isAuthorized": true}), ARN), Decision::Invalid);
     }
 }

@@ -1,6 +1,6 @@
 //! Tests that the sample events in `events/` equal the events that the gateway builds from the same requests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ const VARYING: [&str; 10] = [
 ];
 
 fn template() -> Template {
-    Template::read(&project_root().join("template.yaml")).unwrap()
+    Template::read(&project_root().join("template.yaml"), &BTreeMap::new()).unwrap()
 }
 
 /// Every sample: the logical id of its function, its path and its content.

@@ -1,5 +1,7 @@
 //! Evaluates intrinsic functions, with the defaults of parameters and local names of resources.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
@@ -15,12 +17,14 @@ const STACK_NAME: &str = "local";
 /// Evaluates the values of a parsed template.
 pub struct Scope<'a> {
     root: &'a Value,
+    /// The values of parameters that replace their defaults.
+    parameters: &'a BTreeMap<String, String>,
 }
 
 impl<'a> Scope<'a> {
     /// Creates the scope of a parsed template.
-    pub fn new(root: &'a Value) -> Self {
-        Self { root }
+    pub fn new(root: &'a Value, parameters: &'a BTreeMap<String, String>) -> Self {
+        Self { root, parameters }
     }
 
     /// Evaluates a value; `AWS::NoValue` becomes `None`.
@@ -77,7 +81,8 @@ impl<'a> Scope<'a> {
             return Ok(Some(pseudo.into()));
         }
         if let Some(parameter) = self.root.get("Parameters").and_then(|all| all.get(name)) {
-            let Some(default) = parameter.get("Default") else {
+            let given = self.parameters.get(name).map(|value| Value::from(value.as_str()));
+            let Some(default) = given.as_ref().or_else(|| parameter.get("Default")) else {
                 return Ok(Some(format!("{NO_DEFAULT}{name}>").into()));
             };
             let is_list =
@@ -179,7 +184,11 @@ impl<'a> Scope<'a> {
         self.evaluate_condition(condition.with_context(|| format!("the template has no condition {name}"))?)
     }
 
-    fn evaluate_condition(&self, value: &Value) -> Result<bool> {
+    /// Evaluates a condition function.
+    ///
+    /// # Errors
+    /// As [`Scope::evaluate`], and if the value is no condition.
+    pub fn evaluate_condition(&self, value: &Value) -> Result<bool> {
         let Some((function, argument)) = value.as_object().and_then(single_entry) else {
             bail!("{value} is not a condition");
         };
@@ -244,7 +253,8 @@ fn expect_string(value: &Value) -> Result<&str> {
     value.as_str().with_context(|| format!("expected a string, not {value}"))
 }
 
-fn scalar(value: &Value) -> Option<String> {
+/// A string, a number or a boolean as a string.
+pub fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -273,7 +283,7 @@ Resources:
 
     fn evaluate(text: &str) -> Result<Option<Value>> {
         let root = yaml::parse(TEMPLATE).unwrap();
-        Scope::new(&root).evaluate(&yaml::parse(text).unwrap())
+        Scope::new(&root, &BTreeMap::new()).evaluate(&yaml::parse(text).unwrap())
     }
 
     #[test]

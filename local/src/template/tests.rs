@@ -81,9 +81,14 @@ Resources:
       Target: !Sub "integrations/${Integration}"
 "#;
 
+fn parse(text: &str, parameters: &[(&str, &str)]) -> Result<Template> {
+    let parameters = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Template::parse(text, &parameters.collect())
+}
+
 #[test]
 fn a_template_is_read_into_functions_routes_sockets_and_tables() {
-    let template = Template::parse(TEMPLATE).unwrap();
+    let template = parse(TEMPLATE, &[]).unwrap();
     let me = &template.functions["UsersGetMeFunction"];
     assert_eq!((me.binary.as_str(), me.timeout), ("users-get-me", Duration::from_secs(5)));
     assert_eq!(template.functions["NotFoundFunction"].timeout, Duration::from_secs(10));
@@ -109,7 +114,7 @@ fn a_template_is_read_into_functions_routes_sockets_and_tables() {
 
 #[test]
 fn hosts_and_secrets_are_replaced_by_those_of_the_stack() {
-    let template = Template::parse(TEMPLATE).unwrap();
+    let template = parse(TEMPLATE, &[]).unwrap();
     let values = RuntimeValues {
         http: "http://127.0.0.1:3000".into(),
         management: "http://127.0.0.1:3001".into(),
@@ -139,14 +144,77 @@ fn unsupported_features_and_unknown_references_are_rejected() {
         ("BuildProperties: {Binary: not-found}", "Nothing: 1", "Binary"),
         ("TABLE_NAME: !Ref Table", "TABLE_NAME: !Ref Tabel", "no parameter and no resource named Tabel"),
     ] {
-        let error = Template::parse(&TEMPLATE.replace(from, to)).unwrap_err();
+        let error = parse(&TEMPLATE.replace(from, to), &[]).unwrap_err();
         assert!(format!("{error:#}").contains(reason), "{error:#}");
     }
 }
 
 #[test]
 fn the_template_of_the_project_is_supported() {
-    let template = Template::read(&crate::options::project_root().join("template.yaml")).unwrap();
+    let template =
+        Template::read(&crate::options::project_root().join("template.yaml"), &BTreeMap::new()).unwrap();
     assert!(template.functions.contains_key("UsersGetMeFunction"));
     assert!(template.socket.is_some() && !template.tables.is_empty());
+}
+
+#[test]
+fn a_misspelt_name_is_rejected_with_the_name_that_was_meant() {
+    for (from, to, reason) in [
+        ("Type: AWS::DynamoDB::Table", "Type: AWS::DynamoDB::Tabel", "do you mean AWS::DynamoDB::Table?"),
+        ("Type: AWS::DynamoDB::Table", "Type: AWS::Dynamo::Table", "do you mean AWS::DynamoDB::Table?"),
+        (
+            "Type: AWS::ApiGatewayV2::Route",
+            "Type: AWS::ApiGatewayV2::Rout",
+            "AWS::ApiGatewayV2::Rout is unknown",
+        ),
+        ("Type: AWS::ApiGatewayV2::Stage", "Type: Stage", "the type Stage is unknown"),
+        ("TimeToLiveSpecification:", "TimeToLiveSpecificaton:", "do you mean TimeToLiveSpecification?"),
+        ("AttributeName: expires_at", "AtributeName: expires_at", "do you mean AttributeName?"),
+        ("Timeout: 5", "TimeOut: 5", "do you mean Timeout?"),
+        ("Timeout: 10", "Timout: 10", "Globals Function: the property Timout"),
+        ("MaxAge: 600", "MaxAgee: 600", "CorsConfiguration: the property MaxAgee"),
+        ("Environment: {Variables:", "Environment: {Variable:", "the property Variable is unknown"),
+        ("Method: get", "Methode: get", "event Get: the property Methode"),
+        ("Get: {Type: HttpApi", "Get: {Type: HttpApy", "do you mean HttpApi?"),
+        ("Resources:\n", "Resourcs:\n", "do you mean Resources?"),
+        ("    Metadata: {BuildMethod", "    Metdata: {BuildMethod", "do you mean Metadata?"),
+    ] {
+        let error = format!("{:#}", parse(&TEMPLATE.replacen(from, to, 1), &[]).unwrap_err());
+        assert!(error.contains(reason), "{to}: {error}");
+    }
+}
+
+#[test]
+fn a_parameter_replaces_its_default() {
+    let with = |parameters: &[(&str, &str)]| parse(TEMPLATE, parameters);
+    let issuer =
+        |template: Template| template.functions["NotFoundFunction"].environment["JWT_ISSUER"].clone();
+    assert_eq!(issuer(with(&[("JwtIssuer", "https://a.example")]).unwrap()), "https://a.example");
+    let stage = with(&[("SocketStageName", "test")]).unwrap().socket.unwrap().stage;
+    assert_eq!(stage, "test");
+    let error = with(&[("JwtIsuer", "x")]).unwrap_err();
+    assert_eq!(error.to_string(), "the template has no parameter JwtIsuer; do you mean JwtIssuer?");
+}
+
+#[test]
+fn the_template_of_the_project_rejects_bad_values_of_parameters() {
+    let path = crate::options::project_root().join("template.yaml");
+    let read = |name: &str, value: &str| {
+        Template::read(&path, &BTreeMap::from([(name.to_owned(), value.to_owned())]))
+    };
+    for (name, value) in
+        [("AllowedOrigins", "https://a.example"), ("RateLimits", "off"), ("LogRetentionDays", "7")]
+    {
+        assert!(read(name, value).is_ok(), "{name}={value}");
+    }
+    for (name, value, reason) in [
+        ("RateLimits", "messages=many", "must be of the form name=count/seconds"),
+        ("LogRetentionDays", "2", "must be one of 1, 3, 5"),
+        ("LogRetentionDays", "week", "must be a number"),
+        ("JwtSecretArn", "", "must have at least 1 characters"),
+        ("JwtSecretArn", "none", "no user can sign in"),
+    ] {
+        let error = format!("{:#}", read(name, value).unwrap_err());
+        assert!(error.contains(reason), "{name}={value}: {error}");
+    }
 }

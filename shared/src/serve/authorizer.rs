@@ -1,12 +1,13 @@
 //! The authorizer of the WebSocket's `$connect`, the only call that receives the token of a connection.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use aws_lambda_events::{
     apigw::ApiGatewayCustomAuthorizerResponse,
     iam::{IamPolicyEffect, IamPolicyStatement},
 };
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use crate::{
     App, Error, Result,
@@ -35,6 +36,10 @@ const EMAIL: &str = "email";
 const DISPLAY_NAME: &str = "display_name";
 const AVATAR_URL: &str = "avatar_url";
 
+/// The characters that are percent-encoded in the context, in addition to all outside of ASCII: the gateway does not
+/// document that it keeps them. Encoded names and addresses stay far below the limit of 8 KB for a result.
+const ENCODED: AsciiSet = CONTROLS.add(b'%');
+
 /// The response to the gateway: a policy and a context of texts.
 pub type AuthorizerResponse = ApiGatewayCustomAuthorizerResponse<HashMap<String, String>>;
 
@@ -54,7 +59,7 @@ impl From<Failure> for Diagnostic {
 
 /// Runs the authorizer until the process ends.
 pub async fn serve() -> Result<(), Fatal> {
-    lambda_runtime::tracing::init_default_subscriber();
+    super::log::init();
     let app = App::from_env().await?;
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<AuthorizerEvent>| {
         let app = app.clone();
@@ -103,7 +108,13 @@ fn context(identity: Identity) -> HashMap<String, String> {
         (DISPLAY_NAME, display_name),
         (AVATAR_URL, avatar_url),
     ];
-    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    let encode = |value: String| utf8_percent_encode(&value, &ENCODED).to_string();
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), encode(value?)))).collect()
+}
+
+/// A text of the context.
+pub(super) fn decoded(text: &str) -> Option<String> {
+    percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned)
 }
 
 /// Restores the identity from the authorizer context. `text` looks up a field.

@@ -78,7 +78,7 @@ where
     A: 'static,
     E: Endpoint<HttpCall, A, Reply: HttpReply>,
 {
-    lambda_http::tracing::init_default_subscriber();
+    super::log::init();
     let app = App::from_env().await?;
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let (app, endpoint) = (app.clone(), endpoint.clone());

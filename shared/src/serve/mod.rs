@@ -6,6 +6,7 @@
 pub mod authorizer;
 pub mod events;
 pub mod http;
+mod log;
 pub mod schedule;
 pub mod socket;
 

@@ -24,7 +24,7 @@ where
     A: 'static,
     E: Endpoint<ScheduledCall, A, Reply = ()>,
 {
-    lambda_runtime::tracing::init_default_subscriber();
+    super::log::init();
     let app = App::from_env().await?;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<ScheduledEvent>| {
         let (app, endpoint) = (app.clone(), endpoint.clone());

@@ -46,7 +46,7 @@ where
     A: 'static,
     E: Endpoint<SocketCall, A, Reply = Option<Event>>,
 {
-    lambda_runtime::tracing::init_default_subscriber();
+    super::log::init();
     let app = App::from_env().await?;
     lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<SocketEvent>| {
         let (app, endpoint) = (app.clone(), endpoint.clone());
@@ -208,7 +208,7 @@ pub struct ConnectIdentity(pub crate::auth::Identity);
 impl FromCall<SocketCall> for ConnectIdentity {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
         let caller = Caller::from_call(app, call).await?;
-        let text = |field: &str| call.authorizer_field(field).ok().map(str::to_owned);
+        let text = |field: &str| call.authorizer_field(field).ok().and_then(authorizer::decoded);
         Ok(Self(authorizer::identity(caller.id, caller.token_expires, text)))
     }
 }
