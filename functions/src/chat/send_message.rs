@@ -16,7 +16,6 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn send_message(app: App, me: Me, Body(message): Body<MessageCreate>) -> Reply<Message> {
     let sent = app.append(&message.from_sender(me.id)).await?;
-    app.deliver(&sent, None).await;
-    let sender = sent.room.member(me.id)?;
-    Ok(Json(sent.full_message.seen_by(sender, &sent.room.members).into()))
+    let room = app.deliver(&sent, None).await;
+    Ok(Json(sent.seen_by_sender(&room)?.into()))
 }

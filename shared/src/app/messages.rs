@@ -38,7 +38,8 @@ impl App {
     ///
     /// Two sequential round trips. A failure does not fail the call, because the message is committed; a
     /// retried send delivers again, because its first attempt may have failed before.
-    pub async fn deliver(&self, sent: &Committed, origin: Option<&Origin>) {
+    /// Returns the room as of the push.
+    pub async fn deliver(&self, sent: &Committed, origin: Option<&Origin>) -> RoomWithMembers {
         let now = self.now();
         let message = sent.message();
         let (room, seq, sender) = (message.room_id, message.seq, message.sender_id);
@@ -55,6 +56,7 @@ impl App {
             Recipients { room: sent.room.clone(), connections: Vec::new() }
         });
         self.push_message(sent, origin, &recipients, now).await.can_fail("pushing a message");
+        recipients.room
     }
 
     async fn push_message(
@@ -67,8 +69,7 @@ impl App {
         let seen_by = |member: &Member| sent.full_message.seen_by(member, &recipients.room.members).into();
         let answer = match origin {
             Some(origin) => {
-                let sender = sent.room.member(sent.message().sender_id)?;
-                let event = Event::MessageSent(seen_by(sender));
+                let event = Event::MessageSent(sent.seen_by_sender(&recipients.room)?.into());
                 let frame = Frame { event: &event, reference: origin.reference.as_ref() };
                 Some(OutboundFrame { connection: origin.connection.clone(), frame: frame.encode()? })
             }

@@ -88,6 +88,23 @@ async fn the_receipt_for_a_message_before_the_membership_does_not_change_what_a_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sender_who_joined_again_meanwhile_sees_no_reply_to_a_hidden_message() {
+    let backend = TestBackend::new();
+    let (members, room) = group(&backend, 3).await;
+    let (app, sender) = (&backend.app, members[1]);
+    let first = app.store.append(&send(room, sender, "first"), app.now()).await.unwrap();
+    let mut reply = send(room, sender, "reply");
+    reply.draft.reply_to_id = Some(first.message().id);
+    let sent = app.store.append(&reply, app.now()).await.unwrap();
+    assert!(sent.seen_by_sender(&sent.room).unwrap().reply_to.is_some());
+    app.remove_participant(room, sender, sender).await.unwrap();
+    let profile = app.store.profile(sender).await.unwrap().unwrap();
+    add(&backend, room, members[0], &profile).await.unwrap().unwrap();
+    let seen = sent.seen_by_sender(&app.deliver(&sent, None).await).unwrap();
+    assert!(seen.message.reply_to_id.is_none() && seen.reply_to.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn joining_and_leaving_take_dense_positions_among_concurrent_messages() {
     let backend = TestBackend::new();
     let (members, room) = group(&backend, 4).await;

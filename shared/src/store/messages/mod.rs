@@ -50,6 +50,14 @@ impl Committed {
     pub fn message(&self) -> &Message {
         &self.full_message.message
     }
+
+    /// The message as its sender sees it as a member of the room as of `now`, or as of the send if the sender
+    /// is no member now. Someone who left and joined again meanwhile sees less of a reply.
+    pub fn seen_by_sender(&self, now: &RoomWithMembers) -> Result<View> {
+        let id = self.message().sender_id;
+        let sender = now.member(id).or_else(|_| self.room.member(id))?;
+        Ok(self.full_message.seen_by(sender, &now.members))
+    }
 }
 
 impl Store {
