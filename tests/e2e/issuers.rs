@@ -7,7 +7,7 @@ use base64::{
     Engine,
     engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD},
 };
-use local::Options;
+use local::{Options, Stack};
 use serde_json::{Value, json};
 
 use crate::{
@@ -226,10 +226,11 @@ async fn concurrent_calls_fetch_the_keys_once_per_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invalid_issuer_configuration_prevents_the_start_of_a_function() {
-    let stack =
-        stack_of(&[json!({"issuer": "https://a.example", "jwks_url": "http://a.example", "audience": "us"})])
-            .await;
-    let failed = stack.local.invoke("users-get-me", "{}").await.unwrap_err().to_string();
-    assert!(failed.contains("it did not start"), "{failed}");
+async fn an_invalid_issuer_configuration_prevents_the_start() {
+    let issuer = json!({"issuer": "https://a.example", "jwks_url": "http://a.example", "audience": "us"});
+    let error = Stack::start(options(&[issuer])).await.err().unwrap().to_string();
+    assert!(
+        error.contains("does not accept its configuration") && error.contains("must be https"),
+        "{error}"
+    );
 }
