@@ -28,11 +28,12 @@ use crate::{
 /// Sends a message during an action: the send reads the room before the action, and commits after it.
 async fn send_during(backend: &TestBackend, room: RoomId, sender: UserId, action: impl Future) -> Committed {
     let message = send(room, sender, "last words");
-    let mut late = pin!(backend.app.store.append(&message, backend.app.now()));
+    // Boxed, because tests nest these calls, and unoptimised futures are large.
+    let mut late = Box::pin(backend.app.store.append(&message, backend.app.now()));
     assert!(run_for(0, late.as_mut()).await.is_none());
-    action.await;
+    Box::pin(action).await;
     let committed = late.await.unwrap();
-    backend.app.deliver(&committed, None).await;
+    Box::pin(backend.app.deliver(&committed, None)).await;
     committed
 }
 
