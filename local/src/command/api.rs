@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use axum::http::Uri;
 use local::TIME_HEADER;
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -94,10 +93,8 @@ impl std::fmt::Display for ErrorResponse {
 /// The base URL of an address such as `localhost:3000` or `http://localhost:3000/`.
 pub fn base_url(address: &str, scheme: &str) -> Result<String, String> {
     let url = if address.contains("://") { address.to_owned() } else { format!("{scheme}://{address}") };
-    match url.parse::<Uri>() {
-        Ok(parsed) if parsed.host().is_some_and(|host| !host.is_empty()) => {
-            Ok(url.trim_end_matches('/').to_owned())
-        }
+    match Url::parse(&url) {
+        Ok(parsed) if parsed.has_host() => Ok(url.trim_end_matches('/').to_owned()),
         _ => Err("expected HOST:PORT or a URL".to_owned()),
     }
 }
