@@ -33,7 +33,7 @@ pub fn evaluate(result: &Value, method_arn: &str) -> Decision {
     let mut context = Map::new();
     for (key, value) in result["context"].as_object().into_iter().flatten() {
         let text = match value {
-            // API Gateway does not document what becomes of other characters.
+            // How API Gateway treats other characters is not documented.
             Value::String(text) if text.chars().all(|c| c.is_ascii() && !c.is_ascii_control()) => {
                 text.clone()
             }
