@@ -46,6 +46,26 @@ pub struct FaultRates {
     pub lost_in_transit: f64,
 }
 
+/// The maximum share of calls that fail. If more fail, a sync that makes many calls hardly ever completes.
+const MAX_FAILING_CALLS: f64 = 0.6;
+
+impl FaultRates {
+    fn limit_failing_calls(&mut self) {
+        let rates = [
+            &mut self.unsent,
+            &mut self.unanswered,
+            &mut self.connection_broken,
+            &mut self.throttled,
+            &mut self.conflict,
+            &mut self.slow,
+        ];
+        let total: f64 = rates.iter().map(|rate| **rate).sum();
+        if total > MAX_FAILING_CALLS {
+            rates.into_iter().for_each(|rate| *rate *= MAX_FAILING_CALLS / total);
+        }
+    }
+}
+
 /// How many faults a schedule injects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultLevel {
@@ -174,6 +194,7 @@ fn fault_rates(fault_level: FaultLevel, rng: &mut Rng) -> FaultRates {
                     *rate = max_rate * rng.f64();
                 }
             }
+            fault_rates.limit_failing_calls();
         }
     }
     fault_rates
