@@ -61,7 +61,9 @@ impl FaultRates {
         ];
         let total: f64 = rates.iter().map(|rate| **rate).sum();
         if total > MAX_FAILING_CALLS {
-            rates.into_iter().for_each(|rate| *rate *= MAX_FAILING_CALLS / total);
+            for rate in rates {
+                *rate *= MAX_FAILING_CALLS / total;
+            }
         }
     }
 }
