@@ -1,0 +1,77 @@
+/**
+ * What an open room needs: its newest messages, older ones on demand, and all participants.
+ *
+ * @import {Event, HttpResponse} from '../types/index.js'
+ * @import {Step} from './step.js'
+ */
+
+import { wake } from "./connection.js";
+import { takeHistory, takeRoom } from "./rooms.js";
+import { PAGE, historyPath, isPartial, onRoomNotFound } from "./sync.js";
+import { unreadOf } from "./view.js";
+
+/** A room that opens with fewer stored messages loads more. */
+const FIRST_SCREEN = 30;
+
+/**
+ * A tab shows other rooms than before, or its visibility has changed.
+ * @param {Step} step
+ * @param {Event & {type: 'view'}} event
+ */
+export function onView(step, { tab, rooms, isVisible }) {
+    const before = step.state.views.get(tab);
+    if (rooms.length === 0 && !isVisible) step.map("views").delete(tab);
+    else step.map("views").set(tab, { rooms, isVisible });
+    for (const id of before?.rooms ?? []) {
+        if (!step.isOpen(id) && step.state.lines.has(id)) step.map("lines").delete(id);
+        // A closed room keeps only its newest messages.
+        step.touched.add(id);
+    }
+    for (const id of rooms) if (!before?.rooms.includes(id)) open(step, id);
+    if (isVisible && before?.isVisible === false) wake(step);
+}
+
+/** @param {Step} step @param {string} id */
+function open(step, id) {
+    const room = step.room(id);
+    if (!room) return;
+    if (!step.state.lines.has(id)) step.map("lines").set(id, firstUnread(step, id));
+    if (room.messages.length < FIRST_SCREEN) loadOlder(step, id);
+    if (isPartial(room.room)) step.http({ kind: "room", roomId: id }, "GET", `/chat/rooms/${id}`);
+}
+
+/** The first unread message, above which a view shows a line. @param {Step} step @param {string} id */
+function firstUnread(step, id) {
+    const room = step.room(id);
+    if (!room || unreadOf(room, step.state.me) === 0) return null;
+    const own = room.room.participants.find((it) => it.user_id === step.state.me);
+    return Math.max(own?.read_seq ?? 0, room.readSeq) + 1;
+}
+
+/** @param {Step} step @param {string} id */
+export function loadOlder(step, id) {
+    const room = step.room(id);
+    const older = step.state.older.get(id);
+    const oldest = room?.messages[0]?.seq ?? (room?.seq ?? 0) + 1;
+    if (!room || room.hasAll || oldest <= 1 || older?.isLoading || step.state.sync.unloaded.includes(id))
+        return;
+    step.map("older").set(id, { isLoading: true, error: null });
+    step.http({ kind: "older", roomId: id }, "GET", historyPath(id, oldest));
+}
+
+/**
+ * @param {Step} step
+ * @param {{kind: 'older' | 'room', roomId: string}} call
+ * @param {HttpResponse} response
+ */
+export function onOlder(step, { kind, roomId }, response) {
+    const room = step.room(roomId);
+    if (kind === "older") {
+        const error = response?.status === 200 ? null : "Could not load older messages.";
+        step.map("older").set(roomId, { isLoading: false, error: response?.body?.detail ?? error });
+    }
+    if (response?.status === 404) onRoomNotFound(step, roomId);
+    if (response?.status !== 200 || !room) return;
+    if (kind === "room") step.setRoom(roomId, takeRoom(room, response.body));
+    else step.setRoom(roomId, { ...takeHistory(room, response.body), hasAll: response.body.length < PAGE });
+}
