@@ -6,8 +6,6 @@ pub mod patch;
 pub mod settings;
 pub mod summary;
 pub mod system_event;
-#[cfg(test)]
-pub(super) mod tests;
 pub mod uncounted;
 
 use crate::{
@@ -326,3 +324,6 @@ impl RoomWithMembers {
         }
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;
