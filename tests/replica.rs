@@ -351,7 +351,7 @@ impl RoomState {
         room["participants"] = participants.into();
         room["last_message"] = messages.last().map_or(Value::Null, preview);
         let is_uncounted = |message: &&Value| {
-            number(&message["seq"]) > read
+            (read + 1..=self.seq).contains(&number(&message["seq"]))
                 && (message["message_type"] == "system" || message["is_deleted"] == true)
         };
         let uncounted = messages.iter().filter(is_uncounted).count() as u64;

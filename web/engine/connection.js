@@ -55,15 +55,19 @@ export function onEstablished(step) {
         abandonFrames(step);
         step.effect({ type: "disconnect", socket: old });
     }
-    step.setConnection({ socket, next: null, retryAt: null, status: old === null ? "catching_up" : status });
+    const renewAt = lead(step.now, expiresAt);
+    step.setConnection({
+        socket,
+        next: null,
+        retryAt: null,
+        renewAt,
+        status: old === null ? "catching_up" : status,
+    });
     step.state.receipts = new Map();
     step.timer("handshake", null);
     step.timer("pong", null);
     step.timer("ping", step.now + 5 * MINUTE);
-    step.timer(
-        "rollover",
-        Math.min(step.now + (100 + 15 * step.random()) * MINUTE, lead(step.now, expiresAt)),
-    );
+    step.timer("rollover", Math.min(step.now + (100 + 15 * step.random()) * MINUTE, renewAt));
     startSync(step, null);
     refreshLists(step);
     flush(step);
@@ -134,7 +138,7 @@ export function onConnectionTimer(step, name) {
     else if (name === "handshake") drop(step, "next");
     else if (name === "ping") ping(step);
     else if (name === "pong") drop(step, "socket");
-    else if (name === "rollover") connect(step, lead(step.now, connection.expiresAt) <= step.now);
+    else if (name === "rollover") connect(step, connection.renewAt <= step.now);
     else return false;
     return true;
 }

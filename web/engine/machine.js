@@ -42,6 +42,7 @@ export function initialState() {
             socket: null,
             next: null,
             expiresAt: null,
+            renewAt: Infinity,
         },
         rooms: new Map(),
         outbox: [],

@@ -27,35 +27,25 @@ export function queue(step, entry) {
     flush(step);
 }
 
-/** Sends the first message of each room that is not sending yet. @param {Step} step */
+/** Sends the first message of each room, as far as possible. @param {Step} step */
 export function flush(step) {
-    for (const id of rooms(step)) if (!step.state.sending.has(id)) attempt(step, id);
-}
-
-/** Also sends again what waits for another attempt. @param {Step} step */
-export function resend(step) {
-    for (const id of rooms(step)) attempt(step, id);
-}
-
-/** @param {Step} step */
-function rooms(step) {
-    return new Set(step.state.outbox.map((entry) => entry.roomId));
+    for (const id of new Set(step.state.outbox.map((entry) => entry.roomId))) attempt(step, id);
 }
 
 /**
- * Sends the first message of a room, unless an attempt is in progress.
+ * Sends the first message of a room, unless an attempt is in progress or has to wait.
  * @param {Step} step
  * @param {string} roomId
  */
 export function attempt(step, roomId) {
     const entry = step.state.outbox.find((it) => it.roomId === roomId && !it.failure && !it.sent);
     const current = step.state.sending.get(roomId);
-    if (current && current.state !== "waiting") return;
+    if (current && (current.state !== "waiting" || current.dueAt > step.now)) return;
     const { status, socket } = step.state.connection;
     if (!entry || status === "signed_out" || step.state.limitedUntil !== null) return;
     const { key, body, afterSeq } = entry;
     const data = { chat_room_id: roomId, ...body, client_message_id: key, after_seq: afterSeq };
-    const next = { key, attempt: current?.key === key ? current.attempt : 0 };
+    const next = { key, attempt: current?.key === key ? current.attempt : 0, dueAt: 0 };
     step.timer(`retry:${roomId}`, null);
     if (step.send({ type: "send_message", data, ref: key })) {
         step.timer(`send:${roomId}`, step.now + RESPONSE_TIMEOUT);
@@ -76,9 +66,10 @@ export function attempt(step, roomId) {
 function retryLater(step, roomId, retryAfter) {
     const current = step.state.sending.get(roomId);
     if (!current) return;
-    step.map("sending").set(roomId, { ...current, attempt: current.attempt + 1, state: "waiting" });
+    const dueAt = step.now + retryDelay(retryAfter, current.attempt, step.random);
+    step.map("sending").set(roomId, { ...current, attempt: current.attempt + 1, state: "waiting", dueAt });
     step.timer(`send:${roomId}`, null);
-    step.timer(`retry:${roomId}`, step.now + retryDelay(retryAfter, current.attempt, step.random));
+    step.timer(`retry:${roomId}`, dueAt);
 }
 
 /** The connection has ended: what was sent on it may or may not be in the log. @param {Step} step */
@@ -140,7 +131,7 @@ function onLimited(step, roomId, retryAfter) {
 /** @param {Step} step */
 export function onLimitTimer(step) {
     step.state.limitedUntil = null;
-    resend(step);
+    flush(step);
 }
 
 /**
@@ -189,7 +180,7 @@ function settle(step, { roomId, key }) {
  */
 function lookUp(step, entry, before) {
     const { key, roomId } = entry;
-    const current = step.state.sending.get(roomId) ?? { key, attempt: 0 };
+    const current = step.state.sending.get(roomId) ?? { key, attempt: 0, dueAt: 0 };
     step.map("sending").set(roomId, { ...current, state: "lookup" });
     step.timer(`send:${roomId}`, null);
     const path =

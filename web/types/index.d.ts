@@ -240,9 +240,17 @@ export type Connection = {
     next: number | null;
     /** When the token of the connection expires. */
     expiresAt: number | null;
+    /** When the token of the connection has to be replaced. */
+    renewAt: number;
 };
 
-export type Sending = { key: string; attempt: number; state: "frame" | "http" | "waiting" | "lookup" };
+export type Sending = {
+    key: string;
+    attempt: number;
+    state: "frame" | "http" | "waiting" | "lookup";
+    /** When the next attempt may start, if the state is `waiting`. */
+    dueAt: number;
+};
 
 export type Sync = {
     isActive: boolean;

@@ -10,6 +10,8 @@ pub enum Command {
     Schedules(Range<u64>),
     /// Run the schedule of this seed, and print its trace.
     Seed(u64),
+    /// Run the schedules of these seeds, and write the traces of their clients to a file.
+    TraceClients { seeds: Range<u64>, file: String },
     /// Print the name of this test.
     List,
     /// Run nothing: the filters select other tests.
@@ -31,6 +33,7 @@ impl Command {
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut arguments = arguments.into_iter();
         let (mut first, mut schedules, mut command) = (1, DEFAULT_SCHEDULES, None);
+        let mut trace_file = None;
         let (mut filters, mut is_skipped) = (Vec::new(), false);
         while let Some(argument) = arguments.next() {
             let (name, joined) = match argument.split_once('=') {
@@ -43,6 +46,7 @@ impl Command {
                 "--seed" => command = Some(Self::Seed(number(value())?)),
                 "--first" => first = number(value())?,
                 "--schedules" => schedules = number(value())?,
+                "--trace-clients" => trace_file = Some(value()),
                 "--list" => command = Some(Self::List),
                 "--ignored" => is_skipped = true,
                 "--skip" => is_skipped |= TEST_NAME.contains(&value()),
@@ -54,6 +58,11 @@ impl Command {
         is_skipped |=
             !filters.is_empty() && !filters.iter().any(|filter| TEST_NAME.contains(filter.as_str()));
         let seeds = first..first.saturating_add(schedules);
-        Ok(if is_skipped { Self::Skip } else { command.unwrap_or(Self::Schedules(seeds)) })
+        Ok(match (command, trace_file) {
+            _ if is_skipped => Self::Skip,
+            (Some(Self::Seed(seed)), Some(file)) => Self::TraceClients { seeds: seed..seed + 1, file },
+            (None, Some(file)) => Self::TraceClients { seeds, file },
+            (command, _) => command.unwrap_or(Self::Schedules(seeds)),
+        })
     }
 }

@@ -13,11 +13,12 @@ use tokio::{
 };
 
 use crate::{
+    client_trace::TracedReplica,
     connections::Event,
     extreme_values::TEXTS,
     observations::{number, text},
-    replica::Replica,
     simulation::Simulation,
+    trace::Tracing,
 };
 
 /// The longest that a client waits for the response to a frame.
@@ -36,7 +37,7 @@ pub struct Device {
     pub should_connect: bool,
     is_connecting: bool,
     /// The local copy of the user's rooms.
-    pub replica: Replica,
+    pub replica: TracedReplica,
     /// Rooms whose history must be loaded.
     pub unloaded: BTreeSet<String>,
     /// Frames that arrived during a sync, in order.
@@ -64,7 +65,7 @@ pub struct OutgoingMessage {
 }
 
 impl Device {
-    pub fn new(user: usize, me: &str, name: String) -> Self {
+    pub fn new(user: usize, me: &str, name: String, tracing: Tracing) -> Self {
         Self {
             user,
             name,
@@ -72,7 +73,7 @@ impl Device {
             connection: None,
             should_connect: true,
             is_connecting: false,
-            replica: Replica::new(me),
+            replica: TracedReplica::new(me, tracing == Tracing::Clients),
             unloaded: BTreeSet::new(),
             deferred_frames: Vec::new(),
             outbox: BTreeMap::new(),

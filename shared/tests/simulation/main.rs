@@ -2,7 +2,8 @@
 //! message is lost, duplicated or reordered, and that every client converges to what a fresh load returns.
 //!
 //! `-- --seed 42` replays one schedule and prints its trace. `-- --first 5000 --schedules 100000` runs others
-//! and more of them, after those in `failed_seeds.txt`.
+//! and more of them, after those in `failed_seeds.txt`. With `--trace-clients FILE`, it writes what the clients
+//! took in and showed, one line of JSON for each client.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test panics when it cannot continue")]
 
@@ -16,6 +17,7 @@ mod catch_up;
 mod chat_steps;
 mod checks;
 mod client_checks;
+mod client_trace;
 mod connections;
 mod device;
 #[path = "../../../tests/dynamodb/mod.rs"]
@@ -51,6 +53,9 @@ mod values;
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::{BufWriter, Write},
+    ops::Range,
     process::ExitCode,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -58,6 +63,7 @@ use std::{
 
 use arguments::Command;
 use schedule::{ScheduleResult, run};
+use trace::Tracing;
 
 /// The number of seeds that run twice, to check that they replay exactly.
 const REPLAYED: usize = 3;
@@ -80,10 +86,11 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Seed(seed) => {
-            let result = run(seed, true);
+            let result = run(seed, Tracing::Log);
             report(seed, &result);
             if result.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
+        Command::TraceClients { seeds, file } => trace_clients(seeds, &file),
         Command::Schedules(seeds) => {
             println!("seeds {seeds:?}, and those in failed_seeds.txt");
             run_schedules(&failed_seeds().chain(seeds).collect::<Vec<_>>())
@@ -96,14 +103,31 @@ fn failed_seeds() -> impl Iterator<Item = u64> {
     lines.filter(|line| !line.is_empty()).map(|seed| seed.parse().expect("a seed"))
 }
 
-fn run_schedules(seeds: &[u64]) -> ExitCode {
-    for seed in seeds.iter().copied().take(REPLAYED) {
-        let result = run(seed, true);
+/// Writes the traces of all clients of the schedules.
+fn trace_clients(seeds: Range<u64>, file: &str) -> ExitCode {
+    let mut output = BufWriter::new(File::create(file).expect("a file that can be written"));
+    for seed in seeds {
+        let result = run(seed, Tracing::Clients);
         if !result.violations.is_empty() {
             report(seed, &result);
             return ExitCode::FAILURE;
         }
-        if run(seed, true).trace != result.trace {
+        for client in result.clients {
+            writeln!(output, "{client}").expect("space for the traces");
+        }
+    }
+    output.flush().expect("space for the traces");
+    ExitCode::SUCCESS
+}
+
+fn run_schedules(seeds: &[u64]) -> ExitCode {
+    for seed in seeds.iter().copied().take(REPLAYED) {
+        let result = run(seed, Tracing::Log);
+        if !result.violations.is_empty() {
+            report(seed, &result);
+            return ExitCode::FAILURE;
+        }
+        if run(seed, Tracing::Log).trace != result.trace {
             println!("seed {seed} does not replay exactly");
             return ExitCode::FAILURE;
         }
@@ -116,7 +140,7 @@ fn run_schedules(seeds: &[u64]) -> ExitCode {
             let Some(seed) = seeds.get(index).copied().filter(|_| !failed.load(Ordering::Relaxed)) else {
                 return (summary, failures);
             };
-            let result = run(seed, false);
+            let result = run(seed, Tracing::None);
             summary.add(&result);
             if index > 0 && index.is_multiple_of(1000) {
                 println!("{index} schedules");
@@ -141,7 +165,7 @@ fn run_schedules(seeds: &[u64]) -> ExitCode {
     match failures.iter().min() {
         None => ExitCode::SUCCESS,
         Some(seed) => {
-            let result = run(*seed, true);
+            let result = run(*seed, Tracing::Log);
             report(*seed, &result);
             if result.violations.is_empty() {
                 println!("seed {seed} does not replay exactly");

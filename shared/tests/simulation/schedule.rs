@@ -19,7 +19,7 @@ use crate::{
     observations::{number, text},
     plan::{FaultRates, Plan},
     simulation::Simulation,
-    trace::Trace,
+    trace::{Trace, Tracing},
     values::longest_text,
 };
 
@@ -33,6 +33,8 @@ pub struct ScheduleResult {
     pub violations: Vec<(&'static str, String)>,
     /// The recorded trace; empty if the schedule is not traced.
     pub trace: String,
+    /// The recorded trace of each client; empty if they are not traced.
+    pub clients: Vec<Value>,
     pub steps: u64,
     /// The number of messages sent.
     pub sends: u64,
@@ -44,14 +46,14 @@ pub struct ScheduleResult {
     pub faults: BTreeMap<&'static str, u64>,
 }
 
-/// Runs the schedule of a seed, and records its trace if asked.
-pub fn run(seed: u64, is_traced: bool) -> ScheduleResult {
+/// Runs the schedule of a seed, and records what is asked.
+pub fn run(seed: u64, tracing: Tracing) -> ScheduleResult {
     // Clients and the SDK draw their retry jitter from the thread's generator.
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     LocalSet::new().block_on(&runtime.unwrap(), async {
-        let trace = Trace::new(is_traced);
-        let finished = AssertUnwindSafe(run_schedule(seed, trace.clone())).catch_unwind().await;
+        let trace = Trace::new(tracing == Tracing::Log);
+        let finished = AssertUnwindSafe(run_schedule(seed, trace.clone(), tracing)).catch_unwind().await;
         finished.unwrap_or_else(|_| ScheduleResult {
             violations: vec![("no panic", "the schedule panicked, see above".to_owned())],
             trace: trace.text(),
@@ -60,11 +62,11 @@ pub fn run(seed: u64, is_traced: bool) -> ScheduleResult {
     })
 }
 
-async fn run_schedule(seed: u64, trace: Trace) -> ScheduleResult {
+async fn run_schedule(seed: u64, trace: Trace, tracing: Tracing) -> ScheduleResult {
     let (plan, rng) = Plan::from_seed(seed);
     trace.record(|| format!("{plan:?}"));
     let aws = SimulatedAws::new(seed, FaultRates::default(), trace.clone());
-    let simulation = Simulation::new(plan, rng, aws).await;
+    let simulation = Simulation::new(plan, rng, aws, tracing).await;
     let (inbox, mut events) = unbounded_channel();
     simulation.aws.state().connections.set_inbox(inbox);
     let router = {
@@ -110,7 +112,7 @@ async fn run_schedule(seed: u64, trace: Trace) -> ScheduleResult {
     }
     router.abort();
     yield_now().await;
-    simulation.result()
+    ScheduleResult { clients: simulation.client_traces(seed), ..simulation.result() }
 }
 
 impl Simulation {
@@ -281,6 +283,17 @@ impl Simulation {
         response.and_then(|response| response.body.as_array().cloned()).unwrap_or_default()
     }
 
+    fn client_traces(&self, seed: u64) -> Vec<Value> {
+        let devices = self.devices.iter().map(|device| device.borrow());
+        devices
+            .filter_map(|device| {
+                let (me, name) = (&self.users[device.user].id, &device.name);
+                let events = device.replica.events()?;
+                Some(json!({"seed": seed, "device": name, "me": me, "events": events}))
+            })
+            .collect()
+    }
+
     fn result(&self) -> ScheduleResult {
         let observed = self.observed.borrow();
         let state = self.aws.state();
@@ -291,6 +304,7 @@ impl Simulation {
             sends: observed.sent.len() as u64,
             attempts: observed.attempts,
             calls: state.calls,
+            clients: Vec::new(),
             faults: state.fault_counts.clone(),
         }
     }

@@ -41,6 +41,7 @@ use crate::{
     rate_limits,
     rooms::Origin,
     tokens::Token,
+    trace::Tracing,
 };
 
 /// The secret that signs tokens.
@@ -119,7 +120,7 @@ fn timestamp(milliseconds: u64) -> Timestamp {
 
 impl Simulation {
     /// Creates the users, a group of the initial members, and a direct room of users 0 and 1.
-    pub async fn new(plan: Plan, rng: Rng, aws: SimulatedAws) -> Rc<Self> {
+    pub async fn new(plan: Plan, rng: Rng, aws: SimulatedAws, tracing: Tracing) -> Rc<Self> {
         let app = app(&aws, &plan);
         let (mut users, mut devices) = (Vec::new(), Vec::new());
         let mut ids = Vec::new();
@@ -128,7 +129,8 @@ impl Simulation {
             let token_profile = TokenProfile { username: Some(name.clone()), ..TokenProfile::default() };
             app.store.profile_or_new(id.into(), &token_profile, app.now()).await.unwrap();
             for device in 1..=*count {
-                devices.push(RefCell::new(Device::new(n, &id.to_string(), format!("{name}-{device}"))));
+                let name = format!("{name}-{device}");
+                devices.push(RefCell::new(Device::new(n, &id.to_string(), name, tracing)));
             }
             ids.push(UserId::from(id));
             users.push(User {

@@ -11,6 +11,16 @@ use tokio::time::Instant;
 /// The length of a UUID in text form.
 const UUID_LENGTH: usize = 36;
 
+/// What a schedule records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tracing {
+    None,
+    /// The log of the schedule.
+    Log,
+    /// What the clients took in and showed.
+    Clients,
+}
+
 /// The lines so far, unless nothing is recorded.
 #[derive(Clone)]
 pub struct Trace {

@@ -32,20 +32,27 @@ export class Driver {
     /** What `random` returns. */
     random = 0.5;
     isStoring = true;
+    answersPings = true;
     /** @type {Map<string, number>} */
     timers = new Map();
     /** HTTP calls without a response. @type {{id: number, method: string, path: string, body: any}[]} */
     calls = [];
     /** Frames sent, except `hello` and `ping`. @type {any[]} */
     frames = [];
+    /** @type {any[]} */
+    #events = [];
     /** All effects, in order. @type {any[]} */
     effects = [];
 
-    /** @param {any} event */
+    /** An event, and then those that its effects cause at once. @param {any} event */
     event(event) {
-        const { state, effects } = step(this.state, event, this.now, () => this.random);
-        this.state = freeze(state);
-        for (const effect of effects) this.#perform(effect);
+        this.#events.push(event);
+        if (this.#events.length > 1) return this;
+        for (; this.#events.length > 0; this.#events.shift()) {
+            const { state, effects } = step(this.state, this.#events[0], this.now, () => this.random);
+            this.state = freeze(state);
+            for (const effect of effects) this.#perform(effect);
+        }
         return this;
     }
 
@@ -57,7 +64,9 @@ export class Driver {
         } else if (effect.type === "http") this.calls.push({ id: effect.id, ...effect.request });
         else if (effect.type === "send" && !["hello", "ping"].includes(effect.frame.type))
             this.frames.push(effect.frame);
-        else if (effect.type === "persist" && this.isStoring) {
+        else if (effect.type === "send" && effect.frame.type === "ping" && this.answersPings) {
+            this.frame("pong", effect.frame.data, effect.frame.ref);
+        } else if (effect.type === "persist" && this.isStoring) {
             this.event({ type: "persisted", positions: effect.positions });
         }
     }
