@@ -24,7 +24,7 @@ export async function createClient(options) {
     const me = await userOf(options, http);
     const name = `athlytiq:${options.api}:${me}`;
     const store = await openStore(options, name);
-    const deviceId = await deviceOf(store);
+    const { deviceId, isNew } = await deviceOf(store);
     const views = new Views();
     /** @type {Set<() => void>} */
     const listeners = new Set();
@@ -87,7 +87,7 @@ export async function createClient(options) {
     };
     await runtime.start();
     const removeListeners = listen(runtime);
-    client.registerDevice();
+    if (isNew) client.registerDevice();
     return client;
 }
 
@@ -137,9 +137,10 @@ async function openStore(options, name) {
  */
 async function deviceOf(store) {
     const { meta } = await store.load();
-    const deviceId = meta.deviceId ?? crypto.randomUUID();
-    if (!meta.deviceId) await store.commit({ ...NO_CHANGES, meta: { deviceId } });
-    return deviceId;
+    if (meta.deviceId) return { deviceId: String(meta.deviceId), isNew: false };
+    const deviceId = crypto.randomUUID();
+    await store.commit({ ...NO_CHANGES, meta: { deviceId } });
+    return { deviceId, isNew: true };
 }
 
 const NO_CHANGES = {

@@ -1,7 +1,7 @@
 /**
  * What an open room needs: its newest messages, older ones on demand, and all participants.
  *
- * @import {Event, HttpResponse} from '../types/index.js'
+ * @import {Event, HttpResponse, RoomState} from '../types/index.js'
  * @import {Step} from './step.js'
  */
 
@@ -48,23 +48,28 @@ function firstUnread(step, id) {
     return Math.max(own?.read_seq ?? 0, room.readSeq) + 1;
 }
 
+/** The first position that is stored, or would be next. @param {RoomState} room */
+function oldestOf({ messages, seq }) {
+    return messages[0]?.seq ?? seq + 1;
+}
+
 /** @param {Step} step @param {string} id */
 export function loadOlder(step, id) {
     const room = step.room(id);
-    const older = step.state.older.get(id);
-    const oldest = room?.messages[0]?.seq ?? (room?.seq ?? 0) + 1;
-    if (!room || room.hasAll || oldest <= 1 || older?.isLoading || step.state.sync.unloaded.includes(id))
-        return;
+    const isLoading = step.state.older.get(id)?.isLoading || step.state.sync.unloaded.includes(id);
+    if (!room || room.hasAll || isLoading) return;
+    const oldest = oldestOf(room);
+    if (oldest <= 1) return;
     step.map("older").set(id, { isLoading: true, error: null });
-    step.http({ kind: "older", roomId: id }, "GET", historyPath(id, oldest));
+    step.http({ kind: "older", roomId: id, oldest }, "GET", historyPath(id, oldest));
 }
 
 /**
  * @param {Step} step
- * @param {{kind: 'older' | 'room', roomId: string}} call
+ * @param {{kind: 'older' | 'room', roomId: string, oldest?: number}} call
  * @param {HttpResponse} response
  */
-export function onOlder(step, { kind, roomId }, response) {
+export function onOlder(step, { kind, roomId, oldest }, response) {
     const room = step.room(roomId);
     if (kind === "older") {
         const error = response?.status === 200 ? null : "Could not load older messages.";
@@ -73,5 +78,8 @@ export function onOlder(step, { kind, roomId }, response) {
     if (response?.status === 404) onRoomNotFound(step, roomId);
     if (response?.status !== 200 || !room) return;
     if (kind === "room") step.setRoom(roomId, takeRoom(room, response.body));
-    else step.setRoom(roomId, { ...takeHistory(room, response.body), hasAll: response.body.length < PAGE });
+    // The page must not leave a hole: the stored part of the log may be another one by now.
+    if (kind === "older" && oldestOf(room) === oldest) {
+        step.setRoom(roomId, { ...takeHistory(room, response.body), hasAll: response.body.length < PAGE });
+    }
 }

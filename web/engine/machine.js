@@ -264,9 +264,8 @@ function onTimer(step, name) {
  */
 function settle(step, isStart) {
     if (isStart) return;
-    for (const id of step.state.rooms.keys()) {
-        if (step.isRead(id)) markRead(step, id);
-    }
+    for (const view of step.state.views.values())
+        if (view.isVisible) view.rooms.forEach((id) => markRead(step, id));
     if (step.state.outbox.length > 0) outbox.removeLogged(step);
     for (const id of step.touched) {
         const room = step.room(id);

@@ -16,7 +16,7 @@ const NONE = { read: 0, delivered: 0, readAt: 0, deliveredAt: 0 };
 /** Marks what a visible view shows as read. @param {Step} step @param {string} id */
 export function markRead(step, id) {
     const room = step.room(id);
-    if (room && room.readSeq < room.seq && step.isRead(id)) step.setRoom(id, { ...room, readSeq: room.seq });
+    if (room && room.readSeq < room.seq) step.setRoom(id, { ...room, readSeq: room.seq });
 }
 
 /**

@@ -227,6 +227,11 @@ function changeMessage(room, { seq, rev }, apply) {
     if (found && room.messages[at].rev < rev) {
         room.messages = room.messages.with(at, apply(room.messages[at]));
     }
+    // A room that was not opened yet stores only a preview of its newest message.
+    const { last_message } = room.room;
+    if (!found && last_message?.seq === seq && last_message.rev < rev) {
+        room.room = { ...room.room, last_message: apply(last_message) };
+    }
     // The missing message may still arrive in an older version, so this revision does not count as known.
     if (seq > room.seq && !found) return { room, hasGap: true };
     return advanceRev(room, rev);

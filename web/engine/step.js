@@ -118,11 +118,6 @@ export class Step {
         return true;
     }
 
-    /** Whether a room is open in a visible view. @param {string} id */
-    isRead(id) {
-        return [...this.state.views.values()].some((view) => view.isVisible && view.rooms.includes(id));
-    }
-
     /** Whether a room is open in any view. @param {string} id */
     isOpen(id) {
         return [...this.state.views.values()].some((view) => view.rooms.includes(id));

@@ -90,8 +90,10 @@ export class Runtime {
     async #startLeading() {
         const { store, me } = this.#options;
         // What the last leader had not stored does not count. Its rows in the outbox do.
-        const stored = await store.load();
+        const stored = await store.load().catch(() => null);
         if (this.#isClosed) return;
+        // Another tab has signed out, and has deleted the database.
+        if (!stored) return this.#end(false);
         this.#early = null;
         this.#lead({ type: "start", stored, me, isOnline: isOnline() });
         this.tabs.post({ type: "lead" });
@@ -122,7 +124,10 @@ export class Runtime {
             state.connection.status === "signed_out" && this.state.connection.status !== "signed_out";
         this.state = state;
         this.#options.onState(state);
-        if (hasEnded && !this.tabs.isLeader) this.#options.onSignedOut();
+        if (hasEnded && !this.tabs.isLeader) {
+            this.close();
+            this.#options.onSignedOut();
+        }
         return effects;
     }
 

@@ -63,6 +63,8 @@ export class Sockets {
             const frame = parse(data);
             if (frame && this.#sockets.has(socket)) emit({ type: "socket_frame", socket, frame });
         };
+        // Some hosts report a refused handshake only as an error.
+        connection.onerror = () => wasOpen || this.#close(socket, wasOpen, "closed");
         connection.onclose = () => this.#close(socket, wasOpen, "closed");
     }
 

@@ -209,6 +209,32 @@ test("a room that opens loads its newest messages, older ones follow on demand",
     );
 });
 
+test("an older page does not apply to a log that has been replaced meanwhile", () => {
+    const driver = open(new Driver().live([synced({ seq: 80 })]));
+    const [older] = driver.callsTo(`/chat/rooms/${ROOM}/messages`);
+    driver.event({
+        type: "socket_closed",
+        socket: driver.state.connection.socket,
+        wasOpen: true,
+        reason: "closed",
+    });
+    driver
+        .advance(1000)
+        .establish()
+        .sync([synced({ seq: 900 })]);
+    const page = Array.from({ length: 50 }, (_, n) => message(80 - n));
+    driver.event({ type: "http", id: older.id, response: { status: 200, body: page, retryAfter: null } });
+    assert.deepEqual([driver.seqs(), view(driver).isLoadingOlder], [[], false]);
+});
+
+test("the preview of a room that was never opened follows changes of its newest message", () => {
+    const last_message = message(9, { content: "old" });
+    const driver = new Driver().live([synced({ seq: 9, room: { last_message } })]);
+    driver.frame("message_updated", message(9, { rev: 1, content: "new" }));
+    assert.equal(view(driver).row.preview?.content, "new");
+    assert.deepEqual(driver.seqs(), []);
+});
+
 test("a closed room keeps its newest 500 messages, an open one all", () => {
     const driver = open(new Driver().live([synced({ seq: 600 })]));
     const path = `/chat/rooms/${ROOM}/messages`;

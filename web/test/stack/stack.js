@@ -91,7 +91,10 @@ export function until(client, condition) {
             unsubscribe();
             resolve(value);
         };
-        const timer = setTimeout(() => reject(new Error(`Did not happen: ${condition}`)), 20_000);
+        const timer = setTimeout(
+            () => reject(new Error(`Did not happen: ${condition}\n${JSON.stringify(client.state)}`)),
+            20_000,
+        );
         const unsubscribe = client.subscribe(check);
         check();
     });
