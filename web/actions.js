@@ -159,6 +159,15 @@ export function actionsOf({ runtime, http, store, me, deviceId }) {
         /** @param {Message} message */
         unpin: (message) =>
             changeMessage(message, "DELETE", "/pin", { pin: { id: message.id, isPinned: false } }),
+        /**
+         * The messages around a position, newest first: they are not stored.
+         * @param {string} roomId
+         * @param {number} seq
+         * @returns {Promise<Message[]>}
+         */
+        around: (roomId, seq) => get(`/chat/rooms/${roomId}/messages?limit=50&around_seq=${seq}`),
+        /** @param {string} roomId @returns {Promise<Message[]>} */
+        listPins: (roomId) => get(`/chat/rooms/${roomId}/pins`),
         /** @param {Message} message */
         listReactions: (message) => get(`${pathOf(message)}/reactions`),
 
@@ -236,6 +245,7 @@ export function actionsOf({ runtime, http, store, me, deviceId }) {
         updatePrivacy: (settings) => act({ method: "PATCH", path: "/users/me", body: { settings } }),
         /** The id of this device. */
         deviceId,
+        devices: () => get("/devices"),
         registerDevice: () =>
             http.call({ method: "PUT", path: `/devices/${deviceId}`, body: { platform: "web" } }),
         /** @param {string} id */

@@ -93,6 +93,12 @@ export function addRequest(step, direction, request) {
     setRequests(step, { [direction]: [request, ...others] });
 }
 
+/** @param {Step} step @param {Friend} friend */
+export function addFriend(step, friend) {
+    step.state.friends = [...step.state.friends.filter((it) => it.id !== friend.id), friend];
+    setPresence(step, friend.id, friend);
+}
+
 /** @param {Step} step @param {string} userId */
 export function removeFriend(step, userId) {
     step.state.friends = step.state.friends.filter((it) => it.id !== userId);
@@ -116,9 +122,13 @@ export function onAccountFrame(step, { type, data }) {
         case "friend_request_received":
             addRequest(step, "received", data);
             break;
+        case "friend_request_sent":
+            addRequest(step, "sent", data);
+            break;
         case "friend_request_responded":
             keepRequests(step, (it) => it.id !== data.request_id);
-            if (data.action === "accepted") refresh(step, "friends");
+            if (data.friend) addFriend(step, data.friend);
+            else if (data.action === "accepted") refresh(step, "friends");
             break;
         case "friend_request_cancelled":
             keepRequests(step, (it) => it.id !== data.request_id);

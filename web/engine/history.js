@@ -59,7 +59,7 @@ export function loadOlder(step, id) {
     const isLoading = step.state.older.get(id)?.isLoading || step.state.sync.unloaded.includes(id);
     if (!room || room.hasAll || isLoading) return;
     const oldest = oldestOf(room);
-    if (oldest <= 1) return;
+    if (oldest <= (room.room.first_seq ?? 1)) return;
     step.map("older").set(id, { isLoading: true, error: null });
     step.http({ kind: "older", roomId: id, oldest }, "GET", historyPath(id, oldest));
 }

@@ -3,7 +3,7 @@
  * return a new state and leave the old one unchanged. `tests/replica.rs` has the same rules, and a test
  * replays its traces.
  *
- * @import {Frame, Message, Participant, Room, RoomState, RoomSync} from '../types/index.js'
+ * @import {Frame, Message, Participant, Room, RoomState, RoomSync, UnchangedRoom} from '../types/index.js'
  */
 
 /** What a frame does to a room: `null` deletes it. With `hasGap`, an earlier frame was missed. */
@@ -102,7 +102,7 @@ function applyKnown(room, { type, data }) {
             applySettings(room, data.settings);
             break;
         case "message_read_receipt":
-            advanceReceipt(room, data.user_id, data.seq, data.seq);
+            advanceReceipt(room, data.user_id, data.seq, 0);
             break;
         case "message_delivered_receipt":
             advanceReceipt(room, data.user_id, 0, data.seq);
@@ -155,6 +155,28 @@ export function takeRoomSync(room, synced) {
     next.seq = Math.max(next.seq, seq);
     advanceSeq(next);
     unpinDeleted(next);
+    return next;
+}
+
+/**
+ * Applies the row of a room of which the device misses no message and no change.
+ * @param {RoomState} room
+ * @param {UnchangedRoom} row
+ * @param {string} me
+ * @returns {RoomState}
+ */
+export function takeUnchanged(room, row, me) {
+    const next = { ...room };
+    next.others = { read: row.others_read_seq, delivered: row.others_delivered_seq };
+    next.unread = { seq: room.seq, count: row.unread_count };
+    for (const { user_id } of room.room.participants) {
+        if (user_id === me) advanceReceipt(next, user_id, row.read_seq, row.delivered_seq);
+        else advanceReceipt(next, user_id, row.others_read_seq, row.others_delivered_seq);
+    }
+    for (const { user_id, read_seq, delivered_seq } of row.receipts) {
+        advanceReceipt(next, user_id, read_seq, delivered_seq);
+    }
+    applySettings(next, row.settings);
     return next;
 }
 
@@ -251,7 +273,7 @@ function changeRoom(room, { rev }, apply) {
 /**
  * The user's own settings of a room have their own version.
  * @param {RoomState} room
- * @param {Room['settings'] | undefined} settings
+ * @param {Room['settings'] | null | undefined} settings
  */
 function applySettings(room, settings) {
     if (settings && room.room.settings.version < settings.version) room.room = { ...room.room, settings };
@@ -278,9 +300,10 @@ function advanceSeq(room) {
  * @param {RoomState} room
  * @param {string} user
  * @param {number} read
- * @param {number} delivered
+ * @param {number} reached
  */
-function advanceReceipt(room, user, read, delivered) {
+function advanceReceipt(room, user, read, reached) {
+    const delivered = Math.max(read, reached);
     const at = room.room.participants.findIndex((participant) => participant.user_id === user);
     const known = room.room.participants[at];
     if (!known || (known.read_seq >= read && known.delivered_seq >= delivered)) return;
@@ -308,7 +331,7 @@ function mergeMessages(room, messages) {
     }
     room.messages = merged;
     // The sender of a message has read everything up to it.
-    for (const [sender, seq] of newest) advanceReceipt(room, sender, seq, seq);
+    for (const [sender, seq] of newest) advanceReceipt(room, sender, seq, 0);
 }
 
 /**
@@ -322,7 +345,7 @@ function mergeRoom(room, response, rev) {
     room.room = kept;
     applySettings(room, other.settings);
     for (const { user_id, read_seq, delivered_seq } of other.participants) {
-        advanceReceipt(room, user_id, read_seq, Math.max(read_seq, delivered_seq));
+        advanceReceipt(room, user_id, read_seq, delivered_seq);
     }
 }
 

@@ -8,12 +8,14 @@
 import { retryDelay } from "./backoff.js";
 import { flush, onLogged } from "./outbox.js";
 import { closeRoom } from "./closing.js";
-import { roomOf, takeFrame, takeHistory, takeRoom, takeRoomSync } from "./rooms.js";
+import { roomOf, takeFrame, takeHistory, takeRoom, takeRoomSync, takeUnchanged } from "./rooms.js";
 
 /** The number of rooms that one call names. */
 const MAX_NAMED = 500;
 /** The number of messages in a page of history. */
 export const PAGE = 50;
+/** The number of participants that a sync returns. */
+const LISTED = 9;
 /** Most gaps close within this time: frames overtake each other. */
 const GAP_WAIT = 2000;
 
@@ -139,6 +141,13 @@ export function onSyncResponse(step, call, response) {
 function applyPage(step, page) {
     for (const id of page.left) closeRoom(step, id);
     for (const synced of page.rooms) applyRoom(step, synced);
+    for (const row of page.unchanged ?? []) {
+        const room = step.room(row.id);
+        if (!room) continue;
+        step.setRoom(row.id, takeUnchanged(room, row, step.state.me));
+        // The row has the receipts of the participants in lists only.
+        if (step.isOpen(row.id) && room.room.participant_count > LISTED) add(step, "partial", row.id);
+    }
     step.setSync({ cursor: page.next_cursor, isPageDue: !page.complete });
 }
 
@@ -152,12 +161,15 @@ function applyRoom(step, synced) {
     const room = takeRoomSync(before, synced);
     if (!room) return;
     step.setRoom(id, room);
-    const add = (/** @type {'unloaded' | 'partial'} */ list) =>
-        step.setSync({ [list]: [...step.state.sync[list].filter((it) => it !== id), id] });
     // Other rooms load their history when the user opens them.
     const isShown = step.isOpen(id) || (before?.messages.length ?? 0) > 0;
-    if (!synced.complete && isShown && room.seq > 0) add("unloaded");
-    if (step.isOpen(id) && isPartial(room.room)) add("partial");
+    if (!synced.complete && isShown && room.seq > 0) add(step, "unloaded", id);
+    if (step.isOpen(id) && isPartial(room.room)) add(step, "partial", id);
+}
+
+/** @param {Step} step @param {'unloaded' | 'partial'} list @param {string} id */
+function add(step, list, id) {
+    step.setSync({ [list]: [...step.state.sync[list].filter((it) => it !== id), id] });
 }
 
 /**

@@ -228,18 +228,20 @@ export class Views {
         if (cached && isSame(cached.inputs, inputs)) return cached.view;
         const byId = new Map(stored.messages.map((it) => [it.id, it]));
         const overlays = [...state.overlays.values()].filter((it) => it.roomId === id);
+        const senders = new Map(stored.room.participants.map((it) => [it.user_id, it]));
         const to = reached(stored, state.me);
         const log = stored.messages
             .filter((it) => it.seq <= stored.seq)
             .map((message) => {
                 const shown = withPreview(withOverlays(message, overlays), byId);
-                return this.#message(message, shown, statusOf(message, to, state.me), state.me);
+                return this.#message(message, shown, statusOf(message, to, state.me), senders, state.me);
             });
         const outbox = state.outbox.filter((it) => it.roomId === id).map((entry) => queued(state, entry));
         const view = {
             row,
             messages: [...log, ...outbox],
-            hasOlder: !stored.hasAll && (stored.messages[0]?.seq ?? stored.seq + 1) > 1,
+            hasOlder:
+                !stored.hasAll && (stored.messages[0]?.seq ?? stored.seq + 1) > (stored.room.first_seq ?? 1),
             isLoadingOlder: older?.isLoading ?? false,
             olderError: older?.error ?? null,
             pins: row.room.pinned_message_ids,
@@ -253,15 +255,24 @@ export class Views {
      * @param {Message} stored
      * @param {Message} base
      * @param {Tick} tick
+     * @param {Map<string, Participant>} senders
      * @param {string} me
      * @returns {MessageView}
      */
-    #message(stored, base, tick, me) {
+    #message(stored, base, tick, senders, me) {
         const cached = this.#messages.get(stored);
-        if (cached && cached.base === base && cached.tick === tick) return cached.view;
+        const name = senderOf(stored, senders.get(stored.sender_id));
+        const isSame = cached?.base === base && cached.tick === tick;
+        if (
+            isSame &&
+            cached.view.senderName === name.senderName &&
+            cached.view.senderAvatar === name.senderAvatar
+        ) {
+            return cached.view;
+        }
         const isMine = stored.sender_id === me;
         const key = isMine ? stored.client_message_id : stored.id;
-        const view = { ...base, isMine, tick, failure: null, key };
+        const view = { ...base, ...name, isMine, tick, failure: null, key };
         this.#messages.set(stored, { tick, base, view });
         return view;
     }
@@ -295,6 +306,16 @@ export class Views {
             notices: state.notices,
         };
     }
+}
+
+/**
+ * A message keeps the names under which it was sent. A participant is shown under the present ones.
+ * @param {Message} message
+ * @param {Participant | undefined} sender
+ */
+function senderOf(message, sender) {
+    const sent = message.sender_display_name ?? message.sender_username;
+    return { senderName: sender ? nameOf(sender) : sent, senderAvatar: sender?.avatar_url ?? null };
 }
 
 /** @param {RoomRow} row */
@@ -356,5 +377,6 @@ function queued(state, entry) {
         payload: body.payload ?? forwarded?.payload ?? null,
         reactions: [],
     };
-    return { ...message, isMine: true, tick: tickOf(state, entry), failure, key };
+    const own = room?.room.participants.find((it) => it.user_id === state.me);
+    return { ...message, ...senderOf(message, own), isMine: true, tick: tickOf(state, entry), failure, key };
 }

@@ -16,17 +16,36 @@ export type SuggestedUser = Schemas["SuggestedUser"];
 export type Reactor = Schemas["Reactor"];
 export type RoomSettings = Schemas["RoomSettings"];
 export type FieldError = Schemas["FieldError"];
-export type Message = Omit<Schemas["Message"], "payload"> & { payload: { [name: string]: any } | null };
+export type Message = Omit<Schemas["Message"], "payload"> & {
+    payload: { [name: string]: any } | null;
+    sender_display_name?: string | null;
+};
 export type Room = Omit<Schemas["ChatRoom"], "last_message" | "participants"> & {
     last_message: Message | null;
     participants: Participant[];
+    /** The position of the first message that the user sees. */
+    first_seq?: number;
 };
 export type RoomSync = Omit<Schemas["RoomSync"], "room" | "messages" | "changed"> & {
     room: Room;
     messages: Message[];
     changed: Message[];
 };
-export type SyncResponse = Omit<Schemas["SyncResponse"], "rooms"> & { rooms: RoomSync[] };
+export type SyncResponse = Omit<Schemas["SyncResponse"], "rooms"> & {
+    rooms: RoomSync[];
+    unchanged?: UnchangedRoom[];
+};
+/** A room of which the device misses no message and no change. */
+export type UnchangedRoom = {
+    id: string;
+    unread_count: number;
+    read_seq: number;
+    delivered_seq: number;
+    others_read_seq: number;
+    others_delivered_seq: number;
+    receipts: { user_id: string; read_seq: number; delivered_seq: number }[];
+    settings: RoomSettings | null;
+};
 
 /** A frame in either direction. A frame of the gateway itself has no `type`. */
 export type Frame = { type: string; data: any; ref?: string | number };
@@ -302,6 +321,9 @@ export type RoomRow = {
 export type Tick = "queued" | "sending" | "failed" | "sent" | "delivered" | "read" | null;
 
 export type MessageView = Message & {
+    /** The sender's present name, if the sender is a participant. */
+    senderName: string;
+    senderAvatar: string | null;
     isMine: boolean;
     tick: Tick;
     failure: Failure | null;

@@ -77,6 +77,20 @@ test("frames about requests and friends update the lists", () => {
     assert.deepEqual([driver.state.friends, driver.state.presence.size], [[], 0]);
 });
 
+test("requests of other devices of the user update the lists", () => {
+    const driver = live({ received: [request("r1")] });
+    driver.frame("friend_request_sent", request("s1", ANA, BEN));
+    assert.deepEqual(
+        driver.state.requests.sent.map((it) => it.id),
+        ["s1"],
+    );
+    const data = { request_id: "r1", user_id: ANA, action: "accepted", friend: friend(true) };
+    driver.frame("friend_request_responded", data);
+    assert.deepEqual([driver.state.requests.received, driver.state.friends.length], [[], 1]);
+    assert.equal(driver.state.presence.get(BEN)?.is_online, true);
+    assert.equal(driver.calls.filter((call) => call.path === "/friends/").length, 0, "nothing to load");
+});
+
 test("a block removes the user and syncs, an unblock loads the requests", () => {
     const driver = live({ friends: [friend(true)], received: [request("r1")] });
     driver.frame("block_changed", { user_id: BEN, is_blocked: true });

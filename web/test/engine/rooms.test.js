@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { takeFrame, takeHistory, takeRoom, takeRoomSync } from "../../engine/rooms.js";
+import { takeFrame, takeHistory, takeRoom, takeRoomSync, takeUnchanged } from "../../engine/rooms.js";
 import { ANA, BEN, ROOM, message, participant, room, synced } from "./driver.js";
 
 /** A stored room with messages 1 to `seq`. */
@@ -169,6 +169,40 @@ test("an incomplete room replaces the stored one, but keeps what the user has re
         [anew?.messages, anew?.seq, anew?.rev, anew?.readSeq, anew?.hasAll],
         [[], 900, 7, 3, false],
     );
+});
+
+test("an unchanged room takes receipts, the unread count and newer settings", () => {
+    const cleo = "00000000-0000-4000-8000-00000000000c";
+    const participants = [participant(BEN), participant(cleo), participant(ANA)];
+    const state = stored({ seq: 9, participants, participant_count: 3 });
+    const settings = { ...state.room.settings, is_pinned: true, version: 1 };
+    const row = {
+        id: ROOM,
+        unread_count: 2,
+        read_seq: 4,
+        delivered_seq: 9,
+        others_read_seq: 3,
+        others_delivered_seq: 6,
+        receipts: [{ user_id: cleo, read_seq: 3, delivered_seq: 8 }],
+        settings,
+    };
+    const after = takeUnchanged(state, row, ANA);
+    const positions = after.room.participants.map((it) => [it.read_seq, it.delivered_seq]);
+    // Ben has sent the messages, so his positions do not move back.
+    assert.deepEqual(positions, [
+        [9, 9],
+        [3, 8],
+        [4, 9],
+    ]);
+    assert.deepEqual(
+        [after.others, after.unread],
+        [
+            { read: 3, delivered: 6 },
+            { seq: 9, count: 2 },
+        ],
+    );
+    assert.equal(after.room.settings.is_pinned, true);
+    assert.equal(takeUnchanged(after, { ...row, settings: null }, ANA).room.settings.is_pinned, true);
 });
 
 test("a frame about an unknown room is a gap", () => {

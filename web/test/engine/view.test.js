@@ -158,6 +158,18 @@ test("rooms are sorted by pin and newest activity; muted ones do not count in th
     assert.equal(all.unreadTotal, 1);
 });
 
+test("a participant is shown under the present name, a former one under that of the message", () => {
+    const driver = new Driver().live();
+    driver
+        .frame("new_message", message(1))
+        .frame("new_message", message(2, { sender_id: CLEO, sender_username: "cleo" }));
+    const names = () => view(driver).messages.map((it) => it.senderName);
+    assert.deepEqual(names(), ["ben", "cleo"]);
+    const participants = [participant(BEN, { display_name: "Ben B." })];
+    driver.frame("participant_updated", { chat_room_id: ROOM, rev: 1, participants });
+    assert.deepEqual(names(), ["Ben B.", "cleo"]);
+});
+
 test("what has not changed is the same object", () => {
     const views = new Views();
     const driver = new Driver()

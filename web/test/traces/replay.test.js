@@ -8,7 +8,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 
-import { roomOf, takeFrame, takeHistory, takeRoom, takeRoomSync } from "../../engine/rooms.js";
+import { roomOf, takeFrame, takeHistory, takeRoom, takeRoomSync, takeUnchanged } from "../../engine/rooms.js";
 import { reached, statusOf, unreadOf, visibleParticipants, withPreview } from "../../engine/view.js";
 
 /** The rooms of one client. */
@@ -38,6 +38,10 @@ class Client {
             for (const synced of event.sync.rooms) {
                 const room = takeRoomSync(this.rooms.get(synced.room.id), synced);
                 if (room) this.rooms.set(synced.room.id, room);
+            }
+            for (const row of event.sync.unchanged ?? []) {
+                const room = this.rooms.get(row.id);
+                if (room) this.rooms.set(row.id, takeUnchanged(room, row, this.me));
             }
             const unloaded = event.sync.rooms.filter((synced) => !synced.complete);
             assert.deepEqual(
