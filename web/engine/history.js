@@ -1,12 +1,13 @@
 /**
  * What an open room needs: its newest messages, older ones on demand, and all participants.
  *
- * @import {Event, HttpResponse, RoomState} from '../types/index.js'
+ * @import {Event, Frame, HttpResponse, RoomState} from '../types/index.js'
  * @import {Step} from './step.js'
  */
 
 import { wake } from "./connection.js";
-import { takeHistory, takeRoom } from "./rooms.js";
+import { find } from "./log.js";
+import { takeFrame, takeHistory, takeRoom } from "./rooms.js";
 import { PAGE, historyPath, isPartial, onRoomNotFound } from "./sync.js";
 import { unreadOf } from "./view.js";
 
@@ -60,7 +61,7 @@ export function loadOlder(step, id) {
     if (!room || room.hasAll || isLoading) return;
     const oldest = oldestOf(room);
     if (oldest <= (room.room.first_seq ?? 1)) return;
-    step.map("older").set(id, { isLoading: true, error: null });
+    step.map("older").set(id, { isLoading: true, error: null, missed: [] });
     step.http({ kind: "older", roomId: id, oldest }, "GET", historyPath(id, oldest));
 }
 
@@ -71,15 +72,46 @@ export function loadOlder(step, id) {
  */
 export function onOlder(step, { kind, roomId, oldest }, response) {
     const room = step.room(roomId);
+    const missed = step.state.older.get(roomId)?.missed ?? [];
     if (kind === "older") {
         const error = response?.status === 200 ? null : "Could not load older messages.";
-        step.map("older").set(roomId, { isLoading: false, error: response?.body?.detail ?? error });
+        step.map("older").set(roomId, {
+            isLoading: false,
+            error: response?.body?.detail ?? error,
+            missed: [],
+        });
     }
     if (response?.status === 404) onRoomNotFound(step, roomId);
     if (response?.status !== 200 || !room) return;
     if (kind === "room") step.setRoom(roomId, takeRoom(room, response.body));
     // The page must not leave a hole: the stored part of the log may be another one by now.
     if (kind === "older" && oldestOf(room) === oldest) {
-        step.setRoom(roomId, { ...takeHistory(room, response.body), hasAll: response.body.length < PAGE });
+        const loaded = { ...takeHistory(room, response.body), hasAll: response.body.length < PAGE };
+        step.setRoom(
+            roomId,
+            missed.reduce((it, frame) => takeFrame(it, frame, step.state.me).room ?? it, loaded),
+        );
+    }
+}
+
+/**
+ * A change of a message that is not stored. If a page with the message is on its way, the page can be older.
+ * @param {Step} step
+ * @param {string} id
+ * @param {Frame} frame
+ */
+export function noteChange(step, id, frame) {
+    const older = step.state.older.get(id);
+    const isStored = find(step.room(id)?.messages ?? [], frame.data.seq).found;
+    if (older?.isLoading && !isStored)
+        step.map("older").set(id, { ...older, missed: [...older.missed, frame] });
+}
+
+/** The log of a room is another one: a page on its way does not belong to it. @param {Step} step @param {string} id */
+export function forgetOlder(step, id) {
+    if (!step.state.older.has(id)) return;
+    step.map("older").delete(id);
+    for (const [number, call] of step.state.calls) {
+        if (call.kind === "older" && call.roomId === id) step.map("calls").delete(number);
     }
 }

@@ -228,12 +228,14 @@ export function onLogged(step, { client_message_id: key }) {
  */
 export function removeLogged(step) {
     for (const entry of step.state.outbox) {
-        if (!step.touched.has(entry.roomId)) continue;
-        const messages = step.room(entry.roomId)?.messages ?? [];
-        const logged = messages.findLast(
-            (it) => it.client_message_id === entry.key && it.sender_id === step.state.me,
-        );
+        const room = step.room(entry.roomId);
+        if (!room || !step.touched.has(entry.roomId)) continue;
+        const isOwn = (/** @type {Message} */ it) =>
+            it.client_message_id === entry.key && it.sender_id === step.state.me;
+        const logged = room.messages.findLast(isOwn);
+        // A message at or below `seq` can be in the part of the log that is not stored.
         if (logged) onLogged(step, logged);
+        else if (entry.sent && entry.sent.seq <= room.seq) onLogged(step, entry.sent);
     }
     flush(step);
 }

@@ -6,6 +6,8 @@
  * @import {Frame, Message, Participant, Room, RoomState, RoomSync, UnchangedRoom} from '../types/index.js'
  */
 
+import { find, merged, withPreviewsOf } from "./log.js";
+
 /** What a frame does to a room: `null` deletes it. With `hasGap`, an earlier frame was missed. */
 /** @typedef {{room: RoomState | null | undefined, hasGap: boolean}} Taken */
 
@@ -72,9 +74,11 @@ function applyKnown(room, { type, data }) {
         case "message_sent":
             return applyMessage(room, data);
         case "message_updated":
+            if (data.rev > room.rev) room.messages = withPreviewsOf(room.messages, data);
             return changeMessage(room, data, () => data);
         case "message_deleted":
             unpin(room, new Set([data.id]));
+            if (data.rev > room.rev) room.messages = withPreviewsOf(room.messages, data);
             return changeMessage(room, data, () => data);
         case "message_reaction":
             return changeMessage(room, data, (stored) => ({
@@ -150,7 +154,13 @@ export function takeRoomSync(room, synced) {
     if (base) mergeRoom(next, synced.room, rev);
     next.others = { read: synced.others_read_seq, delivered: synced.others_delivered_seq };
     next.unread = { seq: synced.room.seq, count: synced.room.unread_count };
-    mergeMessages(next, [...synced.messages, ...synced.changed]);
+    mergeMessages(next, synced.messages);
+    // The stored part of the log must have no hole. Previews of messages below it change, too.
+    mergeMessages(
+        next,
+        synced.changed.filter(({ seq }) => find(next.messages, seq).found),
+    );
+    for (const message of synced.changed) next.messages = withPreviewsOf(next.messages, message);
     next.rev = Math.max(next.rev, rev);
     next.seq = Math.max(next.seq, seq);
     advanceSeq(next);
@@ -320,16 +330,11 @@ function advanceReceipt(room, user, read, reached) {
  */
 function mergeMessages(room, messages) {
     if (messages.length === 0) return;
-    const merged = room.messages.slice();
+    room.messages = merged(room.messages, messages);
     /** @type {Map<string, number>} */
     const newest = new Map();
-    for (const message of messages) {
-        newest.set(message.sender_id, Math.max(newest.get(message.sender_id) ?? 0, message.seq));
-        const { at, found } = find(merged, message.seq);
-        if (!found) merged.splice(at, 0, message);
-        else if (merged[at].rev <= message.rev) merged[at] = message;
-    }
-    room.messages = merged;
+    for (const { sender_id, seq } of messages)
+        newest.set(sender_id, Math.max(newest.get(sender_id) ?? 0, seq));
     // The sender of a message has read everything up to it.
     for (const [sender, seq] of newest) advanceReceipt(room, sender, seq, 0);
 }
@@ -365,19 +370,4 @@ function unpin(room, ids) {
     const pinned = room.room.pinned_message_ids;
     if (!pinned.some((id) => ids.has(id))) return;
     room.room = { ...room.room, pinned_message_ids: pinned.filter((id) => !ids.has(id)) };
-}
-
-/**
- * The index of a position in messages in ascending order, or where it belongs.
- * @param {Message[]} messages
- * @param {number} seq
- */
-export function find(messages, seq) {
-    let [low, high] = [0, messages.length];
-    while (low < high) {
-        const middle = (low + high) >> 1;
-        if (messages[middle].seq < seq) low = middle + 1;
-        else high = middle;
-    }
-    return { at: low, found: messages[low]?.seq === seq };
 }

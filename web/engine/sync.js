@@ -6,6 +6,7 @@
  */
 
 import { retryDelay } from "./backoff.js";
+import { forgetOlder, noteChange } from "./history.js";
 import { flush, onLogged } from "./outbox.js";
 import { closeRoom } from "./closing.js";
 import { roomOf, takeFrame, takeHistory, takeRoom, takeRoomSync, takeUnchanged } from "./rooms.js";
@@ -14,6 +15,8 @@ import { roomOf, takeFrame, takeHistory, takeRoom, takeRoomSync, takeUnchanged }
 const MAX_NAMED = 500;
 /** The number of messages in a page of history. */
 export const PAGE = 50;
+/** Frames that change a message. */
+const CHANGES = new Set(["message_updated", "message_deleted", "message_reaction"]);
 /** The number of participants that a sync returns. */
 const LISTED = 9;
 /** Most gaps close within this time: frames overtake each other. */
@@ -160,6 +163,8 @@ function applyRoom(step, synced) {
     const before = step.room(id);
     const room = takeRoomSync(before, synced);
     if (!room) return;
+    if (!synced.complete) forgetOlder(step, id);
+    for (const message of synced.changed) noteChange(step, id, { type: "message_updated", data: message });
     step.setRoom(id, room);
     // Other rooms load their history when the user opens them.
     const isShown = step.isOpen(id) || (before?.messages.length ?? 0) > 0;
@@ -219,6 +224,7 @@ function apply(step, id, frame) {
     if (taken.hasGap) return false;
     if (taken.room === null) closeRoom(step, id);
     else step.setRoom(id, taken.room);
+    if (CHANGES.has(frame.type)) noteChange(step, id, frame);
     if (frame.type === "message_sent") onLogged(step, frame.data);
     return true;
 }

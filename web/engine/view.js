@@ -6,7 +6,7 @@
  *     RoomView, Tick} from '../types/index.js'
  */
 
-import { find } from "./rooms.js";
+import { find, withStoredPreview } from "./log.js";
 
 /**
  * @param {Room} room
@@ -85,20 +85,6 @@ export function unreadOf({ seq, room, messages, readSeq, unread }, me) {
 /** @param {Message} message */
 function isCounted(message) {
     return message.message_type !== "system" && !message.is_deleted;
-}
-
-/**
- * A reply shows the stored version of the message that it replies to.
- * @param {Message} message
- * @param {Map<string, Message>} byId
- */
-export function withPreview(message, byId) {
-    const original = message.reply_to && byId.get(message.reply_to.id);
-    if (!message.reply_to || !original) return message;
-    const content = [...original.content].slice(0, 100).join("");
-    const { is_deleted } = original;
-    if (message.reply_to.content === content && message.reply_to.is_deleted === is_deleted) return message;
-    return { ...message, reply_to: { ...message.reply_to, content, is_deleted } };
 }
 
 /**
@@ -233,7 +219,7 @@ export class Views {
         const log = stored.messages
             .filter((it) => it.seq <= stored.seq)
             .map((message) => {
-                const shown = withPreview(withOverlays(message, overlays), byId);
+                const shown = withStoredPreview(withOverlays(message, overlays), byId);
                 return this.#message(message, shown, statusOf(message, to, state.me), senders, state.me);
             });
         const outbox = state.outbox.filter((it) => it.roomId === id).map((entry) => queued(state, entry));

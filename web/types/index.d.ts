@@ -237,7 +237,7 @@ export type EngineState = {
     views: Map<string, { rooms: string[]; isVisible: boolean }>;
     /** The first unread message of each open room, when it was opened. */
     lines: Map<string, number | null>;
-    older: Map<string, { isLoading: boolean; error: string | null }>;
+    older: Map<string, Older>;
     /** Up to which position each room is stored. */
     committed: Map<string, number>;
     /** The receipts sent on this connection. */
@@ -247,6 +247,14 @@ export type EngineState = {
     counter: number;
     isLoaded: boolean;
     isOnline: boolean;
+};
+
+/** The state of loading older messages of a room. */
+export type Older = {
+    isLoading: boolean;
+    error: string | null;
+    /** Changes of messages that are not stored, since the page was requested: the page can be older. */
+    missed: Frame[];
 };
 
 export type Connection = {

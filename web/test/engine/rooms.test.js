@@ -171,6 +171,30 @@ test("an incomplete room replaces the stored one, but keeps what the user has re
     );
 });
 
+test("a changed message that is not stored changes only the previews of its replies", () => {
+    const reply_to = {
+        id: "m1",
+        sender_id: BEN,
+        sender_username: "ben",
+        message_type: "text",
+        content: "old",
+        is_deleted: false,
+    };
+    const state = { ...stored(), messages: [message(3, { reply_to_id: "m1", reply_to })] };
+    const changed = message(1, { rev: 1, content: "", is_deleted: true });
+    const sync = takeRoomSync(state, synced({ complete: true, seq: 3, rev: 1, changed: [changed] }));
+    const frame = take(state, "message_deleted", changed).room;
+    for (const { messages } of [sync, frame]) {
+        assert.deepEqual(
+            messages.map((it) => it.seq),
+            [3],
+        );
+        assert.deepEqual(messages[0].reply_to, { ...reply_to, content: "", is_deleted: true });
+    }
+    const late = take(frame, "message_updated", message(1, { rev: 1, content: "late" })).room;
+    assert.equal(late.messages[0].reply_to.is_deleted, true);
+});
+
 test("an unchanged room takes receipts, the unread count and newer settings", () => {
     const cleo = "00000000-0000-4000-8000-00000000000c";
     const participants = [participant(BEN), participant(cleo), participant(ANA)];

@@ -239,6 +239,18 @@ test("an older page does not apply to a log that has been replaced meanwhile", (
     assert.deepEqual([driver.seqs(), view(driver).isLoadingOlder], [[], false]);
 });
 
+test("a change that arrives while an older page is loaded is not lost", () => {
+    const driver = open(new Driver().live([synced({ seq: 3 })]));
+    driver.frame("message_updated", message(2, { rev: 1, content: "new" }));
+    driver.frame("message_deleted", message(3, { rev: 2, content: "", is_deleted: true }));
+    driver.respond(`/chat/rooms/${ROOM}/messages`, [message(3), message(2), message(1)]);
+    assert.deepEqual(
+        view(driver).messages.map((it) => it.content),
+        ["message 1", "new", ""],
+    );
+    assert.equal(driver.state.rooms.get(ROOM).rev, 2);
+});
+
 test("the preview of a room that was never opened follows changes of its newest message", () => {
     const last_message = message(9, { content: "old" });
     const driver = new Driver().live([synced({ seq: 9, room: { last_message } })]);

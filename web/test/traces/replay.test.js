@@ -8,8 +8,9 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 
+import { withStoredPreview } from "../../engine/log.js";
 import { roomOf, takeFrame, takeHistory, takeRoom, takeRoomSync, takeUnchanged } from "../../engine/rooms.js";
-import { reached, statusOf, unreadOf, visibleParticipants, withPreview } from "../../engine/view.js";
+import { reached, statusOf, unreadOf, visibleParticipants } from "../../engine/view.js";
 
 /** The rooms of one client. */
 class Client {
@@ -65,7 +66,7 @@ class Client {
         // The simulated clients load all participants, so they do not need the positions of the sync.
         const to = reached({ ...stored, others: null }, this.me);
         const messages = stored.messages.map((message) => {
-            const shown = withPreview(message, byId);
+            const shown = withStoredPreview(message, byId);
             return { ...shown, status: statusOf(message, to, this.me) };
         });
         const { seq, rev } = stored;
