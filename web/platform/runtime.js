@@ -37,6 +37,8 @@ export class Runtime {
     /** @type {Promise<void>} */
     #stored = Promise.resolve();
     #isClosed = false;
+    /** Whether changes could not be stored before this tab was closed: the next leader syncs them. */
+    #isLost = false;
     /** The rooms that this tab shows. */
     #view = { rooms: /** @type {string[]} */ ([]), isVisible: false };
 
@@ -93,7 +95,7 @@ export class Runtime {
         const stored = await store.load().catch(() => null);
         if (this.#isClosed) return;
         // Another tab has signed out, and has deleted the database.
-        if (!stored) return this.#end(false);
+        if (!stored?.meta.deviceId) return this.#end(false);
         this.#early = null;
         this.#lead({ type: "start", stored, me, isOnline: isOnline() });
         this.tabs.post({ type: "lead" });
@@ -218,7 +220,7 @@ export class Runtime {
      * @param {Effect & {type: 'persist'}} effect
      */
     async #persist({ changes, positions }) {
-        while (!this.#isClosed) {
+        while (!this.#isLost) {
             try {
                 await this.#options.store.commit(changes);
                 this.#lead({ type: "persisted", positions });
@@ -226,6 +228,7 @@ export class Runtime {
             } catch (error) {
                 // Later changes wait: a position must not be stored without the messages below it.
                 console.error("The state could not be stored.", error);
+                this.#isLost = this.#isClosed;
                 await new Promise((resolve) => setTimeout(resolve, STORE_RETRY));
             }
         }
@@ -233,20 +236,32 @@ export class Runtime {
 
     /** @param {boolean} isDeleted */
     async #end(isDeleted) {
-        this.close();
+        this.#stop();
         await this.#stored;
         if (isDeleted) await this.#options.store.destroy();
+        this.state = { ...this.state, connection: { ...this.state.connection, status: "signed_out" } };
+        this.#options.onState(this.state);
+        // Not earlier: the next leader must not load what is being deleted.
+        this.tabs.close();
+        this.#options.store.close();
         this.#options.onSignedOut();
+    }
+
+    #stop() {
+        this.#isClosed = true;
+        this.#sockets.close();
+        this.#timers.close();
     }
 
     close() {
         if (this.#isClosed) return;
         if (!this.tabs.isLeader) this.setView({ rooms: [], isVisible: false });
-        this.#isClosed = true;
-        this.#sockets.close();
-        this.#timers.close();
-        this.tabs.close();
-        this.#stored.finally(() => this.#options.store.close());
+        this.#stop();
+        // The next leader loads what this one has stored.
+        this.#stored.finally(() => {
+            this.tabs.close();
+            this.#options.store.close();
+        });
     }
 }
 
