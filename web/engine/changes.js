@@ -61,12 +61,17 @@ export function changesOf(before, after, touched) {
 function addRoom(changes, id, before, after) {
     changes.rooms.push(record(id, after));
     if (before?.messages === after.messages) return;
-    const known = new Map((before?.messages ?? []).map((message) => [message.seq, message]));
+    // Both are in ascending order.
+    const known = before?.messages ?? [];
+    let at = 0;
     for (const message of after.messages) {
-        if (known.get(message.seq) !== message) changes.messages.push(message);
-        known.delete(message.seq);
+        for (; at < known.length && known[at].seq < message.seq; at += 1) {
+            changes.deletedMessages.push([id, known[at].seq]);
+        }
+        if (known[at] !== message) changes.messages.push(message);
+        if (known[at]?.seq === message.seq) at += 1;
     }
-    for (const seq of known.keys()) changes.deletedMessages.push([id, seq]);
+    for (const { seq } of known.slice(at)) changes.deletedMessages.push([id, seq]);
 }
 
 /**

@@ -2,7 +2,7 @@
  * Sending: a first-in, first-out queue for each room. The store contains an entry before the first attempt,
  * and until the log of the room contains its message.
  *
- * @import {Frame, HttpResponse, Message, OutboxEntry, Sending} from '../types/index.js'
+ * @import {Frame, HttpResponse, Message, OutboxEntry} from '../types/index.js'
  * @import {Step} from './step.js'
  */
 

@@ -2,7 +2,7 @@
  * Receipts and typing. A device reports a position as delivered after its store contains it, and as read
  * while the room is open in a visible view.
  *
- * @import {Frame, RoomState} from '../types/index.js'
+ * @import {Frame} from '../types/index.js'
  * @import {Step} from './step.js'
  */
 

@@ -2,11 +2,11 @@
  * What the views show: derived from the state, and the same object as before where nothing has changed.
  *
  * @import {ClientState, EngineState, Message, MessageView, OutboxEntry, Overlay, Participant, Room, RoomRow,
- *     RoomState,
- *     RoomView, Tick} from '../types/index.js'
+ *     RoomState, RoomView, Tick} from '../types/index.js'
  */
 
-import { find, withStoredPreview } from "./log.js";
+import { find } from "./log.js";
+import { ShownLog, nameOf, senderOf, statusOf } from "./shown_log.js";
 
 /**
  * @param {Room} room
@@ -15,11 +15,6 @@ import { find, withStoredPreview } from "./log.js";
 export function titleOf(room, me) {
     const others = room.participants.filter((participant) => participant.user_id !== me).map(nameOf);
     return room.name ?? (others.length > 0 ? others.join(", ") : "Only you");
-}
-
-/** @param {{display_name?: string | null, username: string}} user */
-function nameOf(user) {
-    return user.display_name ?? user.username;
 }
 
 /**
@@ -53,17 +48,6 @@ export function reached({ room, others }, me) {
 }
 
 /**
- * @param {Message} message
- * @param {{read: number, delivered: number}} to
- * @param {string} me
- * @returns {'sent' | 'delivered' | 'read' | null}
- */
-export function statusOf(message, to, me) {
-    if (message.sender_id !== me) return null;
-    return message.seq <= to.read ? "read" : message.seq <= to.delivered ? "delivered" : "sent";
-}
-
-/**
  * The number of messages above the user's own position, without system messages and deleted ones. The
  * messages that the device does not store are part of the service's count.
  * @param {RoomState} room
@@ -87,31 +71,6 @@ function isCounted(message) {
     return message.message_type !== "system" && !message.is_deleted;
 }
 
-/**
- * @param {Message} message
- * @param {Iterable<Overlay>} overlays
- */
-function withOverlays(message, overlays) {
-    for (const overlay of overlays) {
-        if (overlay.seq !== message.seq || overlay.roomId !== message.chat_room_id) continue;
-        message = { ...message, ...overlay.message };
-        if (overlay.reaction) message.reactions = reacted(message.reactions, overlay.reaction);
-    }
-    return message;
-}
-
-/**
- * @param {Message['reactions']} reactions
- * @param {{emoji: string, isAdded: boolean}} change
- */
-function reacted(reactions, { emoji, isAdded }) {
-    const known = reactions.find((it) => it.emoji === emoji);
-    if ((known?.mine ?? false) === isAdded) return reactions;
-    if (!known) return [...reactions, { emoji, count: 1, mine: true }];
-    const changed = { ...known, mine: isAdded, count: known.count + (isAdded ? 1 : -1) };
-    return reactions.map((it) => (it === known ? changed : it)).filter((it) => it.count > 0);
-}
-
 /** @param {RoomState} room @param {Overlay[]} overlays @returns {Room} */
 function roomWithOverlays({ room }, overlays) {
     for (const { seq, settings, pin } of overlays) {
@@ -133,8 +92,8 @@ export class Views {
     #rows = new Map();
     /** @type {Map<string, {inputs: unknown[], view: RoomView}>} */
     #views = new Map();
-    /** @type {WeakMap<Message, {tick: Tick, base: Message, view: MessageView}>} */
-    #messages = new WeakMap();
+    /** @type {Map<string, ShownLog>} */
+    #logs = new Map();
 
     /**
      * @param {EngineState} state
@@ -212,16 +171,10 @@ export class Views {
         const inputs = [row, older, state.lines.get(id)];
         const cached = this.#views.get(id);
         if (cached && isSame(cached.inputs, inputs)) return cached.view;
-        const byId = new Map(stored.messages.map((it) => [it.id, it]));
         const overlays = [...state.overlays.values()].filter((it) => it.roomId === id);
-        const senders = new Map(stored.room.participants.map((it) => [it.user_id, it]));
-        const to = reached(stored, state.me);
-        const log = stored.messages
-            .filter((it) => it.seq <= stored.seq)
-            .map((message) => {
-                const shown = withStoredPreview(withOverlays(message, overlays), byId);
-                return this.#message(message, shown, statusOf(message, to, state.me), senders, state.me);
-            });
+        const shown = this.#logs.get(id) ?? new ShownLog();
+        this.#logs.set(id, shown);
+        const log = shown.update(stored, reached(stored, state.me), overlays, state.me);
         const outbox = state.outbox.filter((it) => it.roomId === id).map((entry) => queued(state, entry));
         const view = {
             row,
@@ -238,32 +191,6 @@ export class Views {
     }
 
     /**
-     * @param {Message} stored
-     * @param {Message} base
-     * @param {Tick} tick
-     * @param {Map<string, Participant>} senders
-     * @param {string} me
-     * @returns {MessageView}
-     */
-    #message(stored, base, tick, senders, me) {
-        const cached = this.#messages.get(stored);
-        const name = senderOf(stored, senders.get(stored.sender_id));
-        const isSame = cached?.base === base && cached.tick === tick;
-        if (
-            isSame &&
-            cached.view.senderName === name.senderName &&
-            cached.view.senderAvatar === name.senderAvatar
-        ) {
-            return cached.view;
-        }
-        const isMine = stored.sender_id === me;
-        const key = isMine ? stored.client_message_id : stored.id;
-        const view = { ...base, ...name, isMine, tick, failure: null, key };
-        this.#messages.set(stored, { tick, base, view });
-        return view;
-    }
-
-    /**
      * @param {EngineState} state
      * @param {number} now
      * @returns {ClientState}
@@ -275,6 +202,7 @@ export class Views {
             if (!state.rooms.has(id)) {
                 this.#rows.delete(id);
                 this.#views.delete(id);
+                this.#logs.delete(id);
             }
         }
         const counted = rows.filter((row) => !row.isMuted && !row.isArchived);
@@ -292,16 +220,6 @@ export class Views {
             notices: state.notices,
         };
     }
-}
-
-/**
- * A message keeps the names under which it was sent. A participant is shown under the present ones.
- * @param {Message} message
- * @param {Participant | undefined} sender
- */
-function senderOf(message, sender) {
-    const sent = message.sender_display_name ?? message.sender_username;
-    return { senderName: sender ? nameOf(sender) : sent, senderAvatar: sender?.avatar_url ?? null };
 }
 
 /** @param {RoomRow} row */

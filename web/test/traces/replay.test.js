@@ -10,7 +10,8 @@ import { test } from "node:test";
 
 import { withStoredPreview } from "../../engine/log.js";
 import { roomOf, takeFrame, takeHistory, takeRoom, takeRoomSync, takeUnchanged } from "../../engine/rooms.js";
-import { reached, statusOf, unreadOf, visibleParticipants } from "../../engine/view.js";
+import { statusOf } from "../../engine/shown_log.js";
+import { reached, unreadOf, visibleParticipants } from "../../engine/view.js";
 
 /** The rooms of one client. */
 class Client {
