@@ -287,6 +287,20 @@ async fn a_connection_is_closed_after_fifty_refused_frames() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn invalid_frames_count_as_refused() {
+    let stack = TestStack::with(rate_limited("refusals=3/3600s")).await;
+    let mut socket = stack.actor("ana").await.socket().await;
+    let room = uuid::Uuid::new_v4();
+    let unknown_room = json!({"type": "typing_start", "data": {"chat_room_id": room}});
+    for frame in ["{", "[]", r#"{"type": "unknown"}"#, &unknown_room.to_string()] {
+        socket.expect_nothing_more().await;
+        socket.send_text(frame).await;
+        socket.expect("error").await;
+    }
+    socket.closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_over_the_limit_are_refused_with_429_and_change_nothing() {
     let stack = TestStack::with(rate_limited("connections=3/3600s")).await;
     let [ana, ben] = stack.actors(["ana", "ben"]).await;

@@ -9,15 +9,15 @@ use crate::{
     auth::Identity,
     domain::{
         accounts::{
-            Account, AccountDeletion, DeletionProgress, DeletionTarget, PendingDeletion,
-            TOKEN_BEFORE_DELETION, invalidates_token,
+            Account, AccountDeletion, DeletionProgress, DeletionTarget, TOKEN_BEFORE_DELETION,
+            invalidates_token,
         },
         relationships::RelationshipAction,
         rooms::Member,
         users::profile::Profile,
     },
     id::{ConnectionId, RoomId, UserId},
-    store::accounts::Related,
+    store::accounts::{Related, pending::OverdueDeletion},
     wire::socket::Event,
 };
 
@@ -97,21 +97,21 @@ impl App {
     /// Completes all overdue deletions. A failed one is logged and does not prevent the others; the first
     /// error is returned. May stop anywhere, and continues in the next call.
     pub async fn complete_deletions(&self) -> Result<()> {
-        let overdue = self.store.pending_deletions(self.now().plus(-OVERDUE_AFTER)).await?;
-        let completed = stream::iter(overdue).map(async |pending| {
-            let deletion =
-                pending.inspect_err(|error| tracing::error!(%error, "a pending deletion cannot be read"))?;
-            let completed = self.complete_pending_deletion(deletion).await;
-            completed
-                .inspect_err(|error| tracing::error!(%error, ?deletion, "a deletion cannot be completed"))
+        let overdue = self.store.overdue_deletions(self.now().plus(-OVERDUE_AFTER)).await?;
+        let completed = stream::iter(overdue).map(async |deletion| {
+            let key = deletion.key.clone();
+            let completed = self.complete_overdue_deletion(deletion).await;
+            completed.inspect_err(|error| tracing::error!(%error, %key, "a deletion cannot be completed"))
         });
         let completed: Vec<Result<()>> = completed.buffer_unordered(CONCURRENT_DELETIONS).collect().await;
         completed.into_iter().collect()
     }
 
-    async fn complete_pending_deletion(&self, deletion: PendingDeletion) -> Result<()> {
+    async fn complete_overdue_deletion(&self, deletion: OverdueDeletion) -> Result<()> {
         match deletion.of {
-            DeletionTarget::Account(user) => match self.store.account(user).await? {
+            // It cannot be read, which is logged, and names nothing that could be deleted.
+            None => {}
+            Some(DeletionTarget::Account(user)) => match self.store.account(user).await? {
                 Some(Account::Deleted(deletion)) => {
                     if self.complete_account_deletion(&deletion).await? == DeletionProgress::InProgress {
                         return Ok(());
@@ -120,8 +120,8 @@ impl App {
                 // A concurrent call has completed it.
                 Some(Account::Active(_)) | None => {}
             },
-            DeletionTarget::Room(room) => self.complete_room_deletion(room).await?,
-            DeletionTarget::SenderName { user, room, after_seq } => {
+            Some(DeletionTarget::Room(room)) => self.complete_room_deletion(room).await?,
+            Some(DeletionTarget::SenderName { user, room, after_seq }) => {
                 self.store.anonymize_late_messages(room, user, after_seq, self.now()).await?;
             }
         }

@@ -139,20 +139,22 @@ impl SocketCall {
     async fn post(&self, app: &App, outcome: SocketReply, must_close: bool, request_id: &str) -> Result<()> {
         let now = app.now();
         let connection = self.connection(now)?;
+        let problem = outcome.as_ref().err().map(|error| Problem::of(error, request_id));
         let must_close = must_close
             || match &outcome {
                 Err(Error::TokenExpired | Error::InvalidToken(_)) => true,
-                Err(Error::RateLimited { .. }) => {
+                // A refused frame is served and paid like any other, and may count against no other limit.
+                Err(_) if problem.as_ref().is_some_and(|problem| problem.status < 500) => {
                     let refusal = app.check_rate_limit(connection.user_id, RateLimitedAction::Refusals).await;
                     matches!(refusal, Err(Error::RateLimited { .. }))
                 }
                 _ => false,
             };
-        let event = outcome.unwrap_or_else(|error| {
-            let problem = Problem::of(&error, request_id);
+        let error = problem.map(|problem| {
             let Problem { code, detail: message, retry_after, .. } = problem;
-            Some(Event::Error { code, message, retry_after })
+            Event::Error { code, message, retry_after }
         });
+        let event = error.or_else(|| outcome.ok().flatten());
         if let Some(event) = &event {
             let frame = Frame { event, reference: self.reference.as_ref() };
             app.push.answer(&connection, &frame, now).await?;

@@ -15,7 +15,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Query, item, read},
+            item::{Query, item, read, readable},
             keys,
             table::{BATCH_KEYS, Put},
         },
@@ -56,7 +56,7 @@ impl Store {
         let entry = item(keys::reported(report.reporter_id, report.id), entry)?;
         let created_at = match self.table.put_new(entry).await? {
             Put::Written => now,
-            Put::Taken(entry) => read::<ReportEntry>(entry)?.created_at,
+            Put::Taken(entry) => readable(read::<ReportEntry>(entry)).map_or(now, |entry| entry.created_at),
         };
         let report = Report { created_at, ..report };
         let stored = Expiring { body: &report, expires_at: created_at.plus(REPORT_RETENTION).seconds() };

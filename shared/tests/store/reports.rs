@@ -10,10 +10,11 @@ use shared::{
         reports::{Evidence, NewReport, Reason, ReportTarget},
     },
     id::{MessageId, RoomId, UserId},
+    store::db::keys,
 };
 use uuid::Uuid;
 
-use crate::{backend::TestBackend, dynamodb::size, log::send, rooms::room};
+use crate::{backend::TestBackend, dynamodb::size, log::send, raw::set, rooms::room};
 
 fn about(target: ReportTarget) -> NewReport {
     NewReport { target, reason: Reason::Harassment, text: Some("please look at this".into()) }
@@ -168,4 +169,16 @@ async fn the_largest_report_fits_an_item() {
     let report = reports(&backend).remove(0);
     // The remaining quarter is for reactions, up to the maximum for each message.
     assert!(size(&report) < LARGEST_ITEM * 3 / 4, "{}", size(&report));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_can_be_repeated_if_its_entry_cannot_be_read() {
+    let backend = TestBackend::new();
+    let (ana, ben) = (backend.user("ana").await, backend.user("ben").await);
+    let room = room(&backend, ana, &[ben]).await;
+    let id = send_message(&backend, room, ben, "insult").await;
+    let report = || backend.app.report(ana, about(ReportTarget::Message(room, id)));
+    let first = report().await.unwrap();
+    set(&backend, keys::reported(ana, first.id), "created_at", 1).await;
+    assert_eq!(report().await.unwrap().id, first.id);
 }

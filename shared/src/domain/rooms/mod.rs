@@ -23,6 +23,7 @@ use crate::{
 };
 use const_format::formatcp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The maximum length of a room name, in characters.
 pub const MAX_NAME_CHARS: usize = 255;
@@ -120,6 +121,29 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Room {
+    /// A group of which only the id is known.
+    pub fn unreadable(id: RoomId) -> Self {
+        Self {
+            id,
+            kind: RoomKind::Group,
+            name: None,
+            avatar_url: None,
+            description: None,
+            history_visibility: HistoryVisibility::default(),
+            created_at: Timestamp::from_seconds(0),
+            created_by: Uuid::nil().into(),
+            members_version: 0,
+            rev: 0,
+            is_closed: false,
+            deleted_by: None,
+            expires_at: None,
+            member_count: 0,
+            first_members: Vec::new(),
+            pinned: Vec::new(),
+            uncounted: Uncounted::default(),
+        }
+    }
+
     /// The room at its next revision, after a change of its members that keeps their number.
     #[must_use]
     pub fn with_members_changed(&self) -> Self {

@@ -34,7 +34,8 @@ pub enum RateLimitedAction {
     Reads,
     /// Opening WebSocket connections.
     Connections,
-    /// Sending frames although another limit is exceeded. Beyond this limit, the connection is closed.
+    /// Sending frames that are refused: invalid ones, and those above another limit. Beyond this limit, the
+    /// connection is closed.
     Refusals,
 }
 

@@ -8,28 +8,48 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Condition, Query, read, value},
-            keys,
+            item::{self, Condition, Item, Query, read, readable},
+            keys::{self, Key},
             transaction::Transaction,
         },
     },
 };
 
+/// A pending deletion to complete.
+#[derive(Clone, Debug)]
+pub struct OverdueDeletion {
+    /// The key of its item.
+    pub key: Key,
+    /// The target. If the item cannot be read, the one that its key contains, if any.
+    pub of: Option<DeletionTarget>,
+    as_read: Condition,
+}
+
+impl OverdueDeletion {
+    /// The deletion of an item, unless it began at `before` or later. One that cannot be read is overdue.
+    fn of(item: Item, before: Timestamp) -> Option<Self> {
+        let key = item::key(&item)?;
+        let as_read = Condition::unchanged("since", &item);
+        let of = match readable(read::<PendingDeletion>(item)) {
+            Some(deletion) if deletion.since >= before => return None,
+            Some(deletion) => Some(deletion.of),
+            None => keys::deletion_target_of(&key.sk),
+        };
+        Some(Self { key, of, as_read })
+    }
+}
+
 impl Store {
-    /// The pending deletions that began before a time, and an error for each that cannot be read.
-    pub async fn pending_deletions(&self, before: Timestamp) -> Result<Vec<Result<PendingDeletion>>> {
+    /// The pending deletions that began before a time.
+    pub async fn overdue_deletions(&self, before: Timestamp) -> Result<Vec<OverdueDeletion>> {
         let items = self.table.query(Query::of(keys::deletions()).consistent()).await?;
-        let deletions = items.into_iter().map(read::<PendingDeletion>);
-        let is_due =
-            |found: &Result<PendingDeletion>| !matches!(found, Ok(deletion) if deletion.since >= before);
-        Ok(deletions.filter(is_due).collect())
+        Ok(items.into_iter().filter_map(|item| OverdueDeletion::of(item, before)).collect())
     }
 
     /// Removes a pending deletion, unless a new one of the same target has begun since.
-    pub async fn complete_deletion(&self, deletion: PendingDeletion) -> Result<()> {
-        let is_same = Condition::of("since = :since").attribute(":since", value(deletion.since)?);
+    pub async fn complete_deletion(&self, deletion: OverdueDeletion) -> Result<()> {
         let mut tx = self.transaction();
-        tx.delete_if(keys::deletion(deletion.of), is_same);
+        tx.delete_if(deletion.key, deletion.as_read);
         tx.commit_through_conflicts().await.map(drop)
     }
 }

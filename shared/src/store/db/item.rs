@@ -90,9 +90,14 @@ impl Condition {
 
     /// The item is at the revision of this item, which may be unreadable.
     pub fn at_revision_of(item: &Item) -> Self {
-        match item.get("rev") {
-            Some(rev) => Self::of("rev = :rev").attribute(":rev", rev.clone()),
-            None => Self::of("attribute_exists(pk) AND attribute_not_exists(rev)"),
+        Self::unchanged("rev", item)
+    }
+
+    /// The item exists, and has the attribute as in this item, which may be unreadable.
+    pub fn unchanged(attribute: &str, item: &Item) -> Self {
+        match item.get(attribute) {
+            Some(value) => Self::of(format!("{attribute} = :read")).attribute(":read", value.clone()),
+            None => Self::of(format!("attribute_exists(pk) AND attribute_not_exists({attribute})")),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Every key of the table. No other module spells one.
 
-use std::fmt;
+mod types;
 
 use crate::{
     clock::Timestamp,
@@ -8,35 +8,7 @@ use crate::{
     id::{ConnectionId, DeviceId, ReportId, RequestId, RoomId, UserId},
 };
 
-/// The primary key of one item.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// The partition key.
-    pub pk: String,
-    /// The sort key.
-    pub sk: String,
-}
-
-/// The key for the log. A name, a search text and a hash of an address or a token are left out.
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.pk.split_once('#') {
-            Some((kind @ ("NAME" | "EMAIL" | "PUSH" | "FIND"), _)) => write!(f, "{kind}#…"),
-            _ => write!(f, "{} {}", self.pk, self.sk),
-        }
-    }
-}
-
-/// The items of one partition whose sort keys are between two, both included.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Range {
-    /// The partition key.
-    pub pk: String,
-    /// The first sort key.
-    pub first: String,
-    /// The last sort key.
-    pub last: String,
-}
+pub use types::{Key, Range};
 
 /// Sorts after every character that follows a prefix in a sort key.
 const END: char = '\u{10FFFF}';
@@ -55,6 +27,10 @@ pub fn user_of(pk: &str) -> Option<UserId> {
 
 fn room(room: RoomId) -> String {
     format!("ROOM#{room}")
+}
+
+fn room_of(pk: &str) -> Option<RoomId> {
+    pk.strip_prefix("ROOM#")?.parse().ok()
 }
 
 fn padded(number: u64) -> String {
@@ -223,8 +199,7 @@ pub fn member_of(sk: &str) -> Option<UserId> {
 
 /// The room and the position of a message's key.
 pub fn message_of(key: &Key) -> Option<(RoomId, u64)> {
-    let room = key.pk.strip_prefix("ROOM#")?.parse().ok()?;
-    Some((room, key.sk.strip_prefix(MESSAGE)?.parse().ok()?))
+    Some((room_of(&key.pk)?, key.sk.strip_prefix(MESSAGE)?.parse().ok()?))
 }
 
 /// The entry in the other user's list that belongs to an entry of `user`; none for a block.
@@ -270,6 +245,20 @@ pub fn deletion(of: DeletionTarget) -> Key {
         DeletionTarget::SenderName { user: u, room: r, .. } => format!("{}#{}", user(u), room(r)),
     };
     Key { pk: DELETIONS.into(), sk }
+}
+
+/// The target of a pending deletion's sort key. Of a sender's name, all messages.
+pub fn deletion_target_of(sk: &str) -> Option<DeletionTarget> {
+    if let Some(room) = room_of(sk) {
+        return Some(DeletionTarget::Room(room));
+    }
+    match sk.split_once("#ROOM#") {
+        Some((user, room)) => {
+            let (user, room) = (user_of(user)?, room.parse().ok()?);
+            Some(DeletionTarget::SenderName { user, room, after_seq: 0 })
+        }
+        None => user_of(sk).map(DeletionTarget::Account),
+    }
 }
 
 /// All pending deletions.

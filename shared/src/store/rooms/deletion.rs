@@ -12,7 +12,7 @@ use crate::{
     store::{
         Store,
         db::{
-            item::{Condition, Query, key},
+            item::{Condition, Query, key, read_or_recover},
             keys,
             transaction::{Attempt, CommitOutcome, Transaction, retrying},
         },
@@ -109,9 +109,27 @@ impl Store {
         Ok(())
     }
 
-    /// A permanently closed group, with its remaining members.
+    /// The permanently closed group of a pending deletion, with its remaining members.
     pub async fn deleted_group(&self, room: RoomId) -> Result<Option<RoomWithMembers>> {
-        let found = self.open_or_closed_room(room).await?;
+        let found = match self.open_or_closed_room(room).await {
+            Err(Error::Unreadable(_)) => {
+                self.close_unreadable(room).await?;
+                self.open_or_closed_room(room).await?
+            }
+            found => found?,
+        };
         Ok(found.filter(|found| found.room.deleted_by.is_some()))
+    }
+
+    /// Replaces the item of a group that cannot be read by one of a closed group, as its pending deletion proves
+    /// it to be.
+    async fn close_unreadable(&self, room_id: RoomId) -> Result<()> {
+        let Some(item) = self.table.get_item(keys::meta(room_id), true).await? else { return Ok(()) };
+        let as_read = Condition::at_revision_of(&item);
+        let room = read_or_recover(item, || Room::unreadable(room_id)).unwrap_or_else(|recovered| recovered);
+        let deleted_by = room.deleted_by.unwrap_or(room.created_by);
+        let mut tx = self.transaction();
+        tx.replace_if(keys::meta(room_id), &room.closed_permanently(deleted_by), as_read);
+        tx.commit_through_conflicts().await.map(drop)
     }
 }

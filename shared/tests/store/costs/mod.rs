@@ -74,7 +74,7 @@ const EXPECTED: &[Row] = &[
     ("socket-message-read", "group of 10", 6, 14.0, 2.0, 10),
     ("socket-typing-start", "group of 10", 4, 13.0, 1.0, 9),
     ("socket-typing-stop", "group of 10", 4, 13.0, 1.0, 9),
-    ("socket-unknown", "", 2, 1.0, 1.0, 1),
+    ("socket-unknown", "", 3, 1.0, 2.0, 1),
     ("socket-disconnect", "another device stays connected", 1, 0.0, 1.0, 0),
     ("socket-disconnect", "13 friends are notified", 7, 18.0, 2.0, 13),
     ("users-get", "", 1, 3.0, 0.0, 0),

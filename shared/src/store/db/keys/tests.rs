@@ -23,6 +23,19 @@ fn messages_sort_by_position() {
 }
 
 #[test]
+fn a_pending_deletion_has_its_target_in_its_key() {
+    let (u, r) = (UserId::from(Uuid::new_v4()), RoomId::random());
+    for of in [
+        DeletionTarget::Account(u),
+        DeletionTarget::Room(r),
+        DeletionTarget::SenderName { user: u, room: r, after_seq: 0 },
+    ] {
+        assert_eq!(deletion_target_of(&deletion(of).sk), Some(of));
+    }
+    assert_eq!(deletion_target_of("A"), None);
+}
+
+#[test]
 fn a_connection_round_trips_through_its_attribute() {
     let id = ConnectionId("L0SM9cOFvHcCIhw=".to_owned());
     assert_eq!(connection_of(&connection_attribute(&id)), Some(id));
