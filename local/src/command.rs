@@ -1,7 +1,9 @@
-//! The parts of the command that are clients of a running stack.
+//! The subcommands.
 
 pub mod api;
+pub mod cost;
 pub mod demo;
 mod https;
 pub mod smoke;
 pub mod socket;
+pub mod watch;

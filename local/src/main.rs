@@ -1,4 +1,5 @@
-//! The `local` command: builds the functions and runs the stack, or is a client of a running stack.
+//! The `local` command: builds the functions and runs the stack, or is a client of a running stack, or estimates
+//! its cost.
 
 mod command;
 
@@ -20,9 +21,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use command::api;
+use command::cost::{self, Use};
 use command::demo::{self, Demo};
 use command::smoke::{self, Smoke};
 use command::socket;
+use command::watch;
 
 /// The default address of the HTTP API.
 const DEFAULT_HTTP_ADDRESS: &str = "127.0.0.1:3000";
@@ -68,6 +71,8 @@ enum Subcommands {
     },
     /// Test a deployment with three users.
     Smoke(Smoke),
+    /// Estimate what a number of users cost in a month.
+    Cost(Use),
 }
 
 fn http_url(address: &str) -> Result<String, String> {
@@ -105,6 +110,9 @@ struct Serve {
     /// Run the existing binaries without building them first.
     #[arg(long)]
     no_build: bool,
+    /// Build the functions when their sources change; the next calls run the new programs.
+    #[arg(long, conflicts_with = "no_build")]
+    watch: bool,
     /// Set a parameter of the template (repeatable).
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_variable)]
     parameters: Vec<(String, String)>,
@@ -123,6 +131,7 @@ async fn main() -> ExitCode {
         Some(Subcommands::Token { name, http }) => print_token(&name, &http).await,
         Some(Subcommands::Socket { name, http, ws, token }) => open_socket(name, &http, &ws, token).await,
         Some(Subcommands::Smoke(arguments)) => smoke::run(arguments).await,
+        Some(Subcommands::Cost(daily)) => cost::run(&daily),
         None => run(serve, &Logging::init()).await,
     };
     match result {
@@ -197,7 +206,10 @@ async fn run(arguments: Serve, logging: &Logging) -> Result<()> {
     if let Some(file) = &arguments.ready_file {
         write_ready_file(file, &stack)?;
     }
-    stop.wait().await;
+    tokio::select! {
+        watched = watch(arguments.release), if arguments.watch => watched?,
+        () = stop.wait() => {}
+    }
     eprintln!("Stopping.");
     if let Some(file) = &arguments.ready_file {
         std::fs::remove_file(file).ok();
@@ -234,6 +246,16 @@ async fn build(release: bool) -> Result<()> {
         bail!("building the functions failed");
     }
     Ok(())
+}
+
+/// Builds the functions after each change of their sources. The stack goes on with the last successful build.
+async fn watch(release: bool) -> Result<()> {
+    let folders = ["functions/src", "shared/src"].map(|folder| project_root().join(folder));
+    let rebuild = async || match build(release).await {
+        Ok(()) => tracing::info!("built; the next calls run the new programs"),
+        Err(error) => tracing::warn!("{error}; the last programs go on"),
+    };
+    watch::on_change(&folders, rebuild).await
 }
 
 /// The folder of the binaries of a Cargo profile: this program's folder or its sibling.

@@ -1,8 +1,17 @@
 //! The `local` command: its ready file, graceful shutdown and abrupt termination.
 
+use std::os::unix::fs::symlink;
+
+use local::Options;
 use serde_json::Value;
 
-use crate::harness::process::{Process, serve};
+use crate::{
+    harness::{
+        TestStack,
+        process::{Process, serve},
+    },
+    names::binaries,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acknowledged_messages_survive_a_graceful_shutdown_and_a_kill() {
@@ -28,6 +37,29 @@ async fn acknowledged_messages_survive_a_graceful_shutdown_and_a_kill() {
     let room = ana.room_with(&ben).await;
     let ids: Vec<Value> = ben.history(&room).await.iter().map(|message| message["id"].clone()).collect();
     assert_eq!(ids, sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_after_a_build_of_its_function_runs_the_new_program() {
+    let (folder, built) = (tempfile::tempdir().unwrap(), local::binaries_beside_this_program());
+    for name in binaries().keys() {
+        symlink(built.join(name), folder.path().join(name)).unwrap();
+    }
+    let stack = TestStack::with(Options { binaries: folder.path().to_owned(), ..Options::default() }).await;
+    let ana = stack.actor("ana").await;
+    let processes = async || {
+        ana.get("/users/me").await.ok();
+        stack.local.function_pids("users-get-me")
+    };
+    let first = processes().await;
+    assert_eq!(processes().await, first);
+    // As the linker does: a new file in the place of the old one.
+    let (program, copy) = (folder.path().join("users-get-me"), folder.path().join("copy"));
+    std::fs::copy(&program, &copy).unwrap();
+    std::fs::rename(copy, program).unwrap();
+    let second = processes().await;
+    assert!(second.iter().any(|pid| !first.contains(pid)), "{second:?}");
+    assert_eq!(processes().await.last(), second.last());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-//! The processes of one function: each runs one invocation at a time; started on demand up to a limit.
+//! The processes of one function: each runs one invocation at a time; started on demand up to a limit. After a
+//! build of the function, invocations run on processes of the new program.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -84,7 +85,7 @@ impl Pool {
         let mut idle = lock(&self.idle);
         loop {
             let (_, process) = idle.pop()?;
-            if !process.has_exited() {
+            if !process.has_exited() && !process.is_outdated(&self.launch.program) {
                 return Some(process);
             }
         }

@@ -1,10 +1,10 @@
 //! One process of a function: start, exit, output and invocations.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Bytes;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -55,12 +55,18 @@ pub struct Process {
     timeout: Duration,
     clock: Clock,
     arn: String,
+    version: Option<SystemTime>,
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill.cancel();
     }
+}
+
+/// Differs from build to build of a program; `None` if there is no program.
+fn version(program: &Path) -> Option<SystemTime> {
+    std::fs::metadata(program).and_then(|file| file.modified()).ok()
 }
 
 impl Process {
@@ -70,6 +76,7 @@ impl Process {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| error.to_string())?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let name = &launch.spec.name;
+        let version = version(&launch.program);
         let child = Command::new(&launch.program)
             .env_clear()
             .envs(&launch.environment)
@@ -90,6 +97,7 @@ impl Process {
             timeout: launch.spec.timeout,
             clock: launch.clock.clone(),
             arn: format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"),
+            version,
         };
         process.supervise(child, listener, launch, Arc::clone(pids));
         tokio::select! {
@@ -143,6 +151,12 @@ impl Process {
     /// Whether the process has exited.
     pub fn has_exited(&self) -> bool {
         self.exited.is_cancelled()
+    }
+
+    /// Whether the program has been built anew since the process started.
+    pub fn is_outdated(&self, program: &Path) -> bool {
+        // Without a program, the build is in progress.
+        version(program).is_some_and(|version| Some(version) != self.version)
     }
 
     fn status(&self) -> String {

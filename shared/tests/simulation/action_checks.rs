@@ -104,6 +104,7 @@ impl Simulation {
             "forwarded" => {
                 stored.log.get(&action.seq).is_some_and(|item| item["is_forwarded"]["BOOL"] == true)
             }
+            "groups_not_allowed" => self.plan.limit.is_some() && matches!(action.kind, ActionKind::Add(_)),
             "too_late" => self.plan.has_idle_periods,
             _ => false,
         }

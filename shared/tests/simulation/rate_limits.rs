@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use shared::domain::users::rate_limit::RateLimitedAction;
 
-use crate::{gateway::HttpResponse, simulation::Simulation, stored_rooms::attribute};
+use crate::{
+    gateway::HttpResponse,
+    plan::{FaultLevel, Plan},
+    simulation::Simulation,
+    stored_rooms::attribute,
+};
 
 /// A limit: a burst of `count`, and as many in each period.
 #[derive(Clone, Copy, Debug)]
@@ -13,11 +18,17 @@ pub struct Limit {
     pub seconds: u32,
 }
 
+/// The read units that a user may consume for each message.
+const READ_UNITS: u32 = 40;
+
 /// The value of `RATE_LIMITS`. Without a limit, no schedule reaches any.
-pub fn configuration(limit: Option<Limit>) -> String {
+pub fn configuration(plan: &Plan) -> String {
     let high = Limit { count: 100_000, seconds: 60 };
-    let low = limit.unwrap_or(high);
+    let low = plan.limit.unwrap_or(high);
     let doubled = Limit { count: low.count * 2, ..low };
+    // So low a budget is charged before each read. If many calls fail, hardly any sync would complete.
+    let charged = plan.limit.filter(|_| plan.fault_level != FaultLevel::Severe);
+    let read_units = charged.map_or(high, |low| Limit { count: low.count * READ_UNITS, ..low });
     let limits = RateLimitedAction::ALL.map(|action| {
         let Limit { count, seconds } = match action {
             RateLimitedAction::Messages
@@ -25,13 +36,11 @@ pub fn configuration(limit: Option<Limit>) -> String {
             | RateLimitedAction::Requests
             | RateLimitedAction::Rooms
             | RateLimitedAction::Profiles
+            | RateLimitedAction::Additions
             | RateLimitedAction::Deletions => low,
             RateLimitedAction::Frames | RateLimitedAction::Connections => doubled,
-            RateLimitedAction::Searches
-            | RateLimitedAction::Additions
-            | RateLimitedAction::Reports
-            | RateLimitedAction::Reads
-            | RateLimitedAction::Refusals => high,
+            RateLimitedAction::Reads => read_units,
+            RateLimitedAction::Searches | RateLimitedAction::Reports | RateLimitedAction::Refusals => high,
         };
         format!("{}={count}/{seconds}s", action.name())
     });

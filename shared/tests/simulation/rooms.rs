@@ -169,7 +169,7 @@ impl Simulation {
                 violations.push(("created rooms", format!("{created} rooms for {action:?}")));
             }
             let code = action.error.as_deref();
-            if code.is_some_and(|code| code != "not_found" || !self.may_reject_group(action)) {
+            if code.is_some_and(|code| !self.may_reject_group(action, code)) {
                 violations.push(("no unexpected errors", format!("{code:?} for {action:?}")));
             }
         }
@@ -177,11 +177,19 @@ impl Simulation {
         self.report_violations(violations);
     }
 
-    /// Whether the creator of a group may not name one of its members, because of a block.
-    fn may_reject_group(&self, action: &UserAction) -> bool {
+    /// Whether the creator of a group may not name one of its members: because of a block, or because others have
+    /// added the member too often.
+    fn may_reject_group(&self, action: &UserAction, code: &str) -> bool {
         let ActionKind::CreateGroup { others, .. } = &action.kind else { return false };
-        action.user < 2
-            && others.contains(&(1 - action.user))
-            && self.observed.borrow().may_be_closed(action.started_at, action.answered_at)
+        let may_be_blocked = || {
+            action.user < 2
+                && others.contains(&(1 - action.user))
+                && self.observed.borrow().may_be_closed(action.started_at, action.answered_at)
+        };
+        match code {
+            "not_found" => may_be_blocked(),
+            "groups_not_allowed" => self.plan.limit.is_some(),
+            _ => false,
+        }
     }
 }

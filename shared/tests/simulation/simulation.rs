@@ -101,7 +101,7 @@ fn app(aws: &SimulatedAws, plan: &Plan) -> App {
         "TABLE_NAME" => Some(TABLE.to_owned()),
         "SOCKET_ENDPOINT" => Some("https://sockets.example/live".to_owned()),
         "JWT_SECRET" => Some(SECRET.to_owned()),
-        "RATE_LIMITS" => Some(rate_limits::configuration(plan.limit)),
+        "RATE_LIMITS" => Some(rate_limits::configuration(plan)),
         _ => None,
     };
     let config = Config::from_lookup(variable).unwrap();

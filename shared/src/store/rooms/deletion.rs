@@ -129,7 +129,7 @@ impl Store {
         let room = read_or_recover(item, || Room::unreadable(room_id)).unwrap_or_else(|recovered| recovered);
         let deleted_by = room.deleted_by.unwrap_or(room.created_by);
         let mut tx = self.transaction();
-        tx.replace_if(keys::meta(room_id), &room.closed_permanently(deleted_by), as_read);
+        tx.replace_if(keys::meta(room_id), room.closed_permanently(deleted_by), as_read);
         tx.commit_through_conflicts().await.map(drop)
     }
 }

@@ -70,6 +70,10 @@ const EXPECTED: &[Row] = &[
     ("socket-ping", "", 2, 1.0, 1.0, 1),
     ("socket-send-message", "direct room", 4, 5.0, 4.0, 2),
     ("socket-send-message", "group of 10", 4, 13.0, 4.0, 10),
+    ("socket-message-delivered", "direct room", 6, 6.0, 2.0, 2),
+    ("socket-message-read", "direct room", 6, 6.0, 2.0, 2),
+    ("socket-typing-start", "direct room", 4, 5.0, 1.0, 1),
+    ("socket-typing-stop", "direct room", 4, 5.0, 1.0, 1),
     ("socket-message-delivered", "group of 10", 6, 14.0, 2.0, 10),
     ("socket-message-read", "group of 10", 6, 14.0, 2.0, 10),
     ("socket-typing-start", "group of 10", 4, 13.0, 1.0, 9),
@@ -91,7 +95,7 @@ const EXPECTED: &[Row] = &[
 async fn measure(fixture: &Fixture) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     macro_rules! measure {
-        ($caller:expr, $function:literal, $case:literal, $call:expr) => {
+        ($caller:expr, $function:literal, $case:expr, $call:expr) => {
             let cost = fixture.cost($caller, $call).await;
             rows.push(row($function, $case, cost))
         };
@@ -202,13 +206,15 @@ async fn measure(fixture: &Fixture) -> Vec<Row> {
     measure!(0, "socket-ping", "", Call::of("socket-ping"));
     measure!(0, "socket-send-message", "direct room", fixture.send_call("socket-send-message", direct).await);
     measure!(0, "socket-send-message", "group of 10", fixture.send_call("socket-send-message", group).await);
-    let newest = fixture.call(0, fixture.group_call("chat-get-room")).await["seq"].clone();
-    let receipt = |function| Call::of(function).body(json!({"chat_room_id": group, "seq": newest}));
-    measure!(1, "socket-message-delivered", "group of 10", receipt("socket-message-delivered"));
-    measure!(1, "socket-message-read", "group of 10", receipt("socket-message-read"));
-    let typing = |function| Call::of(function).body(json!({"chat_room_id": group}));
-    measure!(1, "socket-typing-start", "group of 10", typing("socket-typing-start"));
-    measure!(1, "socket-typing-stop", "group of 10", typing("socket-typing-stop"));
+    for (case, room) in [("direct room", direct), ("group of 10", group)] {
+        let newest = fixture.call(0, Call::of("chat-get-room").path("room_id", room)).await["seq"].clone();
+        let receipt = |function| Call::of(function).body(json!({"chat_room_id": room, "seq": newest}));
+        measure!(1, "socket-message-delivered", case, receipt("socket-message-delivered"));
+        measure!(1, "socket-message-read", case, receipt("socket-message-read"));
+        let typing = |function| Call::of(function).body(json!({"chat_room_id": room}));
+        measure!(1, "socket-typing-start", case, typing("socket-typing-start"));
+        measure!(1, "socket-typing-stop", case, typing("socket-typing-stop"));
+    }
     measure!(0, "socket-unknown", "", Call::of("socket-unknown"));
     let other = fixture.backend.connect(user(0), "other").await.id;
     measure!(0, "socket-disconnect", "another device stays connected", Call::of("socket-disconnect"));
