@@ -107,7 +107,12 @@ export function actionsOf({ runtime, http, store, me, deviceId }) {
     /** @param {HttpRequest} request */
     async function createRoom(request) {
         const { body } = await call(request);
-        return /** @type {string} */ (body.id);
+        /** @type {string} */
+        const id = body.id;
+        // In a tab that does not lead, the state follows. The room may also be gone already.
+        const delay = new Promise((resolve) => setTimeout(resolve, 2000));
+        await Promise.race([runtime.until((state) => state.rooms.has(id)), delay]);
+        return id;
     }
 
     return {

@@ -32,8 +32,8 @@ export function onView(step, { tab, rooms, isVisible }) {
     if (isVisible && before?.isVisible === false) wake(step);
 }
 
-/** @param {Step} step @param {string} id */
-function open(step, id) {
+/** Loads what a room needs that the user has opened. @param {Step} step @param {string} id */
+export function open(step, id) {
     const room = step.room(id);
     if (!room) return;
     if (!step.state.lines.has(id)) step.map("lines").set(id, firstUnread(step, id));
@@ -107,7 +107,11 @@ export function noteChange(step, id, frame) {
         step.map("older").set(id, { ...older, missed: [...older.missed, frame] });
 }
 
-/** The log of a room is another one: a page on its way does not belong to it. @param {Step} step @param {string} id */
+/**
+ * The log of a room is another one: a page on its way does not belong to it.
+ * @param {Step} step
+ * @param {string} id
+ */
 export function forgetOlder(step, id) {
     if (!step.state.older.has(id)) return;
     step.map("older").delete(id);

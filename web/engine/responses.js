@@ -6,6 +6,7 @@
  */
 
 import { addRequest, keepRequests, onBlockChanged, refresh, removeFriend } from "./friends.js";
+import { open } from "./history.js";
 import { takeRoom } from "./rooms.js";
 import { closeRoom } from "./closing.js";
 import { receive, startSync } from "./sync.js";
@@ -66,6 +67,7 @@ function onRoom(step, room) {
             unread: { seq: room.seq, count: room.unread_count },
         });
     }
+    if (step.isOpen(room.id)) open(step, room.id);
     startSync(step, null);
 }
 

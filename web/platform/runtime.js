@@ -36,6 +36,8 @@ export class Runtime {
     #early = [];
     /** @type {Promise<void>} */
     #stored = Promise.resolve();
+    /** @type {(() => boolean)[]} */
+    #waiting = [];
     #isClosed = false;
     /** Whether changes could not be stored before this tab was closed: the next leader syncs them. */
     #isLost = false;
@@ -77,6 +79,21 @@ export class Runtime {
         if (this.#isClosed) return;
         if (this.tabs.isLeader) this.#lead(event);
         else this.tabs.post({ type: "event", event });
+    }
+
+    /**
+     * Waits until the state of this tab meets a condition.
+     * @param {(state: EngineState) => boolean} condition
+     */
+    until(condition) {
+        return new Promise((/** @type {(value?: unknown) => void} */ resolve) => {
+            const check = () => {
+                if (!condition(this.state)) return false;
+                resolve();
+                return true;
+            };
+            if (!check()) this.#waiting.push(check);
+        });
     }
 
     /** @param {Partial<{rooms: string[], isVisible: boolean}>} change */
@@ -126,6 +143,7 @@ export class Runtime {
             state.connection.status === "signed_out" && this.state.connection.status !== "signed_out";
         this.state = state;
         this.#options.onState(state);
+        this.#waiting = this.#waiting.filter((check) => !check());
         if (hasEnded && !this.tabs.isLeader) {
             this.close();
             this.#options.onSignedOut();

@@ -1,4 +1,6 @@
-/** A model of the service with one network for many clients: rooms, logs, sync and pushes, in virtual time. */
+/**
+ * A model of the service with one network for many clients: rooms, logs, sync and pushes, in virtual time.
+ */
 
 import { initialState, step } from "../../engine/machine.js";
 import { generator } from "../../platform/clock.js";
@@ -71,7 +73,11 @@ export class World {
         }
     }
 
-    /** Appends a message, or returns the one of an earlier attempt. @param {string} sender @param {any} data */
+    /**
+     * Appends a message, or returns the one of an earlier attempt.
+     * @param {string} sender
+     * @param {any} data
+     */
     append(sender, data) {
         const { log } = this.#of(data.chat_room_id);
         const earlier = log.find((it) => it.client_message_id === data.client_message_id);
@@ -84,7 +90,12 @@ export class World {
         return log[seq - 1];
     }
 
-    /** Changes a message, and pushes the change. @param {string} roomId @param {number} seq @param {any} fields */
+    /**
+     * Changes a message, and pushes the change.
+     * @param {string} roomId
+     * @param {number} seq
+     * @param {any} fields
+     */
     change(roomId, seq, fields) {
         const { room, log, changes } = this.#of(roomId);
         room.rev += 1;
@@ -108,7 +119,11 @@ export class World {
         return /** @type {any} */ (this.rooms.get(id));
     }
 
-    /** The response of an HTTP call. @param {string} me @param {{method: string, path: string, body?: any}} request */
+    /**
+     * The response of an HTTP call.
+     * @param {string} me
+     * @param {{method: string, path: string, body?: any}} request
+     */
     respond(me, { path, body }) {
         if (path === "/chat/sync") return this.#sync(body);
         if (path === "/chat/messages") return this.append(me, body);
@@ -215,7 +230,11 @@ export class Client {
         this.event({ type: "queued", entry });
     }
 
-    /** Runs something later, unless the client has restarted. @param {number} delay @param {() => unknown} run */
+    /**
+     * Runs something later, unless the client has restarted.
+     * @param {number} delay
+     * @param {() => unknown} run
+     */
     #later(delay, run) {
         const started = this.#run;
         this.world.later(delay, () => started === this.#run && run());

@@ -1,6 +1,6 @@
 /**
- * Clients on a service that loses, delays, duplicates and reorders: random schedules with broken connections and
- * crashes. In the end, all of them show the log, and each message is in it once.
+ * Clients on a service that loses, delays, duplicates and reorders: random schedules with broken connections
+ * and crashes. In the end, all of them show the log, and each message is in it once.
  */
 
 import assert from "node:assert/strict";

@@ -239,6 +239,14 @@ test("an older page does not apply to a log that has been replaced meanwhile", (
     assert.deepEqual([driver.seqs(), view(driver).isLoadingOlder], [[], false]);
 });
 
+test("a room that is open before it is stored loads its messages when it is", () => {
+    const driver = open(new Driver().live([]));
+    const body = room({ seq: 5 });
+    driver.event({ type: "response", request: { method: "POST", path: "/chat/rooms" }, body });
+    assert.match(driver.callsTo(`/chat/rooms/${ROOM}/messages`)[0].path, /before_seq=6$/);
+    assert.deepEqual(driver.callsTo("/chat/sync")[0].body.rooms, { [ROOM]: { seq: 5, rev: 0 } });
+});
+
 test("a change that arrives while an older page is loaded is not lost", () => {
     const driver = open(new Driver().live([synced({ seq: 3 })]));
     driver.frame("message_updated", message(2, { rev: 1, content: "new" }));

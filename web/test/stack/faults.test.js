@@ -78,20 +78,25 @@ test("a lost push is found by one sync of its room", async (t) => {
             };
         }
     }
-    const { first, second, roomId } = await pair(t, ["jo", "kay"], { WebSocket: LossySocket });
     /** @type {any[]} */
     const syncs = [];
+    let ended = 0;
     const { fetch } = globalThis;
-    globalThis.fetch = (url, options) => {
-        if (String(url).endsWith("/chat/sync")) syncs.push(JSON.parse(options.body));
-        return fetch(url, options);
+    globalThis.fetch = async (url, options) => {
+        if (!String(url).endsWith("/chat/sync")) return fetch(url, options);
+        syncs.push(JSON.parse(options.body));
+        return fetch(url, options).finally(() => (ended += 1));
     };
     t.after(() => (globalThis.fetch = fetch));
+    const { first, second, roomId } = await pair(t, ["jo", "kay"], { WebSocket: LossySocket });
+    await second.send(roomId, { content: "before" });
+    await until(first, () => contents(first, roomId)?.length === 1 && ended === syncs.length);
+    syncs.length = 0;
     isLosing = true;
     await second.send(roomId, { content: "lost" });
     await second.send(roomId, { content: "found" });
-    await until(first, () => contents(first, roomId)?.length === 2);
-    assert.deepEqual(contents(first, roomId), ["lost", "found"]);
+    await until(first, () => contents(first, roomId)?.length === 3);
+    assert.deepEqual(contents(first, roomId), ["before", "lost", "found"]);
     const named = syncs.filter((body) => body.only_named).map((body) => Object.keys(body.rooms));
     assert.deepEqual(named, [[roomId]]);
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 
 import { memoryStore } from "../../platform/store.js";
 import { startClient, startStack, until } from "./stack.js";
@@ -58,14 +59,13 @@ test("tabs share one connection, show the same, and all can send", async (t) => 
     assert.equal(opened, 1);
     const ben = await openTab(t, "ben", new Map());
     const roomId = await second.openDirect(ben.userId);
-    await until(second, () => second.room(roomId));
     await second.send(roomId, { content: "from the second tab" });
     await first.send(roomId, { content: "from the first tab" });
     await until(ben, () => contents(ben, roomId)?.length === 2);
     for (const tab of [first, second]) {
         await until(tab, () => tab.room(roomId)?.messages.every((message) => message.tick === "delivered"));
     }
-    assert.deepEqual(second.room(roomId), first.room(roomId));
+    await until(second, () => isDeepStrictEqual(second.room(roomId), first.room(roomId)));
     assert.equal(opened, 2, "one for each user");
 });
 
