@@ -173,7 +173,8 @@ impl ChatRoom {
 impl From<RoomSummary> for ChatRoom {
     fn from(summary: RoomSummary) -> Self {
         let reader = summary.me.shown.user_id;
-        let (unread_count, seq, cursor) = (summary.unread(), summary.tail, summary.cursor());
+        let (unread_count, seq, cursor) = (summary.unread(), summary.tail, summary.list_cursor);
+        let cursor = cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
         let last_message = summary.last_message.map(Message::from);
         let members = summary.others.into_iter().chain([summary.me]).collect();
         let settings = summary.settings.into();

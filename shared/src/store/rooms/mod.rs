@@ -13,7 +13,7 @@ use crate::{
         page::{Page, PageRequest},
         receipts::{MessageStatus, ReceiptPosition},
         rooms::{
-            Member, Room, RoomWithMembers, SHOWN_MEMBERS,
+            Member, Room, RoomWithMembers, SHOWN_MEMBERS, list,
             settings::RoomSettings,
             summary::{RoomSummary, preview},
         },
@@ -148,18 +148,10 @@ impl Store {
     /// last three are for rooms whose head hint lags, for large groups whose last message is the reader's,
     /// and for replies and reactions.
     pub async fn my_rooms(&self, me: UserId, page: PageRequest) -> Result<Page<RoomSummary>> {
-        let start = page.cursor.as_deref().map(RoomSummary::position_of_cursor).transpose()?;
+        let after = page.cursor.as_deref().map(str::parse).transpose()?;
         let (ids, settings) = self.listed_rooms(me).await?;
-        let mut summaries = self.summaries(me, &ids, settings, &BTreeMap::new()).await?.rooms;
-        summaries.sort_by_cached_key(RoomSummary::list_position);
-        let mut items: Vec<RoomSummary> = summaries
-            .into_iter()
-            .filter(|summary| start.is_none_or(|start| summary.list_position() > start))
-            .collect();
-        let has_more = page.limit.is_some_and(|limit| items.len() > limit);
-        items.truncate(page.limit.unwrap_or(usize::MAX));
-        let next = items.last().filter(|_| has_more).map(RoomSummary::cursor);
-        Ok(Page { items, next })
+        let summaries = self.summaries(me, &ids, settings, &BTreeMap::new()).await?.rooms;
+        Ok(list::page(summaries, after, page.limit))
     }
 
     /// One of a user's rooms, as a list shows it; `None` if the user is not a member.
@@ -198,7 +190,7 @@ impl Store {
         let last_message = self.views_among(&found, me, seen).await?.pop();
         let RoomWithMembers { room, mut members } = found;
         members.retain(|member| member.shown.user_id != me);
-        Ok(RoomSummary { room, me: member, others: members, last_message, tail, settings })
+        Ok(RoomSummary { room, me: member, others: members, last_message, tail, settings, list_cursor: None })
     }
 
     /// Some rooms as a list shows them to one of their members, in the given order, without closed rooms and
@@ -278,8 +270,8 @@ impl Store {
         let others = others.map(read_member).collect();
         let hint = found.remove(&keys::head(id)).and_then(|head| readable(read::<Head>(head)));
         let tail = hint.map_or(0, |head| head.seq);
-        let (last_message, settings) = (None, RoomSettings::default());
-        let mut summary = RoomSummary { room, me: member, others, last_message, tail, settings };
+        let (last_message, settings, list_cursor) = (None, RoomSettings::default(), None);
+        let mut summary = RoomSummary { room, me: member, others, last_message, tail, settings, list_cursor };
         self.add_last_message(&mut summary, known).await?;
         Ok(Some(Ok(summary)))
     }
