@@ -105,6 +105,7 @@ pub struct ChatRoom {
     participant_count: usize,
     pinned_message_ids: Vec<MessageId>,
     settings: RoomSettingsView,
+    first_seq: u64,
     seq: u64,
     rev: u64,
     #[serde(skip)]
@@ -141,6 +142,7 @@ impl ChatRoom {
             participants,
             participant_count: room.member_count,
             settings: RoomSettings::default().into(),
+            first_seq: from_seq,
             seq: 0,
             rev: room.rev,
             cursor: String::new(),

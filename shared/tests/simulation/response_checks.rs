@@ -258,6 +258,11 @@ impl Simulation {
         let matches_window = match window {
             "before_seq" => last.is_none_or(|last| last < from && (last + 1 == from || tail < from)),
             "after_seq" => first.is_none_or(|first| first > from) && (tail <= from || first.is_some()),
+            "around_seq" => {
+                let is_covered = seqs.contains(&from) || first.is_some_and(|first| first > from);
+                let is_whole = seqs.len() as u64 == limit || last.is_some_and(|last| last >= tail);
+                tail < from || is_covered && is_whole
+            }
             _ => last.is_none_or(|last| last + from >= tail),
         };
         if !is_dense || !matches_window || seqs.len() as u64 > limit {

@@ -39,6 +39,7 @@ const EXPECTED: &[Row] = &[
     ("chat-send-message", "direct room", 4, 4.0, 4.0, 2),
     ("chat-send-message", "group of 10", 4, 12.0, 4.0, 10),
     ("chat-list-messages", "50 messages", 3, 11.0, 0.0, 0),
+    ("chat-get-message", "group of 10", 3, 4.0, 0.0, 0),
     ("chat-mark-read", "group of 10", 6, 13.0, 2.0, 10),
     ("chat-edit-message", "group of 10", 6, 16.0, 7.0, 10),
     ("chat-add-reaction", "group of 10", 6, 16.0, 9.0, 10),
@@ -146,6 +147,7 @@ async fn measure(fixture: &Fixture) -> Vec<Row> {
     measure!(0, "chat-send-message", "direct room", fixture.send_call("chat-send-message", direct).await);
     measure!(0, "chat-send-message", "group of 10", fixture.send_call("chat-send-message", group).await);
     measure!(1, "chat-list-messages", "50 messages", fixture.group_call("chat-list-messages"));
+    measure!(1, "chat-get-message", "group of 10", fixture.message_call("chat-get-message"));
     measure!(1, "chat-mark-read", "group of 10", fixture.group_call("chat-mark-read"));
     let edit = fixture.message_call("chat-edit-message").body(json!({"content": format!("{}!", text())}));
     measure!(0, "chat-edit-message", "group of 10", edit);
