@@ -147,6 +147,11 @@ impl Replica {
             state.advance_seq();
             state.unpin_deleted();
         }
+        for unchanged in list(&answer["unchanged"]) {
+            if let Some(state) = self.rooms.get_mut(unchanged["id"].as_str().expect("an id")) {
+                state.merge_unchanged(unchanged, &self.me);
+            }
+        }
         reload
     }
 
@@ -325,6 +330,24 @@ impl RoomState {
                 self.advance_receipt(&participant["user_id"], position, number(&participant[position]));
             }
         }
+    }
+
+    /// Stores the receipts and settings of a room of which the device misses nothing.
+    fn merge_unchanged(&mut self, unchanged: &Value, me: &str) {
+        let participants = list(&self.room["participants"]).iter();
+        let users: Vec<Value> = participants.map(|participant| participant["user_id"].clone()).collect();
+        for (position, of_others) in
+            [("read_seq", "others_read_seq"), ("delivered_seq", "others_delivered_seq")]
+        {
+            for user in &users {
+                let reached = if *user == *me { position } else { of_others };
+                self.advance_receipt(user, position, number(&unchanged[reached]));
+            }
+            for receipt in list(&unchanged["receipts"]) {
+                self.advance_receipt(&receipt["user_id"], position, number(&receipt[position]));
+            }
+        }
+        self.apply_settings(&unchanged["settings"]);
     }
 
     fn shown(&self, me: &str) -> Value {

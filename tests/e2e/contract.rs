@@ -11,7 +11,7 @@ use crate::{
             frames::FRAMES,
             rest::{Documented, OPERATIONS, documented},
         },
-        make_friends, rate_limited,
+        make_friends, path_of, rate_limited,
     },
     probes::{Probe, probes},
 };
@@ -180,6 +180,7 @@ async fn calls_about_a_message(ana: &Actor, ben: &Actor, room: &str, coverage: &
     }
     coverage.expect(409, &ben.react(&message, "😂").await);
     coverage.expect(200, &ana.reactions(&message).await);
+    coverage.expect(200, &ana.get(&path_of(&message)).await);
     coverage.expect(200, &ben.unreact(&message, "👍").await);
     coverage.expect(200, &ben.pin(&message).await);
     coverage.expect(200, &ana.get(&format!("/chat/rooms/{room}/pins")).await);

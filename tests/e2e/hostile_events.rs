@@ -134,7 +134,7 @@ fn check_http_answer(answer: &Value, event: &str) {
     let status = answer["statusCode"].as_u64().unwrap();
     assert!((200..500).contains(&status), "{answer}: {event}");
     if status >= 400 {
-        assert_eq!(answer["headers"]["content-type"], "application/problem+json", "{answer}: {event}");
+        assert_eq!(answer["headers"]["content-type"], "application/problem+json; charset=utf-8");
         let problem: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         assert_eq!(problem["status"], status, "{event}");
     }

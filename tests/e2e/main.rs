@@ -8,6 +8,7 @@ mod accounts;
 mod bad_input;
 mod blocks;
 mod changes;
+mod compression;
 mod contract;
 mod contract_files;
 mod demo;

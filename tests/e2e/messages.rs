@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, TestStack, as_others_see};
+use crate::harness::{Actor, TestStack, as_others_see, path_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn members_receive_each_message_of_sixteen_concurrent_senders_once_in_one_order() {
@@ -212,12 +212,58 @@ async fn history_pages_in_both_directions_within_its_limits() {
     assert_eq!(seqs("?limit=2&before_seq=4").await, [3, 2]);
     assert_eq!(seqs("?limit=2&after_seq=4").await, [6, 5]);
     assert_eq!(seqs("?offset=18446744073709551615").await, [0; 0]);
-    for query in
-        ["limit=0", "limit=101", "offset=-1", "offset=1&after_seq=1", "before_seq=1&after_seq=1", "limit=x"]
-    {
+    assert_eq!(seqs("?limit=3&around_seq=4").await, [5, 4, 3]);
+    assert_eq!(seqs("?limit=3&around_seq=1").await, [3, 2, 1]);
+    assert_eq!(seqs("?limit=3&around_seq=7").await, [7, 6]);
+    assert_eq!(seqs("?around_seq=18446744073709551615").await, [0; 0]);
+    for query in [
+        "limit=0",
+        "limit=101",
+        "offset=-1",
+        "offset=1&after_seq=1",
+        "before_seq=1&after_seq=1",
+        "around_seq=1&after_seq=1",
+        "around_seq=1&offset=0",
+        "around_seq=x",
+        "limit=x",
+    ] {
         ben.get(&format!("/chat/rooms/{room}/messages?{query}")).await.problem(422, "validation_failed");
     }
     ben.get("/chat/rooms/gym/messages").await.problem(422, "validation_failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_returned_by_its_id_to_those_who_see_it() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    let (room, other) = (ana.group_with(&[&ben]).await, ana.room_with(&ben).await);
+    let message = ana.send_message(&room, "hello").await;
+    let reply = ben.reply(&message, "hi").await;
+    ana.react(&reply, "👍").await.ok();
+    for user in [&ana, &ben] {
+        assert_eq!(user.get(&path_of(&reply)).await.ok(), user.message(&room, 2).await);
+        assert_eq!(user.get(&path_of(&message)).await.ok(), user.message(&room, 1).await);
+    }
+    ben.delete_message(&reply).await.ok();
+    assert_eq!(ana.get(&path_of(&reply)).await.ok()["is_deleted"], true);
+
+    let id = message["id"].as_str().unwrap();
+    let unknown = uuid::Uuid::new_v4();
+    for path in [
+        format!("/chat/rooms/{other}/messages/{id}"),
+        format!("/chat/rooms/{room}/messages/{unknown}"),
+        format!("/chat/rooms/{unknown}/messages/{id}"),
+    ] {
+        ana.get(&path).await.problem(404, "not_found");
+    }
+    cleo.get(&path_of(&message)).await.problem(404, "not_found");
+    // A new member sees neither the messages before the join nor the preview of one.
+    ana.add(&room, &cleo).await.ok();
+    let late = ben.reply(&message, "late").await;
+    cleo.get(&path_of(&message)).await.problem(404, "not_found");
+    assert_eq!(cleo.get(&path_of(&late)).await.ok()["reply_to"], Value::Null);
+    ana.remove(&room, &cleo).await.nothing();
+    cleo.get(&path_of(&late)).await.problem(404, "not_found");
 }
 
 #[tokio::test(flavor = "multi_thread")]

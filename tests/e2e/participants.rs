@@ -74,11 +74,15 @@ async fn a_new_member_sees_messages_from_their_join_on_and_nothing_earlier() {
     let mut at_cleo = cleo.socket().await;
 
     assert_eq!(cleo.history(&room).await, std::slice::from_ref(&joined));
-    for query in ["before_seq=3", "after_seq=0&limit=1", "offset=1", "offset=2"] {
+    for query in ["before_seq=3", "after_seq=0&limit=1", "around_seq=1&limit=1", "offset=1", "offset=2"] {
         let page = cleo.get(&format!("/chat/rooms/{room}/messages?{query}")).await.ok();
-        let expected = if query.starts_with("after") { json!([joined]) } else { json!([]) };
+        let expected = if query.starts_with('a') { json!([joined]) } else { json!([]) };
         assert_eq!(page, expected, "{query}");
     }
+    let seen_by = async |user: &Actor| user.room(&room).await.ok()["first_seq"].clone();
+    assert_eq!((seen_by(&ana).await, seen_by(&cleo).await), (json!(1), json!(3)));
+    assert_eq!(cleo.get("/chat/rooms").await.ok()[0]["first_seq"], 3);
+    assert_eq!(cleo.sync(json!({})).await["rooms"][0]["room"]["first_seq"], 3);
     assert_eq!(cleo.room(&room).await.ok()["pinned_message_ids"], json!([]));
     assert_eq!(cleo.get("/chat/rooms").await.ok()[0]["pinned_message_ids"], json!([]));
     assert_eq!(cleo.pins(&room).await, json!([]));

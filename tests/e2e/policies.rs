@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use serde_yaml_ng::Value;
 
 use crate::{
-    harness::{Actor, Proxy, Seen, TestStack, in_seconds, make_friends, rate_limited, signed},
+    harness::{Actor, Proxy, Seen, TestStack, in_seconds, make_friends, path_of, rate_limited, signed},
     iam::Policies,
     maintenance::{self, delete_in_part},
     names::{template, text},
@@ -131,6 +131,7 @@ async fn calls_about_messages_and_members(ana: &Actor, ben: &Actor, cleo: &Actor
         user.unreact(&message, "🔥").await.ok();
     }
     ana.reactions(&message).await.ok();
+    ana.get(&path_of(&message)).await.ok();
     ana.edit(&message, "changed").await.ok();
     ana.pin(&message).await.ok();
     ana.pins(room).await;

@@ -33,7 +33,8 @@ async fn in_direct_room(caller: &Actor, other: &Actor) -> Value {
     let synced = caller.sync(json!({})).await;
     let synced =
         synced["rooms"].as_array().unwrap().iter().find(|one| one["room"]["id"] == id).unwrap().clone();
-    let rooms = [created.clone(), caller.room(id).await.ok(), listed, synced["room"].clone()];
+    assert_eq!(in_room(&synced["room"], other), json!([null, false]), "a sync has no presence");
+    let rooms = [created.clone(), caller.room(id).await.ok(), listed];
     let seen = rooms.map(|room| in_room(&room, other));
     assert!(seen.iter().all(|one| *one == seen[0]), "{seen:?}");
     seen[0].clone()

@@ -118,6 +118,7 @@ pub fn probes(missing_id: &str) -> Vec<Probe> {
         get("chatListRooms", "/chat/rooms", Some("/chat/rooms?cursor=%20"), 200),
         post("chatSendMessage", "/chat/messages", json!({"chat_room_id": missing_id, "content": "hi"})),
         get("chatListMessages", &format!("{room}/messages"), Some("/chat/rooms/gym/messages"), 404),
+        get("chatGetMessage", &message, Some("/chat/rooms/gym/messages/first"), 404),
         Probe {
             body: Some(json!({"seq": 1})),
             bad_body: Some(r#"{"message_ids": ["latest"]}"#),

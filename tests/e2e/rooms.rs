@@ -103,6 +103,12 @@ async fn rooms_are_listed_in_pages_by_latest_activity() {
     assert!(!second.headers.contains_key("x-next-cursor"));
     assert_eq!([ids(&first.ok()), ids(&second.ok())].concat(), order);
     ana.get("/chat/rooms?cursor=nonsense").await.problem(422, "validation_failed");
+    // A message moves the room of the second page to the first place.
+    let last = second.ok()[0]["id"].clone();
+    ana.send_message(last.as_str().unwrap(), "moved").await;
+    let second = ana.get(&format!("/chat/rooms?limit=2&cursor={cursor}")).await.ok();
+    assert_eq!(each(&second, "id"), [&last]);
+    assert_eq!(second[0]["last_message"]["content"], "moved");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Actor, TestStack, each, rate_limited};
+use crate::harness::{Actor, TestStack, each, rate_limited, without_presence};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -93,13 +93,16 @@ async fn an_offline_device_receives_missed_messages_and_changes() {
     let reactions = &entry["changed"][2]["reactions"];
     assert_eq!(each(reactions, "mine"), [true, true]);
     let listed = ana.get("/chat/rooms").await.ok();
-    let of = |id: &str| listed.as_array().unwrap().iter().find(|room| room["id"] == id).unwrap();
-    assert_eq!(entry["room"], *of(&room));
+    let of = |id: &str| {
+        let room = listed.as_array().unwrap().iter().find(|room| room["id"] == id).unwrap();
+        without_presence(room.clone())
+    };
+    assert_eq!(entry["room"], of(&room));
     assert_eq!(entry["room"]["pinned_message_ids"], json!([messages[4]["id"]]));
 
     // A room that the device does not know is loaded from its history.
     let joined_entry = room_in(&answer, &joined);
-    assert_eq!(joined_entry["room"], *of(&joined));
+    assert_eq!(joined_entry["room"], of(&joined));
     assert_eq!(
         (&joined_entry["complete"], &joined_entry["messages"], &joined_entry["changed"]),
         (&json!(false), &json!([]), &json!([]))
@@ -108,14 +111,60 @@ async fn an_offline_device_receives_missed_messages_and_changes() {
 
     // At the new positions the device misses nothing.
     let repeated = ana.sync(json!({&room: position(entry), &joined: position(joined_entry)})).await;
-    for room in [&room, &joined] {
-        let entry = room_in(&repeated, room);
-        assert_eq!(
-            (&entry["complete"], &entry["messages"], &entry["changed"]),
-            (&json!(true), &json!([]), &json!([]))
-        );
+    assert_eq!((&repeated["rooms"], &repeated["left"]), (&json!([]), &json!([])));
+    let unchanged: BTreeSet<&str> =
+        repeated["unchanged"].as_array().unwrap().iter().map(|room| room["id"].as_str().unwrap()).collect();
+    assert_eq!(unchanged, BTreeSet::from([room.as_str(), joined.as_str()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unchanged_room_has_what_changes_without_a_message_or_a_revision() {
+    let stack = TestStack::new().await;
+    let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    let room = ana.group_with(&[&ben, &cleo]).await;
+    for n in 1..=4 {
+        ben.send_message(&room, &format!("m{n}")).await;
     }
-    assert_eq!(repeated["left"], json!([]));
+    let unchanged = async || {
+        let answer = ana.sync(json!({&room: {"seq": 4, "rev": 0}})).await;
+        assert_eq!(answer["rooms"], json!([]));
+        answer["unchanged"][0].clone()
+    };
+    let mut expected = json!({
+        "id": room, "unread_count": 4, "read_seq": 0, "delivered_seq": 0, "others_read_seq": 0,
+        "others_delivered_seq": 0, "settings": null,
+        "receipts": [{"user_id": ben.id, "read_seq": 4, "delivered_seq": 4}],
+    });
+    assert_eq!(unchanged().await, expected);
+
+    let mut at_cleo = cleo.socket().await;
+    at_cleo.send("message_delivered", json!({"chat_room_id": room, "seq": 3})).await;
+    at_cleo.expect("message_delivered_receipt").await;
+    at_cleo.send("message_read", json!({"chat_room_id": room, "seq": 2})).await;
+    at_cleo.expect("message_read_receipt").await;
+    let body = json!({"seq": 3});
+    ana.call(Method::PUT, &format!("/chat/rooms/{room}/read"), Some(body.to_string())).await.ok();
+    expected["settings"] = ana.update_room_settings(&room, json!({"is_pinned": true})).await.ok();
+    for (field, value) in [
+        ("unread_count", 1),
+        ("read_seq", 3),
+        ("delivered_seq", 3),
+        ("others_read_seq", 2),
+        ("others_delivered_seq", 3),
+    ] {
+        expected[field] = value.into();
+    }
+    assert_eq!(unchanged().await, expected);
+    let listed = ana.get("/chat/rooms").await.ok()[0].take();
+    assert_eq!(listed["unread_count"], 1);
+
+    // Withheld receipts are withheld here, too. The change of a profile is a revision of the room.
+    let withheld = json!({"settings": {"read_receipts": false}});
+    ana.patch("/users/me", withheld).await.ok();
+    let answer = ana.sync(json!({&room: {"seq": 4, "rev": 1}})).await;
+    let hidden = &answer["unchanged"][0];
+    assert_eq!((&hidden["others_read_seq"], &hidden["others_delivered_seq"]), (&json!(0), &json!(3)));
+    assert_eq!(hidden["receipts"], json!([{"user_id": ben.id, "read_seq": 0, "delivered_seq": 4}]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +185,7 @@ async fn the_receipts_of_the_others_determine_the_status_of_every_message() {
     at_cleo.send("message_delivered", to(2)).await;
     at_cleo.expect("message_delivered_receipt").await;
     let answer = ana.sync(json!({&room: {"seq": 4, "rev": 0}})).await;
-    let entry = room_in(&answer, &room);
+    let entry = &answer["unchanged"][0];
     assert_eq!((&entry["others_read_seq"], &entry["others_delivered_seq"]), (&json!(1), &json!(2)));
     let statuses: Vec<Value> =
         ana.history(&room).await.iter().map(|message| message["status"].clone()).collect();
@@ -275,7 +324,8 @@ async fn a_sync_over_the_size_limits_is_paginated_or_requires_a_reload() {
     assert_eq!((&second["left"], &second["next_cursor"]), (&json!([]), &Value::Null));
 
     let answer = sync([501, 0, 0], None).await;
-    assert_eq!(summary(&answer), [(true, 0), (false, 0), (true, 1)], "over the limit of 1 MB");
+    assert_eq!(summary(&answer), [(false, 0), (true, 1)], "over the limit of 1 MB");
+    assert_eq!(each(&answer["unchanged"], "id"), [long.as_str()]);
     let first = sync([11, 117, 0], None).await;
     assert_eq!((summary(&first), &first["complete"]), (vec![(true, 490)], &json!(false)));
     let second = sync([11, 117, 0], Some(&first["next_cursor"])).await;
@@ -292,19 +342,15 @@ async fn more_than_a_hundred_rooms_are_paginated() {
     }
     let named: serde_json::Map<String, Value> =
         rooms.iter().map(|room| (room.clone(), json!({"seq": 0, "rev": 0}))).collect();
-    for (positions, complete) in [(json!({}), false), (Value::from(named), true)] {
+    for (positions, part) in [(json!({}), "rooms"), (Value::from(named), "unchanged")] {
         let first = ana.sync(positions.clone()).await;
-        assert_eq!(
-            (first["complete"].clone(), first["rooms"].as_array().unwrap().len()),
-            (json!(false), 100)
-        );
+        assert_eq!((first["complete"].clone(), first[part].as_array().unwrap().len()), (json!(false), 100));
         let request = json!({"rooms": positions, "cursor": first["next_cursor"]});
         let second = ana.post("/chat/sync", request).await.ok();
         assert_eq!((&second["complete"], &second["next_cursor"]), (&json!(true), &Value::Null));
-        let both = [&first, &second].map(|answer| answer["rooms"].as_array().unwrap().clone()).concat();
-        assert!(both.iter().all(|room| room["complete"] == complete));
-        let ids: BTreeSet<String> =
-            both.iter().map(|room| room["room"]["id"].as_str().unwrap().to_owned()).collect();
+        let both = [&first, &second].map(|answer| answer[part].as_array().unwrap().clone()).concat();
+        let id = |row: &Value| row["room"]["id"].as_str().or(row["id"].as_str()).unwrap().to_owned();
+        let ids: BTreeSet<String> = both.iter().map(id).collect();
         assert_eq!((both.len(), &ids), (101, &rooms), "each once");
     }
 }
@@ -341,6 +387,6 @@ async fn an_invalid_sync_request_is_rejected() {
     stack.stranger(None).post("/chat/sync", json!({"rooms": {}})).await.problem(401, "invalid_token");
     let lenient =
         json!({"rooms": {room.to_uppercase(): {"seq": 0, "rev": 0}}, "cursor": null, "color": "red"});
-    assert_eq!(ana.post("/chat/sync", lenient).await.ok()["rooms"][0]["complete"], true);
+    assert_eq!(ana.post("/chat/sync", lenient).await.ok()["unchanged"][0]["id"], room);
     assert_eq!(stack.new_user().sync(json!({})).await["rooms"], json!([]));
 }

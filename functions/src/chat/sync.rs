@@ -16,7 +16,5 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn sync(app: App, me: Reader, Body(request): Body<SyncRequest>) -> Reply<Sync> {
     let page = app.store.sync(me.id, &request.positions, request.scope, request.after, app.now()).await?;
-    let mut sync = Sync::from(page);
-    app.show_presence(me.id, sync.rooms_mut().filter(|room| room.is_direct())).await?;
-    Ok(Json(sync))
+    Ok(Json(page.into()))
 }

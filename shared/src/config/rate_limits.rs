@@ -99,6 +99,24 @@ fn parse_number(text: &str, max: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{clock::Timestamp, domain::users::rate_limit::Decision};
+
+    #[test]
+    fn two_devices_that_follow_the_client_protocol_are_never_limited() {
+        let document = include_str!("../../../docs/client-protocol.md").replace("\n  ", " ");
+        assert!(document.contains("at most one of each kind per three seconds and room"));
+        assert!(document.contains("Send `typing_start` when the user types, and again every three seconds"));
+        let limit = default_limit(RateLimitedAction::Frames);
+        let mut stored = None;
+        for second in (0..3600).step_by(3) {
+            let now = Timestamp::from_seconds(1_770_000_000 + second);
+            // On each device a delivered and a read receipt, and a typing indicator.
+            for _ in 0..2 * 3 {
+                let Decision::Allowed { next } = limit.check(stored, now) else { panic!("{second} s") };
+                stored = Some(next);
+            }
+        }
+    }
 
     #[test]
     fn actions_that_are_not_named_have_their_default_limits() {

@@ -62,6 +62,9 @@ pub struct RoomSync {
     pub others: ReceiptPosition,
     /// The client's position once it has applied this page.
     pub position: SyncPosition,
+    /// Whether the client is at this position. Then only receipts and the member's own settings can differ
+    /// from what it holds, and the summary has no last message.
+    pub is_unchanged: bool,
     /// The missing messages; `None` if the client has to reload the room.
     pub messages: Option<CatchUp>,
 }

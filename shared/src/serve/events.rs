@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use lambda_http::{
     Body, Request, RequestExt,
     aws_lambda_events::query_map::QueryMap,
-    http::{HeaderValue, Method, header::AUTHORIZATION},
+    http::{
+        HeaderValue, Method,
+        header::{ACCEPT_ENCODING, AUTHORIZATION},
+    },
     request::RequestContext,
 };
 use serde::Deserialize;
@@ -77,7 +80,7 @@ pub struct ScheduledEvent {
     pub(super) time: Option<DateTime<Utc>>,
 }
 
-/// The request of an HTTP API event, without its URI and with only the headers that endpoints read. `None` if
+/// The request of an HTTP API event, without its URI and with only the headers that functions read. `None` if
 /// the event is none of the HTTP API or a part of it cannot be read.
 ///
 /// The conversion of `lambda_http` ends the process if a part is not as it expects, such as a raw `<` in the
@@ -99,6 +102,10 @@ pub fn http_request(event: &str) -> Option<Request> {
     *request.method_mut() = Method::from_bytes(event.request_context.http.method.as_bytes()).ok()?;
     if let Some(token) = header(event.headers.as_ref(), AUTHORIZATION.as_str()) {
         request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_str(token).ok()?);
+    }
+    let accepted = header(event.headers.as_ref(), ACCEPT_ENCODING.as_str());
+    if let Some(accepted) = accepted.and_then(|accepted| HeaderValue::from_str(accepted).ok()) {
+        request.headers_mut().insert(ACCEPT_ENCODING, accepted);
     }
     Some(request)
 }

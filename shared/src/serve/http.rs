@@ -8,7 +8,7 @@ use lambda_http::{
     Body as HttpBody, Request, RequestExt, Response,
     http::{
         HeaderName, HeaderValue, StatusCode,
-        header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
+        header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
     },
     request::RequestContext,
 };
@@ -23,7 +23,7 @@ use crate::{
     domain::page::Page,
     error::Refusal,
     id::UserId,
-    serve::{Endpoint, Fatal, FromCall, events, log_answered, measured},
+    serve::{Endpoint, Fatal, FromCall, compression::compressed, events, log_answered, measured},
     wire::{
         ListItem,
         fields::{Fields, Input, MAX_BODY_BYTES},
@@ -129,14 +129,17 @@ where
     let (method, path) = (call.0.method().as_str(), call.route());
     let status = response.status().as_u16();
     log_answered!(&error, measured, method, path, status, request_id);
-    response
+    let accepted = call.0.headers().get(ACCEPT_ENCODING);
+    compressed(response, accepted.and_then(|accepted| accepted.to_str().ok()))
 }
 
 fn problem(problem: &Problem) -> Response<HttpBody> {
     let mut response = Response::new(HttpBody::Text(serde_json::to_string(problem).unwrap_or_default()));
     *response.status_mut() =
         StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json; charset=utf-8"));
     if let Some(seconds) = problem.retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
@@ -207,7 +210,7 @@ fn escaped_bytes(json: &str) -> usize {
 
 fn json_response(json: String) -> Response<HttpBody> {
     let mut response = Response::new(HttpBody::Text(json));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response
 }
 

@@ -4,6 +4,7 @@
 //! the identity comes before parameters that read the content of the call.
 
 pub mod authorizer;
+mod compression;
 pub mod events;
 pub mod http;
 mod log;

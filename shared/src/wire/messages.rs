@@ -100,12 +100,12 @@ const DEFAULT_LIMIT: usize = 50;
 impl Input for History {
     fn read(fields: &mut Fields) -> Option<Self> {
         let limit = fields.within("limit", 1, MAX_PAGE).and_then(|limit| usize::try_from(limit).ok());
-        let [offset, before, after] = ["offset", "before_seq", "after_seq"].map(|name| fields.optional(name));
-        let window = Window::choose(offset, before, after);
+        let positions = ["offset", "before_seq", "after_seq", "around_seq"].map(|name| fields.optional(name));
+        let window = Window::choose(positions);
         if window.is_none() {
             fields.violation(
                 "before_seq",
-                "cannot be combined with offset or after_seq, nor these with each other",
+                "cannot be combined with offset, after_seq or around_seq, nor these with each other",
             );
         }
         Some(Self { window: window?, limit: limit.unwrap_or(DEFAULT_LIMIT) })
@@ -170,6 +170,7 @@ impl From<View> for Message {
 #[derive(Clone, Debug, Serialize)]
 struct Preview {
     id: MessageId,
+    seq: u64,
     sender_id: UserId,
     sender_username: String,
     message_type: Kind,
@@ -184,6 +185,7 @@ impl From<messages::Message> for Preview {
     fn from(message: messages::Message) -> Self {
         Self {
             id: message.id,
+            seq: message.seq,
             sender_id: message.sender_id,
             is_deleted: message.is_deleted(),
             sender_username: message.sender_username,

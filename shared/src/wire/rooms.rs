@@ -105,6 +105,7 @@ pub struct ChatRoom {
     participant_count: usize,
     pinned_message_ids: Vec<MessageId>,
     settings: RoomSettingsView,
+    first_seq: u64,
     seq: u64,
     rev: u64,
     #[serde(skip)]
@@ -141,6 +142,7 @@ impl ChatRoom {
             participants,
             participant_count: room.member_count,
             settings: RoomSettings::default().into(),
+            first_seq: from_seq,
             seq: 0,
             rev: room.rev,
             cursor: String::new(),
@@ -173,7 +175,8 @@ impl ChatRoom {
 impl From<RoomSummary> for ChatRoom {
     fn from(summary: RoomSummary) -> Self {
         let reader = summary.me.shown.user_id;
-        let (unread_count, seq, cursor) = (summary.unread(), summary.tail, summary.cursor());
+        let (unread_count, seq, cursor) = (summary.unread(), summary.tail, summary.list_cursor);
+        let cursor = cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
         let last_message = summary.last_message.map(Message::from);
         let members = summary.others.into_iter().chain([summary.me]).collect();
         let settings = summary.settings.into();

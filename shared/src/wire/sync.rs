@@ -9,14 +9,15 @@ use serde_json::value::RawValue;
 use crate::{
     domain::{
         messages::view::View,
+        rooms::Member,
         sync::{RoomSync, SyncPage, SyncPosition, SyncScope},
     },
-    id::RoomId,
+    id::{RoomId, UserId},
     wire::{
         fields::{Fields, Input},
         json::{self, Object},
         messages::Message,
-        rooms::ChatRoom,
+        rooms::{ChatRoom, RoomSettingsView},
     },
 };
 
@@ -63,22 +64,18 @@ pub struct Sync {
     complete: bool,
     next_cursor: Option<RoomId>,
     rooms: Vec<SyncedRoom>,
+    unchanged: Vec<UnchangedRoom>,
     left: Vec<RoomId>,
-}
-
-impl Sync {
-    /// The rooms of this page.
-    pub fn rooms_mut(&mut self) -> impl Iterator<Item = &mut ChatRoom> {
-        self.rooms.iter_mut().map(|synced| &mut synced.room)
-    }
 }
 
 impl From<SyncPage> for Sync {
     fn from(page: SyncPage) -> Self {
+        let (unchanged, rooms): (Vec<_>, Vec<_>) = page.rooms.into_iter().partition(|room| room.is_unchanged);
         Self {
             complete: page.next.is_none(),
             next_cursor: page.next,
-            rooms: page.rooms.into_iter().map(SyncedRoom::from).collect(),
+            rooms: rooms.into_iter().map(SyncedRoom::from).collect(),
+            unchanged: unchanged.into_iter().map(UnchangedRoom::from).collect(),
             left: page.left,
         }
     }
@@ -111,6 +108,61 @@ impl From<RoomSync> for SyncedRoom {
             changed: shown(messages.changed),
             others_read_seq: sync.others.read_seq,
             others_delivered_seq: sync.others.delivered_seq,
+        }
+    }
+}
+
+/// What can differ in a room of which the client misses nothing: receipts, and what follows from them, and the
+/// member's own settings.
+#[derive(Debug, Serialize)]
+struct UnchangedRoom {
+    id: RoomId,
+    unread_count: u64,
+    read_seq: u64,
+    delivered_seq: u64,
+    others_read_seq: u64,
+    others_delivered_seq: u64,
+    /// The other members beyond `others_read_seq` or `others_delivered_seq`.
+    receipts: Vec<MemberReceipt>,
+    /// `None` if they have never been changed.
+    settings: Option<RoomSettingsView>,
+}
+
+/// The receipts of a member.
+#[derive(Debug, Serialize)]
+struct MemberReceipt {
+    user_id: UserId,
+    read_seq: u64,
+    delivered_seq: u64,
+}
+
+impl MemberReceipt {
+    fn seen_by(reader: &Member, member: &Member) -> Self {
+        Self {
+            user_id: member.shown.user_id,
+            read_seq: member.read_seq_shown_to(reader),
+            delivered_seq: member.received_seq_shown_to(reader),
+        }
+    }
+}
+
+impl From<RoomSync> for UnchangedRoom {
+    fn from(sync: RoomSync) -> Self {
+        let RoomSync { summary, others, .. } = sync;
+        let MemberReceipt { read_seq, delivered_seq, .. } = MemberReceipt::seen_by(&summary.me, &summary.me);
+        let receipts = summary.others.iter().map(|member| MemberReceipt::seen_by(&summary.me, member));
+        let is_ahead = |receipt: &MemberReceipt| {
+            receipt.read_seq > others.read_seq || receipt.delivered_seq > others.delivered_seq
+        };
+        Self {
+            id: summary.room.id,
+            unread_count: summary.unread(),
+            read_seq,
+            delivered_seq,
+            others_read_seq: others.read_seq,
+            others_delivered_seq: others.delivered_seq,
+            receipts: receipts.filter(is_ahead).collect(),
+            settings: Some(summary.settings).filter(|settings| settings.version > 0).map(Into::into),
         }
     }
 }

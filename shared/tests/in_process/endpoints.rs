@@ -28,6 +28,7 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
         }
         "chat-delete-room" => boxed_http(app, functions::chat_delete_room::delete_room, request).await,
         "chat-edit-message" => boxed_http(app, functions::chat_edit_message::edit_message, request).await,
+        "chat-get-message" => boxed_http(app, functions::chat_get_message::get_message, request).await,
         "chat-get-room" => boxed_http(app, functions::chat_get_room::get_room, request).await,
         "chat-list-messages" => boxed_http(app, functions::chat_list_messages::list_messages, request).await,
         "chat-list-pins" => boxed_http(app, functions::chat_list_pins::list_pins, request).await,

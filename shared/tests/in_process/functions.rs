@@ -14,6 +14,8 @@ pub mod chat_delete_message;
 pub mod chat_delete_room;
 #[path = "../../../functions/src/chat/edit_message.rs"]
 pub mod chat_edit_message;
+#[path = "../../../functions/src/chat/get_message.rs"]
+pub mod chat_get_message;
 #[path = "../../../functions/src/chat/get_room.rs"]
 pub mod chat_get_room;
 #[path = "../../../functions/src/chat/list_messages.rs"]

@@ -15,6 +15,9 @@ use crate::{
 /// The retention of change records, in milliseconds.
 pub const CHANGE_RETENTION: u64 = 30 * 24 * 3600 * 1000;
 
+/// The number of participants of a room that lists and syncs return.
+const LISTED_PARTICIPANTS: u64 = 9;
+
 impl Simulation {
     /// Starts a sync of a device. If one is in progress, another follows it.
     pub fn catch_up(self: &Rc<Self>, d: usize) {
@@ -61,6 +64,11 @@ impl Simulation {
                 self.check_room_sync(user, room_sync, position, requested_at, &acknowledged);
                 seen.insert(text(&room_sync["room"]["id"]).to_owned());
             }
+            for room in page["unchanged"].as_array().unwrap() {
+                let position = sync_request["rooms"].get(text(&room["id"]));
+                self.check_unchanged_room(user, room, position, requested_at, &acknowledged);
+                seen.insert(text(&room["id"]).to_owned());
+            }
             seen.extend(page["left"].as_array().unwrap().iter().map(|room| text(room).to_owned()));
             let incomplete = self.devices[d].borrow_mut().replica.take_sync(&page);
             self.devices[d].borrow_mut().unloaded.extend(incomplete);
@@ -81,14 +89,19 @@ impl Simulation {
         }
     }
 
-    /// Loads all participants of each room of which a sync has returned only some; `None` if the
-    /// account is deleted.
+    /// Loads all participants of each room of which a sync has returned only some, or the receipts of only
+    /// some; `None` if the account is deleted.
     async fn load_participants(self: &Rc<Self>, d: usize, page: &Value) -> Option<()> {
         let user = self.devices[d].borrow().user;
         let stored = self.devices[d].borrow().replica.shown();
         let is_partial =
             |room: &Value| room["participant_count"] != room["participants"].as_array().map_or(0, Vec::len);
-        let rooms = stored.as_object().unwrap().iter().filter(|(_, stored)| is_partial(&stored["room"]));
+        let unchanged = page["unchanged"].as_array().unwrap();
+        let is_unchanged = |room: &str| unchanged.iter().any(|unchanged| unchanged["id"] == room);
+        let is_large = |room: &Value| number(&room["participant_count"]) > LISTED_PARTICIPANTS;
+        let rooms = stored.as_object().unwrap().iter().filter(|(id, stored)| {
+            is_partial(&stored["room"]) || is_unchanged(id) && is_large(&stored["room"])
+        });
         let (mut rooms, mut attempt) = (rooms.map(|(room, _)| room.clone()).collect::<Vec<_>>(), 0);
         while let Some(room) = rooms.last() {
             let (acknowledged, requested_at) = (self.observed.borrow().acknowledged(), self.aws.now());

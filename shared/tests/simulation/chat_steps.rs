@@ -126,7 +126,7 @@ impl Simulation {
     fn load_history_page(self: &Rc<Self>, d: usize, room: &str) {
         let (simulation, room, user) = (self.clone(), room.to_owned(), self.devices[d].borrow().user);
         let mut rng = self.rng.borrow_mut();
-        let window = ["offset", "before_seq", "after_seq"][rng.usize(..3)];
+        let window = ["offset", "before_seq", "after_seq", "around_seq"][rng.usize(..4)];
         let (from, limit) = (rng.u64(..20), rng.u64(1..=10));
         self.spawn(async move { drop(simulation.history(user, &room, (window, from), limit).await) });
     }

@@ -88,6 +88,7 @@ fn function_name(route: &str) -> String {
         "PUT /chat/room/participants/{user_id}" => "chat-add-participant",
         "DELETE /chat/room/participants/{user_id}" => "chat-remove-participant",
         "POST /chat/messages" => "chat-send-message",
+        "GET /chat/room/messages/{message_id}" => "chat-get-message",
         "PATCH /chat/room/messages/{message_id}" => "chat-edit-message",
         "DELETE /chat/room/messages/{message_id}" => "chat-delete-message",
         "PUT /chat/room/messages/{message_id}/pin" => "chat-pin-message",

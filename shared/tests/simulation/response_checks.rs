@@ -91,16 +91,7 @@ impl Simulation {
         self.check_room_is_open(room, requested_at);
         for participant in room["participants"].as_array().unwrap() {
             self.check_username(&participant["user_id"], &participant["username"]);
-            let user_id = text(&participant["user_id"]);
-            let (read, delivered) = (number(&participant["read_seq"]), number(&participant["delivered_seq"]));
-            let key = (id.to_owned(), user, user_id.to_owned());
-            let min = acknowledged.receipts.get(&key).copied().unwrap_or_default();
-            if read < min.0 || delivered < min.1 {
-                let now = (read, delivered);
-                let detail = format!("{name} sees {now:?} of {user_id} after {min:?}");
-                self.report_violation("receipts never move back", detail);
-            }
-            self.observed.borrow_mut().record_receipts(id, user, user_id, read, delivered);
+            self.check_receipts(user, id, participant, acknowledged);
         }
     }
 
@@ -159,11 +150,61 @@ impl Simulation {
         }
     }
 
+    /// Checks a room at which a sync found nothing new: the position that the client sent covers everything
+    /// acknowledged before the request, and no receipt moved back.
+    pub fn check_unchanged_room(
+        &self,
+        user: usize,
+        room: &Value,
+        position: Option<&Value>,
+        requested_at: u64,
+        acknowledged: &Acknowledged,
+    ) {
+        let id = text(&room["id"]);
+        let name = format!("{} in the {}", self.users[user].name, self.room_name(id));
+        let Some(position) = position else {
+            self.report_violation("sync", format!("{name} is unchanged without a position: {room}"));
+            return;
+        };
+        let (seq, rev) = (number(&position["seq"]), number(&position["rev"]));
+        let tail = acknowledged.tails.get(id).copied().unwrap_or_default();
+        let revs = acknowledged.revs.iter().filter(|((room, seq), _)| room == id && *seq <= tail);
+        let changed = revs.map(|(_, rev)| *rev).max().unwrap_or_default();
+        if seq < tail || rev < changed {
+            let detail = format!("{name} at {position} misses nothing up to {tail} and revision {changed}");
+            self.report_violation("acknowledged writes are visible", detail);
+        }
+        self.check_room_is_open(room, requested_at);
+        let mut me = room.clone();
+        me["user_id"] = self.users[user].id.as_str().into();
+        for receipt in room["receipts"].as_array().unwrap().iter().chain([&me]) {
+            self.check_receipts(user, id, receipt, acknowledged);
+        }
+    }
+
+    /// No receipt of a member moved back.
+    fn check_receipts(&self, user: usize, room: &str, member: &Value, acknowledged: &Acknowledged) {
+        let user_id = text(&member["user_id"]);
+        let (read, delivered) = (number(&member["read_seq"]), number(&member["delivered_seq"]));
+        let key = (room.to_owned(), user, user_id.to_owned());
+        let min = acknowledged.receipts.get(&key).copied().unwrap_or_default();
+        if read < min.0 || delivered < min.1 {
+            let (name, now) = (&self.users[user].name, (read, delivered));
+            let detail =
+                format!("{name} sees {now:?} of {user_id} in the {} after {min:?}", self.room_name(room));
+            self.report_violation("receipts never move back", detail);
+        }
+        self.observed.borrow_mut().record_receipts(room, user, user_id, read, delivered);
+    }
+
     /// The receipts of all other members in a sync are not above those of any member in a later response.
     pub fn check_receipts_of_others(&self, user: usize, page: &Value, room: &Value) {
         // A later revision may have other members.
         let is_this = |synced: &&Value| synced["room"]["id"] == room["id"] && synced["rev"] == room["rev"];
-        let Some(synced) = page["rooms"].as_array().unwrap().iter().find(is_this) else { return };
+        let is_unchanged = |unchanged: &&Value| unchanged["id"] == room["id"];
+        let part = |name: &str| page[name].as_array().unwrap().iter();
+        let synced = part("rooms").find(is_this).or_else(|| part("unchanged").find(is_unchanged));
+        let Some(synced) = synced else { return };
         let (others, lowest) = (receipts_of_others(synced), lowest_receipts_of_others(room));
         if others.0 > lowest.0 || others.1 > lowest.1 {
             let name = &self.users[user].name;
@@ -217,6 +258,11 @@ impl Simulation {
         let matches_window = match window {
             "before_seq" => last.is_none_or(|last| last < from && (last + 1 == from || tail < from)),
             "after_seq" => first.is_none_or(|first| first > from) && (tail <= from || first.is_some()),
+            "around_seq" => {
+                let is_covered = seqs.contains(&from) || first.is_some_and(|first| first > from);
+                let is_whole = seqs.len() as u64 == limit || last.is_some_and(|last| last >= tail);
+                tail < from || is_covered && is_whole
+            }
             _ => last.is_none_or(|last| last + from >= tail),
         };
         if !is_dense || !matches_window || seqs.len() as u64 > limit {

@@ -179,6 +179,46 @@ async fn a_room_list_paginates_to_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_list_that_moves_between_its_pages_loses_no_room() {
+    const ROOMS: usize = 9;
+    for seed in 0..40 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let backend = TestBackend::new();
+        let (ana, ben, cleo) =
+            (backend.user("ana").await, backend.user("ben").await, backend.user("cleo").await);
+        let mut all = Vec::new();
+        for _ in 0..ROOMS {
+            all.push(room(&backend, ana, &[ben, cleo]).await);
+        }
+        let limit = rng.usize(1..4);
+        let (mut listed, mut newest, mut count, mut cursor) = (BTreeSet::new(), BTreeMap::new(), 0, None);
+        let mut moved = BTreeSet::new();
+        loop {
+            let page = PageRequest { limit: Some(limit), cursor };
+            let page = backend.app.store.my_rooms(ana, page).await.unwrap();
+            assert!(page.items.len() <= limit);
+            count += page.items.len();
+            for summary in page.items {
+                let id = summary.room.id;
+                assert!(listed.insert(id) || moved.contains(&id), "seed {seed}: {id} is repeated unchanged");
+                assert!(newest.insert(id, summary.tail).is_none_or(|earlier| earlier < summary.tail));
+            }
+            assert!(count <= 2 * ROOMS, "seed {seed}: each room at most twice");
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+            for _ in 0..rng.usize(..4) {
+                let active = all[rng.usize(..ROOMS)];
+                backend.app.store.append(&send(active, ben, "hi"), backend.app.now()).await.unwrap();
+                moved.insert(active);
+            }
+        }
+        assert_eq!(listed, all.into_iter().collect(), "seed {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_large_group_shows_eight_others_and_the_status_of_the_last_message() {
     let backend = TestBackend::new();
     let ana = backend.user("ana").await;

@@ -79,10 +79,46 @@ async fn an_up_to_date_device_pays_only_for_the_room_list() {
     );
     let operations = backend.calls().into_iter().map(|call| call.operation);
     assert_eq!(operations.collect::<Vec<_>>(), ["Query"; 1 + 2 * 11], "the list, and two for each room");
-    for room in page.rooms {
-        let missed = room.messages.unwrap();
-        assert!(missed.new.is_empty() && missed.changed.is_empty());
+    assert!(page.rooms.iter().all(|room| room.is_unchanged));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_has_a_room_does_not_pay_for_its_last_message() {
+    let backend = TestBackend::new();
+    let (members, room) = group(&backend, 3).await;
+    send_message(&backend, room, members[1], &"🏃".repeat(4000)).await;
+    backend.app.store.advance_head(room, 1).await.unwrap();
+    let units = async |seq: u64| {
+        backend.calls();
+        let synced = sync_room(&backend, members[0], room, seq, 0).await;
+        assert_eq!((synced.position, synced.is_unchanged), (SyncPosition { seq: 1, rev: 0 }, seq == 1));
+        backend.calls().into_iter().map(|call| call.units).sum::<f64>()
+    };
+    assert!(units(1).await <= 3.0, "the list, the room, and that there is no newer message");
+    assert!(units(0).await > 6.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_room_is_unchanged_only_at_its_newest_position_and_revision() {
+    let backend = TestBackend::new();
+    let (members, room) = group(&backend, 3).await;
+    let messages = fill(&backend, room, members[1], "hi", 3).await;
+    change(&backend, members[2], &messages[0], &react()).await.unwrap();
+    // The head hint may be any earlier position.
+    for hint in 0..=3 {
+        backend.app.store.advance_head(room, hint).await.unwrap();
+        for (seq, rev) in [(3, 1), (3, 0), (2, 1), (2, 0), (hint, 1), (4, 1), (3, 2)] {
+            let synced = sync_room(&backend, members[0], room, seq, rev).await;
+            let known = SyncPosition { seq, rev };
+            assert_eq!(synced.position, SyncPosition { seq: 3, rev: 1 });
+            assert_eq!(synced.is_unchanged, known == synced.position, "{known:?}, head hint {hint}");
+            assert!(synced.is_unchanged || synced.summary.last_message.is_some());
+        }
     }
+    let joined = members[0];
+    backend.app.store.leave(room, joined, joined, backend.app.now()).await.unwrap();
+    let left = sync(&backend, joined, &BTreeMap::from([(room, SyncPosition { seq: 4, rev: 2 })]), None).await;
+    assert_eq!((left.rooms.len(), left.left), (0, vec![room]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,13 @@
 //! Callers of the API.
 
-use std::time::Duration;
+use std::{io::Read, time::Duration};
 
+use flate2::read::GzDecoder;
 use local::TIME_HEADER;
-use reqwest::{Method, header::HeaderMap};
+use reqwest::{
+    Method,
+    header::{HeaderMap, HeaderValue},
+};
 use serde_json::{Value, json};
 use shared::clock::Clock;
 
@@ -97,7 +101,7 @@ impl Actor {
         body: Option<String>,
     ) -> reqwest::Result<Answer> {
         let url = format!("{}/api/v1{path}", self.base);
-        let mut request = self.http.request(method.clone(), &url);
+        let mut request = self.http.request(method.clone(), &url).header("accept-encoding", "gzip");
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -110,7 +114,7 @@ impl Actor {
         }
         let response = request.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await?;
+        let text = decoded(&headers, &response.bytes().await?);
         let (method, body) = (method.as_str(), body.as_deref());
         let documented =
             rest::check(&Exchange { method, url: &url, body, status, headers: &headers, text: &text });
@@ -198,6 +202,19 @@ impl Actor {
     }
 }
 
+/// The text of a response body, as its `content-encoding` says.
+fn decoded(headers: &HeaderMap, body: &[u8]) -> String {
+    match headers.get("content-encoding").map(|coding| coding.to_str().unwrap()) {
+        None => String::from_utf8(body.to_vec()).unwrap(),
+        Some(coding) => {
+            assert_eq!((coding, &headers["vary"]), ("gzip", &HeaderValue::from_static("accept-encoding")));
+            let mut text = String::new();
+            GzDecoder::new(body).read_to_string(&mut text).unwrap();
+            text
+        }
+    }
+}
+
 /// The response to a call.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -213,7 +230,7 @@ impl Answer {
     #[track_caller]
     pub fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);
-        assert_eq!(self.headers["content-type"], "application/json");
+        assert_eq!(self.headers["content-type"], "application/json; charset=utf-8");
         serde_json::from_str(&self.text).unwrap()
     }
 
@@ -235,7 +252,7 @@ impl Answer {
     #[track_caller]
     pub fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
-        assert_eq!(self.headers["content-type"], "application/problem+json");
+        assert_eq!(self.headers["content-type"], "application/problem+json; charset=utf-8");
         let problem: Value = serde_json::from_str(&self.text).unwrap();
         assert_eq!((&problem["status"], &problem["code"]), (&json!(status), &json!(code)), "{problem}");
         for field in ["type", "title", "detail"] {

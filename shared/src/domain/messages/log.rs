@@ -52,29 +52,35 @@ pub enum Window {
     Before(u64),
     /// The messages directly above a position.
     After(u64),
+    /// The message at a position, and those directly below and above it.
+    Around(u64),
 }
 
 impl Window {
-    /// The window for the caller's parameters, at most one of them, else `None`. The default is the newest.
-    pub fn choose(offset: Option<u64>, before: Option<u64>, after: Option<u64>) -> Option<Self> {
-        match (offset, before, after) {
-            (offset, None, None) => Some(Self::Newest { offset: offset.unwrap_or_default() }),
-            (None, Some(before), None) => Some(Self::Before(before)),
-            (None, None, Some(after)) => Some(Self::After(after)),
+    /// The window for the caller's `offset`, `before_seq`, `after_seq` and `around_seq`, at most one of them,
+    /// else `None`. The default is the newest.
+    pub fn choose(positions: [Option<u64>; 4]) -> Option<Self> {
+        match positions {
+            [offset, None, None, None] => Some(Self::Newest { offset: offset.unwrap_or_default() }),
+            [None, Some(before), None, None] => Some(Self::Before(before)),
+            [None, None, Some(after), None] => Some(Self::After(after)),
+            [None, None, None, Some(seq)] => Some(Self::Around(seq)),
             _ => None,
         }
     }
 
-    /// The part of the log that begins with the window's messages, for a reader who sees it from `from_seq`.
-    /// `None` if there is nothing to read. `tail` is the newest position; only an offset needs it.
-    pub fn part(self, from_seq: u64, tail: u64) -> Option<Part> {
+    /// The part of the log that begins with the window's messages, at most `limit` of them, for a reader who
+    /// sees it from `from_seq`. `None` if there is nothing to read. `tail` is the newest position; only an
+    /// offset needs it.
+    pub fn part(self, limit: u64, from_seq: u64, tail: u64) -> Option<Part> {
         let (first, last) = match self {
             Self::Newest { offset: 0 } => (from_seq, u64::MAX),
             Self::Newest { offset } => (from_seq, tail.saturating_sub(offset)),
             Self::Before(seq) => (from_seq, seq.saturating_sub(1)),
             Self::After(seq) => (seq.saturating_add(1).max(from_seq), u64::MAX),
+            Self::Around(seq) => (seq.saturating_sub(limit / 2).max(from_seq), u64::MAX),
         };
-        let (first, newest_first) = (first.max(1), !matches!(self, Self::After(_)));
+        let (first, newest_first) = (first.max(1), !matches!(self, Self::After(_) | Self::Around(_)));
         (first <= last).then_some(Part { first, last, newest_first })
     }
 }
@@ -99,7 +105,7 @@ mod tests {
 
     /// The positions of a page of the window, for a reader who sees `from_seq` to `tail`.
     fn page(window: Window, limit: u64, from_seq: u64, tail: u64) -> Option<(u64, u64)> {
-        let Part { first, last, newest_first } = window.part(from_seq, tail)?;
+        let Part { first, last, newest_first } = window.part(limit, from_seq, tail)?;
         let last = last.min(tail);
         let (first, last) = if newest_first {
             (first.max((last + 1).saturating_sub(limit)), last)
@@ -133,9 +139,25 @@ mod tests {
 
     #[test]
     fn a_window_has_at_most_one_parameter() {
-        assert_eq!(Window::choose(Some(1), Some(2), None), None);
-        assert_eq!(Window::choose(None, Some(2), Some(1)), None);
-        assert_eq!(Window::choose(None, None, None), Some(Window::Newest { offset: 0 }));
+        for two in [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]] {
+            let positions = [0, 1, 2, 3].map(|n| two.contains(&n).then_some(1));
+            assert_eq!(Window::choose(positions), None);
+        }
+        assert_eq!(Window::choose([None; 4]), Some(Window::Newest { offset: 0 }));
+    }
+
+    #[test]
+    fn a_window_around_a_position_begins_half_a_page_below_it() {
+        assert_eq!(page(Window::Around(60), 21, 1, 120), Some((50, 70)));
+        assert_eq!(page(Window::Around(60), 20, 1, 120), Some((50, 69)));
+        assert_eq!(page(Window::Around(60), 1, 1, 120), Some((60, 60)));
+        assert_eq!(page(Window::Around(3), 20, 1, 120), Some((1, 20)), "at the beginning, more above");
+        assert_eq!(page(Window::Around(119), 20, 1, 120), Some((109, 120)));
+        assert_eq!(page(Window::Around(0), 20, 1, 120), Some((1, 20)));
+        assert_eq!(page(Window::Around(60), 20, 58, 120), Some((58, 77)));
+        assert_eq!(page(Window::Around(60), 20, 100, 120), Some((100, 119)));
+        assert_eq!(page(Window::Around(131), 20, 1, 120), None);
+        assert_eq!(page(Window::Around(u64::MAX), 20, 1, 120), None);
     }
 
     #[test]
@@ -163,9 +185,11 @@ mod tests {
     proptest! {
         #[test]
         fn no_window_exceeds_its_limit_or_the_visible_positions(
-            kind in 0..3u8, at in any::<u64>(), limit in 1..=100u64, from_seq in 1..500u64, tail in 0..1000u64,
+            kind in 0..4usize, at in any::<u64>(), limit in 1..=100u64, from_seq in 1..500u64, tail in 0..1000u64,
         ) {
-            let window = match kind { 0 => Window::Newest { offset: at }, 1 => Window::Before(at), _ => Window::After(at) };
+            let mut positions = [None; 4];
+            positions[kind] = Some(at);
+            let window = Window::choose(positions).unwrap();
             if let Some((first, last)) = page(window, limit, from_seq, tail) {
                 prop_assert!(first <= last && last - first < limit);
                 prop_assert!(first >= from_seq && last <= tail);

@@ -1,6 +1,7 @@
 //! Rooms and their members: kinds, roles, and what members see of each other.
 
 pub mod group;
+pub mod list;
 pub mod new_room;
 pub mod patch;
 pub mod settings;

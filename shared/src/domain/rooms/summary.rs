@@ -1,16 +1,12 @@
 //! A room as a list shows it to one of its members.
 
-use std::cmp::Reverse;
-
 use crate::{
     clock::Timestamp,
     domain::{
         messages::{Kind, Message, log, view::View},
-        rooms::{Member, Room, settings::RoomSettings},
+        rooms::{Member, Room, list::ListCursor, settings::RoomSettings},
         sync::SyncPosition,
     },
-    error::{Error, Result},
-    id::RoomId,
 };
 
 /// The maximum length of the last message's content in a list, in characters.
@@ -31,6 +27,8 @@ pub struct RoomSummary {
     pub tail: u64,
     /// The member's own settings of the room.
     pub settings: RoomSettings,
+    /// The place of the room in a list.
+    pub list_cursor: Option<ListCursor>,
 }
 
 /// The JSON of a room without its texts, members and pins, but with the longest preview of a message.
@@ -53,36 +51,15 @@ pub fn preview(message: Message) -> Message {
     Message { content, payload, ..message }
 }
 
-/// The position of a room in a list: newest activity first, then by id.
-type ListPosition = (Reverse<Timestamp>, RoomId);
-
 impl RoomSummary {
     /// The time of the last activity.
-    fn active_at(&self) -> Timestamp {
+    pub fn active_at(&self) -> Timestamp {
         self.last_message.as_ref().map_or(self.me.shown.joined_at, |view| view.message.created_at)
     }
 
     /// The number of unread messages.
     pub fn unread(&self) -> u64 {
         log::unread(self.tail, self.me.read_seq, self.me.from_seq, &self.room.uncounted)
-    }
-
-    /// The room's position in a list.
-    pub fn list_position(&self) -> ListPosition {
-        (Reverse(self.active_at()), self.room.id)
-    }
-
-    /// The cursor of the page that follows this room.
-    pub fn cursor(&self) -> String {
-        format!("{}_{}", self.active_at(), self.room.id)
-    }
-
-    /// The position that a cursor names.
-    pub fn position_of_cursor(cursor: &str) -> Result<ListPosition> {
-        let position = cursor
-            .split_once('_')
-            .and_then(|(time, room)| Some((Reverse(time.parse().ok()?), room.parse().ok()?)));
-        position.ok_or_else(|| Error::invalid("cursor", "must be one that an earlier page gave"))
     }
 
     /// An upper bound of the size of the room as JSON, in bytes, as far as it varies.
@@ -107,7 +84,10 @@ impl RoomSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{domain::messages::payload::Payload, id::MessageId};
+    use crate::{
+        domain::messages::payload::Payload,
+        id::{MessageId, RoomId},
+    };
 
     fn message() -> Message {
         let now = Timestamp::from_seconds(0);

@@ -209,13 +209,23 @@ impl Store {
             Window::Newest { offset: 1.. } => self.newest_position(room).await?,
             _ => 0,
         };
-        let Some(part) = window.part(from_seq, tail) else { return Ok(Vec::new()) };
+        let Some(part) = window.part(limit as u64, from_seq, tail) else { return Ok(Vec::new()) };
         let query = Query::of(keys::messages(room, part.first, part.last)).consistent().limit(limit);
         let query = if part.newest_first { query.newest_first() } else { query };
         let messages = self.table.query(query).await?.into_iter().map(read_message);
         let mut messages: Vec<Message> = messages.collect();
         messages.sort_by_key(|message| Reverse(message.seq));
         self.views_among(&room_with_members, reader, messages).await
+    }
+
+    /// A message that a member sees. [`Error::NotFound`] for any other one, and for a user who is no member.
+    pub async fn message(&self, room: RoomId, reader: UserId, id: MessageId) -> Result<View> {
+        let room_with_members = self.room_of_member(room, reader).await?;
+        let from_seq = room_with_members.member(reader)?.from_seq;
+        let found = self.table.get_item(keys::message(room, id.seq()), true).await?.map(read_message);
+        let seen = found.filter(|message| message.id == id && message.seq >= from_seq);
+        let mut views = self.views_among(&room_with_members, reader, seen.into_iter().collect()).await?;
+        views.pop().ok_or(Error::NotFound)
     }
 
     /// The pinned messages that a member sees, the newest pin first.

@@ -13,10 +13,11 @@ use crate::{
         page::{Page, PageRequest},
         receipts::{MessageStatus, ReceiptPosition},
         rooms::{
-            Member, Room, RoomWithMembers, SHOWN_MEMBERS,
+            Member, Room, RoomWithMembers, SHOWN_MEMBERS, list,
             settings::RoomSettings,
             summary::{RoomSummary, preview},
         },
+        sync::SyncPosition,
     },
     error::{Error, Result},
     id::{RoomId, UserId},
@@ -147,23 +148,16 @@ impl Store {
     /// last three are for rooms whose head hint lags, for large groups whose last message is the reader's,
     /// and for replies and reactions.
     pub async fn my_rooms(&self, me: UserId, page: PageRequest) -> Result<Page<RoomSummary>> {
-        let start = page.cursor.as_deref().map(RoomSummary::position_of_cursor).transpose()?;
+        let after = page.cursor.as_deref().map(str::parse).transpose()?;
         let (ids, settings) = self.listed_rooms(me).await?;
-        let mut summaries = self.summaries(me, &ids, settings).await?.rooms;
-        summaries.sort_by_cached_key(RoomSummary::list_position);
-        let mut items: Vec<RoomSummary> = summaries
-            .into_iter()
-            .filter(|summary| start.is_none_or(|start| summary.list_position() > start))
-            .collect();
-        let has_more = page.limit.is_some_and(|limit| items.len() > limit);
-        items.truncate(page.limit.unwrap_or(usize::MAX));
-        let next = items.last().filter(|_| has_more).map(RoomSummary::cursor);
-        Ok(Page { items, next })
+        let summaries = self.summaries(me, &ids, settings, &BTreeMap::new()).await?.rooms;
+        Ok(list::page(summaries, after, page.limit))
     }
 
     /// One of a user's rooms, as a list shows it; `None` if the user is not a member.
     pub async fn my_room(&self, me: UserId, room: RoomId) -> Result<Option<RoomSummary>> {
-        let Summaries { mut rooms, unreadable } = self.summaries(me, &[room], HashMap::new()).await?;
+        let Summaries { mut rooms, unreadable } =
+            self.summaries(me, &[room], HashMap::new(), &BTreeMap::new()).await?;
         unreadable.into_values().next().map_or_else(|| Ok(rooms.pop()), Err)
     }
 
@@ -196,16 +190,18 @@ impl Store {
         let last_message = self.views_among(&found, me, seen).await?.pop();
         let RoomWithMembers { room, mut members } = found;
         members.retain(|member| member.shown.user_id != me);
-        Ok(RoomSummary { room, me: member, others: members, last_message, tail, settings })
+        Ok(RoomSummary { room, me: member, others: members, last_message, tail, settings, list_cursor: None })
     }
 
     /// Some rooms as a list shows them to one of their members, in the given order, without closed rooms and
-    /// rooms of which the user is not a member. Settings that are given are not read again.
+    /// rooms of which the user is not a member. Settings that are given are not read again, nor is the last
+    /// message of a room that is at the known position.
     pub(in crate::store) async fn summaries(
         &self,
         me: UserId,
         rooms: &[RoomId],
         mut settings: HashMap<RoomId, RoomSettings>,
+        known: &BTreeMap<RoomId, SyncPosition>,
     ) -> Result<Summaries> {
         let unknown = rooms.iter().filter(|room| !settings.contains_key(room));
         let unknown: Vec<Key> = unknown.map(|room| keys::my_room(me, *room)).collect();
@@ -215,7 +211,7 @@ impl Store {
         }));
         // Nothing is read of rooms that are not the user's.
         let rooms: Vec<RoomId> = rooms.iter().copied().filter(|room| settings.contains_key(room)).collect();
-        let read = rooms.clone().into_iter().map(|room| self.summary(me, room));
+        let read = rooms.clone().into_iter().map(|room| self.summary(me, room, known.get(&room)));
         let read: Vec<_> = stream::iter(read).buffered(CONCURRENT_ROOMS).try_collect().await?;
         let (mut summaries, mut unreadable) = (Vec::with_capacity(rooms.len()), BTreeMap::new());
         for (id, found) in rooms.into_iter().zip(read) {
@@ -244,7 +240,12 @@ impl Store {
     /// if its own item cannot be read. Two round trips, one or two more for a large group.
     ///
     /// As [`members_query`] reads the room before its members, nothing shown is older than the revision.
-    async fn summary(&self, me: UserId, id: RoomId) -> Result<Option<Result<RoomSummary>>> {
+    async fn summary(
+        &self,
+        me: UserId,
+        id: RoomId,
+        known: Option<&SyncPosition>,
+    ) -> Result<Option<Result<RoomSummary>>> {
         let items = self.table.query(members_query(id).limit(LISTED_ITEMS)).await?;
         let is_whole =
             items.len() < LISTED_ITEMS || items.last().is_some_and(|item| item::sk(item) == keys::HEAD);
@@ -269,16 +270,18 @@ impl Store {
         let others = others.map(read_member).collect();
         let hint = found.remove(&keys::head(id)).and_then(|head| readable(read::<Head>(head)));
         let tail = hint.map_or(0, |head| head.seq);
-        let (last_message, settings) = (None, RoomSettings::default());
-        let mut summary = RoomSummary { room, me: member, others, last_message, tail, settings };
-        self.add_last_message(&mut summary).await?;
+        let (last_message, settings, list_cursor) = (None, RoomSettings::default(), None);
+        let mut summary = RoomSummary { room, me: member, others, last_message, tail, settings, list_cursor };
+        self.add_last_message(&mut summary, known).await?;
         Ok(Some(Ok(summary)))
     }
 
-    /// Checks the head hint against the log, and adds the preview of the newest message.
-    async fn add_last_message(&self, summary: &mut RoomSummary) -> Result<()> {
+    /// Checks the head hint against the log, and adds the preview of the newest message. For a client that knows
+    /// it, only the check is needed.
+    async fn add_last_message(&self, summary: &mut RoomSummary, known: Option<&SyncPosition>) -> Result<()> {
         let (id, hint) = (summary.room.id, summary.tail);
-        let range = keys::messages(id, hint.max(1), hint + 1);
+        let first = if known == Some(&summary.sync_position()) { hint + 1 } else { hint.max(1) };
+        let range = keys::messages(id, first, hint + 1);
         let mut newest = self.table.query(Query::of(range).consistent()).await?;
         let newest = match newest.pop().map(read_message) {
             Some(message) if message.seq > hint => self.newest_message(id).await?,

@@ -33,6 +33,9 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// The maximum size of the rooms of one page without their messages, in bytes of JSON.
 const MAX_ROOM_BYTES: usize = 2 * 1024 * 1024;
 
+/// The maximum size of a room at which the client misses nothing, in bytes of JSON.
+const UNCHANGED_BYTES: usize = 1024;
+
 /// Rooms read concurrently.
 const CONCURRENT_ROOMS: usize = 16;
 
@@ -41,6 +44,7 @@ struct RoomToSync {
     summary: RoomSummary,
     /// The client's position, and how much it misses; `None` if it has to reload the room.
     catches_up: Option<(SyncPosition, SyncPosition)>,
+    is_unchanged: bool,
 }
 
 impl RoomToSync {
@@ -48,12 +52,19 @@ impl RoomToSync {
         let (me, now) = (&summary.me, summary.sync_position());
         let missing =
             |position: SyncPosition| Some((position, position.missing(me.hidden_seq(), me.joined_rev, now)?));
-        Self { catches_up: position.and_then(missing), summary }
+        let catches_up = position.and_then(missing);
+        let is_unchanged = catches_up.is_some_and(|(position, _)| position == now);
+        Self { summary, catches_up, is_unchanged }
     }
 
     /// The number of messages and changes to read.
     fn missing(&self) -> u64 {
         self.catches_up.map_or(0, |(_, missing)| missing.seq + missing.rev)
+    }
+
+    /// The size of the room without its messages.
+    fn bytes(&self) -> usize {
+        if self.is_unchanged { UNCHANGED_BYTES } else { self.summary.bytes() }
     }
 }
 
@@ -78,7 +89,7 @@ impl Store {
         let mut ids: Vec<RoomId> = ahead.take(ROOMS_PER_PAGE + 1).collect();
         let mut is_last = ids.len() <= ROOMS_PER_PAGE;
         ids.truncate(ROOMS_PER_PAGE);
-        let Summaries { rooms, unreadable } = self.summaries(me, &ids, settings).await?;
+        let Summaries { rooms, unreadable } = self.summaries(me, &ids, settings, positions).await?;
         let to_sync =
             |summary: RoomSummary| RoomToSync::new(positions.get(&summary.room.id).copied(), summary);
         let mut rooms: Vec<RoomToSync> = rooms.into_iter().map(to_sync).collect();
@@ -88,7 +99,7 @@ impl Store {
         };
         let left = positions.keys().copied().filter(|id| !mine.contains(id) || is_left(id)).collect();
 
-        is_last &= keep_while(&mut rooms, MAX_ROOM_BYTES, |room| room.summary.bytes());
+        is_last &= keep_while(&mut rooms, MAX_ROOM_BYTES, RoomToSync::bytes);
         is_last &= keep_while(&mut rooms, MAX_CATCH_UP, RoomToSync::missing);
         let synced = rooms.into_iter().map(|room| self.sync_room(me, room, now));
         let mut rooms: Vec<RoomSync> = stream::iter(synced).buffered(CONCURRENT_ROOMS).try_collect().await?;
@@ -104,7 +115,7 @@ impl Store {
     }
 
     async fn sync_room(&self, me: UserId, room: RoomToSync, now: Timestamp) -> Result<RoomSync> {
-        let RoomToSync { summary, catches_up } = room;
+        let RoomToSync { summary, catches_up, is_unchanged } = room;
         let others = self.position_of_others(&summary).await?;
         let messages = match catches_up {
             None => None,
@@ -114,7 +125,8 @@ impl Store {
             messages.into_iter().map(|message| View::with_receipts(others, message, me)).collect::<Vec<_>>()
         };
         let messages = messages.map(|(new, changed)| CatchUp { new: seen(new), changed: seen(changed) });
-        let mut synced = RoomSync { position: summary.sync_position(), summary, others, messages };
+        let position = summary.sync_position();
+        let mut synced = RoomSync { summary, others, position, is_unchanged, messages };
         if synced.bytes() > MAX_BYTES {
             synced.messages = None;
         }

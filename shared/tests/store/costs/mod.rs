@@ -35,10 +35,11 @@ const EXPECTED: &[Row] = &[
     ("chat-create-room", "group of 10", 5, 39.0, 63.0, 10),
     ("chat-list-rooms", "16 rooms", 7, 69.0, 0.0, 0),
     ("chat-get-room", "group of 10", 4, 19.0, 0.0, 0),
-    ("chat-sync", "16 rooms, up to date", 8, 70.0, 0.0, 0),
+    ("chat-sync", "16 rooms, up to date", 5, 44.0, 0.0, 0),
     ("chat-send-message", "direct room", 4, 4.0, 4.0, 2),
     ("chat-send-message", "group of 10", 4, 12.0, 4.0, 10),
     ("chat-list-messages", "50 messages", 3, 11.0, 0.0, 0),
+    ("chat-get-message", "group of 10", 3, 4.0, 0.0, 0),
     ("chat-mark-read", "group of 10", 6, 13.0, 2.0, 10),
     ("chat-edit-message", "group of 10", 6, 16.0, 7.0, 10),
     ("chat-add-reaction", "group of 10", 6, 16.0, 9.0, 10),
@@ -48,7 +49,7 @@ const EXPECTED: &[Row] = &[
     ("chat-list-pins", "1 pin", 3, 4.0, 0.0, 0),
     ("chat-unpin-message", "group of 10", 8, 19.0, 7.0, 10),
     ("chat-delete-message", "group of 10", 6, 14.0, 7.0, 10),
-    ("chat-sync", "16 rooms, 11 new messages, 6 changes", 9, 75.0, 0.0, 0),
+    ("chat-sync", "16 rooms, 11 new messages, 6 changes", 8, 52.0, 0.0, 0),
     ("chat-add-participant", "new member, group of 10", 16, 48.0, 15.0, 22),
     ("chat-remove-participant", "group of 11", 8, 25.0, 17.0, 21),
     ("friends-block-user", "a friend", 5, 5.0, 17.0, 3),
@@ -146,6 +147,7 @@ async fn measure(fixture: &Fixture) -> Vec<Row> {
     measure!(0, "chat-send-message", "direct room", fixture.send_call("chat-send-message", direct).await);
     measure!(0, "chat-send-message", "group of 10", fixture.send_call("chat-send-message", group).await);
     measure!(1, "chat-list-messages", "50 messages", fixture.group_call("chat-list-messages"));
+    measure!(1, "chat-get-message", "group of 10", fixture.message_call("chat-get-message"));
     measure!(1, "chat-mark-read", "group of 10", fixture.group_call("chat-mark-read"));
     let edit = fixture.message_call("chat-edit-message").body(json!({"content": format!("{}!", text())}));
     measure!(0, "chat-edit-message", "group of 10", edit);

@@ -39,6 +39,8 @@ fn calls(room: &str, message: &str, own_room: &str) -> Vec<Call> {
         in_room("chat-list-messages").query("before_seq", "9"),
         in_room("chat-list-messages").query("after_seq", "0"),
         in_room("chat-list-messages").query("offset", "3"),
+        in_room("chat-list-messages").query("around_seq", "9"),
+        on_message("chat-get-message"),
         in_room("chat-list-pins"),
         in_room("chat-mark-read"),
         in_room("chat-update-room").body(json!({"name": "mine"})),

@@ -42,7 +42,8 @@ static UNKNOWN_PATH: LazyLock<Reply> =
     LazyLock::new(|| Reply::read(&OPENAPI["components"]["responses"]["NotFound"]));
 
 /// Headers that the gateway and HTTP itself add to every answer.
-const COMMON_HEADERS: [&str; 5] = ["apigw-requestid", "content-length", "content-type", "date", "vary"];
+const COMMON_HEADERS: [&str; 6] =
+    ["apigw-requestid", "content-encoding", "content-length", "content-type", "date", "vary"];
 
 /// A documented operation.
 pub struct Operation {
@@ -107,7 +108,9 @@ pub fn documented() -> BTreeSet<Documented> {
 }
 
 fn content_type(headers: &HeaderMap) -> String {
-    headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or(NO_CONTENT).to_owned()
+    let value = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or(NO_CONTENT);
+    // The functions name the charset, the gateway's own errors do not.
+    value.strip_suffix("; charset=utf-8").unwrap_or(value).to_owned()
 }
 
 fn contents(holder: &Value) -> BTreeMap<String, Validator> {
