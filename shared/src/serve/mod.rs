@@ -5,6 +5,7 @@
 
 pub mod authorizer;
 pub mod events;
+mod handshake;
 pub mod http;
 mod log;
 pub mod schedule;
