@@ -13,6 +13,7 @@ mod contract_files;
 mod demo;
 mod device;
 mod devices;
+mod display_names;
 #[path = "../dynamodb/mod.rs"]
 mod dynamodb;
 mod error_codes;

@@ -54,6 +54,7 @@ impl Input for RoomCreate {
 pub struct Participant {
     user_id: UserId,
     username: String,
+    display_name: Option<String>,
     avatar_url: Option<String>,
     joined_at: Timestamp,
     last_read_at: Option<Timestamp>,
@@ -72,10 +73,11 @@ impl Participant {
         let delivered_seq = member.received_seq_shown_to(reader);
         let last_read_at = member.read_at.filter(|_| member.shows_reads_to(reader));
         let (read_receipts, role) = (!member.shown.hides_reads, member.role);
-        let rooms::ShownMember { user_id, username, avatar_url, joined_at, .. } = member.shown;
+        let rooms::ShownMember { user_id, username, display_name, avatar_url, joined_at, .. } = member.shown;
         Self {
             user_id,
             username,
+            display_name,
             avatar_url,
             joined_at,
             last_read_at,

@@ -57,6 +57,10 @@ pub enum Event {
         user_id: UserId,
         /// The member's username.
         username: String,
+        /// The member's display name.
+        display_name: Option<String>,
+        /// The URL of the member's avatar.
+        avatar_url: Option<String>,
         /// Whether the member is typing.
         is_typing: bool,
     },
@@ -222,6 +226,10 @@ pub struct ReactionChange {
     pub user_id: UserId,
     /// The user's username.
     pub username: String,
+    /// The user's display name.
+    pub display_name: Option<String>,
+    /// The URL of the user's avatar.
+    pub avatar_url: Option<String>,
     /// The emoji of the reaction.
     pub emoji: Emoji,
     /// Whether the reaction was added; otherwise it was removed.

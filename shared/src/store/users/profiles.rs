@@ -116,12 +116,22 @@ pub(in crate::store) fn search_keys(profile: &Profile) -> BTreeSet<Key> {
 
 /// Updates the part of a membership that shows the profile. Receipts may advance concurrently.
 fn shown_update(room: RoomId, shown: &ShownMember) -> Result<Update> {
-    let ShownMember { user_id, username, avatar_url, hides_reads, joined_at: _ } = shown;
-    let key = keys::member(room, *user_id);
-    let update = match avatar_url {
-        Some(url) => Update::of(key, "SET username = :name, hides_reads = :hides, avatar_url = :url")
-            .value(":url", url)?,
-        None => Update::of(key, "SET username = :name, hides_reads = :hides REMOVE avatar_url"),
-    };
-    update.only_if("attribute_exists(pk)").value(":name", username)?.value(":hides", hides_reads)
+    let ShownMember { user_id, username, display_name, avatar_url, hides_reads, joined_at: _ } = shown;
+    let mut update = Update::of(keys::member(room, *user_id), "SET username = :name, hides_reads = :hides")
+        .only_if("attribute_exists(pk)")
+        .value(":name", username)?
+        .value(":hides", hides_reads)?;
+    let optional = [("display_name", ":display_name", display_name), ("avatar_url", ":url", avatar_url)];
+    for (attribute, value, text) in &optional {
+        if let Some(text) = text {
+            update.expression.push_str(&format!(", {attribute} = {value}"));
+            update = update.value(value, text)?;
+        }
+    }
+    let absent = optional.iter().filter(|(.., text)| text.is_none()).map(|(attribute, ..)| *attribute);
+    let absent: Vec<&str> = absent.collect();
+    if !absent.is_empty() {
+        update.expression.push_str(&format!(" REMOVE {}", absent.join(", ")));
+    }
+    Ok(update)
 }
