@@ -155,12 +155,26 @@ impl ListedFriend {
         let created_at = friend.since;
         Self { id, user_id: id, username, display_name, avatar_url, created_at, presence }
     }
+
+    /// The friend.
+    pub fn user_id(&self) -> UserId {
+        self.user_id
+    }
 }
 
 impl ListItem for ListedFriend {
     fn cursor(&self) -> String {
         self.user_id.to_string()
     }
+}
+
+/// The confirmation that a friend request was answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct RequestAnswered {
+    /// One sentence for the user.
+    pub message: String,
+    /// The new friend; `None` if the request was rejected.
+    pub friend: Option<ListedFriend>,
 }
 
 /// A user whom the caller blocks.

@@ -18,7 +18,7 @@ use crate::{
         fields::{Fields, Input},
         json::Echo,
         messages::{Message, Reaction},
-        relationships::FriendRequest,
+        relationships::{FriendRequest, ListedFriend},
         rooms::{ChatRoom, Participant, RoomSettingsView},
         users::Me,
     },
@@ -126,7 +126,9 @@ pub enum Event {
     },
     /// The recipient received a friend request.
     FriendRequestReceived(FriendRequest),
-    /// A friend request was accepted or rejected.
+    /// The recipient sent a friend request on one of their devices.
+    FriendRequestSent(FriendRequest),
+    /// A friend request was accepted or rejected. Sent to both users.
     FriendRequestResponded {
         /// The request.
         request_id: RequestId,
@@ -134,6 +136,8 @@ pub enum Event {
         user_id: UserId,
         /// `accepted` or `rejected`.
         action: &'static str,
+        /// The recipient's new friend, if the request was accepted.
+        friend: Option<ListedFriend>,
     },
     /// The sender of a friend request cancelled it.
     FriendRequestCancelled {
