@@ -221,6 +221,7 @@ async fn calls_about_friends(stack: &TestStack, coverage: &Coverage) {
     let request = coverage.expect(200, &cleo.send_request(&ben).await);
     coverage.expect(204, &cleo.cancel(&request).await);
     coverage.expect(200, &ana.get("/friends/suggestions").await);
+    coverage.expect(200, &ana.get("/devices").await);
     coverage.expect(200, &ana.get(&format!("/friends/{}/mutual", ben.id)).await);
     coverage.expect(400, &ana.block(&ana).await);
     stack.set_quota(&cleo, "requests_sent", 50).await;

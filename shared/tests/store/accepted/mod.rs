@@ -176,6 +176,7 @@ async fn reads(state: &State, user: UserId, name: &str, failed: &mut Vec<String>
         "friends-list-requests",
         "friends-list-blocks",
         "friends-list-suggestions",
+        "devices-list",
         "users-get-me",
     ];
     let search = |query: &str| Call::of("friends-search-users").query("query", query);

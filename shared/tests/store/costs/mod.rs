@@ -58,6 +58,7 @@ const EXPECTED: &[Row] = &[
     ("chat-update-room", "group of 10", 10, 27.0, 9.0, 20),
     ("chat-add-participant", "role change, group of 10", 11, 28.0, 11.0, 20),
     ("chat-update-room-settings", "", 5, 2.0, 2.0, 1),
+    ("devices-list", "1 device", 2, 1.5, 0.0, 0),
     ("devices-register", "new, with a push token", 3, 2.0, 7.0, 0),
     ("devices-register", "unchanged", 2, 2.0, 1.0, 0),
     ("devices-sign-out", "not connected", 4, 2.0, 7.0, 0),
@@ -182,6 +183,7 @@ async fn measure(fixture: &Fixture) -> Vec<Row> {
     let phone = device("devices-register").body(json!({"platform": "ios", "push_token": "x".repeat(200)}));
     measure!(0, "devices-register", "new, with a push token", phone.clone());
     measure!(0, "devices-register", "unchanged", phone);
+    measure!(0, "devices-list", "1 device", Call::of("devices-list"));
     measure!(0, "devices-sign-out", "not connected", device("devices-sign-out"));
 
     let complaint =
