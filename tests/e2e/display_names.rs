@@ -49,7 +49,8 @@ async fn requests_participants_messages_replies_and_events_have_display_names() 
     let reply = cleo.reply(&message, "hi").await;
     assert_eq!(reply["reply_to"]["sender_display_name"], "Ben Okafor");
     ana.set_role(&group, &ben, "admin").await.ok();
-    let changed = &ana.history(&group).await[0]["payload"];
+    let history = ana.history(&group).await;
+    let changed = &history.last().unwrap()["payload"];
     assert_eq!(
         (&changed["action"], &changed["display_name"]),
         (&json!("role_changed"), &json!("Ben Okafor"))

@@ -9,8 +9,8 @@ use crate::harness::contract::schema::{ASYNCAPI, OPENAPI};
 /// A code and its status.
 type Code = (String, u16);
 
-/// The codes of the sources that the contract does not have: the gateways send no request that cannot be read, and
-/// reject a handshake without a body of ours.
+/// The codes of the sources that the contract does not have: the gateways send no request that cannot be read,
+/// and return only the status of a rejected handshake.
 const ONLY_IN_SOURCES: [&str; 2] = ["malformed_request", "unsupported_subprotocol"];
 
 /// The rows of the table of error codes.

@@ -22,6 +22,7 @@ mod faults;
 mod foreign_pages;
 mod forgeries;
 mod friends;
+mod group_creation;
 mod groups;
 mod harness;
 mod hostile_events;

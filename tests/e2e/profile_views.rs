@@ -46,8 +46,8 @@ const PLACES: [&str; 12] = [
     "direct room",
 ];
 
-/// What each place shows: the names as of `then`, the names `now`, that the account is `gone`, or nothing (`-`).
-/// Mutual friends: whether the common friend is listed (`yes`).
+/// What each place shows: the names as of `then`, the names `now`, that the account is `gone`, or nothing
+/// (`-`). Mutual friends: whether the common friend is listed (`yes`).
 const TABLE: [(Relation, [&str; 12]); 13] = {
     use Relation::*;
     [

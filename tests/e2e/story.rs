@@ -2,7 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::TestStack;
+use crate::harness::{Actor, TestStack};
+
+/// A search and the profile show the pending request.
+async fn check_pending(caller: &Actor, search: &str, other: &Actor, status: &str, request: &Value) {
+    let found = caller.get(search).await.ok()[0].take();
+    let seen = caller.get(&format!("/users/{}", other.id)).await.ok();
+    for user in [found, seen] {
+        assert_eq!((&user["friendship_status"], &user["request_id"]), (&json!(status), &request["id"]));
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_users_find_each_other_become_friends_and_chat() {
@@ -30,16 +39,8 @@ async fn two_users_find_each_other_become_friends_and_chat() {
     assert_eq!(ben.get("/friends/requests").await.ok(), json!([request]));
     assert_eq!(ana.get("/friends/requests").await.ok(), json!([]));
     assert_eq!(ana.get("/friends/requests?direction=sent").await.ok(), json!([request]));
-    let pending = |user: &Value| [user["friendship_status"].clone(), user["request_id"].clone()];
-    for (caller, query, other, status) in
-        [(&ana, "ben", &ben, "request_sent"), (&ben, "ana", &ana, "request_received")]
-    {
-        let found = caller.get(&format!("/friends/search?query={query}")).await.ok()[0].take();
-        let seen = caller.get(&format!("/users/{}", other.id)).await.ok();
-        for user in [found, seen] {
-            assert_eq!(pending(&user), [json!(status), request["id"].clone()]);
-        }
-    }
+    check_pending(&ana, "/friends/search?query=ben", &ben, "request_sent", &request).await;
+    check_pending(&ben, "/friends/search?query=ana", &ana, "request_received", &request).await;
 
     let path = format!("/friends/requests/{}?action=accepted", request["id"].as_str().unwrap());
     let answer = ben.put(&path).await.ok();

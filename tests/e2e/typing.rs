@@ -8,9 +8,9 @@ use crate::harness::{TestStack, next_on_each};
 async fn only_the_other_members_receive_typing_indicators() {
     let stack = TestStack::new().await;
     let [ana, ben, cleo, eve] = stack.actors(["ana", "ben", "cleo", "eve"]).await;
-    let group = ana.group_with(&[&ben, &cleo]).await;
     let shown = json!({"display_name": "Ana Silva", "avatar_url": "https://pictures.example.net/ana.jpg"});
     ana.patch("/users/me", shown).await.ok();
+    let group = ana.group_with(&[&ben, &cleo]).await;
     let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
     let (mut at_ben, mut at_ben_tablet) = (ben.socket().await, ben.socket().await);
     let (mut at_cleo, mut at_eve) = (cleo.socket().await, eve.socket().await);

@@ -52,9 +52,11 @@ impl App {
         let action = RelationshipAction::Request(RequestId::at(now));
         let pair = self.update_relationship(me, receiver, action).await?;
         let request = FriendRequest::pending(pair.request().ok_or(Error::NotFound)?, &profiles);
-        let received = Event::FriendRequestReceived(request.clone());
-        let sent = Event::FriendRequestSent(request.clone());
-        self.notify_of_relationship(&[(receiver, received), (me, sent)]).await;
+        let notifications = [
+            (receiver, Event::FriendRequestReceived(request.clone())),
+            (me, Event::FriendRequestSent(request.clone())),
+        ];
+        self.notify_of_relationship(&notifications).await;
         Ok(request)
     }
 

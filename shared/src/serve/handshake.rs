@@ -18,8 +18,8 @@ const TOKEN_PREFIX: &str = "bearer.";
 const UNSUPPORTED: Refusal =
     Refusal { status: 400, code: "unsupported_subprotocol", detail: "Please update the app." };
 
-/// The token, which is in the header `Authorization`, in a subprotocol or in `?token=`. With several tokens, it is
-/// not clear which user connects.
+/// The token, which is in the header `Authorization`, in a subprotocol or in `?token=`. With several tokens,
+/// it is not clear which user connects.
 pub(super) fn token(request: &AuthorizerEvent) -> Result<&str> {
     let headers = request.multi_value_headers.as_ref();
     let in_header = values(headers, "authorization").filter_map(bearer);
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    fn request(headers: Value, query: Value) -> AuthorizerEvent {
+    fn request(headers: &Value, query: &Value) -> AuthorizerEvent {
         let event = json!({"multiValueHeaders": headers, "multiValueQueryStringParameters": query});
         serde_json::from_value(event).unwrap()
     }
@@ -92,7 +92,7 @@ mod tests {
             (json!({"authorization": ["Basic x"]}), query()),
             (json!({"sec-websocket-protocol": ["athlytiq.v1"]}), query()),
         ] {
-            assert_eq!(token(&request(headers.clone(), query)).unwrap(), "a.b.c", "{headers}");
+            assert_eq!(token(&request(&headers, &query)).unwrap(), "a.b.c", "{headers}");
         }
         for (headers, query) in [
             (none(), none()),
@@ -107,7 +107,7 @@ mod tests {
             (none(), json!({"token": ["a", "a"]})),
             (none(), json!({"token": ["", "a"]})),
         ] {
-            let request = request(headers.clone(), query.clone());
+            let request = request(&headers, &query);
             assert!(matches!(token(&request), Err(Error::InvalidToken(_))), "{headers} {query}");
         }
     }

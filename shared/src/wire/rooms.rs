@@ -33,6 +33,8 @@ pub struct RoomCreate {
     pub is_group: bool,
     /// The participants. The caller is added.
     pub participant_ids: Vec<UserId>,
+    /// The client's id of the group, which makes the call repeatable.
+    pub client_room_id: Option<String>,
 }
 
 impl Input for RoomCreate {
@@ -45,7 +47,9 @@ impl Input for RoomCreate {
         if let Some(message) = participant_ids.as_deref().and_then(new_room::participants_violation) {
             fields.violation("participant_ids", message);
         }
-        Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids: participant_ids? })
+        let client_room_id = fields.client_id("client_room_id");
+        let is_group = is_group.unwrap_or(false);
+        Some(Self { name, is_group, participant_ids: participant_ids?, client_room_id })
     }
 }
 

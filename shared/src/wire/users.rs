@@ -132,7 +132,7 @@ pub struct ShownUser {
 }
 
 impl ShownUser {
-    /// Combines a profile with the relationship of the caller, `me`, to its user and with the visible presence.
+    /// Combines a profile with the relationship of the caller, `me`, and with the visible presence.
     pub fn new(profile: Profile, pair: &Pair, me: UserId, presence: ShownPresence) -> Self {
         Self { user: FoundUser::new(profile, pair, me), presence }
     }
@@ -147,8 +147,7 @@ pub struct SuggestedUser {
 }
 
 impl SuggestedUser {
-    /// Combines a profile with the relationship of the caller, `me`, to its user and with the number of mutual
-    /// friends.
+    /// Combines a profile with the relationship of the caller, `me`, and with the number of mutual friends.
     pub fn new(profile: Profile, pair: &Pair, me: UserId, mutual_count: u64) -> Self {
         Self { user: FoundUser::new(profile, pair, me), mutual_count }
     }

@@ -37,8 +37,8 @@ impl Socket {
         Self::handshake(url, &headers).await.map(|(socket, _)| socket)
     }
 
-    /// Connects with these headers. Returns the socket and the selected subprotocol, or the status that rejects the
-    /// handshake.
+    /// Connects with these headers. Returns the socket and the selected subprotocol, or the status that rejects
+    /// the handshake.
     pub async fn handshake(url: &str, headers: &[(&str, &str)]) -> Result<(Self, Option<String>), u16> {
         let mut request = url.into_client_request().unwrap();
         for (name, value) in headers {

@@ -187,7 +187,8 @@ mod tests {
         let payload = ben(Role::Admin).payload().unwrap();
         let id = Uuid::from_u128(2);
         let expected = json!({
-            "action": "role_changed", "user_id": id, "username": "ben", "display_name": "Ben Okafor", "role": "admin",
+            "action": "role_changed", "user_id": id, "username": "ben", "display_name": "Ben Okafor",
+            "role": "admin",
         });
         assert_eq!(payload.read::<Value>(), Some(expected));
         assert_eq!(SystemEvent::from_payload(Some(&payload)), Some(ben(Role::Admin)));

@@ -117,21 +117,25 @@ pub(in crate::store) fn search_keys(profile: &Profile) -> BTreeSet<Key> {
 /// Updates the part of a membership that shows the profile. Receipts may advance concurrently.
 fn shown_update(room: RoomId, shown: &ShownMember) -> Result<Update> {
     let ShownMember { user_id, username, display_name, avatar_url, hides_reads, joined_at: _ } = shown;
-    let mut update = Update::of(keys::member(room, *user_id), "SET username = :name, hides_reads = :hides")
-        .only_if("attribute_exists(pk)")
-        .value(":name", username)?
-        .value(":hides", hides_reads)?;
-    let optional = [("display_name", ":display_name", display_name), ("avatar_url", ":url", avatar_url)];
-    for (attribute, value, text) in &optional {
-        if let Some(text) = text {
-            update.expression.push_str(&format!(", {attribute} = {value}"));
-            update = update.value(value, text)?;
+    let (mut set, mut removed) = (vec!["username = :name", "hides_reads = :hides"], Vec::new());
+    let mut values = Vec::new();
+    for (attribute, assignment, placeholder, text) in [
+        ("display_name", "display_name = :display_name", ":display_name", display_name),
+        ("avatar_url", "avatar_url = :url", ":url", avatar_url),
+    ] {
+        match text {
+            Some(text) => {
+                set.push(assignment);
+                values.push((placeholder, text));
+            }
+            None => removed.push(attribute),
         }
     }
-    let absent = optional.iter().filter(|(.., text)| text.is_none()).map(|(attribute, ..)| *attribute);
-    let absent: Vec<&str> = absent.collect();
-    if !absent.is_empty() {
-        update.expression.push_str(&format!(" REMOVE {}", absent.join(", ")));
+    let mut expression = format!("SET {}", set.join(", "));
+    if !removed.is_empty() {
+        expression = format!("{expression} REMOVE {}", removed.join(", "));
     }
-    Ok(update)
+    let update = Update::of(keys::member(room, *user_id), expression).only_if("attribute_exists(pk)");
+    let update = update.value(":name", username)?.value(":hides", hides_reads)?;
+    values.into_iter().try_fold(update, |update, (placeholder, text)| update.value(placeholder, text))
 }

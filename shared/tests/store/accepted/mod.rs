@@ -26,7 +26,7 @@ use crate::call::{Answer, Call};
 const SEED: u64 = 20_260_131;
 
 /// Fields that are used and not shown again.
-const NOT_SHOWN: [&str; 6] = ["cursor", "platform", "push_token", "query", "ref", "text"];
+const NOT_SHOWN: [&str; 6] = ["client_room_id", "cursor", "push_token", "query", "ref", "text"];
 
 /// A body of unparsed values, because a parser changes some of them.
 type Body = Map<String, Value>;
