@@ -99,7 +99,7 @@ impl Replica {
                         participants.filter(|participant| participant["user_id"] == updated["user_id"])
                     {
                         // Positions come from receipts only: in this frame they may be older.
-                        for field in ["username", "avatar_url", "role", "read_receipts"] {
+                        for field in ["username", "display_name", "avatar_url", "role", "read_receipts"] {
                             participant[field] = updated[field].clone();
                         }
                     }

@@ -181,6 +181,7 @@ async fn a_block_rejects_a_received_request_and_cancels_a_sent_one() {
     let [ana, ben] = stack.actors(["ana", "ben"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     let request = ana.send_request(&ben).await.ok();
+    at_ana.expect("friend_request_sent").await;
     at_ben.expect("friend_request_received").await;
     ana.block(&ben).await.nothing();
     at_ben.expect("friend_request_cancelled").await;
@@ -192,11 +193,15 @@ async fn a_block_rejects_a_received_request_and_cancels_a_sent_one() {
     at_ana.expect("block_changed").await;
 
     let request = ana.send_request(&ben).await.ok();
+    at_ana.expect("friend_request_sent").await;
     at_ben.expect("friend_request_received").await;
     ben.block(&ana).await.nothing();
-    let rejected = json!({"request_id": request["id"], "user_id": ben.id, "action": "rejected"});
+    let rejected =
+        json!({"request_id": request["id"], "user_id": ben.id, "action": "rejected", "friend": null});
     assert_eq!(at_ana.expect("friend_request_responded").await["data"], rejected);
-    at_ben.expect("block_changed").await;
+    let mut kinds = [at_ben.next().await, at_ben.next().await].map(|frame| frame["type"].clone().to_string());
+    kinds.sort();
+    assert_eq!(kinds, [r#""block_changed""#, r#""friend_request_responded""#]);
     for list in ["/friends/requests", "/friends/requests?direction=sent"] {
         assert_eq!(ana.get(list).await.ok(), json!([]));
         assert_eq!(ben.get(list).await.ok(), json!([]));

@@ -11,7 +11,7 @@ use crate::{
             frames::FRAMES,
             rest::{Documented, OPERATIONS, documented},
         },
-        make_friends, path_of, rate_limited,
+        make_friends, next_on_each, path_of, rate_limited,
     },
     probes::{Probe, probes},
 };
@@ -222,6 +222,7 @@ async fn calls_about_friends(stack: &TestStack, coverage: &Coverage) {
     let request = coverage.expect(200, &cleo.send_request(&ben).await);
     coverage.expect(204, &cleo.cancel(&request).await);
     coverage.expect(200, &ana.get("/friends/suggestions").await);
+    coverage.expect(200, &ana.get("/devices").await);
     coverage.expect(200, &ana.get(&format!("/friends/{}/mutual", ben.id)).await);
     coverage.expect(400, &ana.block(&ana).await);
     stack.set_quota(&cleo, "requests_sent", 50).await;
@@ -249,26 +250,30 @@ async fn every_documented_frame_occurs_and_no_other() {
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     let request = ana.post("/friends/requests", json!({"receiver_id": ben.id})).await.ok();
-    at_ben.expect("friend_request_received").await;
     ben.put(&format!("/friends/requests/{}?action=rejected", request["id"].as_str().unwrap())).await.ok();
-    at_ana.expect("friend_request_responded").await;
     let request = ben.send_request(&ana).await.ok();
-    at_ana.expect("friend_request_received").await;
     ben.cancel(&request).await.nothing();
-    at_ana.expect("friend_request_cancelled").await;
     make_friends(&ben, &ana).await;
-    at_ana.expect("friend_request_received").await;
     ben.unfriend(&ana).await.nothing();
-    at_ana.expect("friend_removed").await;
+    for (is_by_ana, end) in [
+        (true, "friend_request_responded"),
+        (false, "friend_request_cancelled"),
+        (false, "friend_request_responded"),
+    ] {
+        let both = (&mut at_ana, &mut at_ben);
+        let (at_sender, at_receiver) = if is_by_ana { both } else { (both.1, both.0) };
+        at_sender.expect("friend_request_sent").await;
+        at_receiver.expect("friend_request_received").await;
+        next_on_each([at_sender, at_receiver], end).await;
+    }
+    next_on_each([&mut at_ana, &mut at_ben], "friend_removed").await;
     ana.block(&cleo).await.nothing();
     ana.unblock(&cleo).await.nothing();
     for _ in 0..2 {
         at_ana.expect("block_changed").await;
     }
-    for kind in ["friend_request_cancelled", "friend_request_responded", "friend_removed"] {
-        at_ben.expect(kind).await;
-    }
     make_friends(&ana, &cleo).await;
+    at_ana.expect("friend_request_sent").await;
     at_ana.expect("friend_request_responded").await;
     let at_cleo = cleo.socket().await;
     at_ana.expect("user_status_change").await;

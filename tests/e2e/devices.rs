@@ -88,6 +88,32 @@ async fn a_push_token_belongs_to_the_last_user_and_device_that_registered_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_devices_is_the_users_own_and_contains_no_push_token() {
+    let stack = TestStack::new().await;
+    let [ana, ben] = stack.actors(["ana", "ben"]).await;
+    assert_eq!(ana.get("/devices").await.ok(), json!([]));
+    let ((phone, phone_id), (tablet, tablet_id), (bens, _)) = (device(), device(), device());
+    ana.register(&phone, "secret-of-the-phone").await.nothing();
+    ana.call(Method::PUT, &tablet, Some(json!({"platform": "web"}).to_string())).await.nothing();
+    ben.register(&bens, "secret-of-ben").await.nothing();
+    let listed = ana.get("/devices").await;
+    assert!(!listed.text.contains("secret"), "{}", listed.text);
+    let shown =
+        |device: &Value| [&device["id"], &device["platform"], &device["has_push_token"]].map(Value::clone);
+    let expected =
+        [[json!(tablet_id), json!("web"), json!(false)], [json!(phone_id), json!("android"), json!(true)]];
+    assert_eq!(listed.ok().as_array().unwrap().iter().map(shown).collect::<Vec<_>>(), expected);
+    // The token moves to another user's device.
+    ben.register(&bens, "secret-of-the-phone").await.nothing();
+    ana.delete(&tablet).await.nothing();
+    let left = ana.get("/devices").await.ok();
+    assert_eq!(
+        left.as_array().unwrap().iter().map(shown).collect::<Vec<_>>(),
+        [[json!(phone_id), json!("android"), json!(false)]]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn invalid_devices_are_rejected() {
     let stack = TestStack::new().await;
     let [ana] = stack.actors(["ana"]).await;

@@ -210,6 +210,7 @@ async fn the_samples_of_participants_have_the_expected_answers() {
 async fn the_samples_of_devices_have_the_expected_answers() {
     let stack = TestStack::new().await;
     ana_and_ben(&stack).await;
+    assert_eq!(call(&stack, "devices-list", 200).await, json!([]));
     for binary in ["devices-register", "devices-register", "devices-sign-out", "devices-sign-out"] {
         let answer = invoke(&stack, binary).await;
         assert_eq!((&answer["statusCode"], &answer["body"]), (&json!(204), &json!("")), "{binary}");

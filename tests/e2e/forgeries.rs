@@ -165,7 +165,37 @@ async fn a_valid_token_in_the_wrong_place_is_rejected() {
         assert_eq!(problem["code"], "invalid_token", "{name}");
     }
     let ws = stack.ready["ws"].as_str().unwrap();
-    for query in ["", "?token=", "?access_token=TOKEN", "?token=Bearer%20TOKEN", "?token=x&token=TOKEN.x"] {
+    let (query, header) = (format!("{ws}?token={token}"), ("authorization", format!("Bearer {token}")));
+    let header = (header.0, header.1.as_str());
+    let offer = |protocols: &str| protocols.replace("TOKEN", &token);
+    let (both, twice) =
+        (offer("athlytiq.v1, bearer.TOKEN"), offer("athlytiq.v1, bearer.TOKEN, bearer.TOKEN"));
+    let protocols = |offered| ("sec-websocket-protocol", offered);
+    let selected = Some("athlytiq.v1".to_owned());
+    for (url, headers, expected) in [
+        (query.as_str(), vec![], Ok(None)),
+        (ws, vec![header], Ok(None)),
+        (ws, vec![protocols(both.as_str())], Ok(selected.clone())),
+        (ws, vec![header, protocols("athlytiq.v1")], Ok(selected.clone())),
+        (query.as_str(), vec![protocols("athlytiq.v2, athlytiq.v1")], Ok(selected)),
+        (query.as_str(), vec![protocols("athlytiq.v2")], Err(400)),
+        (ws, vec![protocols(&offer("athlytiq.v2, bearer.TOKEN"))], Err(400)),
+        (ws, vec![protocols(&offer("bearer.TOKEN"))], Err(400)),
+        (ws, vec![protocols("athlytiq.v1")], Err(401)),
+        (ws, vec![protocols(&offer("athlytiq.v1, TOKEN"))], Err(401)),
+        (ws, vec![protocols(&offer("athlytiq.v1, Bearer.TOKEN"))], Err(401)),
+        (ws, vec![protocols(&offer("athlytiq.v1, bearer.TOKENx"))], Err(401)),
+        (ws, vec![protocols(&twice)], Err(401)),
+        (ws, vec![protocols(&both), protocols(&both)], Err(401)),
+        (ws, vec![header, header], Err(401)),
+        (ws, vec![header, protocols(&both)], Err(401)),
+        (query.as_str(), vec![header], Err(401)),
+        (query.as_str(), vec![protocols(&both)], Err(401)),
+    ] {
+        let answer = Socket::handshake(url, &headers).await.map(|(_, selected)| selected);
+        assert_eq!(answer, expected, "{url} {headers:?}");
+    }
+    for query in ["", "?token=", "?access_token=TOKEN", "?token=Bearer%20TOKEN", "?token=TOKEN&token=TOKEN"] {
         let url = format!("{ws}{}", query.replace("TOKEN", &token));
         assert_eq!(Socket::connect(&url, None).await.err(), Some(401), "{query}");
     }

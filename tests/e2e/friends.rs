@@ -36,7 +36,10 @@ async fn only_the_receiver_answers_a_request_and_only_once() {
         outsider.put(&path("accepted")).await.problem(404, "not_found");
     }
     ben.put(&path("maybe")).await.problem(422, "validation_failed");
-    assert_eq!(ben.put(&path("rejected")).await.ok(), json!({"message": "Friend request rejected"}));
+    assert_eq!(
+        ben.put(&path("rejected")).await.ok(),
+        json!({"message": "Friend request rejected", "friend": null})
+    );
     ben.put(&path("accepted")).await.problem(404, "not_found");
     assert_eq!(ben.get("/friends/requests").await.ok(), json!([]));
     assert_eq!(ana.get("/friends").await.ok(), json!([]));
@@ -111,6 +114,7 @@ async fn a_cancelled_request_disappears_for_both_users() {
     let [ana, ben, eve] = stack.actors(["ana", "ben", "eve"]).await;
     let (mut at_ana, mut at_ben) = (ana.socket().await, ben.socket().await);
     let request = ana.send_request(&ben).await.ok();
+    assert_eq!(at_ana.expect("friend_request_sent").await["data"], request);
     at_ben.expect("friend_request_received").await;
     for other in [&ben, &eve] {
         other.cancel(&request).await.problem(404, "not_found");
@@ -124,10 +128,11 @@ async fn a_cancelled_request_disappears_for_both_users() {
     ana.cancel(&request).await.problem(404, "not_found");
     ben.accept(&request).await.problem(404, "not_found");
     let again = ana.send_request(&ben).await.ok();
+    at_ana.expect("friend_request_sent").await;
     at_ben.expect("friend_request_received").await;
     ben.accept(&again).await.ok();
     ana.cancel(&again).await.problem(404, "not_found");
-    at_ana.expect("friend_request_responded").await;
+    next_on_each([&mut at_ana, &mut at_ben], "friend_request_responded").await;
     for socket in [&mut at_ana, &mut at_ben] {
         socket.expect_nothing_more().await;
     }
@@ -163,11 +168,11 @@ async fn an_ended_friendship_disappears_for_both_users_and_notifies_every_device
     next_on_each([&mut phone, &mut tablet, &mut at_ben], "new_message").await;
     make_friends(&ana, &ben).await;
     at_ben.expect("friend_request_received").await;
-    for phone in [&mut phone, &mut tablet] {
-        phone.expect("friend_request_responded").await;
-        phone.expect_nothing_more().await;
+    next_on_each([&mut phone, &mut tablet], "friend_request_sent").await;
+    for device in [&mut phone, &mut tablet, &mut at_ben] {
+        device.expect("friend_request_responded").await;
+        device.expect_nothing_more().await;
     }
-    at_ben.expect_nothing_more().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ mod contract_files;
 mod demo;
 mod device;
 mod devices;
+mod display_names;
 #[path = "../dynamodb/mod.rs"]
 mod dynamodb;
 mod error_codes;
@@ -22,6 +23,7 @@ mod faults;
 mod foreign_pages;
 mod forgeries;
 mod friends;
+mod group_creation;
 mod groups;
 mod harness;
 mod hostile_events;

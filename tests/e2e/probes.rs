@@ -169,6 +169,7 @@ pub fn probes(missing_id: &str) -> Vec<Probe> {
         put("chatPinMessage", format!("{message}/pin"), "/chat/rooms/gym/messages/first/pin"),
         delete("chatUnpinMessage", format!("{message}/pin"), "/chat/rooms/gym/messages/first/pin"),
         get("chatListPins", &format!("{room}/pins"), Some("/chat/rooms/gym/pins"), 404),
+        get("devicesList", "/devices", None, 200),
         Probe {
             method: Method::PUT,
             leads_to: 204,

@@ -46,28 +46,28 @@ const PLACES: [&str; 12] = [
     "direct room",
 ];
 
-/// What each place shows: the name as of `then`, the name `now`, with the display name (`now+`), that the
-/// account is `gone`, or nothing (`-`). Mutual friends: whether the common friend is listed (`yes`).
+/// What each place shows: the names as of `then`, the names `now`, that the account is `gone`, or nothing
+/// (`-`). Mutual friends: whether the common friend is listed (`yes`).
 const TABLE: [(Relation, [&str; 12]); 13] = {
     use Relation::*;
     [
-        (Stranger, ["now+", "now+", "now+", "-", "-", "yes", "now", "then", "then", "now+", "-", "now"]),
-        (Friend, ["now+", "now+", "-", "now+", "-", "yes", "now", "then", "then", "now+", "-", "now"]),
-        (Requesting, ["now+", "now+", "-", "-", "now", "yes", "now", "then", "then", "now+", "-", "now"]),
-        (Hidden, ["now+", "-", "-", "-", "-", "-", "now", "then", "then", "now+", "-", "now"]),
-        (HiddenFriend, ["now+", "now+", "-", "now+", "-", "yes", "now", "then", "then", "now+", "-", "now"]),
+        (Stranger, ["now", "now", "now", "-", "-", "yes", "now", "then", "then", "now", "-", "now"]),
+        (Friend, ["now", "now", "-", "now", "-", "yes", "now", "then", "then", "now", "-", "now"]),
+        (Requesting, ["now", "now", "-", "-", "now", "yes", "now", "then", "then", "now", "-", "now"]),
+        (Hidden, ["now", "-", "-", "-", "-", "-", "now", "then", "then", "now", "-", "now"]),
+        (HiddenFriend, ["now", "now", "-", "now", "-", "yes", "now", "then", "then", "now", "-", "now"]),
         (Blocking, ["-", "-", "-", "-", "-", "-", "now", "then", "then", "now", "-", "-"]),
-        (Blocked, ["-", "-", "-", "-", "-", "-", "now", "then", "then", "now", "now+", "-"]),
+        (Blocked, ["-", "-", "-", "-", "-", "-", "now", "then", "then", "now", "now", "-"]),
         (BlockingBack, ["-", "-", "-", "-", "-", "-", "now", "then", "then", "now", "then", "-"]),
-        (Former, ["now+", "now+", "now+", "-", "-", "yes", "-", "then", "then", "now+", "-", "now"]),
+        (Former, ["now", "now", "now", "-", "-", "yes", "-", "then", "then", "now", "-", "now"]),
         (FormerBlocking, ["-", "-", "-", "-", "-", "-", "-", "then", "then", "-", "-", "-"]),
-        (FormerBlocked, ["-", "-", "-", "-", "-", "-", "-", "then", "then", "-", "now+", "-"]),
+        (FormerBlocked, ["-", "-", "-", "-", "-", "-", "-", "then", "then", "-", "now", "-"]),
         (Deleted, ["-", "-", "-", "-", "-", "-", "-", "gone", "gone", "-", "-", "gone"]),
         (FormerDeleted, ["-", "-", "-", "-", "-", "-", "-", "gone", "gone", "-", "-", "gone"]),
     ]
 };
 
-/// Two users in a relation. The other user has a new name since.
+/// Two users in a relation. The other user has new names since.
 struct Scene {
     reader: Actor,
     other: Actor,
@@ -76,21 +76,21 @@ struct Scene {
     direct: String,
     then: String,
     now: String,
-    display: String,
 }
 
 impl Scene {
     async fn new(stack: &TestStack, n: usize, relation: Relation) -> Self {
-        let [then, now, display] = ["then", "now", "display"].map(|name| format!("{name}{n:02}"));
+        let [then, now] = ["then", "now"].map(|name| format!("{name}{n:02}"));
         let [reader, common, other] =
             stack.actors([&*format!("reader{n:02}"), &*format!("common{n:02}"), &*then]).await;
+        other.patch("/users/me", json!({"display_name": display_name(&then)})).await.ok();
         make_friends(&common, &reader).await;
         make_friends(&common, &other).await;
         let (group, direct) = (reader.group_with(&[&other, &common]).await, reader.room_with(&other).await);
         let message = other.send_message(&group, "hello").await;
         let reply = reader.reply(&message, "hi").await;
         other.react(&reply, "👍").await.ok();
-        let scene = Self { reader, other, common, group, direct, then, now, display };
+        let scene = Self { reader, other, common, group, direct, then, now };
         scene.enter(stack, relation).await;
         scene
     }
@@ -118,7 +118,8 @@ impl Scene {
             Deleted | FormerDeleted => return other.delete("/users/me").await.nothing(),
             _ => {}
         }
-        other.patch("/users/me", json!({"username": self.now, "display_name": self.display})).await.ok();
+        let names = json!({"username": self.now, "display_name": display_name(&self.now)});
+        other.patch("/users/me", names).await.ok();
     }
 
     /// What the reader sees in each place.
@@ -140,7 +141,8 @@ impl Scene {
         seen.push(self.shown(&reader.room(&self.group).await.ok()["participants"].to_string()));
         let history = reader.history(&self.group).await;
         let [message, reply] = [&history[0], &history[1]];
-        seen.push(self.shown(&message["sender_username"].to_string()));
+        let sender = ["sender_username", "sender_display_name"].map(|field| &message[field]);
+        seen.push(self.shown(&json!(sender).to_string()));
         seen.push(self.shown(&reply["reply_to"].to_string()));
         seen.push(self.shown(&reader.reactions(reply).await.ok().to_string()));
         seen.push(self.shown(&reader.get("/friends/blocks").await.text));
@@ -149,18 +151,26 @@ impl Scene {
         seen
     }
 
+    /// Which names a text contains. Each username comes with its display name.
     fn shown(&self, text: &str) -> &'static str {
-        let [then, now, display] =
-            [&self.then, &self.now, &self.display].map(|name| text.contains(name.as_str()));
-        match (then, now, display, text.contains("Deleted user")) {
-            (false, false, false, false) => "-",
-            (true, false, false, false) => "then",
-            (false, true, false, false) => "now",
-            (false, true, true, false) => "now+",
-            (false, false, false, true) => "gone",
+        let [then, now] = [&self.then, &self.now].map(|name| {
+            let names = [name, &display_name(name)].map(|name| text.contains(name.as_str()));
+            assert_eq!(names[0], names[1], "the username and the display name of {name}: {text}");
+            names[0]
+        });
+        match (then, now, text.contains("Deleted user")) {
+            (false, false, false) => "-",
+            (true, false, false) => "then",
+            (false, true, false) => "now",
+            (false, false, true) => "gone",
             other => panic!("{other:?}: {text}"),
         }
     }
+}
+
+/// The display name of a username. It does not contain it.
+fn display_name(username: &str) -> String {
+    format!("Display {}", username.chars().rev().collect::<String>())
 }
 
 #[tokio::test(flavor = "multi_thread")]

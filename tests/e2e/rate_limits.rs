@@ -253,7 +253,7 @@ async fn a_call_counts_as_many_actions_as_its_work_multiplies() {
     zoe.patch("/users/me", presence("nobody")).await.ok();
     retry_after(&zoe.patch("/users/me", presence("friends")).await);
     // A change that concerns no room and no friend counts once.
-    zoe.patch("/users/me", json!({"display_name": "Zoe"})).await.ok();
+    zoe.patch("/users/me", json!({"settings": {"findable_by_email": true}})).await.ok();
 
     let names: Vec<String> = (0..17).map(|n| format!("p{n}")).collect();
     let others = futures::future::join_all(names.iter().map(|name| stack.actor(name))).await;

@@ -13,6 +13,8 @@ fn reactions(counts: &[(&str, u64, bool)]) -> Value {
 async fn every_member_sees_the_reaction_counts_and_their_own_reactions() {
     let stack = TestStack::new().await;
     let [ana, ben, cleo] = stack.actors(["ana", "ben", "cleo"]).await;
+    let shown = json!({"display_name": "Ben Okafor", "avatar_url": "https://pictures.example.net/ben.jpg"});
+    ben.patch("/users/me", shown).await.ok();
     let room = ana.group_with(&[&ben, &cleo]).await;
     let message = ana.send_message(&room, "six o'clock?").await;
     let (mut at_ana, mut phone, mut tablet) = (ana.socket().await, ben.socket().await, ben.socket().await);
@@ -24,7 +26,8 @@ async fn every_member_sees_the_reaction_counts_and_their_own_reactions() {
     let frame = |rev: u64, emoji: &str, is_added: bool, reactions: Value| {
         json!({
             "chat_room_id": room, "message_id": message["id"], "seq": 1, "rev": rev, "user_id": ben.id,
-            "username": "ben", "emoji": emoji, "is_added": is_added, "reactions": reactions
+            "username": "ben", "display_name": "Ben Okafor",
+            "avatar_url": "https://pictures.example.net/ben.jpg", "emoji": emoji, "is_added": is_added, "reactions": reactions
         })
     };
     let expected = [false, true, true, false].map(|mine| frame(1, "👍", true, reactions(&[("👍", 1, mine)])));

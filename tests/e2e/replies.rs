@@ -15,7 +15,7 @@ async fn a_reply_shows_a_current_preview_of_the_original() {
     let mut at_ana = ana.socket().await;
     let preview = |content: &str, is_deleted: bool| {
         json!({
-            "id": original["id"], "seq": 1, "sender_id": ana.id, "sender_username": "ana",
+            "id": original["id"], "seq": 1, "sender_id": ana.id, "sender_username": "ana", "sender_display_name": null,
             "message_type": "text", "content": content, "is_deleted": is_deleted
         })
     };

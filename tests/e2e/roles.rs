@@ -23,7 +23,9 @@ async fn every_device_is_notified_when_the_owner_promotes_an_admin_or_a_new_owne
     assert_eq!(answer, without_presence(ana.room(&room).await.ok()));
     let message = &answer["last_message"];
     assert_eq!(message["content"], "ana made ben an admin");
-    let payload = json!({"action": "role_changed", "user_id": ben.id, "username": "ben", "role": "admin"});
+    let payload = json!({
+        "action": "role_changed", "user_id": ben.id, "username": "ben", "display_name": null, "role": "admin",
+    });
     assert_eq!((&message["message_type"], &message["payload"]), (&json!("system"), &payload));
     for frame in next_on_each([&mut at_ana, &mut at_ben, &mut at_cleo], "participant_updated").await {
         assert_eq!((&frame["chat_room_id"], &frame["rev"]), (&json!(room), &json!(1)));

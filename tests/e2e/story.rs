@@ -2,7 +2,16 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::TestStack;
+use crate::harness::{Actor, TestStack};
+
+/// A search and the profile show the pending request.
+async fn check_pending(caller: &Actor, search: &str, other: &Actor, status: &str, request: &Value) {
+    let found = caller.get(search).await.ok()[0].take();
+    let seen = caller.get(&format!("/users/{}", other.id)).await.ok();
+    for user in [found, seen] {
+        assert_eq!((&user["friendship_status"], &user["request_id"]), (&json!(status), &request["id"]));
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_users_find_each_other_become_friends_and_chat() {
@@ -14,7 +23,7 @@ async fn two_users_find_each_other_become_friends_and_chat() {
     let found = ana.get("/friends/search?query=JAM").await.ok();
     let stranger = json!([{
         "id": ben.id, "username": "Benjamin", "display_name": null, "avatar_url": null,
-        "is_friend": false, "has_pending_request": false, "friendship_status": "none",
+        "is_friend": false, "has_pending_request": false, "friendship_status": "none", "request_id": null,
     }]);
     assert_eq!(found, stranger);
 
@@ -26,20 +35,24 @@ async fn two_users_find_each_other_become_friends_and_chat() {
         (&json!("ana"), &json!("Benjamin"))
     );
     assert_eq!(at_ben.expect("friend_request_received").await["data"], request);
+    assert_eq!(at_ana.expect("friend_request_sent").await["data"], request);
     assert_eq!(ben.get("/friends/requests").await.ok(), json!([request]));
     assert_eq!(ana.get("/friends/requests").await.ok(), json!([]));
     assert_eq!(ana.get("/friends/requests?direction=sent").await.ok(), json!([request]));
-    assert_eq!(ana.get("/friends/search?query=ben").await.ok()[0]["friendship_status"], "request_sent");
-    assert_eq!(ben.get("/friends/search?query=ana").await.ok()[0]["friendship_status"], "request_received");
+    check_pending(&ana, "/friends/search?query=ben", &ben, "request_sent", &request).await;
+    check_pending(&ben, "/friends/search?query=ana", &ana, "request_received", &request).await;
 
     let path = format!("/friends/requests/{}?action=accepted", request["id"].as_str().unwrap());
-    assert_eq!(ben.put(&path).await.ok(), json!({"message": "Friend request accepted"}));
-    let responded = at_ana.expect("friend_request_responded").await;
-    assert_eq!(
-        responded["data"],
-        json!({"request_id": request["id"], "user_id": ben.id, "action": "accepted"})
-    );
+    let answer = ben.put(&path).await.ok();
     let friends = ana.get("/friends").await.ok();
+    let new_friend = &ben.get("/friends").await.ok()[0];
+    assert_eq!(answer, json!({"message": "Friend request accepted", "friend": new_friend}));
+    for (socket, friend) in [(&mut at_ana, &friends[0]), (&mut at_ben, new_friend)] {
+        let responded =
+            json!({"request_id": request["id"], "user_id": ben.id, "action": "accepted", "friend": friend});
+        assert_eq!(socket.expect("friend_request_responded").await["data"], responded);
+    }
+    assert_eq!(ana.get("/friends/search?query=ben").await.ok()[0]["request_id"], Value::Null);
     assert_eq!((&friends[0]["id"], &friends[0]["user_id"]), (&json!(ben.id), &json!(ben.id)));
     assert_eq!(ana.get("/friends/").await.ok(), friends);
     assert_eq!(ben.get("/friends/").await.ok()[0]["username"], "ana");

@@ -18,7 +18,7 @@ async fn friends_of_friends_are_suggested_until_a_request_is_sent() {
     assert_eq!(each(&suggestions, "mutual_count"), [2, 1]);
     let expected = json!({
         "id": eve.id, "username": "eve", "display_name": null, "avatar_url": null, "is_friend": false,
-        "has_pending_request": false, "friendship_status": "none", "mutual_count": 1,
+        "has_pending_request": false, "friendship_status": "none", "request_id": null, "mutual_count": 1,
     });
     assert_eq!(suggestions[1], expected);
     eve.send_request(&ana).await.ok();

@@ -8,6 +8,8 @@ use crate::harness::{TestStack, next_on_each};
 async fn only_the_other_members_receive_typing_indicators() {
     let stack = TestStack::new().await;
     let [ana, ben, cleo, eve] = stack.actors(["ana", "ben", "cleo", "eve"]).await;
+    let shown = json!({"display_name": "Ana Silva", "avatar_url": "https://pictures.example.net/ana.jpg"});
+    ana.patch("/users/me", shown).await.ok();
     let group = ana.group_with(&[&ben, &cleo]).await;
     let (mut phone, mut tablet) = (ana.socket().await, ana.socket().await);
     let (mut at_ben, mut at_ben_tablet) = (ben.socket().await, ben.socket().await);
@@ -18,8 +20,10 @@ async fn only_the_other_members_receive_typing_indicators() {
         ("typing_stop", "room_id", false),
     ] {
         phone.send(frame, json!({room: group})).await;
-        let expected =
-            json!({"chat_room_id": group, "user_id": ana.id, "username": "ana", "is_typing": is_typing});
+        let expected = json!({
+            "chat_room_id": group, "user_id": ana.id, "username": "ana", "display_name": "Ana Silva",
+            "avatar_url": "https://pictures.example.net/ana.jpg", "is_typing": is_typing,
+        });
         for received in
             next_on_each([&mut at_ben, &mut at_ben_tablet, &mut at_cleo], "typing_indicator").await
         {

@@ -262,6 +262,7 @@ function queued(state, entry) {
         chat_room_id: roomId,
         sender_id: state.me,
         sender_username: state.profile?.username ?? "",
+        sender_display_name: state.profile?.display_name ?? null,
         content: body.content ?? forwarded?.content ?? "",
         message_type: /** @type {Message['message_type']} */ (
             body.message_type ?? forwarded?.message_type ?? "text"

@@ -17,5 +17,5 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn create_room(app: App, me: Me, Body(room): Body<RoomCreate>) -> Reply<ChatRoom> {
     let new = NewRoom::new(me.id, &room.participant_ids, room.is_group, room.name.as_deref(), app.now())?;
-    Ok(Json(app.create_room(new).await?))
+    Ok(Json(app.create_room(new.with_client_id(room.client_room_id)).await?))
 }

@@ -18,5 +18,6 @@ async fn main() -> Result<(), Fatal> {
 pub(crate) async fn list_suggestions(app: App, me: Reader) -> Reply<Vec<SuggestedUser>> {
     app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
     let suggested = app.suggestions(me.id).await?.into_iter();
-    Ok(Json(suggested.map(|(profile, count)| SuggestedUser::new(profile, count)).collect()))
+    let users = suggested.map(|(profile, pair, count)| SuggestedUser::new(profile, &pair, me.id, count));
+    Ok(Json(users.collect()))
 }

@@ -1,14 +1,14 @@
 //! `PUT /api/v1/friends/requests/{request_id}?action=accepted|rejected`: respond to a friend request.
 
 use shared::{
-    App, Error,
-    domain::{relationships::RelationshipAction, users::rate_limit::RateLimitedAction},
+    App,
+    domain::users::rate_limit::RateLimitedAction,
     id::RequestId,
     serve::{
         Fatal,
         http::{Json, Me, Path, Query, Reply, serve},
     },
-    wire::relationships::{Done, RequestAnswer},
+    wire::relationships::{RequestAnswer, RequestAnswered},
 };
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,10 +21,8 @@ pub(crate) async fn respond_to_request(
     me: Me,
     Path(request_id): Path<RequestId>,
     Query(answer): Query<RequestAnswer>,
-) -> Reply<Done> {
+) -> Reply<RequestAnswered> {
     app.check_rate_limit(me.id, RateLimitedAction::Changes).await?;
-    let request = app.store.received_request(me.id, request_id).await?.ok_or(Error::NotFound)?;
-    let action = RelationshipAction::Respond(request_id, answer.action);
-    app.update_relationship(me.id, request.sender_id, action).await?;
-    Ok(Json(Done { message: format!("Friend request {}", answer.action.as_str()) }))
+    let friend = app.respond_to_request(me.id, request_id, answer.action).await?;
+    Ok(Json(RequestAnswered { message: format!("Friend request {}", answer.action.as_str()), friend }))
 }

@@ -25,7 +25,6 @@ pub(crate) async fn search_users(
 ) -> Reply<Vec<FoundUser>> {
     app.check_rate_limit(me.id, RateLimitedAction::Searches).await?;
     let found = app.search_users(&search.query, me.id, MAX_RESULTS).await?;
-    let users =
-        found.into_iter().map(|(profile, pair)| FoundUser::new(profile, pair.relationship_status(me.id)));
+    let users = found.into_iter().map(|(profile, pair)| FoundUser::new(profile, &pair, me.id));
     Ok(Json(users.collect()))
 }

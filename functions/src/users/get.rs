@@ -17,5 +17,5 @@ async fn main() -> Result<(), Fatal> {
 
 pub(crate) async fn get(app: App, me: Reader, Path(user): Path<UserId>) -> Reply<ShownUser> {
     let (profile, pair, presence) = app.visible_user(me.id, user).await?;
-    Ok(Json(ShownUser::new(profile, pair.relationship_status(me.id), presence)))
+    Ok(Json(ShownUser::new(profile, &pair, me.id, presence)))
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::https::{Answer, Https};
-use super::socket::{self, Socket};
+use super::socket::{self, Socket, Token};
 
 /// The longest that a frame takes: longer than any function that replies.
 const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,7 +55,11 @@ pub async fn run(smoke: Smoke) -> Result<()> {
     let [ana, ben, new] = &users.tokens;
     check("a preflight of an allowed origin and of another one", users.preflight()).await?;
     check("a query with reserved characters", users.query(ana)).await?;
-    check("a socket with and without token, in the URL and in the header", users.sockets(ana)).await?;
+    check(
+        "a socket with and without token, in the URL, as a subprotocol and in the header",
+        users.sockets(ana),
+    )
+    .await?;
     check("messages and reactions between two users", users.reactions(ana, ben)).await?;
     check("a frame that names a route of the gateway", users.gateway_route(ana)).await?;
     check("a first contact over a socket, and the deletion of the account", users.new_account(new)).await
@@ -90,6 +94,8 @@ impl Users {
             socket::connect(&self.ws, None).await.err().context("a handshake without token succeeds")?;
         ensure!(format!("{refused:#}").contains("401"), "a handshake without token: {refused:#}");
         hello(&mut socket::connect(&format!("{}?token={token}", self.ws), None).await?).await?;
+        let token_as_subprotocol = Some(Token::Subprotocol(token));
+        hello(&mut socket::connect(&self.ws, token_as_subprotocol).await?).await?;
         hello(&mut self.open(token).await?).await
     }
 
@@ -146,7 +152,7 @@ impl Users {
     }
 
     async fn open(&self, token: &str) -> Result<Socket> {
-        socket::connect(&self.ws, Some(token)).await
+        socket::connect(&self.ws, Some(Token::Header(token))).await
     }
 
     async fn call(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> Result<Answer> {

@@ -8,7 +8,7 @@ use futures::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -18,15 +18,28 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// The longest that a handshake takes: both gateways end it earlier.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Connects, with the token in the `Authorization` header, which is not limited as the URL is.
+/// A token in a header of the handshake, which is not limited as the URL is.
+#[derive(Clone, Copy)]
+pub enum Token<'a> {
+    /// `Authorization`.
+    Header(&'a str),
+    /// `Sec-WebSocket-Protocol`, as browsers send it. The gateway must select the other subprotocol.
+    Subprotocol(&'a str),
+}
+
+/// Connects.
 ///
 /// # Errors
 /// A sentence that explains why there is no connection.
-pub async fn connect(url: &str, token: Option<&str>) -> Result<Socket> {
+pub async fn connect(url: &str, token: Option<Token<'_>>) -> Result<Socket> {
     let mut request = url.into_client_request().with_context(|| format!("{url} is no WebSocket URL"))?;
-    if let Some(token) = token {
-        let value = HeaderValue::try_from(format!("Bearer {token}")).context("the token is not ASCII")?;
-        request.headers_mut().insert("authorization", value);
+    let header = token.map(|token| match token {
+        Token::Header(token) => (header::AUTHORIZATION, format!("Bearer {token}")),
+        Token::Subprotocol(token) => (header::SEC_WEBSOCKET_PROTOCOL, format!("athlytiq.v1, bearer.{token}")),
+    });
+    if let Some((name, value)) = header {
+        let value = HeaderValue::try_from(value).context("the token is not ASCII")?;
+        request.headers_mut().insert(name, value);
     }
     let connecting = tokio::time::timeout(HANDSHAKE_TIMEOUT, connect_async(request));
     match connecting.await.map_err(|_| anyhow!("{url} does not answer"))? {
@@ -41,7 +54,7 @@ pub async fn connect(url: &str, token: Option<&str>) -> Result<Socket> {
 
 /// Runs the client until the standard input or the connection ends.
 pub async fn run(url: &str, token: &str) -> Result<()> {
-    let socket = connect(url, Some(token)).await?;
+    let socket = connect(url, Some(Token::Header(token))).await?;
     eprintln!("Connected. Type a frame such as {{\"type\": \"hello\"}}, or press Ctrl-D to end.");
     let (mut sink, mut stream) = socket.split();
     let mut lines = typed_lines();

@@ -143,7 +143,7 @@ impl App {
 
     /// Friends of the user's latest friends with their number of mutual friends, the highest first. Users
     /// with a pending request or a block in either direction, and users who are not findable, are excluded.
-    pub async fn suggestions(&self, me: UserId) -> Result<Vec<(Profile, u64)>> {
+    pub async fn suggestions(&self, me: UserId) -> Result<Vec<(Profile, Pair, u64)>> {
         let mut mine = self.store.all_friends(me).await?;
         mine.sort_by_key(|friend| Reverse(friend.since));
         let mine: Vec<UserId> = mine.into_iter().map(|friend| friend.user_id).collect();
@@ -162,9 +162,9 @@ impl App {
                 let is_findable = profile.settings.findable_by.includes(Degree::FriendOfFriend);
                 is_findable && pair.relationship_status(me) == RelationshipStatus::None
             });
-            suggested.extend(new.filter_map(|(profile, _)| {
+            suggested.extend(new.filter_map(|(profile, pair)| {
                 let count = *counts.get(&profile.id)?;
-                Some((profile, count))
+                Some((profile, pair, count))
             }));
             if suggested.len() >= MAX_SUGGESTIONS {
                 break;

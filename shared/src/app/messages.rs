@@ -131,6 +131,8 @@ fn message_event(
                 rev: view.message.rev,
                 user_id: actor.shown.user_id,
                 username: actor.shown.username.clone(),
+                display_name: actor.shown.display_name.clone(),
+                avatar_url: actor.shown.avatar_url.clone(),
                 emoji: emoji.clone(),
                 is_added: matches!(action, MessageAction::React(_)),
                 reactions: Reaction::all(view.message.reactions, &view.mine),

@@ -1,13 +1,24 @@
 //! Relationships: friend requests, friendships and blocks.
 
+use std::collections::HashMap;
+
 use futures::future::join_all;
 
 use crate::{
     App, BestEffort, Error, Result,
-    domain::relationships::{Answer, Pair, RelationshipAction, RelationshipChange},
+    domain::{
+        page::Page,
+        relationships::{Answer, Pair, RelationshipAction, RelationshipChange, State, lists::Friend},
+    },
     id::{RequestId, UserId},
-    wire::{relationships::FriendRequest, socket::Event},
+    wire::{
+        relationships::{FriendRequest, ListedFriend},
+        socket::Event,
+    },
 };
+
+/// The new friend of each of two users, as the list of friends shows it.
+type NewFriends = HashMap<UserId, ListedFriend>;
 
 impl App {
     /// Applies an action to the relationship of two users and notifies both. Of a block, only the blocking
@@ -18,26 +29,71 @@ impl App {
         other: UserId,
         action: RelationshipAction,
     ) -> Result<Pair> {
-        let now = self.now();
-        let change = self.store.update_relationship(me, other, action, now).await?;
-        let notifications = notifications(&change, me);
-        let notified = notifications.iter().map(async |(user, event)| {
-            self.push.notify(&[*user], event, now).await.can_fail("notifying of a relationship");
-        });
-        join_all(notified).await;
-        Ok(change.after)
+        self.change_relationship(me, other, action).await.map(|(pair, _)| pair)
     }
 
-    /// Sends a friend request and notifies the receiver.
+    /// Accepts or rejects a friend request and notifies both users. Returns the new friend.
+    pub async fn respond_to_request(
+        &self,
+        me: UserId,
+        request_id: RequestId,
+        answer: Answer,
+    ) -> Result<Option<ListedFriend>> {
+        let request = self.store.received_request(me, request_id).await?.ok_or(Error::NotFound)?;
+        let action = RelationshipAction::Respond(request_id, answer);
+        let (_, mut new_friends) = self.change_relationship(me, request.sender_id, action).await?;
+        Ok(new_friends.remove(&me))
+    }
+
+    /// Sends a friend request and notifies both users.
     pub async fn send_friend_request(&self, me: UserId, receiver: UserId) -> Result<FriendRequest> {
         let now = self.now();
         let profiles = self.check_may_request(me, receiver, now).await?;
         let action = RelationshipAction::Request(RequestId::at(now));
         let pair = self.update_relationship(me, receiver, action).await?;
         let request = FriendRequest::pending(pair.request().ok_or(Error::NotFound)?, &profiles);
-        let event = Event::FriendRequestReceived(request.clone());
-        self.push.notify(&[receiver], &event, now).await.can_fail("friend request push");
+        let notifications = [
+            (receiver, Event::FriendRequestReceived(request.clone())),
+            (me, Event::FriendRequestSent(request.clone())),
+        ];
+        self.notify_of_relationship(&notifications).await;
         Ok(request)
+    }
+
+    async fn change_relationship(
+        &self,
+        me: UserId,
+        other: UserId,
+        action: RelationshipAction,
+    ) -> Result<(Pair, NewFriends)> {
+        let change = self.store.update_relationship(me, other, action, self.now()).await?;
+        let new_friends = self.new_friends(&change).await.unwrap_or_else(|error| {
+            Err::<(), _>(error).can_fail("reading new friends");
+            NewFriends::new()
+        });
+        self.notify_of_relationship(&notifications(&change, me, &new_friends)).await;
+        Ok((change.after, new_friends))
+    }
+
+    async fn new_friends(
+        &self,
+        RelationshipChange { before, after }: &RelationshipChange,
+    ) -> Result<NewFriends> {
+        let State::Friends { since } = after.state else { return Ok(NewFriends::new()) };
+        if before.are_friends() {
+            return Ok(NewFriends::new());
+        }
+        let profiles = self.store.profiles(&[after.low, after.high]).await?;
+        let friends = profiles.into_iter().map(|(user_id, profile)| (Friend { user_id, since }, profile));
+        let listed = self.with_presence(Page { items: friends.collect(), next: None }).await?;
+        Ok(listed.items.into_iter().map(|friend| (after.other(friend.user_id()), friend)).collect())
+    }
+
+    async fn notify_of_relationship(&self, notifications: &[(UserId, Event)]) {
+        let notified = notifications.iter().map(async |(user, event)| {
+            self.push.notify(&[*user], event, self.now()).await.can_fail("notifying of a relationship");
+        });
+        join_all(notified).await;
     }
 }
 
@@ -46,6 +102,7 @@ impl App {
 fn notifications(
     RelationshipChange { before, after }: &RelationshipChange,
     actor: UserId,
+    new_friends: &NewFriends,
 ) -> Vec<(UserId, Event)> {
     let mut notifications = Vec::new();
     if before.are_friends() && !after.are_friends() {
@@ -56,16 +113,15 @@ fn notifications(
         && after.request().is_none()
     {
         let request_id = request.request_id;
-        if actor == request.receiver_id {
-            let answer = if after.are_friends() { Answer::Accepted } else { Answer::Rejected };
-            let action = answer.as_str();
-            let responded = Event::FriendRequestResponded { request_id, user_id: actor, action };
-            notifications.push((request.sender_id, responded));
-        } else {
-            let cancelled = Event::FriendRequestCancelled { request_id };
-            let both = [request.sender_id, request.receiver_id];
-            notifications.extend(both.map(|user| (user, cancelled.clone())));
-        }
+        let answer = if after.are_friends() { Answer::Accepted } else { Answer::Rejected };
+        let event = |user: UserId| {
+            if actor == request.sender_id {
+                return Event::FriendRequestCancelled { request_id };
+            }
+            let friend = new_friends.get(&user).cloned();
+            Event::FriendRequestResponded { request_id, user_id: actor, action: answer.as_str(), friend }
+        };
+        notifications.extend([request.sender_id, request.receiver_id].map(|user| (user, event(user))));
     }
     let is_blocked = after.blocked_by(actor).is_some();
     if before.blocked_by(actor).is_some() != is_blocked {

@@ -21,7 +21,8 @@ use crate::{
 
 impl App {
     /// Creates a group, or opens the direct room of two users, and notifies the members. Returns the room as
-    /// the creator sees it, in a direct room with the other member's presence.
+    /// the creator sees it, in a direct room with the other member's presence. A repeated call with the client
+    /// id of a group returns that group.
     pub async fn create_room(&self, new: NewRoom) -> Result<ChatRoom> {
         let me = new.creator;
         let mut room = self.open_or_create_room(new).await?;
@@ -29,11 +30,13 @@ impl App {
         Ok(room)
     }
 
-    async fn open_or_create_room(&self, new: NewRoom) -> Result<ChatRoom> {
+    async fn open_or_create_room(&self, mut new: NewRoom) -> Result<ChatRoom> {
         let me = new.creator;
+        let begun = self.store.begun_group(&new).await?;
+        new.id = begun.unwrap_or(new.id);
         let existing = match new.kind {
-            RoomKind::Direct => self.store.my_room(me, new.id).await?,
-            RoomKind::Group => None,
+            RoomKind::Group if begun.is_none() => None,
+            RoomKind::Direct | RoomKind::Group => self.store.my_room(me, new.id).await?,
         };
         if let Some(room) = existing.clone().filter(|room| room.others.iter().all(|other| !other.is_deleted))
         {
@@ -43,6 +46,9 @@ impl App {
         self.check_weighted_rate_limit(me, RateLimitedAction::Rooms, new.weight()).await?;
         let users: Vec<_> = new.members.iter().copied().collect();
         let now = self.now();
+        if begun.is_none() {
+            new.id = self.store.begin_group(&new, now).await?;
+        }
         let check = || async {
             match new.kind {
                 RoomKind::Direct => self.check_may_message(me, &users).await,
@@ -54,9 +60,11 @@ impl App {
             (created, _) => created?,
         };
         let Some(room) = created else {
-            // The other user has created it concurrently, has blocked the caller, or has recreated a deleted
-            // account.
-            self.rejoin_direct_room(new.id, me, &users).await?;
+            // Another call has created it concurrently, it is a group that the caller has left, or the other
+            // user has blocked the caller or recreated a deleted account.
+            if new.kind == RoomKind::Direct {
+                self.rejoin_direct_room(new.id, me, &users).await?;
+            }
             return Ok(self.store.my_room(me, new.id).await?.ok_or(Error::NotFound)?.into());
         };
         let event = |user| Event::RoomCreated(Box::new(ChatRoom::fresh(room.clone(), user)));

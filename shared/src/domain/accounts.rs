@@ -5,7 +5,7 @@ use crate::{
     domain::{
         messages::{Kind, Message},
         rooms::system_event::SystemEvent,
-        users::{profile::Profile, username},
+        users::profile::Profile,
     },
     error::Error,
     id::{RoomId, UserId},
@@ -91,16 +91,16 @@ pub fn invalidates_token(deleted_at: Timestamp, issued_at: Option<i64>) -> bool 
     issued_at.is_none_or(|issued_at| issued_at <= deleted_at.seconds())
 }
 
-/// The message without the username of a deleted account, `None` if it has none. The content stays.
+/// The message without the names of a deleted account, `None` if it has none. The content stays.
 pub fn anonymized(message: &Message, user: UserId) -> Option<Message> {
     let mut after = message.clone();
     if message.sender_id == user {
-        username::DELETED.clone_into(&mut after.sender_username);
+        after = after.without_sender_names();
     }
     if message.kind == Kind::System
         && let Some(event) = SystemEvent::from_payload(message.payload.as_ref())
     {
-        let event = event.without_username_of(user);
+        let event = event.without_names_of(user);
         after.content = event.sentence(&after.sender_username);
         after.payload = event.payload();
     }
@@ -139,7 +139,7 @@ pub struct PendingDeletion {
 mod tests {
     use super::*;
     use crate::{
-        domain::rooms::Role,
+        domain::rooms::{Role, system_event::NamedUser},
         id::{MessageId, RoomId},
     };
 
@@ -165,6 +165,7 @@ mod tests {
             rev: 0,
             sender_id: uuid::Uuid::from_u128(1).into(),
             sender_username: "ana".to_owned(),
+            sender_display_name: Some("Ana Silva".to_owned()),
             client_message_id: "1".to_owned(),
             kind: Kind::Text,
             content: "ana says hi".to_owned(),
@@ -182,8 +183,9 @@ mod tests {
     #[test]
     fn anonymizing_replaces_the_name_of_the_sender_and_of_the_subject_of_a_system_message() {
         let [ana, ben, cleo] = [1, 2, 3].map(|n| UserId::from(uuid::Uuid::from_u128(n)));
-        let added =
-            SystemEvent::ParticipantAdded { user_id: ben, username: "ben".to_owned(), role: Role::Member };
+        let display_name = Some("Ben Okafor".to_owned());
+        let user = NamedUser { user_id: ben, username: "ben".to_owned(), display_name };
+        let added = SystemEvent::ParticipantAdded { user: user.clone(), role: Role::Member };
         let message_about_ben = Message {
             kind: Kind::System,
             content: added.sentence("ana"),
@@ -192,16 +194,20 @@ mod tests {
         };
         let without_ben = anonymized(&message_about_ben, ben).unwrap();
         assert_eq!((&*without_ben.content, &*without_ben.sender_username), ("ana added Deleted user", "ana"));
-        assert_eq!(
-            SystemEvent::from_payload(without_ben.payload.as_ref()),
-            Some(added.without_username_of(ben))
-        );
+        assert_eq!(without_ben.sender_display_name.as_deref(), Some("Ana Silva"));
+        let user = NamedUser { username: "Deleted user".to_owned(), display_name: None, ..user };
+        let event = SystemEvent::ParticipantAdded { user, role: Role::Member };
+        assert_eq!(SystemEvent::from_payload(without_ben.payload.as_ref()), Some(event));
         let without_both = anonymized(&without_ben, ana).unwrap();
         assert_eq!(without_both.content, "Deleted user added Deleted user");
-        assert_eq!(without_both.sender_username, "Deleted user");
+        assert_eq!(
+            (&*without_both.sender_username, &without_both.sender_display_name),
+            ("Deleted user", &None)
+        );
         assert_eq!(anonymized(&message_about_ben, cleo), None);
         assert_eq!(anonymized(&without_both, ana), None);
         let text = anonymized(&message(), ana).unwrap();
         assert_eq!((&*text.content, &*text.sender_username), ("ana says hi", "Deleted user"));
+        assert_eq!(text.sender_display_name, None);
     }
 }

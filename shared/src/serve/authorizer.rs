@@ -16,8 +16,8 @@ use crate::{
     id::{DeviceId, UserId},
     serve::{
         Fatal,
-        events::{AuthorizerEvent, header},
-        http::bearer,
+        events::AuthorizerEvent,
+        handshake::{parameters, token},
         log_answered, measured,
     },
     wire::problem::Problem,
@@ -74,13 +74,9 @@ pub async fn serve() -> Result<(), Fatal> {
     .await
 }
 
-/// Allows a connection with a valid token, in `?token=` (browsers cannot set headers) or in the
-/// `Authorization` header.
+/// Allows a connection with a valid token.
 pub async fn decide(app: &App, request: &AuthorizerEvent) -> Result<AuthorizerResponse> {
-    let parameter = |name: &str| request.query_string_parameters.as_ref()?.get(name).map(String::as_str);
-    let token =
-        parameter("token").or_else(|| header(request.headers.as_ref(), "authorization").and_then(bearer));
-    let identity = app.verify(token.ok_or(Error::InvalidToken("missing"))?).await?;
+    let identity = app.verify(token(request)?).await?;
 
     let mut statement = IamPolicyStatement::default();
     statement.action = vec!["execute-api:Invoke".to_owned()];
@@ -92,7 +88,7 @@ pub async fn decide(app: &App, request: &AuthorizerEvent) -> Result<AuthorizerRe
     decision.policy_document.statement = vec![statement];
     decision.context = context(identity);
     // An invalid device id counts as absent.
-    let device = parameter(DEVICE_ID).and_then(|id| id.parse::<DeviceId>().ok());
+    let device = parameters(request, DEVICE_ID).next_back().and_then(|id| id.parse::<DeviceId>().ok());
     decision.context.extend(device.map(|device| (DEVICE_ID.to_owned(), device.to_string())));
     Ok(decision)
 }

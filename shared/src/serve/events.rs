@@ -45,11 +45,15 @@ struct HttpDescription {
     method: String,
 }
 
+/// Headers or query parameters, each with all its values, and with the names as the client spells them.
+pub(super) type Values = HashMap<String, Vec<String>>;
+
 /// A connection, a frame or a disconnection of the WebSocket API.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SocketEvent {
     pub(super) request_context: SocketContext,
+    pub(super) multi_value_headers: Option<Values>,
     pub(super) body: Option<String>,
 }
 
@@ -69,9 +73,8 @@ pub(super) struct SocketContext {
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizerEvent {
     pub(super) method_arn: Option<String>,
-    /// With the names as the client spells them.
-    pub(super) headers: Option<HashMap<String, String>>,
-    pub(super) query_string_parameters: Option<HashMap<String, String>>,
+    pub(super) multi_value_headers: Option<Values>,
+    pub(super) multi_value_query_string_parameters: Option<Values>,
 }
 
 /// The event of a schedule.
@@ -111,7 +114,7 @@ pub fn http_request(event: &str) -> Option<Request> {
 }
 
 /// The value of a header, whose name is given in lower case.
-pub(super) fn header<'a>(headers: Option<&'a HashMap<String, String>>, name: &str) -> Option<&'a str> {
+fn header<'a>(headers: Option<&'a HashMap<String, String>>, name: &str) -> Option<&'a str> {
     let mut headers = headers.into_iter().flatten();
     headers.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }

@@ -6,6 +6,7 @@
 pub mod authorizer;
 mod compression;
 pub mod events;
+mod handshake;
 pub mod http;
 mod log;
 pub mod schedule;

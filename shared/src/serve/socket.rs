@@ -12,7 +12,7 @@ use crate::{
     domain::users::{presence::Connection, rate_limit::RateLimitedAction},
     id::{ConnectionId, UserId},
     push::Origin,
-    serve::{Endpoint, Fatal, FromCall, authorizer, events::SocketEvent, log_answered, measured},
+    serve::{Endpoint, Fatal, FromCall, authorizer, events::SocketEvent, handshake, log_answered, measured},
     wire::{
         fields::{Fields, Input},
         json::{Echo, Object, find_member, object},
@@ -79,7 +79,13 @@ where
     // `$connect` is rejected by the status. A rejected frame has its error reply; the gateway would count
     // another status as a failure of the integration.
     let is_rejected_frame = call.has_open_connection() && status < 500;
-    json!({ "statusCode": if is_rejected_frame { 200 } else { status } })
+    let mut response = json!({ "statusCode": if is_rejected_frame { 200 } else { status } });
+    if status == 200
+        && let Ok(Some(subprotocol)) = call.subprotocol()
+    {
+        response["headers"] = json!({ "Sec-WebSocket-Protocol": subprotocol });
+    }
+    response
 }
 
 impl SocketCall {
@@ -98,6 +104,11 @@ impl SocketCall {
     /// During `$connect` and `$disconnect`, frames cannot be posted to the connection.
     fn has_open_connection(&self) -> bool {
         self.event.request_context.event_type.as_deref() == Some("MESSAGE")
+    }
+
+    /// The subprotocol to select for a new connection.
+    fn subprotocol(&self) -> Result<Option<&'static str>> {
+        handshake::select_subprotocol(self.event.multi_value_headers.as_ref())
     }
 
     /// The members of the frame, if it is a JSON object.
@@ -204,12 +215,13 @@ impl FromCall<SocketCall> for Origin {
     }
 }
 
-/// The identity of a new connection, with the profile claims for a new account.
+/// The identity of a new connection with a supported subprotocol, and the profile claims for a new account.
 pub struct ConnectIdentity(pub crate::auth::Identity);
 
 impl FromCall<SocketCall> for ConnectIdentity {
     async fn from_call(app: &App, call: &SocketCall) -> Result<Self> {
         let caller = Caller::from_call(app, call).await?;
+        call.subprotocol()?;
         let text = |field: &str| call.authorizer_field(field).ok().and_then(authorizer::decoded);
         Ok(Self(authorizer::identity(caller.id, caller.token_expires, text)))
     }

@@ -1,4 +1,6 @@
-//! Requests to register devices.
+//! Devices: their registration, and the list of them.
+
+use serde::Serialize;
 
 use crate::{
     clock::Timestamp,
@@ -19,6 +21,22 @@ impl DeviceRegister {
     /// Converts the request to the device with this id.
     pub fn at(self, id: DeviceId, now: Timestamp) -> Device {
         Device { id, platform: self.platform, push_token: self.push_token, registered_at: now }
+    }
+}
+
+/// A registered device as its user sees it. The push token is a secret.
+#[derive(Clone, Debug, Serialize)]
+pub struct RegisteredDevice {
+    id: DeviceId,
+    platform: Platform,
+    has_push_token: bool,
+    registered_at: Timestamp,
+}
+
+impl From<Device> for RegisteredDevice {
+    fn from(device: Device) -> Self {
+        let Device { id, platform, push_token, registered_at } = device;
+        Self { id, platform, has_push_token: push_token.is_some(), registered_at }
     }
 }
 

@@ -12,11 +12,15 @@ use crate::{
     domain::{
         messages::{Payload, reaction::Emoji},
         page::PageRequest,
+        text,
     },
     error::{Error, FieldError, Result},
     id::{DeviceId, MessageId, RequestId, RoomId, UserId},
     wire::json::{self, Echo, Given, Object},
 };
+
+/// The maximum length of an id that a client chooses, in bytes.
+const MAX_CLIENT_ID_BYTES: usize = 64;
 
 /// The maximum size of a body, in bytes. The longest message, escaped, fits with its payload.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -115,6 +119,18 @@ impl<'a> Fields<'a> {
     pub fn change<T: Field>(&mut self, name: &str) -> Option<Option<T>> {
         self.values.get(name)?;
         Some(self.optional(name))
+    }
+
+    /// Reads the client's id of what it creates.
+    pub fn client_id(&mut self, name: &str) -> Option<String> {
+        let id: Option<String> = self.optional(name);
+        if id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_CLIENT_ID_BYTES) {
+            self.violation(name, formatcp!("must have 1 to {MAX_CLIENT_ID_BYTES} bytes"));
+        }
+        if let Some(message) = id.as_deref().and_then(text::id_violation) {
+            self.violation(name, message);
+        }
+        id
     }
 
     /// Reads a required field.

@@ -1,6 +1,5 @@
 //! Messages and reactions.
 
-use const_format::formatcp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -33,9 +32,6 @@ pub struct MessageCreate {
     after_seq: Option<u64>,
 }
 
-/// The maximum length of a `client_message_id`, in bytes.
-const MAX_CLIENT_ID_BYTES: usize = 64;
-
 impl Input for MessageCreate {
     fn read(fields: &mut Fields) -> Option<Self> {
         let room_id = fields.required_either("chat_room_id", "room_id");
@@ -49,13 +45,7 @@ impl Input for MessageCreate {
             reply_to_id: fields.optional("reply_to_id"),
             payload: fields.optional("payload"),
         };
-        let client_message_id: Option<String> = fields.optional("client_message_id");
-        if client_message_id.as_ref().is_some_and(|id| id.is_empty() || id.len() > MAX_CLIENT_ID_BYTES) {
-            fields.violation("client_message_id", formatcp!("must have 1 to {MAX_CLIENT_ID_BYTES} bytes"));
-        }
-        if let Some(message) = client_message_id.as_deref().and_then(text::id_violation) {
-            fields.violation("client_message_id", message);
-        }
+        let client_message_id = fields.client_id("client_message_id");
         let after_seq = fields.optional("after_seq");
         let is_forward = fields.has("forward_room_id") || fields.has("forward_message_id");
         let forwarded = if is_forward { forwarded(fields) } else { None };
@@ -120,6 +110,7 @@ pub struct Message {
     chat_room_id: RoomId,
     sender_id: UserId,
     sender_username: String,
+    sender_display_name: Option<String>,
     content: String,
     message_type: Kind,
     media_url: Option<String>,
@@ -148,6 +139,7 @@ impl From<View> for Message {
             is_edited: message.edited_at.is_some(),
             is_deleted: message.is_deleted(),
             sender_username: message.sender_username,
+            sender_display_name: message.sender_display_name,
             content: message.content,
             message_type: message.kind,
             media_url: message.media_url,
@@ -173,6 +165,7 @@ struct Preview {
     seq: u64,
     sender_id: UserId,
     sender_username: String,
+    sender_display_name: Option<String>,
     message_type: Kind,
     content: String,
     is_deleted: bool,
@@ -189,6 +182,7 @@ impl From<messages::Message> for Preview {
             sender_id: message.sender_id,
             is_deleted: message.is_deleted(),
             sender_username: message.sender_username,
+            sender_display_name: message.sender_display_name,
             message_type: message.kind,
             content: message.content.chars().take(PREVIEW_CHARS).collect(),
         }

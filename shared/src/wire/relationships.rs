@@ -96,21 +96,35 @@ pub struct FriendRequest {
     status: &'static str,
     created_at: Timestamp,
     sender_username: Option<String>,
+    sender_display_name: Option<String>,
+    sender_avatar_url: Option<String>,
     receiver_username: Option<String>,
+    receiver_display_name: Option<String>,
+    receiver_avatar_url: Option<String>,
 }
 
 impl FriendRequest {
-    /// Converts a pending request. The usernames are taken from `profiles`.
+    /// Converts a pending request. The names and avatars are taken from `profiles`.
     pub fn pending(request: &Request, profiles: &HashMap<UserId, Profile>) -> Self {
-        let username = |user: UserId| profiles.get(&user).map(|profile| profile.username.clone());
+        let shown = |user: UserId| {
+            profiles.get(&user).cloned().map_or((None, None, None), |profile| {
+                (Some(profile.username), profile.display_name, profile.avatar_url)
+            })
+        };
+        let (sender_username, sender_display_name, sender_avatar_url) = shown(request.sender_id);
+        let (receiver_username, receiver_display_name, receiver_avatar_url) = shown(request.receiver_id);
         Self {
             id: request.request_id,
             sender_id: request.sender_id,
             receiver_id: request.receiver_id,
             status: "pending",
             created_at: request.created_at,
-            sender_username: username(request.sender_id),
-            receiver_username: username(request.receiver_id),
+            sender_username,
+            sender_display_name,
+            sender_avatar_url,
+            receiver_username,
+            receiver_display_name,
+            receiver_avatar_url,
         }
     }
 }
@@ -141,12 +155,26 @@ impl ListedFriend {
         let created_at = friend.since;
         Self { id, user_id: id, username, display_name, avatar_url, created_at, presence }
     }
+
+    /// The friend.
+    pub fn user_id(&self) -> UserId {
+        self.user_id
+    }
 }
 
 impl ListItem for ListedFriend {
     fn cursor(&self) -> String {
         self.user_id.to_string()
     }
+}
+
+/// The confirmation that a friend request was answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct RequestAnswered {
+    /// One sentence for the user.
+    pub message: String,
+    /// The new friend; `None` if the request was rejected.
+    pub friend: Option<ListedFriend>,
 }
 
 /// A user whom the caller blocks.

@@ -33,6 +33,8 @@ pub struct RoomCreate {
     pub is_group: bool,
     /// The participants. The caller is added.
     pub participant_ids: Vec<UserId>,
+    /// The client's id of the group, which makes the call repeatable.
+    pub client_room_id: Option<String>,
 }
 
 impl Input for RoomCreate {
@@ -45,7 +47,9 @@ impl Input for RoomCreate {
         if let Some(message) = participant_ids.as_deref().and_then(new_room::participants_violation) {
             fields.violation("participant_ids", message);
         }
-        Some(Self { name, is_group: is_group.unwrap_or(false), participant_ids: participant_ids? })
+        let client_room_id = fields.client_id("client_room_id");
+        let is_group = is_group.unwrap_or(false);
+        Some(Self { name, is_group, participant_ids: participant_ids?, client_room_id })
     }
 }
 
@@ -54,6 +58,7 @@ impl Input for RoomCreate {
 pub struct Participant {
     user_id: UserId,
     username: String,
+    display_name: Option<String>,
     avatar_url: Option<String>,
     joined_at: Timestamp,
     last_read_at: Option<Timestamp>,
@@ -72,10 +77,11 @@ impl Participant {
         let delivered_seq = member.received_seq_shown_to(reader);
         let last_read_at = member.read_at.filter(|_| member.shows_reads_to(reader));
         let (read_receipts, role) = (!member.shown.hides_reads, member.role);
-        let rooms::ShownMember { user_id, username, avatar_url, joined_at, .. } = member.shown;
+        let rooms::ShownMember { user_id, username, display_name, avatar_url, joined_at, .. } = member.shown;
         Self {
             user_id,
             username,
+            display_name,
             avatar_url,
             joined_at,
             last_read_at,

@@ -18,7 +18,7 @@ use crate::{
         fields::{Fields, Input},
         json::Echo,
         messages::{Message, Reaction},
-        relationships::FriendRequest,
+        relationships::{FriendRequest, ListedFriend},
         rooms::{ChatRoom, Participant, RoomSettingsView},
         users::Me,
     },
@@ -57,6 +57,10 @@ pub enum Event {
         user_id: UserId,
         /// The member's username.
         username: String,
+        /// The member's display name.
+        display_name: Option<String>,
+        /// The URL of the member's avatar.
+        avatar_url: Option<String>,
         /// Whether the member is typing.
         is_typing: bool,
     },
@@ -122,7 +126,9 @@ pub enum Event {
     },
     /// The recipient received a friend request.
     FriendRequestReceived(FriendRequest),
-    /// A friend request was accepted or rejected.
+    /// The recipient sent a friend request on one of their devices.
+    FriendRequestSent(FriendRequest),
+    /// A friend request was accepted or rejected. Sent to both users.
     FriendRequestResponded {
         /// The request.
         request_id: RequestId,
@@ -130,6 +136,8 @@ pub enum Event {
         user_id: UserId,
         /// `accepted` or `rejected`.
         action: &'static str,
+        /// The recipient's new friend, if the request was accepted.
+        friend: Option<ListedFriend>,
     },
     /// The sender of a friend request cancelled it.
     FriendRequestCancelled {
@@ -222,6 +230,10 @@ pub struct ReactionChange {
     pub user_id: UserId,
     /// The user's username.
     pub username: String,
+    /// The user's display name.
+    pub display_name: Option<String>,
+    /// The URL of the user's avatar.
+    pub avatar_url: Option<String>,
     /// The emoji of the reaction.
     pub emoji: Emoji,
     /// Whether the reaction was added; otherwise it was removed.

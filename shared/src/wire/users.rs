@@ -6,7 +6,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         messages::normalize_url,
-        relationships::{RelationshipStatus, access::Audience},
+        relationships::{Pair, RelationshipStatus, access::Audience},
         text,
         users::{
             presence::ShownPresence,
@@ -15,7 +15,7 @@ use crate::{
             username,
         },
     },
-    id::UserId,
+    id::{RequestId, UserId},
     wire::fields::{Fields, Input},
 };
 
@@ -96,12 +96,14 @@ pub struct FoundUser {
     is_friend: bool,
     has_pending_request: bool,
     friendship_status: RelationshipStatus,
+    request_id: Option<RequestId>,
 }
 
 impl FoundUser {
-    /// Combines a profile with the caller's relationship to its user.
-    pub fn new(profile: Profile, relationship_status: RelationshipStatus) -> Self {
+    /// Combines a profile with the relationship of the caller, `me`, to its user.
+    pub fn new(profile: Profile, pair: &Pair, me: UserId) -> Self {
         let Profile { id, username, display_name, avatar_url, .. } = profile;
+        let relationship_status = pair.relationship_status(me);
         let is_friend = relationship_status == RelationshipStatus::Friends;
         let has_pending_request = matches!(
             relationship_status,
@@ -115,6 +117,7 @@ impl FoundUser {
             is_friend,
             has_pending_request,
             friendship_status: relationship_status,
+            request_id: pair.request().map(|request| request.request_id),
         }
     }
 }
@@ -129,9 +132,9 @@ pub struct ShownUser {
 }
 
 impl ShownUser {
-    /// Combines a profile with the caller's relationship to its user and with the visible presence.
-    pub fn new(profile: Profile, relationship_status: RelationshipStatus, presence: ShownPresence) -> Self {
-        Self { user: FoundUser::new(profile, relationship_status), presence }
+    /// Combines a profile with the relationship of the caller, `me`, and with the visible presence.
+    pub fn new(profile: Profile, pair: &Pair, me: UserId, presence: ShownPresence) -> Self {
+        Self { user: FoundUser::new(profile, pair, me), presence }
     }
 }
 
@@ -144,8 +147,8 @@ pub struct SuggestedUser {
 }
 
 impl SuggestedUser {
-    /// Combines the profile of a user who is not a friend with the number of mutual friends.
-    pub fn new(profile: Profile, mutual_count: u64) -> Self {
-        Self { user: FoundUser::new(profile, RelationshipStatus::None), mutual_count }
+    /// Combines a profile with the relationship of the caller, `me`, and with the number of mutual friends.
+    pub fn new(profile: Profile, pair: &Pair, me: UserId, mutual_count: u64) -> Self {
+        Self { user: FoundUser::new(profile, pair, me), mutual_count }
     }
 }

@@ -51,6 +51,7 @@ pub async fn call_http(app: &App, function: &str, request: Request) -> Response<
         "chat-update-room-settings" => {
             boxed_http(app, functions::chat_update_room_settings::update_room_settings, request).await
         }
+        "devices-list" => boxed_http(app, functions::devices_list::list, request).await,
         "devices-register" => boxed_http(app, functions::devices_register::register, request).await,
         "devices-sign-out" => boxed_http(app, functions::devices_sign_out::sign_out, request).await,
         "friends-block-user" => boxed_http(app, functions::friends_block_user::block_user, request).await,

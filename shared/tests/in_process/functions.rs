@@ -44,6 +44,8 @@ pub mod chat_unpin_message;
 pub mod chat_update_room;
 #[path = "../../../functions/src/chat/update_room_settings.rs"]
 pub mod chat_update_room_settings;
+#[path = "../../../functions/src/devices/list.rs"]
+pub mod devices_list;
 #[path = "../../../functions/src/devices/register.rs"]
 pub mod devices_register;
 #[path = "../../../functions/src/devices/sign_out.rs"]

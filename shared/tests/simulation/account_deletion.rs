@@ -86,7 +86,7 @@ impl Simulation {
                 0 => (by, participant.path("user_id", id)),
                 1 => (by, HttpRequest::new("POST /api/v1/friends/requests").json(json!({"receiver_id": id}))),
                 2 => (by, direct_room_request(id)),
-                3 => (by, self.group_request(&[user], &format!("late {n}"))),
+                3 => (by, self.group_request(&[user], &format!("late {n}"), None)),
                 4 => (by, send),
                 _ => (user, send),
             };

@@ -40,6 +40,8 @@ pub enum ActionKind {
     CreateGroup {
         others: Vec<usize>,
         name: String,
+        /// The `client_room_id`: repeated calls create one group.
+        client_id: Option<String>,
     },
     /// Open the direct room with this user.
     OpenDirectRoom(usize),
@@ -100,7 +102,9 @@ impl Simulation {
     pub fn perform(self: &Rc<Self>, d: usize, room: &str, seq: u64, id: &str, kind: ActionKind) {
         let user = self.devices[d].borrow().user;
         let request = match &kind {
-            ActionKind::CreateGroup { others, name } => self.group_request(others, name),
+            ActionKind::CreateGroup { others, name, client_id } => {
+                self.group_request(others, name, client_id.as_deref())
+            }
             kind => http_request(room, id, kind),
         };
         let may_be_abandoned = matches!(kind, ActionKind::Rename(_) | ActionKind::CreateGroup { .. });

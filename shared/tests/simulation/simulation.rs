@@ -151,7 +151,7 @@ impl Simulation {
             profiles.into_iter().map(|(user, profile)| (user, Invitee::uncounted(profile))).collect();
         for (id, kind, name, members) in new_rooms {
             let members = members.iter().copied().collect();
-            let new_room = NewRoom { id, kind, name, creator: ids[0], members };
+            let new_room = NewRoom { id, kind, name, creator: ids[0], members, client_id: None };
             let check = || async { Ok(invitees.clone()) };
             app.store.create_room(&new_room, app.now(), check).await.unwrap().unwrap();
         }

@@ -60,7 +60,7 @@ async fn mutual(backend: &TestBackend, me: UserId, other: UserId) -> Vec<UserId>
 
 async fn suggested(backend: &TestBackend, me: UserId) -> Vec<(UserId, u64)> {
     let suggested = backend.app.suggestions(me).await.unwrap();
-    suggested.into_iter().map(|(profile, count)| (profile.id, count)).collect()
+    suggested.into_iter().map(|(profile, _, count)| (profile.id, count)).collect()
 }
 
 #[tokio::test(start_paused = true)]

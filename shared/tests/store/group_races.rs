@@ -12,7 +12,7 @@ use shared::{
             Member, Role, RoomWithMembers, ShownMember, first_members,
             group::{GroupAction, MAX_MEMBERS},
             patch::{GroupField, GroupPatch},
-            system_event::SystemEvent,
+            system_event::{NamedUser, SystemEvent},
         },
         users::profile::Profile,
     },
@@ -84,21 +84,16 @@ fn any_action(backend: &TestBackend, actor: UserId, users: &[Profile]) -> GroupA
 
 /// The system event that the log must contain for an action, given the group before it.
 fn expected_event(before: &RoomWithMembers, actor: UserId, action: &GroupAction) -> SystemEvent {
-    let username = |user| before.member(user).unwrap().shown.username.clone();
+    let named = |user| NamedUser::from(&before.member(user).unwrap().shown);
     match action {
-        GroupAction::Add(ShownMember { user_id, username, .. }, role) if before.member(*user_id).is_err() => {
-            let (role, username) = (role.unwrap_or(Role::Member), username.clone());
-            SystemEvent::ParticipantAdded { user_id: *user_id, username, role }
+        GroupAction::Add(shown, role) if before.member(shown.user_id).is_err() => {
+            SystemEvent::ParticipantAdded { user: shown.into(), role: role.unwrap_or(Role::Member) }
         }
         GroupAction::Add(ShownMember { user_id, .. }, Some(role)) | GroupAction::SetRole(user_id, role) => {
-            SystemEvent::RoleChanged { user_id: *user_id, username: username(*user_id), role: *role }
+            SystemEvent::RoleChanged { user: named(*user_id), role: *role }
         }
-        GroupAction::Remove(user) if *user == actor => {
-            SystemEvent::ParticipantLeft { user_id: *user, username: username(*user) }
-        }
-        GroupAction::Remove(user) => {
-            SystemEvent::ParticipantRemoved { user_id: *user, username: username(*user) }
-        }
+        GroupAction::Remove(user) if *user == actor => SystemEvent::ParticipantLeft(named(*user)),
+        GroupAction::Remove(user) => SystemEvent::ParticipantRemoved(named(*user)),
         GroupAction::Update(GroupPatch { name: Some(name), .. }) => {
             SystemEvent::RoomChanged { changed: vec![GroupField::Name], name: name.clone() }
         }
@@ -202,7 +197,7 @@ async fn fill(backend: &TestBackend, room: RoomId, size: usize) -> Vec<UserId> {
     for n in members.len()..size {
         let (user_id, joined_at) = (UserId::from(Uuid::new_v4()), backend.app.now());
         let username = format!("m{n}");
-        let shown = ShownMember { user_id, username, avatar_url: None, hides_reads: false, joined_at };
+        let shown = ShownMember { username, ..ShownMember::deleted(user_id, joined_at) };
         let member = Member::new(shown, Role::Member, 1);
         puts.push(item(keys::member(room.id, user_id), &member).unwrap());
         let mine = json!({"room_id": room.id, "joined_at": joined_at});

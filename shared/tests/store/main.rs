@@ -25,6 +25,7 @@ mod exact_values;
 #[path = "../in_process/values.rs"]
 mod extreme_values;
 mod former_rooms;
+mod group_creation;
 mod group_deletion_races;
 mod group_races;
 mod group_state;

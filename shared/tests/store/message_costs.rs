@@ -31,8 +31,7 @@ async fn room_of(backend: &TestBackend, n: usize) -> (UserId, RoomId) {
 
 /// Adds a member to a room without a system message.
 async fn join(backend: &TestBackend, room: RoomId, user_id: UserId, name: &str, joined_at: Timestamp) {
-    let shown =
-        ShownMember { user_id, username: name.to_owned(), avatar_url: None, hides_reads: false, joined_at };
+    let shown = ShownMember { username: name.to_owned(), ..ShownMember::deleted(user_id, joined_at) };
     let member = item(keys::member(room, user_id), Member::new(shown, Role::Member, 1)).unwrap();
     put(backend, member).await;
 }

@@ -10,7 +10,11 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Error, Message, client::IntoClientRequest},
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        http::{HeaderName, header::SEC_WEBSOCKET_PROTOCOL},
+    },
 };
 
 use super::{PATIENCE, contract::frames::FRAMES};
@@ -28,12 +32,25 @@ pub struct Socket {
 impl Socket {
     /// Connects, or returns the status that rejects the handshake.
     pub async fn connect(url: &str, bearer: Option<&str>) -> Result<Self, u16> {
+        let authorization = bearer.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = authorization.iter().map(|value| ("authorization", value.as_str())).collect();
+        Self::handshake(url, &headers).await.map(|(socket, _)| socket)
+    }
+
+    /// Connects with these headers. Returns the socket and the selected subprotocol, or the status that rejects
+    /// the handshake.
+    pub async fn handshake(url: &str, headers: &[(&str, &str)]) -> Result<(Self, Option<String>), u16> {
         let mut request = url.into_client_request().unwrap();
-        if let Some(token) = bearer {
-            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            request.headers_mut().append(name, value.parse().unwrap());
         }
         match connect_async(request).await {
-            Ok((stream, _)) => Ok(Self::of(stream)),
+            Ok((stream, response)) => {
+                let selected = response.headers().get(SEC_WEBSOCKET_PROTOCOL);
+                let selected = selected.map(|selected| selected.to_str().unwrap().to_owned());
+                Ok((Self::of(stream), selected))
+            }
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(other) => panic!("{other}"),
         }

@@ -148,6 +148,9 @@ pub struct Message {
     pub sender_id: UserId,
     /// The sender's username at the time of sending.
     pub sender_username: String,
+    /// The sender's display name at the time of sending.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender_display_name: Option<String>,
     /// The client's id of the message. Together with `sender_id` it identifies a retry.
     pub client_message_id: String,
     /// The kind.
@@ -189,6 +192,7 @@ impl Message {
             rev: 0,
             sender_id: Uuid::nil().into(),
             sender_username: username::DELETED.to_owned(),
+            sender_display_name: None,
             client_message_id: String::new(),
             kind: Kind::Text,
             content: String::new(),
@@ -201,6 +205,12 @@ impl Message {
             deleted_at: None,
             reactions: Vec::new(),
         }
+    }
+
+    /// The message without the names of its sender, whose account is deleted.
+    #[must_use]
+    pub fn without_sender_names(self) -> Self {
+        Self { sender_username: username::DELETED.to_owned(), sender_display_name: None, ..self }
     }
 
     /// The message without its content. Its position and ids stay.

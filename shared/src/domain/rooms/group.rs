@@ -153,8 +153,7 @@ fn add(
     // Messages before the time of joining are not unread, even if the new member sees them.
     let member = Member { from_seq, joined_rev: room.rev + 1, ..Member::new(user.clone(), role, seq) };
     let after = members.iter().cloned().chain([member]).collect();
-    let ShownMember { user_id, username, .. } = user.clone();
-    Ok(Some((after, SystemEvent::ParticipantAdded { user_id, username, role })))
+    Ok(Some((after, SystemEvent::ParticipantAdded { user: user.into(), role })))
 }
 
 fn remove(members: &[Member], actor: &Member, user: UserId) -> Result<MembersChange> {
@@ -173,12 +172,9 @@ fn remove(members: &[Member], actor: &Member, user: UserId) -> Result<MembersCha
         Some(successor) if member.shown.user_id == successor => Member { role: Role::Owner, ..member },
         _ => member,
     });
-    let ShownMember { user_id, username, .. } = removed.shown.clone();
-    let event = if is_self {
-        SystemEvent::ParticipantLeft { user_id, username }
-    } else {
-        SystemEvent::ParticipantRemoved { user_id, username }
-    };
+    let user = (&removed.shown).into();
+    let event =
+        if is_self { SystemEvent::ParticipantLeft(user) } else { SystemEvent::ParticipantRemoved(user) };
     Ok(Some((after.collect(), event)))
 }
 
@@ -199,8 +195,7 @@ fn set_role(members: &[Member], actor: &Member, user: UserId, role: Role) -> Res
         Role::Owner if role == Role::Owner => Member { role: Role::Admin, ..member },
         _ => member,
     });
-    let ShownMember { user_id, username, .. } = subject.shown.clone();
-    Ok(Some((after.collect(), SystemEvent::RoleChanged { user_id, username, role })))
+    Ok(Some((after.collect(), SystemEvent::RoleChanged { user: (&subject.shown).into(), role })))
 }
 
 /// The next owner if `user` owns the group and leaves it: the first admin to join, or else the first member.

@@ -183,10 +183,13 @@ pub struct ShownMember {
     pub user_id: UserId,
     /// The username.
     pub username: String,
+    /// The display name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
     /// The URL of the avatar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub avatar_url: Option<String>,
-    /// Whether the member hides read receipts. A copy from the profile, like the username and the avatar.
+    /// Whether the member hides read receipts. A copy from the profile, like the names and the avatar.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hides_reads: bool,
     /// When the user joined the room.
@@ -197,7 +200,7 @@ impl ShownMember {
     /// A member whose account is deleted.
     pub fn deleted(user_id: UserId, joined_at: Timestamp) -> Self {
         let username = username::DELETED.to_owned();
-        Self { user_id, username, avatar_url: None, hides_reads: false, joined_at }
+        Self { user_id, username, display_name: None, avatar_url: None, hides_reads: false, joined_at }
     }
 
     /// A member with a copy of the profile. The copy is updated when the profile changes.
@@ -205,6 +208,7 @@ impl ShownMember {
         Self {
             user_id: profile.id,
             username: profile.username.clone(),
+            display_name: profile.display_name.clone(),
             avatar_url: profile.avatar_url.clone(),
             hides_reads: !profile.settings.read_receipts,
             joined_at,
@@ -214,8 +218,8 @@ impl ShownMember {
 
 impl From<ShownMember> for ShownProfile {
     fn from(member: ShownMember) -> Self {
-        let ShownMember { user_id, username, avatar_url, .. } = member;
-        Self { id: user_id, username, display_name: None, avatar_url }
+        let ShownMember { user_id, username, display_name, avatar_url, .. } = member;
+        Self { id: user_id, username, display_name, avatar_url }
     }
 }
 
@@ -342,7 +346,7 @@ impl RoomWithMembers {
         self.members.iter().map(|member| member.shown.user_id).collect()
     }
 
-    /// Replaces the username and avatar of a user whose account is deleted.
+    /// Removes the names and the avatar of a user whose account is deleted.
     pub fn hide_name(&mut self, user: UserId) {
         for member in self.members.iter_mut().filter(|member| member.shown.user_id == user) {
             member.shown = ShownMember::deleted(user, member.shown.joined_at);

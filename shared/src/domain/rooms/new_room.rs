@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use chrono::Duration;
 use const_format::formatcp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     clock::Timestamp,
@@ -11,7 +13,7 @@ use crate::{
         text,
         users::profile::Profile,
     },
-    error::{Error, Result},
+    error::{Error, Refusal, Result},
     id::{RoomId, UserId},
 };
 
@@ -73,7 +75,38 @@ pub struct NewRoom {
     pub creator: UserId,
     /// The initial members, the creator included.
     pub members: BTreeSet<UserId>,
+    /// The client's id of a group. Together with the creator it identifies a repeated call.
+    pub client_id: Option<String>,
 }
+
+/// The creation of a group that has begun. Repeated calls with its client id create this group, or return it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupCreation {
+    /// The group.
+    pub room_id: RoomId,
+    /// SHA-256 of what the client has requested, as of [`NewRoom::requested`].
+    pub requested_sha256: String,
+    /// When DynamoDB deletes the item (TTL), in seconds since 1970.
+    pub expires_at: i64,
+}
+
+impl GroupCreation {
+    /// How long a call can be repeated: less than a deleted group is remembered, so that no repeated call
+    /// creates it anew.
+    pub const RETENTION: Duration = Duration::days(7);
+
+    /// The group of an earlier call, if it has requested the same.
+    pub fn repeated_by(&self, requested_sha256: &str) -> Result<RoomId> {
+        if self.requested_sha256 == requested_sha256 { Ok(self.room_id) } else { Err(OTHER_GROUP.into()) }
+    }
+}
+
+/// The client id of a new group belongs to another group.
+const OTHER_GROUP: Refusal = Refusal {
+    status: 409,
+    code: "client_room_id_used",
+    detail: "You have already started to create another group with this form. Please start again.",
+};
 
 impl NewRoom {
     /// The room for a creator and other users. Two members get a direct room unless `is_group`; three or more
@@ -101,6 +134,7 @@ impl NewRoom {
                 name: None,
                 creator,
                 members,
+                client_id: None,
             },
             _ => Self {
                 id: RoomId::group_at(now),
@@ -108,6 +142,7 @@ impl NewRoom {
                 name: name.map(str::to_owned),
                 creator,
                 members,
+                client_id: None,
             },
         })
     }
@@ -138,6 +173,18 @@ impl NewRoom {
             pinned: Vec::new(),
             uncounted: Uncounted::default(),
         }
+    }
+
+    /// The room with the client's id. A direct room needs none: its users have only one.
+    #[must_use]
+    pub fn with_client_id(self, client_id: Option<String>) -> Self {
+        Self { client_id: client_id.filter(|_| self.kind == RoomKind::Group), ..self }
+    }
+
+    /// What the client has requested: the name and the members.
+    pub fn requested(&self) -> String {
+        let members: Vec<String> = self.members.iter().map(UserId::to_string).collect();
+        format!("{} {}", members.join(" "), self.name.as_deref().unwrap_or_default())
     }
 
     /// The initial role of a member.
@@ -180,6 +227,22 @@ mod tests {
         let three = create(1, &[user(2), user(3)], false, Some("\u{3164} ")).unwrap();
         assert_eq!((three.kind, three.name), (RoomKind::Group, None));
         assert_ne!(three.id, create(1, &[user(2), user(3)], false, None).unwrap().id);
+    }
+
+    #[test]
+    fn a_repeated_call_requests_the_same_members_and_name() {
+        let id = |room: NewRoom| room.with_client_id(Some("1".to_owned())).client_id;
+        assert_eq!(id(create(1, &[user(2)], false, None).unwrap()), None, "a direct room has none");
+        assert_eq!(id(create(1, &[user(2)], true, None).unwrap()).as_deref(), Some("1"));
+        let requested = |others: &[UserId], name| create(1, others, true, name).unwrap().requested();
+        let both = requested(&[user(2), user(3)], Some("gym"));
+        assert_eq!(requested(&[user(3), user(1), user(2), user(2)], Some(" gym ")), both);
+        assert_ne!(requested(&[user(2), user(3)], None), both);
+        assert_ne!(requested(&[user(2), user(4)], Some("gym")), both);
+        let begun =
+            GroupCreation { room_id: RoomId::random(), requested_sha256: both.clone(), expires_at: 0 };
+        assert_eq!(begun.repeated_by(&both).unwrap(), begun.room_id);
+        assert!(matches!(begun.repeated_by("other"), Err(Error::Refused(OTHER_GROUP))));
     }
 
     #[test]

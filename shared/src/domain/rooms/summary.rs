@@ -4,7 +4,7 @@ use crate::{
     clock::Timestamp,
     domain::{
         messages::{Kind, Message, log, view::View},
-        rooms::{Member, Room, list::ListCursor, settings::RoomSettings},
+        rooms::{Member, Room, ShownMember, list::ListCursor, settings::RoomSettings},
         sync::SyncPosition,
     },
 };
@@ -34,7 +34,7 @@ pub struct RoomSummary {
 /// The JSON of a room without its texts, members and pins, but with the longest preview of a message.
 const ROOM_BYTES: usize = 12 * 1024;
 
-/// The JSON of a member without username and avatar.
+/// The JSON of a member without names and avatar.
 const MEMBER_BYTES: usize = 400;
 
 /// The JSON of a pinned id.
@@ -65,8 +65,10 @@ impl RoomSummary {
     /// An upper bound of the size of the room as JSON, in bytes, as far as it varies.
     pub fn bytes(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-        let member =
-            |member: &Member| MEMBER_BYTES + 2 * member.shown.username.len() + text(&member.shown.avatar_url);
+        let member = |member: &Member| {
+            let ShownMember { username, display_name, avatar_url, .. } = &member.shown;
+            MEMBER_BYTES + 2 * (username.len() + text(display_name)) + text(avatar_url)
+        };
         let room = &self.room;
         ROOM_BYTES
             + 2 * (text(&room.name) + text(&room.description))

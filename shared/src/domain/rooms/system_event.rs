@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     domain::{
         messages::Payload,
-        rooms::{Role, patch::GroupField},
+        rooms::{Role, ShownMember, patch::GroupField},
         users::username,
     },
     id::UserId,
@@ -18,32 +18,20 @@ pub enum SystemEvent {
     /// A user was added.
     ParticipantAdded {
         /// The new member.
-        user_id: UserId,
-        /// The new member's username.
-        username: String,
+        #[serde(flatten)]
+        user: NamedUser,
         /// The new member's role.
         role: Role,
     },
     /// A member was removed.
-    ParticipantRemoved {
-        /// The removed user.
-        user_id: UserId,
-        /// The removed user's username.
-        username: String,
-    },
+    ParticipantRemoved(NamedUser),
     /// The sender left.
-    ParticipantLeft {
-        /// The sender.
-        user_id: UserId,
-        /// The sender's username.
-        username: String,
-    },
+    ParticipantLeft(NamedUser),
     /// A member has another role.
     RoleChanged {
         /// The member.
-        user_id: UserId,
-        /// The member's username.
-        username: String,
+        #[serde(flatten)]
+        user: NamedUser,
         /// The new role.
         role: Role,
     },
@@ -57,18 +45,37 @@ pub enum SystemEvent {
     },
 }
 
+/// The user whom an event concerns, with the names at that time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedUser {
+    /// The user.
+    pub user_id: UserId,
+    /// The username.
+    pub username: String,
+    /// The display name.
+    #[serde(default)]
+    pub display_name: Option<String>,
+}
+
+impl From<&ShownMember> for NamedUser {
+    fn from(member: &ShownMember) -> Self {
+        let ShownMember { user_id, username, display_name, .. } = member.clone();
+        Self { user_id, username, display_name }
+    }
+}
+
 impl SystemEvent {
     /// The English sentence, with `actor` as the username of the sender.
     pub fn sentence(&self, actor: &str) -> String {
         match self {
-            Self::ParticipantAdded { username, role: Role::Admin, .. } => {
-                format!("{actor} added {username} as an admin")
+            Self::ParticipantAdded { user, role: Role::Admin } => {
+                format!("{actor} added {} as an admin", user.username)
             }
-            Self::ParticipantAdded { username, .. } => format!("{actor} added {username}"),
-            Self::ParticipantRemoved { username, .. } => format!("{actor} removed {username}"),
-            Self::ParticipantLeft { .. } => format!("{actor} left"),
-            Self::RoleChanged { username, role, .. } => {
-                format!("{actor} made {username} {}", with_article(*role))
+            Self::ParticipantAdded { user, .. } => format!("{actor} added {}", user.username),
+            Self::ParticipantRemoved(user) => format!("{actor} removed {}", user.username),
+            Self::ParticipantLeft(_) => format!("{actor} left"),
+            Self::RoleChanged { user, role } => {
+                format!("{actor} made {} {}", user.username, with_article(*role))
             }
             Self::RoomChanged { changed, name: Some(name) } if *changed == [GroupField::Name] => {
                 format!("{actor} named the group {name}")
@@ -79,16 +86,17 @@ impl SystemEvent {
         }
     }
 
-    /// The event with the username of a deleted account replaced.
+    /// The event without the names of a deleted account.
     #[must_use]
-    pub fn without_username_of(mut self, user: UserId) -> Self {
+    pub fn without_names_of(mut self, deleted: UserId) -> Self {
         match &mut self {
-            Self::ParticipantAdded { user_id, username, .. }
-            | Self::ParticipantRemoved { user_id, username }
-            | Self::ParticipantLeft { user_id, username }
-            | Self::RoleChanged { user_id, username, .. } => {
-                if *user_id == user {
-                    username::DELETED.clone_into(username);
+            Self::ParticipantAdded { user, .. }
+            | Self::ParticipantRemoved(user)
+            | Self::ParticipantLeft(user)
+            | Self::RoleChanged { user, .. } => {
+                if user.user_id == deleted {
+                    username::DELETED.clone_into(&mut user.username);
+                    user.display_name = None;
                 }
             }
             Self::RoomChanged { .. } => {}
@@ -138,8 +146,13 @@ mod tests {
 
     use super::*;
 
+    fn user() -> NamedUser {
+        let (user_id, display_name) = (Uuid::from_u128(2).into(), Some("Ben Okafor".to_owned()));
+        NamedUser { user_id, username: "ben".to_owned(), display_name }
+    }
+
     fn ben(role: Role) -> SystemEvent {
-        SystemEvent::RoleChanged { user_id: Uuid::from_u128(2).into(), username: "ben".into(), role }
+        SystemEvent::RoleChanged { user: user(), role }
     }
 
     fn changed(changed: &[GroupField], name: Option<&str>) -> String {
@@ -150,8 +163,7 @@ mod tests {
     fn a_sentence_names_the_sender_the_action_and_the_member() {
         let roles = [Role::Owner, Role::Admin, Role::Member].map(|role| ben(role).sentence("ana"));
         assert_eq!(roles, ["ana made ben the owner", "ana made ben an admin", "ana made ben a member"]);
-        let (user_id, username) = (Uuid::from_u128(2).into(), "ben".to_owned());
-        let added = |role| SystemEvent::ParticipantAdded { user_id, username: username.clone(), role };
+        let added = |role| SystemEvent::ParticipantAdded { user: user(), role };
         assert_eq!(added(Role::Member).sentence("ana"), "ana added ben");
         assert_eq!(added(Role::Admin).sentence("ana"), "ana added ben as an admin");
     }
@@ -174,7 +186,10 @@ mod tests {
     fn an_event_is_the_same_after_a_round_trip_through_the_payload() {
         let payload = ben(Role::Admin).payload().unwrap();
         let id = Uuid::from_u128(2);
-        let expected = json!({"action": "role_changed", "user_id": id, "username": "ben", "role": "admin"});
+        let expected = json!({
+            "action": "role_changed", "user_id": id, "username": "ben", "display_name": "Ben Okafor",
+            "role": "admin",
+        });
         assert_eq!(payload.read::<Value>(), Some(expected));
         assert_eq!(SystemEvent::from_payload(Some(&payload)), Some(ben(Role::Admin)));
         assert_eq!(SystemEvent::from_payload(None), None);

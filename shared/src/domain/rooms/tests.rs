@@ -35,6 +35,7 @@ pub fn member(n: u128, read_seq: u64, delivered_seq: u64) -> Member {
     let shown = ShownMember {
         user_id: user(n),
         username: format!("u{n}"),
+        display_name: None,
         avatar_url: None,
         hides_reads: false,
         joined_at,

@@ -136,7 +136,7 @@ impl Profile {
     }
 
     /// The profile after a change: at the next revision, or unchanged if the change has no effect. Rooms hold
-    /// copies of the username, the avatar and the read receipts setting, which become outdated with a change.
+    /// copies of the names, the avatar and the read receipts setting, which become outdated with a change.
     #[must_use]
     pub fn changed(&self, change: &ProfileChange) -> Self {
         let mut after = self.clone();
@@ -148,7 +148,8 @@ impl Profile {
             after.rev += 1;
         }
         let copied_to_rooms = |profile: &Self| {
-            (profile.username.clone(), profile.avatar_url.clone(), profile.settings.read_receipts)
+            let Self { username, display_name, avatar_url, settings, .. } = profile.clone();
+            (username, display_name, avatar_url, settings.read_receipts)
         };
         after.rooms_outdated |= copied_to_rooms(&after) != copied_to_rooms(self);
         after
@@ -248,13 +249,15 @@ mod tests {
         let both = ProfileChange { settings: online.clone(), ..avatar.clone() };
         let online = ProfileChange { settings: online, ..ProfileChange::default() };
         let name = ProfileChange { display_name: Patch::Clear, ..ProfileChange::default() };
-        for (change, expected) in [(&avatar, 60), (&online, 3), (&both, 63), (&name, 1)] {
+        let hidden = SettingsChange { findable_by_email: Some(true), ..SettingsChange::default() };
+        let hidden = ProfileChange { settings: hidden, ..ProfileChange::default() };
+        for (change, expected) in [(&avatar, 60), (&online, 3), (&both, 63), (&name, 60), (&hidden, 1)] {
             assert_eq!(change_weight(&ana().changed(change), change, 60, 21), expected, "{change:?}");
             assert_eq!(change_weight(&ana().changed(change), change, 0, 0), 1);
         }
         let outdated = Profile { rooms_outdated: true, ..ana() };
-        let repeated = outdated.changed(&name);
-        assert_eq!(change_weight(&repeated, &name, 60, 21), 60, "rooms that an earlier call left outdated");
+        let repeated = outdated.changed(&hidden);
+        assert_eq!(change_weight(&repeated, &hidden, 60, 21), 60, "rooms that an earlier call left outdated");
     }
 
     #[test]
@@ -271,20 +274,22 @@ mod tests {
 
     #[test]
     fn rooms_are_outdated_after_a_change_of_what_they_show() {
-        let renamed = ProfileChange { username: Some("Ana".to_owned()), ..ProfileChange::default() };
-        let with_avatar = ProfileChange { avatar_url: Patch::Set("https://a".to_owned()), ..renamed.clone() };
-        let without_display_name = ProfileChange { display_name: Patch::Clear, ..ProfileChange::default() };
-        for (change, is_outdated) in
-            [(renamed, true), (with_avatar, true), (without_display_name.clone(), false)]
-        {
+        let unchanged = ProfileChange::default;
+        let settings = |settings| ProfileChange { settings, ..unchanged() };
+        let reads = SettingsChange { read_receipts: Some(false), ..SettingsChange::default() };
+        let email = SettingsChange { findable_by_email: Some(true), ..SettingsChange::default() };
+        let email = settings(email);
+        for (change, is_outdated) in [
+            (ProfileChange { username: Some("Ana".to_owned()), ..unchanged() }, true),
+            (ProfileChange { display_name: Patch::Clear, ..unchanged() }, true),
+            (ProfileChange { avatar_url: Patch::Set("https://a".to_owned()), ..unchanged() }, true),
+            (settings(reads), true),
+            (email.clone(), false),
+        ] {
             let after = ana().changed(&change);
             assert_eq!((after.rev, after.rooms_outdated), (4, is_outdated), "{change:?}");
         }
-        assert_eq!(ana().changed(&without_display_name).display_name, None);
-        assert!(
-            Profile { rooms_outdated: true, ..ana() }.changed(&without_display_name).rooms_outdated,
-            "still outdated"
-        );
+        assert!(Profile { rooms_outdated: true, ..ana() }.changed(&email).rooms_outdated, "still outdated");
     }
 
     #[test]

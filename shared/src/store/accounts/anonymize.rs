@@ -7,7 +7,6 @@ use crate::{
     domain::{
         accounts::{DeletionTarget, anonymized},
         messages::{Kind, Message},
-        users::username,
     },
     error::Result,
     id::{RoomId, UserId},
@@ -132,7 +131,7 @@ impl Store {
         let as_read = Condition::at_revision_of(&item);
         let mut message = read_message(item);
         if sender.is_none_or(|sender| sender == user) {
-            username::DELETED.clone_into(&mut message.sender_username);
+            message = message.without_sender_names();
         }
         let mut tx = self.transaction();
         tx.replace_if(keys::message(message.room_id, message.seq), &message, as_read);
@@ -173,6 +172,9 @@ fn anonymization(before: &Message, after: &Message) -> Result<Update> {
     if after.payload != before.payload {
         update.expression.push_str(", payload = :payload");
         update = update.value(":payload", &after.payload)?;
+    }
+    if after.sender_display_name != before.sender_display_name {
+        update.expression.push_str(" REMOVE sender_display_name");
     }
     Ok(update)
 }

@@ -40,7 +40,7 @@ impl Store {
             member.shown = ShownMember::deleted(user, member.shown.joined_at);
             member.is_deleted = true;
             let after = room.room.with_members_changed();
-            let mark = "SET is_deleted = :deleted, username = :name REMOVE avatar_url";
+            let mark = "SET is_deleted = :deleted, username = :name REMOVE display_name, avatar_url";
             let mark = Update::of(keys::member(after.id, user), mark).only_if("attribute_exists(pk)");
             let mark = mark.value(":deleted", true)?.value(":name", &member.shown.username)?;
             let mut tx = self.transaction();

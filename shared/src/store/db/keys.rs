@@ -295,6 +295,11 @@ pub fn former_room_of(sk: &str) -> Option<RoomId> {
 
 const FORMER_ROOM: &str = "FORMER_ROOM#";
 
+/// The creation of a group, by the client's id of it.
+pub fn group_creation(u: UserId, client_id: &str) -> Key {
+    Key { pk: user(u), sk: format!("GROUP_CREATION#{client_id}") }
+}
+
 /// The entry of a report in the reporter's partition.
 pub fn reported(u: UserId, report: ReportId) -> Key {
     Key { pk: user(u), sk: format!("REPORTED#{report}") }

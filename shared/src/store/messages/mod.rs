@@ -285,6 +285,7 @@ pub(in crate::store) fn message_at(
         rev: 0,
         sender_id: sender.shown.user_id,
         sender_username: sender.shown.username.clone(),
+        sender_display_name: sender.shown.display_name.clone(),
         client_message_id: client_message_id.to_owned(),
         kind: draft.kind,
         content: draft.content.clone(),

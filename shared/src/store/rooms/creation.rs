@@ -1,4 +1,5 @@
-//! The creation of rooms.
+//! The creation of rooms. That of a group with a client id begins with an item that fixes the id of the group,
+//! so that a repeated call does not create another one.
 
 use std::collections::HashMap;
 
@@ -6,10 +7,10 @@ use crate::{
     clock::Timestamp,
     domain::rooms::{
         Member, RoomKind, RoomWithMembers, ShownMember,
-        new_room::{Invitee, NewRoom},
+        new_room::{GroupCreation, Invitee, NewRoom},
     },
     error::{Error, Result},
-    id::UserId,
+    id::{RoomId, UserId},
     store::{
         Store,
         db::{
@@ -17,16 +18,52 @@ use crate::{
             transaction::{Attempt, CommitOutcome, Transaction, retrying},
         },
         rooms::MyRoom,
-        users::quotas::QuotaChange,
+        users::{quotas::QuotaChange, sha256_hex},
     },
 };
 
-/// The direct room exists, or one of the two users blocks the other.
+/// The room exists, or it is a direct room and one of the two users blocks the other.
 struct Exists;
 
+/// A concurrent call has begun the creation of the group.
+struct Begun;
+
 impl Store {
-    /// Creates a room in one transaction, of the members that `check` returns. `None` if it is a direct room
-    /// that exists, or whose users block each other. An error if a member's account is deleted or in too many
+    /// The group that an earlier call with this client id creates or has created, if there was one.
+    pub async fn begun_group(&self, new: &NewRoom) -> Result<Option<RoomId>> {
+        let Some(client_id) = &new.client_id else { return Ok(None) };
+        let key = keys::group_creation(new.creator, client_id);
+        let begun: Option<GroupCreation> = self.table.get(key, true).await?;
+        begun.map(|begun| begun.repeated_by(&sha256_hex(&new.requested()))).transpose()
+    }
+
+    /// Begins the creation of a group with a client id. Returns the id of the group: that of a concurrent call,
+    /// if it was first.
+    pub async fn begin_group(&self, new: &NewRoom, now: Timestamp) -> Result<RoomId> {
+        let Some(client_id) = &new.client_id else { return Ok(new.id) };
+        let begun = GroupCreation {
+            room_id: new.id,
+            requested_sha256: sha256_hex(&new.requested()),
+            expires_at: now.plus(GroupCreation::RETENTION).seconds(),
+        };
+        retrying("the group cannot be created under contention", || async {
+            let mut tx: Transaction<'_, Begun> = self.transaction();
+            tx.put_new(keys::group_creation(new.creator, client_id), &begun).or_refuse(Begun);
+            tx.quota(QuotaChange::of(new.creator, new.creator).require_active())?;
+            Ok(match tx.try_commit().await? {
+                CommitOutcome::Committed => Attempt::Done(new.id),
+                CommitOutcome::Refused(_) => match self.begun_group(new).await? {
+                    Some(id) => Attempt::Done(id),
+                    None => Attempt::Again(()),
+                },
+                CommitOutcome::Stale => Attempt::Again(()),
+            })
+        })
+        .await
+    }
+
+    /// Creates a room in one transaction, of the members that `check` returns. `None` if it exists, or is a
+    /// direct room whose users block each other. An error if a member's account is deleted or in too many
     /// rooms. After an intervening change of a member, `check` decides again.
     pub async fn create_room<Checking>(
         &self,

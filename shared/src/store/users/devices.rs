@@ -1,6 +1,8 @@
 //! Devices and push tokens. A push token belongs to one device of one user, so a phone that changes hands
 //! receives nothing for its former owner.
 
+use std::cmp::Reverse;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ use crate::{
         Store,
         accounts::account_recreated,
         db::{
-            item::{self, Condition, Update},
+            item::{self, Condition, Query, Update, read_each},
             keys::{self, Key},
             transaction::{Attempt, Transaction, retrying},
         },
@@ -88,6 +90,15 @@ impl Store {
             tx.commit().await
         })
         .await
+    }
+
+    /// The devices of a user, the latest registration first. The quota bounds their number.
+    pub async fn devices(&self, user: UserId) -> Result<Vec<Device>> {
+        let items = self.table.query(Query::of(keys::devices(user)).consistent()).await?;
+        let stored = read_each::<StoredDevice>(items).into_iter();
+        let mut devices: Vec<Device> = stored.map(|stored| stored.device).collect();
+        devices.sort_by_key(|device| (Reverse(device.registered_at), device.id));
+        Ok(devices)
     }
 
     /// Deletes a device and releases its push token. Idempotent.

@@ -116,12 +116,26 @@ pub(in crate::store) fn search_keys(profile: &Profile) -> BTreeSet<Key> {
 
 /// Updates the part of a membership that shows the profile. Receipts may advance concurrently.
 fn shown_update(room: RoomId, shown: &ShownMember) -> Result<Update> {
-    let ShownMember { user_id, username, avatar_url, hides_reads, joined_at: _ } = shown;
-    let key = keys::member(room, *user_id);
-    let update = match avatar_url {
-        Some(url) => Update::of(key, "SET username = :name, hides_reads = :hides, avatar_url = :url")
-            .value(":url", url)?,
-        None => Update::of(key, "SET username = :name, hides_reads = :hides REMOVE avatar_url"),
-    };
-    update.only_if("attribute_exists(pk)").value(":name", username)?.value(":hides", hides_reads)
+    let ShownMember { user_id, username, display_name, avatar_url, hides_reads, joined_at: _ } = shown;
+    let (mut set, mut removed) = (vec!["username = :name", "hides_reads = :hides"], Vec::new());
+    let mut values = Vec::new();
+    for (attribute, assignment, placeholder, text) in [
+        ("display_name", "display_name = :display_name", ":display_name", display_name),
+        ("avatar_url", "avatar_url = :url", ":url", avatar_url),
+    ] {
+        match text {
+            Some(text) => {
+                set.push(assignment);
+                values.push((placeholder, text));
+            }
+            None => removed.push(attribute),
+        }
+    }
+    let mut expression = format!("SET {}", set.join(", "));
+    if !removed.is_empty() {
+        expression = format!("{expression} REMOVE {}", removed.join(", "));
+    }
+    let update = Update::of(keys::member(room, *user_id), expression).only_if("attribute_exists(pk)");
+    let update = update.value(":name", username)?.value(":hides", hides_reads)?;
+    values.into_iter().try_fold(update, |update, (placeholder, text)| update.value(placeholder, text))
 }

@@ -26,7 +26,7 @@ use crate::call::{Answer, Call};
 const SEED: u64 = 20_260_131;
 
 /// Fields that are used and not shown again.
-const NOT_SHOWN: [&str; 6] = ["cursor", "platform", "push_token", "query", "ref", "text"];
+const NOT_SHOWN: [&str; 6] = ["client_room_id", "cursor", "push_token", "query", "ref", "text"];
 
 /// A body of unparsed values, because a parser changes some of them.
 type Body = Map<String, Value>;
@@ -176,6 +176,7 @@ async fn reads(state: &State, user: UserId, name: &str, failed: &mut Vec<String>
         "friends-list-requests",
         "friends-list-blocks",
         "friends-list-suggestions",
+        "devices-list",
         "users-get-me",
     ];
     let search = |query: &str| Call::of("friends-search-users").query("query", query);

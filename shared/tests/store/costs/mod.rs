@@ -22,9 +22,9 @@ const EXPECTED: &[Row] = &[
     ("users-get-me", "later visits", 1, 1.0, 0.0, 0),
     ("users-get-me", "first visit", 2, 1.0, 18.0, 0),
     ("friends-search-users", "8 users found", 3, 16.5, 1.0, 0),
-    ("friends-send-request", "", 6, 5.0, 11.0, 1),
+    ("friends-send-request", "", 6, 6.0, 11.0, 2),
     ("friends-list-requests", "1 request", 2, 3.0, 0.0, 0),
-    ("friends-respond-to-request", "accepted", 6, 3.0, 15.0, 1),
+    ("friends-respond-to-request", "accepted", 8, 7.0, 15.0, 2),
     ("friends-list", "15 friends", 3, 16.0, 0.0, 0),
     ("http-unknown", "`GET /friends/`, 15 friends", 3, 16.0, 0.0, 0),
     ("friends-list-mutual", "5 mutual friends", 5, 9.0, 1.0, 0),
@@ -33,6 +33,8 @@ const EXPECTED: &[Row] = &[
     ("chat-create-room", "direct room, new", 7, 8.0, 17.0, 2),
     ("chat-create-room", "direct room, existing", 4, 5.0, 0.0, 0),
     ("chat-create-room", "group of 10", 5, 39.0, 63.0, 10),
+    ("chat-create-room", "group of 10, with `client_room_id`", 8, 40.0, 67.0, 10),
+    ("chat-create-room", "group of 10, repeated", 5, 14.0, 0.0, 0),
     ("chat-list-rooms", "16 rooms", 7, 69.0, 0.0, 0),
     ("chat-get-room", "group of 10", 4, 19.0, 0.0, 0),
     ("chat-sync", "16 rooms, up to date", 5, 44.0, 0.0, 0),
@@ -61,6 +63,7 @@ const EXPECTED: &[Row] = &[
     ("chat-update-room-settings", "", 5, 2.0, 2.0, 1),
     ("devices-register", "new, with a push token", 3, 2.0, 7.0, 0),
     ("devices-register", "unchanged", 2, 2.0, 1.0, 0),
+    ("devices-list", "1 device", 1, 1.0, 0.0, 0),
     ("devices-sign-out", "not connected", 4, 2.0, 7.0, 0),
     ("reports-create", "message with the 10 preceding messages", 5, 3.0, 10.0, 0),
     ("reports-create", "user who blocks the reporter and shares 1 of their 2 rooms", 7, 7.0, 3.0, 0),
@@ -136,7 +139,12 @@ async fn measure(fixture: &Fixture) -> Vec<Row> {
     measure!(0, "chat-create-room", "direct room, new", direct.clone());
     measure!(0, "chat-create-room", "direct room, existing", direct);
     let ten = json!({"participant_ids": fixture.users[6..15], "is_group": true});
-    measure!(5, "chat-create-room", "group of 10", Call::of("chat-create-room").body(ten));
+    measure!(5, "chat-create-room", "group of 10", Call::of("chat-create-room").body(ten.clone()));
+    let mut repeatable = ten;
+    repeatable["client_room_id"] = "1".into();
+    let repeatable = Call::of("chat-create-room").body(repeatable);
+    measure!(5, "chat-create-room", "group of 10, with `client_room_id`", repeatable.clone());
+    measure!(5, "chat-create-room", "group of 10, repeated", repeatable);
     measure!(0, "chat-list-rooms", "16 rooms", Call::of("chat-list-rooms"));
     measure!(0, "chat-get-room", "group of 10", fixture.group_call("chat-get-room"));
     let positions = positions(&fixture.call(0, Call::of("chat-sync").body(json!({"rooms": {}}))).await);
@@ -184,6 +192,7 @@ async fn measure(fixture: &Fixture) -> Vec<Row> {
     let phone = device("devices-register").body(json!({"platform": "ios", "push_token": "x".repeat(200)}));
     measure!(0, "devices-register", "new, with a push token", phone.clone());
     measure!(0, "devices-register", "unchanged", phone);
+    measure!(0, "devices-list", "1 device", Call::of("devices-list"));
     measure!(0, "devices-sign-out", "not connected", device("devices-sign-out"));
 
     let complaint =

@@ -34,6 +34,7 @@ fn message() -> Message {
         rev: 0,
         sender_id: user(1),
         sender_username: "ana".to_owned(),
+        sender_display_name: None,
         client_message_id: "1".to_owned(),
         kind: Kind::Text,
         content: "hello".to_owned(),
@@ -53,6 +54,7 @@ fn target(n: u128, role: Role, message: Message) -> Target {
     let shown = ShownMember {
         user_id: user(n),
         username: format!("u{n}"),
+        display_name: None,
         avatar_url: None,
         hides_reads: false,
         joined_at: at(0),

@@ -15,6 +15,7 @@ fn shown(n: u128, joined_at: i64) -> ShownMember {
     ShownMember {
         user_id: user(n),
         username: format!("u{n}"),
+        display_name: None,
         avatar_url: None,
         hides_reads: false,
         joined_at,

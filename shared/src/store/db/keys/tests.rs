@@ -97,6 +97,7 @@ fn sample_keys() -> Vec<Documented> {
         ("email_claim", vec![email_claim("{sha256}")]),
         ("former_room", vec![former_room(u, r)]),
         ("friend", vec![friend(u, friend_id)]),
+        ("group_creation", vec![group_creation(u, "{client_room_id}")]),
         ("head", vec![head(r)]),
         ("member", vec![member(r, u)]),
         ("message", vec![message(r, seq)]),
