@@ -66,4 +66,5 @@ mod suggestions;
 mod sync;
 mod texts;
 mod typing;
+mod web_client;
 mod withheld_reads;
