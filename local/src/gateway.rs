@@ -16,6 +16,7 @@ mod routes;
 mod sample_events;
 mod session;
 mod socket_event;
+mod web;
 mod websocket;
 
 use std::time::Duration;
@@ -26,17 +27,18 @@ use serde_json::Value;
 
 pub use http::HttpGateway;
 pub use http_event::TIME_HEADER;
+pub use web::WebClient;
 pub use websocket::SocketGateway;
 
-/// Marks a response that comes from a function, which has logged it already.
+/// Marks a response that the log shows at debug level only: a function has logged it, or it is a file of the web client.
 #[derive(Clone, Copy, Debug)]
-struct FromFunction;
+struct Quiet;
 
-/// Logs a response; at debug level if a function has logged it already.
+/// Logs a response.
 fn log_response(call: &str, response: &Response<Body>, duration: Duration, request_id: &str) {
     let (status, duration_ms) = (response.status().as_u16(), duration.as_millis());
     let function = "gateway";
-    if response.extensions().get::<FromFunction>().is_some() {
+    if response.extensions().get::<Quiet>().is_some() {
         tracing::debug!(target: "gateway", call, function, status, duration_ms, request_id, "answered");
     } else {
         tracing::info!(target: "gateway", call, function, status, duration_ms, request_id, "answered");

@@ -26,6 +26,6 @@ pub use clock::{Clock, ClockTime, epoch_millis};
 pub use gateway::TIME_HEADER;
 pub use guard::network_addresses;
 pub use log::LogLines;
-pub use options::{Options, binaries_beside_this_program, log_filter, no_colour, project_root};
+pub use options::{Options, Person, binaries_beside_this_program, log_filter, no_colour, project_root};
 pub use stack::Stack;
 pub use token::DevToken;

@@ -188,6 +188,7 @@ async fn run(arguments: Serve, logging: &Logging) -> Result<()> {
         binaries: binaries(arguments.release),
         parameters: arguments.parameters.into_iter().collect(),
         env: arguments.env.into_iter().collect(),
+        people: if demo == Demo::None { Vec::new() } else { demo::people() },
         ..Options::default()
     };
     let stack = Stack::start(options).await?;
@@ -284,8 +285,12 @@ Try:
   curl -s {http}/api/v1/users/me -H \"Authorization: Bearer $TOKEN\"
   cargo run -qp local -- socket ana --http {address} --ws {ws}        # then type: {{\"type\": \"hello\"}}
 
-Press Ctrl-C to stop.
+Press Ctrl-C to stop. {open}
 ",
+        open = match demo {
+            Demo::Complete => format!("Ana and Ben chat side by side at:\n\n  {http}/?pair=ana,ben"),
+            Demo::None | Demo::Pending(_) => format!("The chat:\n\n  {http}/"),
+        },
         dynamodb = stack.dynamodb_url(),
         table = stack.table_name(),
     );

@@ -26,8 +26,19 @@ pub struct Options {
     pub parameters: BTreeMap<String, String>,
     /// Environment variables for every function; they override the template.
     pub env: BTreeMap<String, String>,
+    /// The users that the web client offers to sign in as.
+    pub people: Vec<Person>,
     /// The clock of all timeouts and schedules.
     pub clock: Clock,
+}
+
+/// A development user.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// The name to request a token with.
+    pub username: String,
+    /// The display name.
+    pub name: String,
 }
 
 impl Default for Options {
@@ -43,6 +54,7 @@ impl Default for Options {
             binaries: binaries_beside_this_program(),
             parameters: BTreeMap::new(),
             env: BTreeMap::new(),
+            people: Vec::new(),
             clock: Clock::default(),
         }
     }

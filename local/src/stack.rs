@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::gateway::{HttpGateway, SocketGateway};
+use crate::gateway::{HttpGateway, SocketGateway, WebClient};
 use crate::guard;
 use crate::lambda::{Functions, HostConfig};
 use crate::options::{Options, search_path};
@@ -83,7 +83,10 @@ impl Stack {
         let stop_functions = functions.stop_on_drop();
 
         let api = std::mem::take(&mut template.http);
-        let http = Arc::new(HttpGateway::new(api, Arc::clone(&functions), issuer, options.clock.clone()));
+        let stage = template.socket.as_ref().map_or("", |api| &api.stage);
+        let web = WebClient::new(format!(":{}/{stage}", socket_address.port()), options.people);
+        let clock = options.clock.clone();
+        let http = Arc::new(HttpGateway::new(api, Arc::clone(&functions), issuer, web, clock));
         let http_server = Server::start(http_listener, Arc::clone(&http).router(), &http.origins());
         let mut ws_url = format!("ws://{socket_address}");
         let (mut sockets, mut socket_server) = (None, None);

@@ -132,22 +132,6 @@ async fn only_signed_requests_reach_a_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_root_links_the_contracts_and_the_documents() {
-    let stack = TestStack::new().await;
-    let page = |path: &str| http_client().get(format!("{}{path}", stack.local.http_url())).send();
-    let index = page("/").await.unwrap().text().await.unwrap();
-    let links: Vec<&str> = index.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert!(links.contains(&"/openapi.yaml") && links.contains(&"/asyncapi.yaml"), "{links:?}");
-    for link in links {
-        let answer = page(link).await.unwrap();
-        assert_eq!(answer.status(), 200, "{link}");
-        let file = std::fs::read_to_string(local::project_root().join(&link[1..])).unwrap();
-        assert_eq!(answer.text().await.unwrap(), file, "{link}");
-    }
-    assert_eq!(page("/Cargo.toml").await.unwrap().status(), 404);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_stack_on_all_interfaces_issues_tokens_to_this_machine_only() {
     let folder = tempfile::tempdir().unwrap();
     let ready_file = folder.path().join("ready.json");

@@ -69,4 +69,5 @@ mod suggestions;
 mod sync;
 mod texts;
 mod typing;
+mod web_client;
 mod withheld_reads;

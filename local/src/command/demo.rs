@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use local::epoch_millis;
+use local::{Person, epoch_millis};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -81,6 +81,12 @@ impl Demo {
 /// The usernames of all demo users.
 pub fn usernames() -> impl Iterator<Item = &'static str> {
     USERS.iter().map(|user| user.username)
+}
+
+/// All demo users.
+pub fn people() -> Vec<Person> {
+    let person = |user: &DemoUser| Person { username: user.username.to_owned(), name: user.name.to_owned() };
+    USERS.iter().map(person).collect()
 }
 
 /// A client of the API with a token of each demo user.

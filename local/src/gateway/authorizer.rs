@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use serde_json::{Map, Value};
 
-use super::FromFunction;
+use super::Quiet;
 use super::connections::Connection;
 use super::policy::{Decision, evaluate};
 use super::query;
@@ -33,7 +33,7 @@ pub async fn authorize(
         // The only error message that API Gateway treats as a denial and not as a failure.
         Err(InvokeError::Function { message, .. }) if message == "Unauthorized" => {
             let mut denied = reject(StatusCode::UNAUTHORIZED, "Unauthorized");
-            denied.extensions_mut().insert(FromFunction);
+            denied.extensions_mut().insert(Quiet);
             return Err(denied);
         }
         Err(_) => return Err(reject(StatusCode::INTERNAL_SERVER_ERROR, "Internal server error")),

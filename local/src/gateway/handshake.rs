@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::connections::Connection;
 use super::websocket::{SocketGateway, error_response};
-use super::{FromFunction, authorizer, session};
+use super::{Quiet, authorizer, session};
 use crate::lambda::InvokeError;
 
 /// API Gateway's longest URL of a WebSocket API, in characters.
@@ -82,7 +82,7 @@ async fn open(
     tracker.spawn(session::run(gateway, connection, messages, upgrade));
 
     let mut response = Response::new(Body::empty());
-    response.extensions_mut().insert(FromFunction);
+    response.extensions_mut().insert(Quiet);
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -121,7 +121,7 @@ async fn connect(
         Some(code) if code.is_success() => Ok(subprotocol(&response)),
         Some(code) if code.is_client_error() || code.is_server_error() => {
             let mut rejected = reject(code, code.canonical_reason().unwrap_or("Refused"));
-            rejected.extensions_mut().insert(FromFunction);
+            rejected.extensions_mut().insert(Quiet);
             Err(rejected)
         }
         _ => Err(reject(StatusCode::BAD_GATEWAY, "Internal server error")),

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::routes::RouteTable;
-use super::{FromFunction, cors, http_event, http_response, json_response, log_response, pages};
+use super::web::WebClient;
+use super::{Quiet, cors, http_event, http_response, json_response, log_response, pages};
 use crate::clock::Clock;
 use crate::guard::{self, Ends};
 use crate::lambda::{Functions, InvokeError};
@@ -29,7 +30,8 @@ use crate::token::{DevToken, Issuer, TokenOptions, validate_username};
 const REQUEST_LIMIT: usize = 10 * 1024 * 1024;
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-const TOKEN_PATH: &str = "/local/token";
+/// Issues development tokens.
+pub(super) const TOKEN_PATH: &str = "/local/token";
 const PROFILE_PATH: &str = "/api/v1/users/me";
 
 /// The HTTP API.
@@ -39,13 +41,20 @@ pub struct HttpGateway {
     table: RouteTable,
     functions: Arc<Functions>,
     issuer: Issuer,
+    web: WebClient,
     clock: Clock,
 }
 
 impl HttpGateway {
     /// Creates the gateway of an API in front of the functions.
-    pub fn new(api: HttpApi, functions: Arc<Functions>, issuer: Issuer, clock: Clock) -> Self {
-        Self { table: RouteTable::new(&api.routes), api, functions, issuer, clock }
+    pub fn new(
+        api: HttpApi,
+        functions: Arc<Functions>,
+        issuer: Issuer,
+        web: WebClient,
+        clock: Clock,
+    ) -> Self {
+        Self { table: RouteTable::new(&api.routes), api, functions, issuer, web, clock }
     }
 
     /// The origins of other sites whose pages may call the API. A wildcard is not one: it would open the stack
@@ -70,7 +79,7 @@ impl HttpGateway {
                     guard::refusal("Only this machine can request tokens, at a loopback address.")
                 }
             }
-            Some(body) => match pages::respond(&request).await {
+            Some(body) => match self.page(&request).await {
                 Some(page) => page,
                 None => self.integrate(&request, &body, request_id, ends.peer.ip()).await,
             },
@@ -83,6 +92,14 @@ impl HttpGateway {
             headers.insert("apigw-requestid", id);
         }
         response
+    }
+
+    async fn page(&self, request: &Parts) -> Option<Response<Body>> {
+        // Routes of the API never name a file.
+        match pages::respond(request).await {
+            Some(page) => Some(page),
+            None => self.web.respond(request).await,
+        }
     }
 
     async fn integrate(
@@ -108,7 +125,7 @@ impl HttpGateway {
                     tracing::error!("{} returned an invalid HTTP response", route_match.route.function);
                     return internal_error();
                 };
-                response.extensions_mut().insert(FromFunction);
+                response.extensions_mut().insert(Quiet);
                 response
             }
             Some(Err(InvokeError::RequestTooLarge)) => too_large(),

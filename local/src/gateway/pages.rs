@@ -1,9 +1,10 @@
-//! The pages of the stack itself, at the root of the HTTP API: what this is, the contracts and the documents.
+//! The pages about the stack itself: what this is, the contracts and the documents.
 
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 
+use super::web;
 use crate::options::project_root;
 
 /// The served files of the project, with their descriptions.
@@ -22,7 +23,7 @@ pub async fn respond(request: &Parts) -> Option<Response<Body>> {
         return None;
     }
     let path = request.uri.path().strip_prefix('/')?;
-    if path.is_empty() {
+    if path == "local" {
         return Some(page("text/html; charset=utf-8", index()));
     }
     let (file, _) = FILES.into_iter().find(|(file, _)| *file == path)?;
@@ -35,7 +36,8 @@ fn index() -> String {
     let links = FILES.map(|(file, about)| format!("<li><a href=\"/{file}\">{file}</a>: {about}\n")).concat();
     format!(
         "<!doctype html>\n<html lang=\"en\"><title>Athlytiq Chat</title>\n<h1>Athlytiq Chat</h1>\n\
-         <p>The local stack of the chat and friends backend. All calls are below <code>/api/v1</code>.\n\
+         <p>The local stack of the chat and friends backend. <a href=\"/\">Open the web client.</a>\n\
+         <p>All calls are below <code>/api/v1</code>.\n\
          <code>cargo run -p local -- token ana</code> prints a token.\n<ul>\n{links}</ul>\n"
     )
 }
@@ -43,6 +45,7 @@ fn index() -> String {
 fn page(kind: &'static str, content: String) -> Response<Body> {
     let mut response = Response::new(Body::from(content));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    web::protect(response.headers_mut());
     response
 }
 
