@@ -11,7 +11,7 @@ use crate::harness::process::{Process, Terminal, program};
 const EXECUTED: [&str; 2] = ["token=$(cargo run -qp local -- token ana)", "api=http://127.0.0.1:3000"];
 
 /// The commands that this module does not run, each with its proof or the reason why there is none.
-const NOT_EXECUTED: [(&str, &str); 10] = [
+const NOT_EXECUTED: [(&str, &str); 12] = [
     ("cargo run -p local", "`demo` and `processes` run the same program"),
     (
         "cargo lambda watch -A 127.0.0.1",
@@ -28,6 +28,11 @@ const NOT_EXECUTED: [(&str, &str); 10] = [
     ("cargo test --workspace", "runs this test"),
     ("cargo test --workspace --test simulation -- --seed 42", "the simulation tests its arguments"),
     ("cargo test --workspace --test simulation -- --schedules 100000", "the simulation tests its arguments"),
+    ("npm ci --prefix .ci --ignore-scripts", "`.ci/run` installs the same packages"),
+    (
+        "NODE_PATH=.ci/node_modules node --test --test-concurrency=1 web/test/browser/*.test.js",
+        "`.ci/run` runs the same tests",
+    ),
     (".ci/run", "runs this test"),
     ("sam build", "not run; needs cross-compilation. `.ci/run` validates the template"),
     ("sam deploy", "not run; needs an AWS account. `.ci/run` validates the template"),
