@@ -111,19 +111,26 @@ async function start() {
     await showChat(config, () => developmentToken(path, username), userId);
 }
 
-/** A script of this page may register one worker, the page's own. */
-function registerWorker() {
+/** Registers the worker, and tells it which files the page has loaded. Scripts can register no other worker. */
+async function keepFiles() {
     if (!("serviceWorker" in navigator)) return;
     /** @type {any} */
     const types = "trustedTypes" in window ? window.trustedTypes : null;
     const policy = types?.createPolicy("service-worker", { createScriptURL: () => "/sw.js" });
-    void navigator.serviceWorker.register(policy ? policy.createScriptURL("") : "/sw.js");
+    await navigator.serviceWorker.register(policy ? policy.createScriptURL("") : "/sw.js");
+    const { active } = await navigator.serviceWorker.ready;
+    const urls = performance.getEntriesByType("resource").map(({ name }) => new URL(name));
+    const own = urls.filter(
+        ({ origin, pathname }) => origin === location.origin && !/^\/(api|local)/.test(pathname),
+    );
+    active?.postMessage({ paths: [...new Set(["/", "/icon.svg", ...own.map(({ pathname }) => pathname)])] });
 }
 
-registerWorker();
-start().catch((/** @type {Error} */ error) => {
-    render(
-        startPage({ people: [], canSignIn: false, error: error.message, signIn() {}, useToken() {} }),
-        root,
-    );
-});
+try {
+    await start();
+} catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    render(startPage({ people: [], canSignIn: false, error: text, signIn() {}, useToken() {} }), root);
+}
+// Some browsers have no workers in private windows: the page then needs a network to start.
+if (navigator.onLine) keepFiles().catch(() => {});

@@ -111,6 +111,7 @@ test("the live region names the sender once, and counts several messages", async
     );
     // The page collects what arrives within its interval, so the clock of the page stands still meanwhile.
     await page.clock.install();
+    await page.clock.pauseAt(Date.now() + 1000);
     for (const text of ["One", "Two", "Three"]) await send(sender, text);
     await messageWith(page, "Three").waitFor();
     await page.clock.runFor(1000);

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ROOT, messageWith, until, useStack } from "./harness.js";
+import { ROOT, messageWith, until, untilAsync, useStack } from "./harness.js";
 
 const shared = useStack("--no-demo", "--env", "RATE_LIMITS=off");
 
@@ -34,14 +34,25 @@ test("scripts and styles have at most 110 KB compressed, without a build step th
     shared.expectQuiet(page);
 });
 
-test("the service worker keeps exactly the files that the page loads", async () => {
+test("the service worker keeps the files that the page loads, and nothing of the API", async () => {
     await shared.stack.user("shell");
     const { paths } = await filesOf("shell");
-    const worker = await readFile(join(ROOT, "web/sw.js"), "utf8");
-    const list = /const SHELL = \[([^\]]*)\]/.exec(worker)?.[1] ?? "";
-    const kept = [...list.matchAll(/"([^"]+)"/g)].map(([, path]) => path);
-    // The browser loads the icon when it likes.
-    assert.deepEqual(kept, [...new Set([...paths, "/icon.svg"])].toSorted());
+    const page = await shared.open("shell", "", { serviceWorkers: "allow" });
+    const expected = [...new Set([...paths, "/icon.svg"])].toSorted();
+    await untilAsync(
+        page,
+        async (count) => {
+            const names = await caches.keys();
+            return names.length === 1 && (await (await caches.open(names[0])).keys()).length >= count;
+        },
+        expected.length,
+    );
+    const kept = await page.evaluate(async () => {
+        const [name] = await caches.keys();
+        return (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname);
+    });
+    assert.deepEqual(kept.toSorted(), expected);
+    shared.expectQuiet(page);
 });
 
 test("loading shifts nothing", async () => {

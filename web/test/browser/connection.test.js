@@ -1,7 +1,7 @@
 /** Broken connections, crashed tabs, several tabs, and a start without a network. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { messageWith, send, soon, useStack } from "./harness.js";
+import { messageWith, send, soon, untilAsync, useStack } from "./harness.js";
 import { SocketProxy, useProxy } from "./proxy.js";
 
 const shared = useStack("--no-demo");
@@ -88,7 +88,10 @@ test("a start without a network shows the stored rooms, and sends later what the
     const page = await context.newPage();
     await page.goto(`${shared.stack.http}/?as=offline#/r/${room}`);
     await messageWith(page, "Stored").waitFor();
-    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    await untilAsync(
+        page,
+        async () => (await (await caches.open("shell-1")).match("/views/main.js")) !== undefined,
+    );
     await page.close();
 
     await context.setOffline(true);

@@ -208,3 +208,11 @@ export const shownLog = (page, me, other) =>
 /** Waits until a condition on the page holds. */
 export const until = (page, condition, argument) =>
     page.waitForFunction(condition, argument, { timeout: PATIENCE });
+
+/** The same for an async condition, which `waitForFunction` would take as true. It is asked once a frame. */
+export async function untilAsync(page, condition, argument) {
+    for (const end = Date.now() + PATIENCE; !(await page.evaluate(condition, argument));) {
+        assert.ok(Date.now() < end, `did not happen: ${condition}`);
+        await page.evaluate(() => new Promise(requestAnimationFrame));
+    }
+}

@@ -144,7 +144,7 @@ test("the policy of the page blocks inline scripts and unchecked markup", async 
     assert.equal(await page.evaluate(() => "injected" in window), false);
 
     // An inline script of the page itself, as an injected one would be.
-    await page.route("**/index-with-script", async (route) => {
+    await page.route("**/index-with-script*", async (route) => {
         const index = await fetch(shared.stack.http);
         const body = (await index.text()).replace("<body>", "<body><script>window.injected = true</script>");
         const { "content-length": _, ...headers } = Object.fromEntries(index.headers);

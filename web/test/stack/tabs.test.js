@@ -59,6 +59,8 @@ test("tabs share one connection, show the same, and all can send", async (t) => 
     assert.equal(opened, 1);
     const ben = await openTab(t, "ben", new Map());
     const roomId = await second.openDirect(ben.userId);
+    // A room that is not open loads no history.
+    ben.openRoom(roomId);
     await second.send(roomId, { content: "from the second tab" });
     await first.send(roomId, { content: "from the first tab" });
     await until(ben, () => contents(ben, roomId)?.length === 2);
@@ -75,6 +77,7 @@ test("another tab takes over from a closed one, with what it had queued", async 
     const second = await openTab(t, "cleo", data);
     const dev = await openTab(t, "dev", new Map());
     const roomId = await first.openDirect(dev.userId);
+    dev.openRoom(roomId);
     await until(second, () => second.room(roomId));
     first.close();
     await second.send(roomId, { content: "after it was closed" });
