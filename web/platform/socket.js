@@ -51,8 +51,9 @@ export class Sockets {
      */
     #open(socket, token, expiresAt) {
         const { url, deviceId, emit, WebSocket } = this.#options;
-        const query = new URLSearchParams({ token, device_id: deviceId });
-        const connection = new WebSocket(`${url}?${query}`);
+        const query = new URLSearchParams({ device_id: deviceId });
+        // Browsers log the URLs of failed sockets, so the token is in a header.
+        const connection = new WebSocket(`${url}?${query}`, ["athlytiq.v1", `bearer.${token}`]);
         this.#sockets.set(socket, connection);
         let wasOpen = false;
         connection.onopen = () => {

@@ -357,7 +357,7 @@ impl Simulation {
         let request = json!({
             "type": "REQUEST",
             "methodArn": "arn:aws:execute-api:us-east-1:123456789012:live/live/$connect",
-            "queryStringParameters": {"token": token.text},
+            "multiValueQueryStringParameters": {"token": [token.text]},
             "requestContext": {},
         });
         let request = serde_json::from_value(request).unwrap();

@@ -261,7 +261,8 @@ impl Simulation {
             "around_seq" => {
                 let is_covered = seqs.contains(&from) || first.is_some_and(|first| first > from);
                 let is_whole = seqs.len() as u64 == limit || last.is_some_and(|last| last >= tail);
-                tail < from || is_covered && is_whole
+                // No message has position 0.
+                tail < from.max(1) || is_covered && is_whole
             }
             _ => last.is_none_or(|last| last + from >= tail),
         };
