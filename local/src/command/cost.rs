@@ -227,6 +227,24 @@ mod tests {
     }
 
     #[test]
+    fn the_document_has_the_bill_of_the_default_use() {
+        #[derive(clap::Parser)]
+        struct Arguments {
+            #[command(flatten)]
+            daily: Use,
+        }
+        let document = include_str!("../../../docs/deploy.md");
+        let total = |arguments: &[&str]| {
+            let arguments = ["cost"].iter().chain(arguments);
+            let Arguments { daily } = clap::Parser::parse_from(arguments);
+            let total: f64 = bill(&daily).unwrap().iter().map(|line| line.dollars).sum();
+            format!("{total:.2}")
+        };
+        assert!(document.contains(&format!("| total | {} |", total(&[]))));
+        assert!(document.contains(&format!("{} (`--group-messages 0`)", total(&["--group-messages", "0"]))));
+    }
+
+    #[test]
     fn the_bill_grows_with_the_number_of_users() {
         let daily = Use { opens: 8.0, group_messages: 5.0, minutes: 40.0, receipts: 0.5, ..DAILY };
         let total = |users| {

@@ -26,8 +26,10 @@ pub fn configuration(plan: &Plan) -> String {
     let high = Limit { count: 100_000, seconds: 60 };
     let low = plan.limit.unwrap_or(high);
     let doubled = Limit { count: low.count * 2, ..low };
-    // So low a budget is charged before each read. If many calls fail, hardly any sync would complete.
-    let charged = plan.limit.filter(|_| plan.fault_level != FaultLevel::Severe);
+    // So low a budget is charged before each read. If many calls fail, hardly any sync would complete; a sync that
+    // reads more than the budget never does.
+    let is_sufficient = plan.fault_level != FaultLevel::Severe && !plan.has_large_backlog;
+    let charged = plan.limit.filter(|_| is_sufficient);
     let read_units = charged.map_or(high, |low| Limit { count: low.count * READ_UNITS, ..low });
     let limits = RateLimitedAction::ALL.map(|action| {
         let Limit { count, seconds } = match action {
