@@ -104,7 +104,11 @@ impl Simulation {
             "forwarded" => {
                 stored.log.get(&action.seq).is_some_and(|item| item["is_forwarded"]["BOOL"] == true)
             }
-            "groups_not_allowed" => self.plan.limit.is_some() && matches!(action.kind, ActionKind::Add(_)),
+            // Setting the role of a user who is no member adds the user.
+            "groups_not_allowed" => {
+                let may_add = matches!(action.kind, ActionKind::Add(_) | ActionKind::SetRole(..));
+                self.plan.limit.is_some() && may_add
+            }
             "too_late" => self.plan.has_idle_periods,
             _ => false,
         }
