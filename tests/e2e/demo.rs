@@ -105,7 +105,14 @@ async fn an_interrupted_creation_of_demo_users_completes_with_the_same_users() {
             assert!(line.is_some(), "the creation is killed before it completes");
         }
         assert_eq!(end(child, "KILL").await, None);
-        assert_eq!(std::fs::read_to_string(folder.path().join("data/demo")).unwrap(), "begun");
+        // On a busy machine, the creation can complete before the kill.
+        match std::fs::read_to_string(folder.path().join("data/demo")).unwrap().as_str() {
+            "begun" => {}
+            state => {
+                assert_eq!(state, "done");
+                break;
+            }
+        }
     }
     let stack = start(folder.path()).await;
     let reference_folder = tempfile::tempdir().unwrap();
